@@ -1,0 +1,1 @@
+"""Train and serve tabular models under Amazon SageMaker's container contract."""

@@ -1,0 +1,1 @@
+"""The launcher: push the image and run SageMaker jobs with it."""
