@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# Builds the image. The one place that does: build_and_push.sh, tests, local_test and CI call it.
+set -euo pipefail
+
+readonly BASE=debian:trixie-slim # as in the Dockerfile
+readonly USAGE='usage: container/build.sh IMAGE[:TAG] [--platform linux/amd64] [--accelerator cpu|gpu]
+       container/build.sh --print-version   what the image is named after: VERSION-COMMIT
+       container/build.sh --check           only look whether a Docker engine answers
+
+CA_BUNDLE (or else PIP_CERT) names a file of certificates for a network that inspects TLS; the
+build trusts it and the image does not keep it.'
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+say() { printf '%s\n' "build.sh: $*" >&2; }
+die() {
+  say "$*"
+  exit 1
+}
+misused() {
+  say "$1"
+  printf '%s\n' "$USAGE" >&2
+  exit 2
+}
+
+version() {
+  sed -n 's/^version *= *"\([^"]*\)".*/\1/p' ../pyproject.toml | head -n 1
+}
+
+# The commit, with -dirty when the tree differs from it. Twelve digits always: git's own choice of
+# length differs from clone to clone, and one commit must have one name.
+revision() {
+  local commit changes
+  if commit=$(git rev-parse --short=12 HEAD 2>/dev/null) &&
+    changes=$(git -C .. status --porcelain 2>/dev/null); then
+    printf '%s\n' "$commit${changes:+-dirty}"
+  else
+    printf 'unknown\n'
+  fi
+}
+
+require_engine() {
+  local answer
+  command -v docker >/dev/null ||
+    die "no docker command on PATH; install Docker Desktop, or Docker Engine (Debian: apt-get install docker.io)"
+  answer=$(docker version --format '{{.Server.Version}}' 2>&1) ||
+    die "no Docker engine answered at ${DOCKER_HOST:-the docker client\'s default address}; start Docker Desktop or the docker service (docker said: $(printf '%s' "$answer" | tail -n 1))"
+}
+
+# Where no registry can be reached, Debian's own packages make the same base image in 20 s.
+require_base() {
+  docker image inspect "$BASE" >/dev/null 2>&1 && return
+  say "pulling $BASE"
+  docker pull ${platform:+--platform "$platform"} "$BASE" >&2 && return
+  [ "$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}')" = "${platform:-$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}')}" ] ||
+    die "$BASE for $platform is not here and could not be pulled; make the registry reachable, or docker load the image"
+  command -v mmdebstrap >/dev/null ||
+    die "$BASE is not here and could not be pulled; make the registry reachable, docker load the image, or install mmdebstrap to have it made"
+  say "$BASE could not be pulled: making it with mmdebstrap"
+  mmdebstrap --quiet --variant=minbase trixie - | docker import - "$BASE" >&2 ||
+    die "$BASE could not be pulled, and mmdebstrap failed to make it (see above)"
+}
+
+image='' platform='' accelerator=cpu
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help)
+      printf '%s\n' "$USAGE"
+      exit
+      ;;
+    --print-version)
+      printf '%s-%s\n' "$(version)" "$(revision)"
+      exit
+      ;;
+    --check)
+      require_engine
+      exit
+      ;;
+    --platform | --accelerator)
+      [ -n "${2:-}" ] || misused "$1 needs a value"
+      if [ "$1" = --platform ]; then platform=$2; else accelerator=$2; fi
+      shift
+      ;;
+    -*) misused "unknown option $1" ;;
+    *)
+      [ -z "$image" ] || misused "one image at a time: $image, $1"
+      image=$1
+      ;;
+  esac
+  shift
+done
+[ -n "$image" ] || misused "the name of the image is missing"
+case $accelerator in
+  cpu | gpu) ;;
+  *) misused "--accelerator is cpu or gpu, not $accelerator" ;;
+esac
+
+require_engine
+require_base
+
+# The engine's first client takes the legacy builder without the one, and newer ones push an OCI
+# index with attestations, which SageMaker refuses, without the other.
+export DOCKER_BUILDKIT=1 BUILDX_NO_DEFAULT_ATTESTATIONS=1
+
+build=(build --file Dockerfile --tag "$image"
+  --build-arg "ACCELERATOR=$accelerator"
+  --build-arg "VERSION=$(version)"
+  --build-arg "REVISION=$(revision)")
+[ -z "$platform" ] || build+=(--platform "$platform")
+[ -t 2 ] || build+=(--progress plain)
+# containerd's image store would keep OCI media types, which SageMaker's CreateModel refuses.
+case $(docker info --format '{{.DriverStatus}}' 2>/dev/null) in
+  *io.containerd.snapshotter*) build+=(--output type=docker) ;;
+esac
+certificates=${CA_BUNDLE:-${PIP_CERT:-}}
+if [ -n "$certificates" ] && [ -r "$certificates" ]; then
+  build+=(--secret "id=ca_bundle,src=$certificates")
+elif [ -n "${CA_BUNDLE:-}" ]; then
+  die "CA_BUNDLE names $CA_BUNDLE, which cannot be read"
+fi
+
+docker "${build[@]}" . >&2 || die "the build of $image failed; the first error is above"
+
+if [ -n "$platform" ]; then
+  built=$(docker image inspect --format '{{.Os}}/{{.Architecture}}' "$image")
+  case $platform/ in
+    "$built"/*) ;;
+    *) die "asked for $platform and got $built: the engine holds $BASE for $built only; docker rmi $BASE and build again" ;;
+  esac
+fi
+say "built $image (version $(version), commit $(revision), $accelerator)"

@@ -1,0 +1,78 @@
+"""Files of an artifact: written whole or not at all, and checked before they are used."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+from tabular.artifact.manifest import FOLDER, FileRecord, Manifest
+from tabular.contract.errors import PlatformError, UserError
+
+# Unfinished files stay below tabular/, out of the folder whose every file AWS's container loads.
+PARTIAL = ".partial"
+
+
+def write_whole(folder: Path, name: str, content: bytes) -> FileRecord:
+    """Write a file of the artifact through a temporary one, so that it is never seen half.
+
+    Raises
+    ------
+    PlatformError
+        The disk is full or the folder can't be written; names the folder.
+    """
+    partial = folder / FOLDER / f"{Path(name).name}{PARTIAL}"
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as target:
+            target.write(content)
+            target.flush()
+            os.fsync(target.fileno())
+        partial.replace(folder / name)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise not_written(folder / name, error) from error
+    return FileRecord(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+def not_written(path: Path, error: OSError) -> PlatformError:
+    """Say why a file can't be written, and what to do."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        cure = "the disk is full: give the job a larger volume (volume_size), or free space"
+    elif error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        cure = "the folder can't be written: mount it writable for the user of the container"
+    else:
+        cure = "check the volume"
+    return PlatformError(f"{path} can't be written ({error.strerror}); {cure}")
+
+
+def verify(folder: Path, manifest: Manifest) -> None:
+    """Compare each file with its record in the manifest.
+
+    Raises
+    ------
+    UserError
+        A file is missing, truncated or changed.
+    """
+    for name, record in manifest.files.items():
+        path = folder / name
+        try:
+            size = path.stat().st_size
+            if size != record.bytes:
+                raise UserError(
+                    f"{path} has {size} bytes, its manifest says {record.bytes}: the file is "
+                    "truncated or replaced; unpack model.tar.gz again, or train again"
+                )
+            with path.open("rb") as source:
+                digest = hashlib.file_digest(source, "sha256").hexdigest()
+        except OSError as error:
+            raise UserError(
+                f"{path} can't be read ({error.strerror}) though its manifest names it; "
+                "unpack model.tar.gz again, or train again"
+            ) from error
+        if digest != record.sha256:
+            raise UserError(
+                f"{path} is not the file that its manifest describes (SHA-256 differs); "
+                "unpack model.tar.gz again, or train again"
+            )

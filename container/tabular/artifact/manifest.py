@@ -1,0 +1,98 @@
+"""``tabular/manifest.json``: what a model is, so that serving need not guess.
+
+Raise ``FORMAT_VERSION`` when a reader of the old version would serve a new artifact wrongly
+(a field changes its meaning); a new optional field does not need it. Keep a test that the
+version before is still read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from tabular.contract.errors import UserError
+
+FORMAT_VERSION = 1
+FOLDER = "tabular"
+NAME = "manifest.json"
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file's size in bytes and its SHA-256 in hexadecimal digits."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What was trained, on what, with what.
+
+    Attributes
+    ----------
+    objective : str
+        XGBoost's name of it.
+    num_features : int
+        Columns that a request must have.
+    num_class : int
+        Classes of a multiclass objective, else 0.
+    best_iteration : int or None
+        The round kept by early stopping, from 0.
+    metrics : Mapping[str, float]
+        Last values, named ``train-rmse`` and the like.
+    files : Mapping[str, FileRecord]
+        By path below the artifact's folder.
+    """
+
+    algorithm: str
+    objective: str
+    num_features: int
+    num_class: int
+    best_iteration: int | None
+    rounds: int
+    metrics: Mapping[str, float]
+    hyperparameters: Mapping[str, object]
+    training_job: str
+    libraries: Mapping[str, str]
+    files: Mapping[str, FileRecord]
+    format_version: int = field(default=FORMAT_VERSION)
+
+    def to_json(self) -> str:
+        """Write it for people: indented, in the order of the fields."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Read the manifest of an artifact, or None when it has none (AWS's own artifacts).
+
+    Raises
+    ------
+    UserError
+        It can't be read, or is of a later format than this image knows.
+    """
+    path = folder / FOLDER / NAME
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} can't be read ({error}); unpack model.tar.gz again, or train again"
+        ) from error
+    version = values.get("format_version") if isinstance(values, dict) else None
+    if not isinstance(version, int):
+        raise UserError(f"{path} has no format_version; unpack model.tar.gz again")
+    if version > FORMAT_VERSION:
+        raise UserError(
+            f"{path} has format_version {version}, this image knows {FORMAT_VERSION}; "
+            "serve it with the image that trained it, or a newer one"
+        )
+    try:
+        known = {entry.name: values[entry.name] for entry in fields(Manifest)}
+        known["files"] = {name: FileRecord(**record) for name, record in known["files"].items()}
+        return Manifest(**known)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} lacks or misspells {error}; unpack model.tar.gz again") from error

@@ -1,0 +1,47 @@
+"""``train``: run the training job that SageMaker mounted, exit 0 or say why not."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from tabular.commands.failures import report
+from tabular.contract import failure
+from tabular.contract.environment import sm_variables
+from tabular.contract.errors import PlatformError
+from tabular.contract.job import read_job
+from tabular.contract.machine import available_cpus, available_gpus
+from tabular.contract.paths import Paths
+from tabular.contract.termination import Termination
+
+
+def main() -> int:
+    """Train; exit codes are in ``tabular.contract.errors`` and ``termination``."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    failure_file = Paths.of(os.environ).failure
+
+    def stopped(message: str) -> None:
+        report(PlatformError(message), failure_file)
+
+    termination = Termination(stopped)
+    # Before any library starts a thread: those inherit the blocked signal.
+    termination.listen()
+    try:
+        failure.clear(failure_file)
+        job = read_job(os.environ)
+        num_cpus = available_cpus()
+        os.environ.update(sm_variables(job, num_cpus, available_gpus()))
+        # Imported late: XGBoost takes most of the start-up, and starts threads.
+        from tabular.training.xgboost import train
+
+        train(job, num_cpus, termination, sys.stdout)
+    except Exception as error:
+        return report(error, failure_file)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""The ``SM_*`` variables that training code expects.
+
+SageMaker does not set them: AWS's training toolkit does, and the SDK's drivers add a few.
+Names and encoding follow both, so that scripts written for AWS's containers run here.
+Left out are ``SM_DISTRIBUTED_DRIVER_DIR`` and ``SM_DISTRIBUTED_CONFIG``, which the SDK's own
+driver sets to its own files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from tabular.contract.job import TrainingJob
+
+# Reserved for script mode, so no hyperparameters of the customer (training toolkit, params.py).
+RESERVED_PREFIX = "sagemaker_"
+RESERVED_NAMES = frozenset({"default_user_module_name", "_tuning_objective_metric"})
+# Those that have variables of their own and so are no framework parameters.
+KNOWN_RESERVED = frozenset(
+    {
+        "sagemaker_program",
+        "sagemaker_submit_directory",
+        "sagemaker_container_log_level",
+        "sagemaker_region",
+        "sagemaker_job_name",
+        "sagemaker_s3_output",
+        "sagemaker_enable_cloudwatch_metrics",
+    }
+)
+MASTER_PORT = 7777  # SDK v3, container_drivers/scripts/environment.py
+
+
+def sm_variables(job: TrainingJob, num_cpus: int, num_gpus: int) -> dict[str, str]:
+    """Build every ``SM_*`` variable of a job.
+
+    Parameters
+    ----------
+    num_cpus, num_gpus : int
+        What this container may use; see ``tabular.contract.machine``.
+
+    Returns
+    -------
+    dict[str, str]
+        Strings as they are, None as ``""``, all else as compact JSON with sorted keys.
+    """
+    values = {**_places(job), **_job(job, num_cpus, num_gpus), **_hosts(job)}
+    values["SM_TRAINING_ENV"] = {
+        name.removeprefix("SM_").lower(): value for name, value in values.items()
+    }
+    for name, channel in job.channels.items():
+        values[f"SM_CHANNEL_{name.upper()}"] = str(channel.path)
+    for name, value in _customers(job.hyperparameters).items():
+        values[f"SM_HP_{name.upper()}"] = value
+    return {name: encode(value) for name, value in values.items()}
+
+
+def encode(value: object) -> str:
+    """Write one value as the training toolkit does."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def script_arguments(hyperparameters: Mapping[str, object]) -> list[str]:
+    """Spell hyperparameters as a script's arguments: sorted, ``-k`` or ``--name``, then value."""
+    arguments: list[str] = []
+    for name, value in sorted(_customers(hyperparameters).items()):
+        arguments += [f"-{name}" if len(name) == 1 else f"--{name}", _argument(value)]
+    return arguments
+
+
+def _argument(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return ",".join(f"{key}={item}" for key, item in sorted(value.items()))
+    return str(value)
+
+
+def _customers(hyperparameters: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: value
+        for name, value in hyperparameters.items()
+        if not name.startswith(RESERVED_PREFIX) and name not in RESERVED_NAMES
+    }
+
+
+def _places(job: TrainingJob) -> dict[str, object]:
+    paths = job.paths
+    return {
+        "SM_INPUT": str(paths.input),
+        "SM_INPUT_DIR": str(paths.input),
+        "SM_INPUT_CONFIG_DIR": str(paths.config),
+        "SM_INPUT_DATA_DIR": str(paths.data),
+        "SM_INPUT_TRAINING_CONFIG_FILE": str(paths.hyperparameters),
+        "SM_INPUT_DATA_CONFIG_FILE": str(paths.input_data_config),
+        "SM_CHECKPOINT_CONFIG_FILE": str(paths.checkpoint_config),
+        "SM_MODEL_DIR": str(paths.model),
+        "SM_OUTPUT_DIR": str(paths.output),
+        "SM_OUTPUT_DATA_DIR": str(paths.output_data),
+        "SM_OUTPUT_INTERMEDIATE_DIR": str(paths.output_intermediate),
+        "SM_OUTPUT_FAILURE": str(paths.failure),
+        "SM_SOURCE_DIR": str(paths.code),
+    }
+
+
+def _job(job: TrainingJob, num_cpus: int, num_gpus: int) -> dict[str, object]:
+    program = job.hyperparameters.get("sagemaker_program")
+    entry_point = str(program) if program else None
+    return {
+        "SM_HPS": _customers(job.hyperparameters),
+        "SM_USER_ARGS": script_arguments(job.hyperparameters),
+        "SM_USER_ENTRY_POINT": entry_point,
+        "SM_ENTRY_SCRIPT": entry_point,
+        "SM_MODULE_NAME": entry_point.removesuffix(".py") if entry_point else None,
+        "SM_MODULE_DIR": str(
+            job.hyperparameters.get("sagemaker_submit_directory") or job.paths.code
+        ),
+        "SM_FRAMEWORK_MODULE": "tabular.commands.train:main",
+        "SM_FRAMEWORK_PARAMS": {
+            name: value
+            for name, value in job.hyperparameters.items()
+            if name.startswith(RESERVED_PREFIX) and name not in KNOWN_RESERVED
+        },
+        "SM_LOG_LEVEL": job.hyperparameters.get("sagemaker_container_log_level", 20),
+        "SM_CHANNELS": list(job.channels),
+        "SM_INPUT_DATA_CONFIG": dict(job.input_data_config),
+        "SM_RESOURCE_CONFIG": dict(job.resource_config),
+        "SM_NUM_CPUS": num_cpus,
+        "SM_NUM_GPUS": num_gpus,
+        "SM_NUM_NEURONS": 0,
+    }
+
+
+def _hosts(job: TrainingJob) -> dict[str, object]:
+    hosts = job.hosts
+    groups = {
+        group.name: {
+            "instance_group_name": group.name,
+            "instance_type": group.instance_type,
+            "hosts": list(group.hosts),
+        }
+        for group in hosts.groups
+    }
+    distribution = job.hyperparameters.get("sagemaker_distribution_instance_groups")
+    values: dict[str, object] = {
+        "SM_HOSTS": list(hosts.names),
+        "SM_HOST_COUNT": len(hosts.names),
+        "SM_CURRENT_HOST": hosts.current,
+        "SM_CURRENT_HOST_RANK": hosts.rank,
+        "SM_MASTER_ADDR": hosts.leader,
+        "SM_MASTER_PORT": MASTER_PORT,
+        "SM_NETWORK_INTERFACE_NAME": hosts.network_interface,
+        "SM_CURRENT_INSTANCE_TYPE": hosts.instance_type,
+        "SM_CURRENT_INSTANCE_GROUP": hosts.current_group,
+        "SM_CURRENT_INSTANCE_GROUP_HOSTS": groups.get(hosts.current_group, {}).get("hosts", []),
+        "SM_INSTANCE_GROUPS": list(groups),
+        "SM_INSTANCE_GROUPS_DICT": groups,
+        "SM_DISTRIBUTION_INSTANCE_GROUPS": distribution or [],
+        "SM_IS_HETERO": len(groups) > 1,
+    }
+    if hosts.topology is not None:
+        values["SM_TOPOLOGY"] = hosts.topology
+    return values

@@ -1,0 +1,29 @@
+"""The three kinds of failure that a job reports, and their exit codes."""
+
+
+class JobError(Exception):
+    """A failure with a message fit for the customer: one line that names cause and cure.
+
+    Raised near the cause, caught once in ``tabular.commands``.
+    """
+
+    kind = "AlgorithmError"
+    exit_code = 2
+
+
+class UserError(JobError):
+    """The customer can mend it: data, settings, or a file that is not what it should be."""
+
+    kind = "UserError"
+    exit_code = 1  # what AWS's containers exit with
+
+
+class AlgorithmError(JobError):
+    """The library failed on input that passed every check."""
+
+
+class PlatformError(JobError):
+    """The machine, the platform or this image is at fault."""
+
+    kind = "PlatformError"
+    exit_code = 3

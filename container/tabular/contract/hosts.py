@@ -1,0 +1,87 @@
+"""The hosts of a training job, from ``resourceconfig.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tabular.contract.errors import UserError
+from tabular.contract.paths import Paths
+
+
+@dataclass(frozen=True)
+class InstanceGroup:
+    """One group of a heterogeneous cluster; an ordinary job has one."""
+
+    name: str
+    instance_type: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Who takes part, sorted by name as SageMaker does (``algo-10`` before ``algo-2``)."""
+
+    current: str = "algo-1"
+    names: tuple[str, ...] = ("algo-1",)
+    network_interface: str = "eth0"
+    instance_type: str = "local"
+    current_group: str = "homogeneousCluster"
+    groups: tuple[InstanceGroup, ...] = ()
+    topology: object = None
+
+    @property
+    def rank(self) -> int:
+        """This host's place among the sorted names, from 0."""
+        return self.names.index(self.current)
+
+    @property
+    def leader(self) -> str:
+        """The host that writes the model."""
+        return self.names[0]
+
+
+def read_hosts(config: Mapping[str, object], paths: Paths) -> Hosts:
+    """Read ``resourceconfig.json``; absent keys take the values of one local host.
+
+    Raises
+    ------
+    UserError
+        A key has the wrong shape, or the current host is not among the hosts.
+    """
+    where = paths.resource_config
+    current = str(config.get("current_host") or Hosts.current)
+    names = _names(config.get("hosts") or [current], f"{where}: 'hosts'")
+    if current not in names:
+        raise UserError(
+            f"{where}: current_host '{current}' is not among the hosts {', '.join(names)}"
+        )
+    instance_type = str(config.get("current_instance_type") or Hosts.instance_type)
+    current_group = str(config.get("current_group_name") or Hosts.current_group)
+    groups = config.get("instance_groups") or [
+        {"instance_group_name": current_group, "instance_type": instance_type, "hosts": names}
+    ]
+    if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
+        raise UserError(f"{where}: 'instance_groups' is {groups!r}, expected a list of objects")
+    return Hosts(
+        current=current,
+        names=names,
+        network_interface=str(config.get("network_interface_name") or Hosts.network_interface),
+        instance_type=instance_type,
+        current_group=current_group,
+        groups=tuple(
+            InstanceGroup(
+                name=str(group.get("instance_group_name") or ""),
+                instance_type=str(group.get("instance_type") or ""),
+                hosts=_names(group.get("hosts") or [], f"{where}: 'instance_groups' hosts"),
+            )
+            for group in groups
+        ),
+        topology=config.get("topology"),
+    )
+
+
+def _names(value: object, where: str) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
+        raise UserError(f'{where} is {value!r}, expected a list of names such as ["algo-1"]')
+    return tuple(sorted(value))

@@ -1,0 +1,82 @@
+"""One training job, read once from the contract and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabular.contract.channels import Channel, read_channels
+from tabular.contract.config_file import read_object
+from tabular.contract.errors import UserError
+from tabular.contract.hosts import Hosts, read_hosts
+from tabular.contract.hyperparameters import decode_all
+from tabular.contract.paths import Paths
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """All that SageMaker says about a job.
+
+    Attributes
+    ----------
+    name : str
+        ``TRAINING_JOB_NAME``, or ``""`` outside SageMaker.
+    hyperparameters : Mapping[str, object]
+        Decoded values, see ``tabular.contract.hyperparameters``.
+    channels : Mapping[str, Channel]
+        By name, sorted.
+    checkpoints : Path or None
+        Where checkpoints go; None when the job has no ``CheckpointConfig``.
+    resource_config, input_data_config : Mapping[str, object]
+        The two files as they are, for ``SM_RESOURCE_CONFIG`` and ``SM_INPUT_DATA_CONFIG``.
+    """
+
+    name: str
+    paths: Paths
+    hyperparameters: Mapping[str, object]
+    channels: Mapping[str, Channel]
+    hosts: Hosts
+    checkpoints: Path | None
+    resource_config: Mapping[str, object]
+    input_data_config: Mapping[str, object]
+
+
+def read_job(environ: Mapping[str, str]) -> TrainingJob:
+    """Read the job that this container was started for.
+
+    Parameters
+    ----------
+    environ : Mapping[str, str]
+        The process environment: ``SAGEMAKER_BASE_DIR`` and ``TRAINING_JOB_NAME`` are used.
+
+    Raises
+    ------
+    UserError
+        A file of the configuration can't be read; names it.
+    """
+    paths = Paths.of(environ)
+    input_data_config = read_object(paths.input_data_config)
+    resource_config = read_object(paths.resource_config)
+    return TrainingJob(
+        name=environ.get("TRAINING_JOB_NAME", ""),
+        paths=paths,
+        hyperparameters=decode_all(read_object(paths.hyperparameters)),
+        channels=read_channels(input_data_config, paths),
+        hosts=read_hosts(resource_config, paths),
+        checkpoints=_checkpoints(paths),
+        resource_config=resource_config,
+        input_data_config=input_data_config,
+    )
+
+
+def _checkpoints(paths: Paths) -> Path | None:
+    # SageMaker writes the file only when the request had a CheckpointConfig.
+    if not paths.checkpoint_config.is_file():
+        return None
+    local_path = read_object(paths.checkpoint_config).get("LocalPath", "/opt/ml/checkpoints")
+    if not isinstance(local_path, str) or not local_path.startswith("/"):
+        raise UserError(
+            f"{paths.checkpoint_config}: LocalPath is {local_path!r}, expected an absolute path"
+        )
+    return Path(local_path)

@@ -1,0 +1,78 @@
+"""SIGTERM: StopTrainingJob, the end of MaxRuntime, and spot interruption."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+# SageMaker sends SIGKILL 120 s after SIGTERM; ten are left for writing the failure file.
+GRACE_SECONDS = 110.0
+EXIT_CODE = 128 + signal.SIGTERM
+
+
+class Termination:
+    """Answers SIGTERM at once, or when work that must not be cut off has ended.
+
+    The signal is taken by a thread of its own: Python runs signal handlers between byte
+    codes only, and one boosting round in C++ may outlast the 120 s that SageMaker gives.
+
+    Parameters
+    ----------
+    report : Callable[[str], None]
+        Called with a message before the process exits.
+    grace_seconds : float
+        How long deferred work may go on after the signal.
+    """
+
+    def __init__(self, report: Callable[[str], None], grace_seconds: float = GRACE_SECONDS) -> None:
+        self.requested = threading.Event()
+        self._report = report
+        self._grace_seconds = grace_seconds
+        self._deferred = False
+        self._lock = threading.Lock()
+
+    def listen(self) -> None:
+        """Start listening. Call in the main thread before any other thread is started.
+
+        Threads started later inherit the blocked signal; a child process that should get
+        SIGTERM must unblock it.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=self._wait, name="sigterm", daemon=True).start()
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Hold off the exit while the body runs, for ``grace_seconds`` at most.
+
+        The body looks at ``requested`` to end early; the process then goes on to its own,
+        regular end.
+        """
+        with self._lock:
+            self._deferred = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._deferred = False
+
+    def _wait(self) -> None:
+        signal.sigwait({signal.SIGTERM})
+        with self._lock:
+            self.requested.set()
+            deferred = self._deferred
+        if deferred:
+            threading.Event().wait(self._grace_seconds)
+            message = (
+                f"stopped by SIGTERM: saving did not end within {self._grace_seconds:.0f} s; "
+                "no new model was saved"
+            )
+        else:
+            message = (
+                "stopped by SIGTERM before training ended; no model was saved. To keep the model "
+                "trained so far, set the hyperparameter save_model_on_termination=true"
+            )
+        self._report(message)
+        os._exit(EXIT_CODE)

@@ -1,0 +1,1 @@
+"""Answer ``/ping`` and ``/invocations``: request to rows to scores to response."""

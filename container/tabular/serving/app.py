@@ -1,0 +1,126 @@
+"""The Flask application: SageMaker's routes around one predictor."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from tabular.contract.endpoint import MEBIBYTE, Endpoint
+from tabular.contract.errors import UserError
+from tabular.data.batch import Floats
+from tabular.data.formats import BY_CONTENT_TYPE, format_of
+from tabular.serving.errors import RequestError
+from tabular.serving.predictors import Predictor
+from tabular.serving.responses import ENCODERS, choose
+
+log = logging.getLogger(__name__)
+
+
+def create_app(predictor: Predictor, endpoint: Endpoint) -> Flask:
+    """Make the application.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Called from several threads at once.
+    endpoint : Endpoint
+        Limits and defaults.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = endpoint.max_body_bytes
+    execution_parameters = json.dumps(
+        {
+            "MaxConcurrentTransforms": endpoint.workers,
+            "BatchStrategy": "MULTI_RECORD",
+            "MaxPayloadInMB": endpoint.max_body_bytes // MEBIBYTE,
+        }
+    )
+
+    @app.route("/ping", methods=["GET", "POST"])
+    def ping() -> Response:
+        return Response()
+
+    @app.get("/execution-parameters")
+    def parameters() -> Response:
+        return Response(execution_parameters, mimetype="application/json")
+
+    @app.post("/invocations")
+    def invocations() -> Response:
+        body = request.get_data(cache=False)
+        if not body:
+            return Response(status=204)
+        rows = read_rows(body, request.environ.get("CONTENT_TYPE"), predictor.num_features)
+        accept = choose(request.environ.get("HTTP_ACCEPT"), endpoint.default_accept)
+        return Response(ENCODERS[accept](predictor.predict(rows)), mimetype=accept)
+
+    @app.errorhandler(RequestError)
+    def refused(error: RequestError) -> Response:
+        return error_response(error.status, str(error))
+
+    @app.errorhandler(RequestEntityTooLarge)
+    def too_large(_: RequestEntityTooLarge) -> Response:
+        return error_response(
+            413,
+            f"The body is larger than {endpoint.max_body_bytes} bytes; send fewer rows in one "
+            "request, or set the environment variable MAX_CONTENT_LENGTH (in bytes) on the model",
+        )
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        return error_response(error.code or 500, f"{request.method} {request.path}: {error.name}")
+
+    @app.errorhandler(Exception)
+    def fault(error: Exception) -> Response:
+        log.exception("%s %s failed", request.method, request.path)
+        return error_response(
+            500, f"{type(error).__name__}: a fault of the server; its log has the traceback"
+        )
+
+    return app
+
+
+def read_rows(body: bytes, content_type: str | None, num_features: int) -> Floats:
+    """Turn a request's body into rows that fit the model.
+
+    Raises
+    ------
+    RequestError
+        415: unknown content type, or a body that is not what it says. 400: another number
+        of columns than the model has features. The first words are AWS's.
+    """
+    if not content_type:
+        raise RequestError(
+            415, f"Content-Type is missing, expected one of {', '.join(BY_CONTENT_TYPE)}"
+        )
+    try:
+        form = format_of(content_type)
+    except UserError as error:
+        raise RequestError(415, str(error)) from error
+    try:
+        rows = form.read_body(body)
+    except ValueError as error:
+        raise RequestError(
+            415,
+            f"Loading {form.name} data failed with Exception, please ensure data is in "
+            f"{form.name} format: {error}",
+        ) from error
+    if rows.shape[1] != num_features:
+        hint = " (is the label among them?)" if rows.shape[1] == num_features + 1 else ""
+        raise RequestError(
+            400,
+            f"Unable to evaluate payload provided: Feature size of {form.name} inference data "
+            f"{rows.shape[1]} is not consistent with feature size of trained model {num_features}: "
+            f"expected {num_features} columns in each row, found {rows.shape[1]}{hint}.",
+        )
+    return rows
+
+
+def error_response(status: int, message: str) -> Response:
+    """Answer with one line of text, or with JSON when the client accepts only that."""
+    accept = request.environ.get("HTTP_ACCEPT", "").partition(";")[0].strip().lower()
+    if accept == "application/json":
+        return Response(json.dumps({"error": message}), status, mimetype="application/json")
+    return Response(message + "\n", status, mimetype="text/plain")

@@ -1,0 +1,123 @@
+"""gunicorn around the application: workers, threads, and a lane that is always free.
+
+The model is loaded before the workers are forked, so they share its memory, and a broken one
+ends ``serve`` before anything listens.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.workers import gthread
+
+from tabular.contract.endpoint import Endpoint
+
+# Prediction threads in each worker. XGBoost lets go of Python's lock while it predicts; more
+# than one thread keeps small requests from waiting behind a large one.
+THREADS = 4
+CONTROL_THREADS = 2
+# SageMaker sends SIGKILL 30 s after SIGTERM.
+GRACE_SECONDS = 25
+KEEPALIVE_SECONDS = 75
+PREDICTION = b"POST /invocations"
+
+
+class Lanes(ThreadPoolExecutor):
+    """Predictions in one pool of threads, all other requests in another.
+
+    So ``/ping`` is answered at once when every prediction thread is busy and more requests
+    wait. gunicorn hands over a connection; its first bytes say which lane it belongs to.
+
+    Parameters
+    ----------
+    stall_seconds : int
+        A client that neither sends nor takes bytes for so long loses its thread.
+    """
+
+    def __init__(self, threads: int, stall_seconds: int) -> None:
+        super().__init__(threads, thread_name_prefix="predict")
+        self._control = ThreadPoolExecutor(CONTROL_THREADS, thread_name_prefix="control")
+        self._stall = struct.pack("ll", stall_seconds, 0)
+
+    def submit(self, handle: Callable[..., Any], /, conn: gthread.TConn) -> Future[Any]:  # type: ignore[override]
+        """Queue a connection that has bytes to read; hand back one that has none yet."""
+        start = self._first_bytes(conn)
+        if start is None:
+            # gunicorn waits for its first bytes without a thread, then submits it again.
+            not_yet: Future[Any] = Future()
+            not_yet.set_result(gthread._DEFER)
+            return not_yet
+        if start == PREDICTION:
+            return super().submit(handle, conn)
+        return self._control.submit(handle, conn)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Shut both lanes down."""
+        self._control.shutdown(wait, cancel_futures=cancel_futures)
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+    def _first_bytes(self, conn: gthread.TConn) -> bytes | None:
+        if conn.parser is not None:
+            # Bytes of the next request that were read together with the last one.
+            buffered: bytes = conn.parser.unreader.buf.getvalue()
+            if buffered:
+                return buffered[: len(PREDICTION)]
+        else:
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                conn.sock.setsockopt(socket.SOL_SOCKET, option, self._stall)
+        try:
+            start: bytes = conn.sock.recv(len(PREDICTION), socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""  # hung up: the handler closes it
+        return start
+
+
+class LaneWorker(gthread.ThreadWorker):
+    """gunicorn's threaded worker with two lanes."""
+
+    def get_thread_pool(self) -> Lanes:
+        """Make the pool; gunicorn documents this method as the place to choose another."""
+        return Lanes(self.cfg.threads, self.cfg.timeout)
+
+
+class Server(BaseApplication):
+    """gunicorn without its command line."""
+
+    def __init__(self, app: Flask, endpoint: Endpoint) -> None:
+        self._app = app
+        self._endpoint = endpoint
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set what differs from gunicorn's defaults."""
+        settings = {
+            "bind": f"0.0.0.0:{self._endpoint.port}",
+            "workers": self._endpoint.workers,
+            "threads": THREADS,
+            "worker_class": LaneWorker,
+            "preload_app": True,
+            "timeout": self._endpoint.timeout_seconds,
+            "graceful_timeout": GRACE_SECONDS,
+            "keepalive": KEEPALIVE_SECONDS,
+            # It would write a socket into the home folder, which may be read-only.
+            "control_socket_disable": True,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Hand over the application."""
+        return self._app
+
+
+def run(app: Flask, endpoint: Endpoint) -> None:
+    """Serve until SIGTERM; requests in flight are finished. Ends the process with ``SystemExit``."""
+    Server(app, endpoint).run()

@@ -1,0 +1,1 @@
+"""Algorithm mode: a training job to an artifact, no script needed."""

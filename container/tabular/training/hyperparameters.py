@@ -1,0 +1,268 @@
+"""The hyperparameters of the XGBoost algorithm: one table, from which all else follows.
+
+Names, ranges and the first words of the messages are those of AWS's container. A row that is
+not set is not passed on: XGBoost's own default holds.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+
+from tabular.contract.errors import UserError
+from tabular.training.metrics import METRICS, metric_error
+
+Check = Callable[[object], str | None]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A range of numbers; ``low_open`` and ``high_open`` say whether the ends are outside."""
+
+    low: float = -inf
+    high: float = inf
+    low_open: bool = False
+    high_open: bool = True
+
+    def __contains__(self, value: float) -> bool:
+        above = value > self.low if self.low_open else value >= self.low
+        below = value < self.high if self.high_open else value <= self.high
+        return above and below
+
+    def __str__(self) -> str:
+        ends = [f"{end:+g}" if end in (inf, -inf) else f"{end:g}" for end in (self.low, self.high)]
+        left, right = "(" if self.low_open else "[", ")" if self.high_open else "]"
+        return f"{left}{ends[0]}, {ends[1]}{right}"
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """One row.
+
+    Attributes
+    ----------
+    kind : {"integer", "float", "category", "list"}
+        A list is comma separated.
+    passed : bool
+        Whether XGBoost gets it; the others steer this package.
+    """
+
+    name: str
+    kind: str
+    interval: Interval | None = None
+    choices: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    required: bool = False
+    passed: bool = True
+
+    def parse(self, value: object) -> object:
+        """Read one decoded value.
+
+        Raises
+        ------
+        UserError
+            Names the hyperparameter, the value and what was expected.
+        """
+        if self.kind == "integer":
+            return self._in_interval(self._integer(value))
+        if self.kind == "float":
+            return self._in_interval(self._float(value))
+        if self.kind == "list":
+            return self._list(value)
+        return self._category(_text(value))
+
+    def _integer(self, value: object) -> int:
+        number = int(value) if isinstance(value, bool) else value
+        if not isinstance(number, int):
+            raise self._unreadable("an integer", value)
+        return number
+
+    def _float(self, value: object) -> float:
+        number = int(value) if isinstance(value, bool) else value
+        if not isinstance(number, (int, float)) or number != number:
+            raise self._unreadable("a number", value)
+        return float(number)
+
+    def _in_interval(self, value: int | float) -> int | float:
+        if self.interval is not None and value not in self.interval:
+            raise UserError(f"Hyperparameter {self.name}: {value} is not in {self.interval}")
+        return value
+
+    def _category(self, value: str) -> str:
+        if value not in self.choices:
+            raise UserError(
+                f"Hyperparameter {self.name}: {value} is not in [{', '.join(self.choices)}]"
+                f"{suggestion(value, self.choices)}"
+            )
+        return value
+
+    def _list(self, value: object) -> list[str]:
+        items = value if isinstance(value, list) else _text(value).split(",")
+        return [_text(item).strip() for item in items if _text(item).strip()]
+
+    def _unreadable(self, expected: str, value: object) -> UserError:
+        return UserError(
+            f"Hyperparameter {self.name}: could not parse value (caused by ValueError): "
+            f"expected {expected}, got {value!r}"
+        )
+
+
+def suggestion(name: str, known: tuple[str, ...]) -> str:
+    """Offer the nearest known name, for an error message."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f". Did you mean {close[0]}?" if close else ""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+UNIT = Interval(0, 1, high_open=False)
+FRACTION = Interval(0, 1, low_open=True, high_open=False)
+NOT_NEGATIVE = Interval(0)
+POSITIVE = Interval(0, low_open=True)
+SWITCH = Interval(0, 1, high_open=False)
+
+OBJECTIVES = (
+    "binary:hinge",
+    "binary:logistic",
+    "binary:logitraw",
+    "count:poisson",
+    "multi:softmax",
+    "multi:softprob",
+    "reg:absoluteerror",
+    "reg:gamma",
+    "reg:linear",
+    "reg:logistic",
+    "reg:pseudohubererror",
+    "reg:squarederror",
+    "reg:squaredlogerror",
+    "reg:tweedie",
+)
+
+HYPERPARAMETERS = (
+    Hyperparameter("num_round", "integer", Interval(1), required=True, passed=False),
+    Hyperparameter("early_stopping_rounds", "integer", Interval(1), passed=False),
+    Hyperparameter("csv_weights", "integer", SWITCH, passed=False),
+    Hyperparameter(
+        "save_model_on_termination", "category", choices=("true", "false"), passed=False
+    ),
+    Hyperparameter("objective", "category", choices=OBJECTIVES),
+    Hyperparameter("num_class", "integer", Interval(2)),
+    Hyperparameter("eval_metric", "list"),
+    Hyperparameter("booster", "category", choices=("gbtree", "gblinear", "dart")),
+    Hyperparameter("tree_method", "category", choices=("auto", "exact", "approx", "hist")),
+    Hyperparameter("device", "category", choices=("cpu", "cuda")),
+    Hyperparameter("eta", "float", UNIT, aliases=("learning_rate",)),
+    Hyperparameter("gamma", "float", NOT_NEGATIVE, aliases=("min_split_loss",)),
+    Hyperparameter("max_depth", "integer", NOT_NEGATIVE),
+    Hyperparameter("min_child_weight", "float", NOT_NEGATIVE),
+    Hyperparameter("max_delta_step", "float", NOT_NEGATIVE),
+    Hyperparameter("subsample", "float", FRACTION),
+    Hyperparameter("colsample_bytree", "float", FRACTION),
+    Hyperparameter("colsample_bylevel", "float", FRACTION),
+    Hyperparameter("colsample_bynode", "float", FRACTION),
+    Hyperparameter("lambda", "float", NOT_NEGATIVE, aliases=("reg_lambda",)),
+    Hyperparameter("alpha", "float", NOT_NEGATIVE, aliases=("reg_alpha",)),
+    Hyperparameter("scale_pos_weight", "float", POSITIVE),
+    Hyperparameter("base_score", "float", NOT_NEGATIVE),
+    Hyperparameter("grow_policy", "category", choices=("depthwise", "lossguide")),
+    Hyperparameter("max_leaves", "integer", NOT_NEGATIVE),
+    Hyperparameter("max_bin", "integer", NOT_NEGATIVE),
+    Hyperparameter("num_parallel_tree", "integer", Interval(1)),
+    Hyperparameter(
+        "tweedie_variance_power", "float", Interval(1, 2, low_open=True, high_open=True)
+    ),
+    Hyperparameter("sample_type", "category", choices=("uniform", "weighted")),
+    Hyperparameter("normalize_type", "category", choices=("tree", "forest")),
+    Hyperparameter("rate_drop", "float", UNIT),
+    Hyperparameter("one_drop", "integer", SWITCH),
+    Hyperparameter("skip_drop", "float", UNIT),
+    Hyperparameter("seed", "integer", Interval(-(2**31), 2**31 - 1, low_open=True)),
+    Hyperparameter("nthread", "integer", Interval(1)),
+    Hyperparameter("verbosity", "integer", Interval(0, 3, high_open=False)),
+)
+NAMES = {name: row for row in HYPERPARAMETERS for name in (row.name, *row.aliases)}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Validated hyperparameters: what XGBoost gets, and what steers this package."""
+
+    params: Mapping[str, object]
+    num_round: int
+    early_stopping_rounds: int | None
+    csv_weights: bool
+    save_on_termination: bool
+    objective: str
+    eval_metrics: tuple[str, ...]
+
+
+def validate(given: Mapping[str, object]) -> Settings:
+    """Check every hyperparameter of a job against the table.
+
+    Parameters
+    ----------
+    given : Mapping[str, object]
+        Decoded values; None and ``""`` count as not given.
+
+    Raises
+    ------
+    UserError
+        One is unknown, missing, can't be read, is out of range, or lacks its companion.
+    """
+    values: dict[str, object] = {}
+    for name, value in given.items():
+        row = NAMES.get(name)
+        if row is None:
+            raise UserError(
+                f"Extraneous hyperparameter found: {name}{suggestion(name, tuple(NAMES))}"
+            )
+        if value is None or value == "":
+            continue
+        if row.name in values:
+            raise UserError(
+                f"Hyperparameter {row.name} is given twice, as {' and '.join((row.name, *row.aliases))}"
+                "; give it once"
+            )
+        values[row.name] = row.parse(value)
+    for row in HYPERPARAMETERS:
+        if row.required and row.name not in values:
+            raise UserError(f"Missing required hyperparameter: {row.name}")
+    objective = str(values.get("objective", "reg:squarederror"))
+    metrics = values.get("eval_metric", [])
+    assert isinstance(metrics, list)
+    _check_companions(objective, values, metrics)
+    rounds, patience = values["num_round"], values.get("early_stopping_rounds")
+    assert isinstance(rounds, int)
+    assert patience is None or isinstance(patience, int)
+    return Settings(
+        params={
+            name: value for name, value in values.items() if NAMES[name].passed and value != []
+        },
+        num_round=rounds,
+        early_stopping_rounds=patience,
+        csv_weights=values.get("csv_weights") == 1,
+        save_on_termination=values.get("save_model_on_termination") == "true",
+        objective=objective,
+        eval_metrics=tuple(metrics),
+    )
+
+
+def _check_companions(objective: str, values: Mapping[str, object], metrics: list[str]) -> None:
+    multiclass = objective.startswith("multi:")
+    if multiclass and "num_class" not in values:
+        raise UserError("Require input for parameter 'num_class' for multi-classification")
+    if not multiclass and "num_class" in values:
+        raise UserError(
+            f"Hyperparameter num_class goes with objective multi:softmax or multi:softprob, "
+            f"not with {objective}; leave it out"
+        )
+    for metric in metrics:
+        message = metric_error(metric, objective)
+        if message:
+            raise UserError(message + suggestion(metric, METRICS))
