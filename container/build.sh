@@ -2,7 +2,6 @@
 # Builds the image. The one place that does: build_and_push.sh, tests, local_test and CI call it.
 set -euo pipefail
 
-readonly BASE=debian:trixie-slim # as in the Dockerfile
 readonly USAGE='usage: container/build.sh IMAGE[:TAG] [--platform linux/amd64] [--accelerator cpu|gpu]
        container/build.sh --print-version   what the image is named after: VERSION-COMMIT
        container/build.sh --check           only look whether a Docker engine answers
@@ -11,6 +10,8 @@ CA_BUNDLE (or else PIP_CERT) names a file of certificates for a network that ins
 build trusts it and the image does not keep it.'
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
+BASE=$(sed -n 's/^ARG BASE=//p' Dockerfile)
+readonly BASE
 
 say() { printf '%s\n' "build.sh: $*" >&2; }
 die() {
@@ -44,15 +45,17 @@ require_engine() {
   command -v docker >/dev/null ||
     die "no docker command on PATH; install Docker Desktop, or Docker Engine (Debian: apt-get install docker.io)"
   answer=$(docker version --format '{{.Server.Version}}' 2>&1) ||
-    die "no Docker engine answered at ${DOCKER_HOST:-the docker client\'s default address}; start Docker Desktop or the docker service (docker said: $(printf '%s' "$answer" | tail -n 1))"
+    die "no Docker engine answered at ${DOCKER_HOST:-the default address}; start Docker Desktop or the docker service (docker said: $(printf '%s' "$answer" | tail -n 1))"
 }
 
 # Where no registry can be reached, Debian's own packages make the same base image in 20 s.
 require_base() {
+  local native
   docker image inspect "$BASE" >/dev/null 2>&1 && return
   say "pulling $BASE"
   docker pull ${platform:+--platform "$platform"} "$BASE" >&2 && return
-  [ "$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}')" = "${platform:-$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}')}" ] ||
+  native=$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}')
+  [ "${platform:-$native}" = "$native" ] ||
     die "$BASE for $platform is not here and could not be pulled; make the registry reachable, or docker load the image"
   command -v mmdebstrap >/dev/null ||
     die "$BASE is not here and could not be pulled; make the registry reachable, docker load the image, or install mmdebstrap to have it made"

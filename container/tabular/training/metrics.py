@@ -79,7 +79,7 @@ def _is_float(text: str) -> bool:
 
 
 class MetricLines(TrainingCallback):
-    """Writes one line a round, and keeps the last values.
+    """Writes one line a round, and keeps the values of each in ``rounds``.
 
     Parameters
     ----------
@@ -88,15 +88,16 @@ class MetricLines(TrainingCallback):
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self.last: dict[str, float] = {}
+        self.rounds: list[dict[str, float]] = []
         self._stream = stream
 
     def after_iteration(
         self, model: xgboost.Booster, epoch: int, evals_log: TrainingCallback.EvalsLog
     ) -> bool:
         """Write the round's line; never stops training."""
-        self.last = _last_values(evals_log)
-        items = (f"\t{name}:{value:.5f}" for name, value in self.last.items())
+        values = _last_values(evals_log)
+        self.rounds.append(values)
+        items = (f"\t{name}:{value:.5f}" for name, value in values.items())
         self._stream.write(f"[{epoch}]{''.join(items)}\n")
         self._stream.flush()
         return False

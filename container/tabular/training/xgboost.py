@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 from typing import TextIO
@@ -82,7 +83,7 @@ def train(job: TrainingJob, num_cpus: int, termination: Termination, stdout: Tex
             "trained %d rounds in %.2f s", booster.num_boosted_rounds(), time.monotonic() - started
         )
         with termination.deferred():
-            _save(job, settings, booster, lines.last)
+            _save(job, settings, booster, lines.rounds)
         if termination.requested.is_set():
             log.warning("stopped by SIGTERM: the model trained so far is saved")
 
@@ -140,7 +141,7 @@ def _early_stopping(settings: Settings, data: dict[str, Rows]) -> list[TrainingC
     metric = settings.eval_metrics[-1] if settings.eval_metrics else None
     return [
         EarlyStopping(
-            settings.early_stopping_rounds,
+            rounds=settings.early_stopping_rounds,
             metric_name=metric,
             data_name=VALIDATION,
             maximize=is_maximized(metric) if metric else None,
@@ -208,11 +209,15 @@ def plain_message(error: Exception) -> str:
 
 
 def _save(
-    job: TrainingJob, settings: Settings, booster: xgboost.Booster, metrics: dict[str, float]
+    job: TrainingJob,
+    settings: Settings,
+    booster: xgboost.Booster,
+    metrics: Sequence[Mapping[str, float]],
 ) -> None:
     started = time.monotonic()
     objective, num_class = objective_of(booster)
     best = booster.attributes().get("best_iteration")
+    rounds = booster.num_boosted_rounds()
     record = save_model(job.paths.model, booster)
     save_manifest(
         job.paths.model,
@@ -222,8 +227,9 @@ def _save(
             num_features=booster.num_features(),
             num_class=num_class,
             best_iteration=None if best is None else int(best),
-            rounds=booster.num_boosted_rounds(),
-            metrics=metrics,
+            rounds=rounds,
+            # Those of the model that is kept, which early stopping may have cut back.
+            metrics=metrics[rounds - 1],
             hyperparameters={**settings.params, "num_round": settings.num_round},
             training_job=job.name,
             libraries={

@@ -1,0 +1,51 @@
+"""Bring pip into a virtual environment when Python came without it (Debian's python3 alone).
+
+Run with the environment's Python. Takes one known release from the package index that pip
+would use (``PIP_INDEX_URL``), checks its SHA-256, and lets it install itself.
+"""
+
+import hashlib
+import os
+import re
+import ssl
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+WHEEL = "pip-26.0.1-py3-none-any.whl"
+SHA256 = "bdb1b08f4274833d62c1aa29e20907365a2ceb950410df15fc9521bad440122b"
+
+
+def main() -> int:
+    """Install pip; 1 and one line on stderr when that fails."""
+    index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
+    page = f"{index}/pip/"
+    context = ssl.create_default_context(cafile=os.environ.get("PIP_CERT") or None)
+    cure = "install Python's venv module (Debian: apt-get install python3-venv) and start again"
+    try:
+        with urllib.request.urlopen(page, timeout=60, context=context) as answer:
+            links = re.findall(r'href="([^"]+)"', answer.read().decode())
+        link = next(link for link in links if WHEEL in link)
+        with urllib.request.urlopen(
+            urllib.parse.urljoin(page, link), timeout=60, context=context
+        ) as answer:
+            content = answer.read()
+    except (OSError, StopIteration) as error:
+        print(f"pip could not be fetched from {page} ({error!r}); {cure}", file=sys.stderr)
+        return 1
+    if hashlib.sha256(content).hexdigest() != SHA256:
+        print(f"{WHEEL} from {page} is not the file expected; {cure}", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = Path(folder) / WHEEL
+        wheel.write_bytes(content)
+        install = [sys.executable, f"{wheel}/pip", "install", "--quiet", "--no-index", str(wheel)]
+        return subprocess.run(install, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+# Where the package runs: in the image when a Docker engine answers, else in a virtual
+# environment. Sourced by the scripts beside it; sets ROOT, ENGINE and, without Docker, PYTHON.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+IMAGE=${TABULAR_IMAGE:-sagemaker-tabular:local}
+VENV=$ROOT/.venv-local
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+  say "${0##*/}: $*"
+  exit 1
+}
+
+# Takes --no-docker out of the arguments; the rest is in ARGUMENTS.
+read_arguments() {
+  NO_DOCKER=''
+  ARGUMENTS=()
+  local argument
+  for argument in "$@"; do
+    case $argument in
+      --no-docker) NO_DOCKER=yes ;;
+      -h | --help)
+        say "$USAGE"
+        exit 0
+        ;;
+      -*) die "unknown option $argument"$'\n'"$USAGE" ;;
+      *) ARGUMENTS+=("$argument") ;;
+    esac
+  done
+}
+
+choose_engine() {
+  local reason
+  if [ -n "$NO_DOCKER" ]; then
+    ENGINE=venv
+  elif reason=$("$ROOT/container/build.sh" --check 2>&1); then
+    ENGINE=docker
+  else
+    ENGINE=venv
+    say "Without Docker ($reason)."
+    say "The same package runs in a virtual environment instead; --no-docker says so from the start."
+  fi
+}
+
+# The folder laid out as /opt/ml, absolute.
+job_folder() {
+  [ -d "$1" ] || die "$1 is not a folder; expected one laid out as /opt/ml (input/data/train/..., input/config/...)"
+  (cd "$1" && pwd)
+}
+
+set_up() {
+  if [ "$ENGINE" = venv ]; then
+    install_packages
+  elif [ -n "${TABULAR_IMAGE:-}" ]; then
+    docker image inspect "$IMAGE" >/dev/null 2>&1 || die "TABULAR_IMAGE names $IMAGE, which does not exist"
+  else
+    say "Building the image $IMAGE (2 minutes the first time, seconds later)"
+    "$ROOT/container/build.sh" "$IMAGE" || exit 1
+  fi
+}
+
+find_python() {
+  local candidate
+  for candidate in python3 python3.13 python3.12 python3.14 python3.11; do
+    if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  die "no Python 3.11 to 3.14 on PATH (python3 is $(python3 --version 2>&1)); install one, or start Docker"
+}
+
+install_packages() {
+  local python stamp requirements=$ROOT/container/requirements/cpu.txt
+  PYTHON=$VENV/bin/python
+  python=$(find_python) || exit 1
+  stamp=$("$python" -c 'import hashlib, sys; print(sys.version, hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$requirements")
+  [ "$(cat "$VENV/installed" 2>/dev/null)" != "$stamp" ] || return 0
+  say "Installing the packages into ${VENV#"$PWD"/} (about 120 MB, a minute the first time)"
+  # Debian keeps what `venv` needs to bring pip in a package of its own.
+  "$python" -m venv --clear "$VENV" >/dev/null 2>&1 || {
+    "$python" -m venv --clear --without-pip "$VENV" || die "$python can't make a virtual environment; install its venv module (Debian: apt-get install python3-venv)"
+    "$PYTHON" "$ROOT/local_test/bootstrap_pip.py" || exit 1
+  }
+  "$PYTHON" -m pip install --disable-pip-version-check --only-binary=:all: --require-hashes -r "$requirements" >&2 ||
+    die "the packages could not be installed (see above); check the network, or set PIP_INDEX_URL and PIP_CERT"
+  printf '%s\n' "$stamp" >"$VENV/installed"
+}
+
+# Runs one command of the package (train, serve) on a folder.
+run_package() {
+  SAGEMAKER_BASE_DIR=$2 PYTHONPATH=$ROOT/container PYTHONUNBUFFERED=1 \
+    exec "$PYTHON" -m "tabular.commands.$1"
+}

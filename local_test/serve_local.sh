@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Serve the model of a folder laid out as /opt/ml, until Ctrl-C.
+set -euo pipefail
+
+USAGE='usage: [PORT=8080] local_test/serve_local.sh DIR [--no-docker]
+
+Serves DIR/model on http://127.0.0.1:PORT (/ping, /invocations) until Ctrl-C.'
+
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+read_arguments "$@"
+[ ${#ARGUMENTS[@]} -eq 1 ] || die "expected one folder"$'\n'"$USAGE"
+folder=$(job_folder "${ARGUMENTS[0]}")
+port=${PORT:-8080}
+choose_engine
+set_up
+say "Serving $folder/model on http://127.0.0.1:$port; Ctrl-C ends it"
+if [ "$ENGINE" = docker ]; then
+  # As SageMaker mounts it: the model read-only, nothing but /tmp to write to.
+  exec docker run --rm --init=false --read-only --tmpfs /tmp --name "sagemaker-tabular-$port" \
+    --user "$(id -u):$(id -g)" -v "$folder/model:/opt/ml/model:ro" \
+    -p "127.0.0.1:$port:8080" "$IMAGE" serve
+else
+  export SAGEMAKER_BIND_TO_PORT=$port
+  run_package serve "$folder"
+fi

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Train as SageMaker would, on a folder laid out as /opt/ml.
+set -euo pipefail
+
+USAGE='usage: local_test/train_local.sh DIR [--no-docker]
+
+DIR is laid out as SageMaker lays out /opt/ml:
+  DIR/input/data/train/*.csv               the label first, no header (validation/ beside it)
+  DIR/input/config/hyperparameters.json    {"num_round": "100", "objective": "binary:logistic"}
+The artifact goes to DIR/model, the reason of a failure to DIR/output/failure.'
+
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+read_arguments "$@"
+[ ${#ARGUMENTS[@]} -eq 1 ] || die "expected one folder"$'\n'"$USAGE"
+folder=$(job_folder "${ARGUMENTS[0]}")
+choose_engine
+set_up
+mkdir -p "$folder/model" "$folder/output"
+say "Training on $folder/input/data"
+if [ "$ENGINE" = docker ]; then
+  # As the caller, so that the artifact is the caller's; SageMaker runs it as root.
+  exec docker run --rm --user "$(id -u):$(id -g)" -v "$folder:/opt/ml" "$IMAGE" train
+else
+  run_package train "$folder"
+fi
