@@ -66,7 +66,7 @@ def load_model(folder: Path) -> tuple[xgboost.Booster, Manifest | None]:
             "pickled, or of another kind (expected UBJSON or JSON from Booster.save_model)"
         ) from error
     # One thread for each prediction: requests run side by side, and workers are forked.
-    booster.set_param("nthread", 1)
+    booster.set_param({"nthread": 1})
     return booster, manifest
 
 

@@ -32,7 +32,7 @@ class Hosts:
 
     @property
     def rank(self) -> int:
-        """This host's place among the sorted names, from 0."""
+        """The current host's place among the sorted names, from 0."""
         return self.names.index(self.current)
 
     @property

@@ -10,10 +10,10 @@ PYTHON_LITERALS: Mapping[str, object] = {"True": True, "False": False, "None": N
 
 
 def decode(value: object) -> object:
-    """Turn one value into what the customer wrote.
+    r"""Turn one value into what the customer wrote.
 
     SageMaker sends strings. Framework estimators JSON-encode each of them
-    (``"\\"reg:squarederror\\""``, ``"true"``, ``"null"``, ``"[1, 2]"``), the generic
+    (``"\"reg:squarederror\""``, ``"true"``, ``"null"``, ``"[1, 2]"``), the generic
     Estimator sends ``str(value)`` (``"True"``, ``"None"``), everything else is plain text.
     The rule "JSON, else the text itself" is the one of AWS's training toolkit. Values that
     are no strings (a file written by hand) are taken as they are.

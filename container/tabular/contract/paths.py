@@ -27,52 +27,65 @@ class Paths:
 
     @property
     def input(self) -> Path:
+        """Configuration and data, mounted by SageMaker."""
         return self.root / "input"
 
     @property
     def config(self) -> Path:
+        """The job's configuration files."""
         return self.input / "config"
 
     @property
     def data(self) -> Path:
+        """One folder for each channel."""
         return self.input / "data"
 
     @property
     def hyperparameters(self) -> Path:
+        """A map of strings to strings."""
         return self.config / "hyperparameters.json"
 
     @property
     def input_data_config(self) -> Path:
+        """What the channels are."""
         return self.config / "inputdataconfig.json"
 
     @property
     def resource_config(self) -> Path:
+        """Which hosts take part."""
         return self.config / "resourceconfig.json"
 
     @property
     def checkpoint_config(self) -> Path:
+        """Where checkpoints go, when the job has any."""
         return self.config / "checkpointconfig.json"
 
     @property
     def model(self) -> Path:
+        """The artifact: becomes ``model.tar.gz``."""
         return self.root / "model"
 
     @property
     def code(self) -> Path:
+        """The customer's own code, in script mode."""
         return self.root / "code"
 
     @property
     def output(self) -> Path:
+        """What the job reports."""
         return self.root / "output"
 
     @property
     def output_data(self) -> Path:
+        """Becomes ``output.tar.gz``."""
         return self.output / "data"
 
     @property
     def output_intermediate(self) -> Path:
+        """A folder that AWS's training toolkit syncs while training."""
         return self.output / "intermediate"
 
     @property
     def failure(self) -> Path:
+        """The reason of a failure."""
         return self.output / "failure"

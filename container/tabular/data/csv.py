@@ -256,14 +256,16 @@ def _matrix(block: pyarrow.RecordBatch) -> Floats:
     return matrix
 
 
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def _read_small(body: bytes) -> Floats:
     text = body.decode("ascii")
     if "_" in text:
         raise ValueError("float() would take the underscore")
     lines = text.split("\n")
     delimiter = delimiter_of(lines[0]) or ","
-    rows = [
-        [float(cell or "nan") for cell in line.rstrip("\r").split(delimiter)] for line in lines
-    ]
+    rows = [[float(cell or "nan") for cell in line.rstrip("\r").split(delimiter)] for line in lines]
     with np.errstate(over="ignore"):
         return np.array(rows, dtype=np.float64).astype(np.float32)

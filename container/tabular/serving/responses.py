@@ -19,11 +19,9 @@ Scores = npt.NDArray[np.float32]
 def csv_body(scores: Scores) -> bytes:
     """Write one line a row, classes separated by commas; float32 shown as the nearest float64."""
     rows: list[Any] = scores.tolist()
-    if scores.ndim == 1:
-        lines = map(repr, rows)
-    else:
-        lines = (",".join(map(repr, row)) for row in rows)
-    return ("\n".join(lines) + "\n").encode()
+    if scores.ndim > 1:
+        return "".join(f"{','.join(map(repr, row))}\n" for row in rows).encode()
+    return ("\n".join(map(repr, rows)) + "\n").encode()
 
 
 def json_body(scores: Scores) -> bytes:

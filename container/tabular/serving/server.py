@@ -119,5 +119,5 @@ class Server(BaseApplication):
 
 
 def run(app: Flask, endpoint: Endpoint) -> None:
-    """Serve until SIGTERM; requests in flight are finished. Ends the process with ``SystemExit``."""
+    """Serve until SIGTERM, finish the requests in flight, and end with ``SystemExit``."""
     Server(app, endpoint).run()

@@ -7,14 +7,13 @@ not set is not passed on: XGBoost's own default holds.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from math import inf
+from typing import Any
 
 from tabular.contract.errors import UserError
 from tabular.training.metrics import METRICS, metric_error
-
-Check = Callable[[object], str | None]
 
 
 @dataclass(frozen=True)
@@ -191,15 +190,26 @@ NAMES = {name: row for row in HYPERPARAMETERS for name in (row.name, *row.aliase
 
 @dataclass(frozen=True)
 class Settings:
-    """Validated hyperparameters: what XGBoost gets, and what steers this package."""
+    """Validated hyperparameters.
 
-    params: Mapping[str, object]
+    Attributes
+    ----------
+    params : Mapping[str, object]
+        What XGBoost gets. The other attributes are hyperparameters that steer this package;
+        some of them XGBoost gets too.
+    """
+
+    params: Mapping[str, Any]
     num_round: int
-    early_stopping_rounds: int | None
-    csv_weights: bool
-    save_on_termination: bool
-    objective: str
-    eval_metrics: tuple[str, ...]
+    early_stopping_rounds: int | None = None
+    csv_weights: int = 0
+    save_model_on_termination: str = "false"
+    objective: str = "reg:squarederror"  # XGBoost's own default
+    num_class: int = 0
+    eval_metric: Sequence[str] = ()
+
+
+STEERING = tuple(entry.name for entry in fields(Settings) if entry.name != "params")
 
 
 def validate(given: Mapping[str, object]) -> Settings:
@@ -215,7 +225,7 @@ def validate(given: Mapping[str, object]) -> Settings:
     UserError
         One is unknown, missing, can't be read, is out of range, or lacks its companion.
     """
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     for name, value in given.items():
         row = NAMES.get(name)
         if row is None:
@@ -225,44 +235,33 @@ def validate(given: Mapping[str, object]) -> Settings:
         if value is None or value == "":
             continue
         if row.name in values:
-            raise UserError(
-                f"Hyperparameter {row.name} is given twice, as {' and '.join((row.name, *row.aliases))}"
-                "; give it once"
-            )
+            names = " and ".join((row.name, *row.aliases))
+            raise UserError(f"Hyperparameter {row.name} is given twice, as {names}; give it once")
         values[row.name] = row.parse(value)
     for row in HYPERPARAMETERS:
         if row.required and row.name not in values:
             raise UserError(f"Missing required hyperparameter: {row.name}")
-    objective = str(values.get("objective", "reg:squarederror"))
-    metrics = values.get("eval_metric", [])
-    assert isinstance(metrics, list)
-    _check_companions(objective, values, metrics)
-    rounds, patience = values["num_round"], values.get("early_stopping_rounds")
-    assert isinstance(rounds, int)
-    assert patience is None or isinstance(patience, int)
-    return Settings(
+    settings = Settings(
         params={
             name: value for name, value in values.items() if NAMES[name].passed and value != []
         },
-        num_round=rounds,
-        early_stopping_rounds=patience,
-        csv_weights=values.get("csv_weights") == 1,
-        save_on_termination=values.get("save_model_on_termination") == "true",
-        objective=objective,
-        eval_metrics=tuple(metrics),
+        **{name: values[name] for name in STEERING if name in values},
     )
+    _check_companions(settings)
+    return settings
 
 
-def _check_companions(objective: str, values: Mapping[str, object], metrics: list[str]) -> None:
+def _check_companions(settings: Settings) -> None:
+    objective = settings.objective
     multiclass = objective.startswith("multi:")
-    if multiclass and "num_class" not in values:
+    if multiclass and not settings.num_class:
         raise UserError("Require input for parameter 'num_class' for multi-classification")
-    if not multiclass and "num_class" in values:
+    if not multiclass and settings.num_class:
         raise UserError(
-            f"Hyperparameter num_class goes with objective multi:softmax or multi:softprob, "
+            "Hyperparameter num_class goes with objective multi:softmax or multi:softprob, "
             f"not with {objective}; leave it out"
         )
-    for metric in metrics:
+    for metric in settings.eval_metric:
         message = metric_error(metric, objective)
         if message:
             raise UserError(message + suggestion(metric, METRICS))

@@ -47,9 +47,7 @@ RULES = {
     "count:poisson": NOT_NEGATIVE,
     "reg:tweedie": NOT_NEGATIVE,
     "reg:gamma": Rule("label must be positive", lambda label, classes: label > 0),
-    "reg:squaredlogerror": Rule(
-        "label must be greater than -1", lambda label, classes: label > -1
-    ),
+    "reg:squaredlogerror": Rule("label must be greater than -1", lambda label, classes: label > -1),
 }
 
 

@@ -59,9 +59,7 @@ def metric_error(metric: str, objective: str) -> str | None:
     if at and not _is_float(threshold):
         return f"Threshold value '{threshold}' in '{metric}' expects float input."
     if name not in METRICS:
-        return (
-            f"Hyperparameter eval_metric: value ['{metric}'] not in range [{', '.join(METRICS)}]"
-        )
+        return f"Hyperparameter eval_metric: value ['{metric}'] not in range [{', '.join(METRICS)}]"
     if name in NEEDS_CLASSES and not objective.startswith("multi:"):
         return (
             f"Metric '{metric}' needs objective multi:softmax or multi:softprob, the objective is "

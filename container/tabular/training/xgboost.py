@@ -66,15 +66,13 @@ def train(job: TrainingJob, num_cpus: int, termination: Termination, stdout: Tex
     settings = validate(job.hyperparameters)
     channels = _channels(job)
     started = time.monotonic()
-    data = {
-        name: _read(channel, settings) for name, channel in channels.items()
-    }
+    data = {name: _read(channel, settings) for name, channel in channels.items()}
     _check_columns(data, channels)
     log.info("read in %.2f s", time.monotonic() - started)
     with ExitStack() as stack:
         lines = MetricLines(stdout)
         callbacks: list[TrainingCallback] = [lines, *_early_stopping(settings, data)]
-        if settings.save_on_termination:
+        if settings.save_model_on_termination == "true":
             stack.enter_context(termination.deferred())
             callbacks.append(_StopOnRequest(termination))
         started = time.monotonic()
@@ -91,8 +89,8 @@ def train(job: TrainingJob, num_cpus: int, termination: Termination, stdout: Tex
 def _channels(job: TrainingJob) -> dict[str, Channel]:
     if len(job.hosts.names) > 1:
         raise UserError(
-            f"the job has {len(job.hosts.names)} hosts ({', '.join(job.hosts.names)}); this version "
-            "trains on one: set instance_count=1"
+            f"the job has {len(job.hosts.names)} hosts ({', '.join(job.hosts.names)}); "
+            "this version trains on one: set instance_count=1"
         )
     if TRAIN not in job.channels:
         there = ", ".join(job.channels) or "none"
@@ -109,7 +107,7 @@ def _channels(job: TrainingJob) -> dict[str, Channel]:
 
 
 def _read(channel: Channel, settings: Settings) -> Rows:
-    rows = read_channel(channel, settings.csv_weights)
+    rows = read_channel(channel, weights=settings.csv_weights == 1)
     log.info(
         "channel '%s': %d rows, %d feature columns, %d file%s",
         channel.name,
@@ -117,9 +115,7 @@ def _read(channel: Channel, settings: Settings) -> Rows:
         len(rows.files),
         "s" * (len(rows.files) > 1),
     )
-    num_class = settings.params.get("num_class", 0)
-    assert isinstance(num_class, int)
-    check_labels(rows, settings.objective, num_class)
+    check_labels(rows, settings.objective, settings.num_class)
     return rows
 
 
@@ -138,7 +134,7 @@ def _early_stopping(settings: Settings, data: dict[str, Rows]) -> list[TrainingC
     if VALIDATION not in data:
         log.warning("early_stopping_rounds is not used: it needs a channel '%s'", VALIDATION)
         return []
-    metric = settings.eval_metrics[-1] if settings.eval_metrics else None
+    metric = settings.eval_metric[-1] if settings.eval_metric else None
     return [
         EarlyStopping(
             rounds=settings.early_stopping_rounds,
