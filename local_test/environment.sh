@@ -67,7 +67,7 @@ find_python() {
       return
     fi
   done
-  die "no Python 3.11 to 3.14 on PATH (python3 is $(python3 --version 2>&1)); install one, or start Docker"
+  die "no Python 3.11 to 3.14 on PATH (python3: $(python3 --version 2>/dev/null || echo missing)); install one, or start Docker"
 }
 
 install_packages() {
