@@ -32,12 +32,12 @@ def main() -> int:
     try:
         failure.clear(failure_file)
         job = read_job(os.environ)
-        num_cpus = available_cpus()
-        os.environ.update(sm_variables(job, num_cpus, available_gpus()))
+        num_cpus, num_gpus = available_cpus(), available_gpus()
+        os.environ.update(sm_variables(job, num_cpus, num_gpus))
         # Imported late: XGBoost takes most of the start-up, and starts threads.
         from tabular.training.xgboost import train
 
-        train(job, num_cpus, termination, sys.stdout)
+        train(job, num_cpus, num_gpus, termination, sys.stdout)
     except Exception as error:
         return report(error, failure_file)
     return 0

@@ -45,13 +45,17 @@ CUSTOMERS_FAULTS = (
 )
 
 
-def train(job: TrainingJob, num_cpus: int, termination: Termination, stdout: TextIO) -> None:
+def train(
+    job: TrainingJob, num_cpus: int, num_gpus: int, termination: Termination, stdout: TextIO
+) -> None:
     """Train as the job says and write the artifact.
 
     Parameters
     ----------
     num_cpus : int
         Threads, unless the hyperparameter ``nthread`` says otherwise.
+    num_gpus : int
+        Devices that the container got; ``device=cuda`` needs one.
     termination : Termination
         Deferred while the model is saved, and from the first round on with
         ``save_model_on_termination``: then the model trained so far is saved whole.
@@ -64,6 +68,8 @@ def train(job: TrainingJob, num_cpus: int, termination: Termination, stdout: Tex
         See ``tabular.contract.errors``.
     """
     settings = validate(job.hyperparameters)
+    if settings.params.get("device") == "cuda":
+        _require_gpu(num_gpus)
     channels = _channels(job)
     started = time.monotonic()
     data = {name: _read(channel, settings) for name, channel in channels.items()}
@@ -84,6 +90,20 @@ def train(job: TrainingJob, num_cpus: int, termination: Termination, stdout: Tex
             _save(job, settings, booster, lines.rounds)
         if termination.requested.is_set():
             log.warning("stopped by SIGTERM: the model trained so far is saved")
+
+
+def _require_gpu(num_gpus: int) -> None:
+    # XGBoost itself would go on, on the processor, with a warning.
+    if not xgboost.build_info()["USE_CUDA"]:
+        raise UserError(
+            "Hyperparameter device: cuda needs the GPU image, and this is the CPU one; build it "
+            "with --accelerator gpu, or set device=cpu"
+        )
+    if not num_gpus:
+        raise UserError(
+            "Hyperparameter device: cuda, but the container has no GPU; use a GPU instance type "
+            "(docker run: --gpus all), or set device=cpu"
+        )
 
 
 def _channels(job: TrainingJob) -> dict[str, Channel]:
