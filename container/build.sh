@@ -40,6 +40,16 @@ revision() {
   fi
 }
 
+# Where the commit can be found: the clone's origin, without a password in it.
+source_url() {
+  local origin
+  origin=$(git config --get remote.origin.url 2>/dev/null) || true
+  case $origin in
+    https://* | ssh://* | git@*) printf '%s\n' "$origin" | sed 's#//[^@/]*@#//#' ;;
+    *) printf 'unknown\n' ;;
+  esac
+}
+
 require_engine() {
   local answer
   command -v docker >/dev/null ||
@@ -108,7 +118,8 @@ export DOCKER_BUILDKIT=1 BUILDX_NO_DEFAULT_ATTESTATIONS=1
 build=(build --file Dockerfile --tag "$image"
   --build-arg "ACCELERATOR=$accelerator"
   --build-arg "VERSION=$(version)"
-  --build-arg "REVISION=$(revision)")
+  --build-arg "REVISION=$(revision)"
+  --build-arg "SOURCE=$(source_url)")
 [ -z "$platform" ] || build+=(--platform "$platform")
 [ -t 2 ] || build+=(--progress plain)
 # containerd's image store would keep OCI media types, which SageMaker's CreateModel refuses.

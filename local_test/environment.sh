@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Where the package runs: in the image when a Docker engine answers, else in a virtual
 # environment. Sourced by the scripts beside it; sets ROOT, ENGINE and, without Docker, PYTHON.
 

@@ -96,12 +96,12 @@ def _require_gpu(num_gpus: int) -> None:
     # XGBoost itself would go on, on the processor, with a warning.
     if not xgboost.build_info()["USE_CUDA"]:
         raise UserError(
-            "Hyperparameter device: cuda needs the GPU image, and this is the CPU one; build it "
+            "Hyperparameter device is cuda, which needs the GPU image, and this is the CPU one; build it "
             "with --accelerator gpu, or set device=cpu"
         )
     if not num_gpus:
         raise UserError(
-            "Hyperparameter device: cuda, but the container has no GPU; use a GPU instance type "
+            "Hyperparameter device is cuda, but the container has no GPU; use a GPU instance type "
             "(docker run: --gpus all), or set device=cpu"
         )
 
