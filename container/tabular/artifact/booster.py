@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +15,12 @@ from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_m
 from tabular.contract.errors import UserError
 
 MODEL = "xgboost-model"
+# What loading a model of unknown origin may take, in seconds of processor time and in bytes.
+# 100 MB load within one second, and take less than ten times their size in memory.
+REHEARSAL_SECONDS = 10
+BYTES_PER_SECOND = 10_000_000
+REHEARSAL_MEMORY = 1 << 30
+MEMORY_PER_BYTE = 20
 
 
 def save_model(folder: Path, booster: xgboost.Booster) -> FileRecord:
@@ -56,11 +64,18 @@ def load_model(folder: Path) -> tuple[xgboost.Booster, Manifest | None]:
     manifest = read_manifest(folder)
     if manifest is not None:
         verify(folder, manifest)
-    booster = xgboost.Booster()
     try:
         # From memory: for a file without an extension XGBoost warns that it has to guess.
-        booster.load_model(bytearray(path.read_bytes()))
-    except (xgboost.core.XGBoostError, UnicodeDecodeError) as error:
+        content = bytearray(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}") from error
+    booster = xgboost.Booster()
+    try:
+        # A model that its manifest vouches for is whole.
+        if manifest is None:
+            _rehearse(content)
+        booster.load_model(content)
+    except (xgboost.core.XGBoostError, ValueError) as error:
         raise UserError(
             f"{path} is not a model that XGBoost {xgboost.__version__} can load: it is truncated, "
             "pickled, or of another kind (expected UBJSON or JSON from Booster.save_model)"
@@ -68,6 +83,44 @@ def load_model(folder: Path) -> tuple[xgboost.Booster, Manifest | None]:
     # One thread for each prediction: requests run side by side, and workers are forked.
     booster.set_param({"nthread": 1})
     return booster, manifest
+
+
+def _rehearse(content: bytearray) -> None:
+    """Load a model in a process that may die of it.
+
+    A truncated model makes XGBoost 3.2 raise, abort, or take all memory, by where it ends.
+
+    Raises
+    ------
+    ValueError
+        The process did not end well within its time.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            _limit(resource.RLIMIT_CPU, REHEARSAL_SECONDS + len(content) // BYTES_PER_SECOND)
+            _limit(resource.RLIMIT_DATA, REHEARSAL_MEMORY + MEMORY_PER_BYTE * len(content))
+            _limit(resource.RLIMIT_CORE, 0)
+            xgboost.Booster().load_model(content)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status != 0:
+        raise ValueError(f"loading ended with status {status}")
+
+
+def _limit(what: int, soft: int) -> None:
+    _, hard = resource.getrlimit(what)
+    resource.setrlimit(what, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+
+
+def plain_message(error: Exception) -> str:
+    """Take XGBoost's own words out of time, source line and stack trace."""
+    text = str(error).partition("Stack trace:")[0].strip()
+    head, _, rest = text.partition(": ")
+    return (rest if head.startswith("[") else text).strip()
 
 
 def objective_of(booster: xgboost.Booster) -> tuple[str, int]:

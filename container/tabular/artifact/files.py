@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from tabular.artifact.manifest import FOLDER, FileRecord, Manifest
@@ -31,7 +32,8 @@ def write_whole(folder: Path, name: str, content: bytes) -> FileRecord:
             os.fsync(target.fileno())
         partial.replace(folder / name)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise not_written(folder / name, error) from error
     return FileRecord(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 

@@ -37,6 +37,8 @@ def read_object(path: Path) -> dict[str, object]:
         raise UserError(
             f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
         ) from error
+    except RecursionError as error:
+        raise UserError(f"{path} is nested too deep, expected an object {{...}}") from error
     if not isinstance(value, dict):
         raise UserError(f"{path} holds a JSON {type(value).__name__}, expected an object {{...}}")
     return value

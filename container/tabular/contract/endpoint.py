@@ -10,6 +10,7 @@ from tabular.contract.errors import UserError
 from tabular.contract.paths import Paths
 
 MEBIBYTE = 1 << 20
+LAST_PORT = 65535
 # The body limit of AWS's XGBoost container, and of InvokeEndpoint: 6 MiB.
 MAX_BODY_BYTES = 6 * MEBIBYTE
 
@@ -54,10 +55,13 @@ def read_endpoint(environ: Mapping[str, str], available_cpus: int) -> Endpoint:
             "SAGEMAKER_MULTI_MODEL is set: this version serves one model; create the model with "
             "Mode SingleModel and one model.tar.gz"
         )
+    port = _positive(environ, "SAGEMAKER_BIND_TO_PORT", Endpoint.port)
+    if port > LAST_PORT:
+        raise UserError(f"SAGEMAKER_BIND_TO_PORT is {port}, expected 1 to {LAST_PORT}; correct it")
     payload = _positive(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0) * MEBIBYTE
     return Endpoint(
         model=Paths.of(environ).model,
-        port=_positive(environ, "SAGEMAKER_BIND_TO_PORT", Endpoint.port),
+        port=port,
         workers=_positive(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", available_cpus),
         timeout_seconds=_positive(
             environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT", Endpoint.timeout_seconds

@@ -23,7 +23,8 @@ def write(path: Path, first_line: str, details: str = "") -> None:
         The file can't be written; the caller still has stderr.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{first_line}\n{details}", encoding="utf-8")
+    # A file's name may hold bytes that are no UTF-8.
+    path.write_text(f"{first_line}\n{details}", encoding="utf-8", errors="backslashreplace")
 
 
 def clear(path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from tabular.contract.errors import UserError
+
 # The SDK's generic Estimator sends str(value), so Python's own spelling arrives for these.
 PYTHON_LITERALS: Mapping[str, object] = {"True": True, "False": False, "None": None}
 
@@ -24,10 +26,26 @@ def decode(value: object) -> object:
         return PYTHON_LITERALS[value]
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
 def decode_all(raw: Mapping[str, object]) -> dict[str, object]:
-    """Decode every hyperparameter of ``hyperparameters.json``."""
+    """Decode every hyperparameter of ``hyperparameters.json``.
+
+    Raises
+    ------
+    UserError
+        A name or a value can't stand in an environment variable (``SM_HP_<NAME>``).
+    """
+    for name, value in raw.items():
+        if "=" in name or any(map(_unprintable, (name, str(value)))):
+            raise UserError(
+                f"Hyperparameter {name!r}: its name or value holds a character that no "
+                "environment variable can (=, NUL, half a surrogate pair); leave it out"
+            )
     return {name: decode(value) for name, value in raw.items()}
+
+
+def _unprintable(text: str) -> bool:
+    return any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)

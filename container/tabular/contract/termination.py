@@ -31,7 +31,7 @@ class Termination:
         self.requested = threading.Event()
         self._report = report
         self._grace_seconds = grace_seconds
-        self._deferred = False
+        self._deferrals = 0
         self._lock = threading.Lock()
 
     def listen(self) -> None:
@@ -51,18 +51,18 @@ class Termination:
         regular end.
         """
         with self._lock:
-            self._deferred = True
+            self._deferrals += 1
         try:
             yield
         finally:
             with self._lock:
-                self._deferred = False
+                self._deferrals -= 1
 
     def _wait(self) -> None:
         signal.sigwait({signal.SIGTERM})
         with self._lock:
             self.requested.set()
-            deferred = self._deferred
+            deferred = self._deferrals > 0
         if deferred:
             threading.Event().wait(self._grace_seconds)
             message = (

@@ -12,6 +12,15 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 
+class ColumnCountError(ValueError):
+    """Rows of a request that have another number of columns than the model has features."""
+
+    def __init__(self, found: int, expected: int) -> None:
+        super().__init__(f"expected {expected} columns in each row, found {found}")
+        self.found = found
+        self.expected = expected
+
+
 @dataclass(frozen=True)
 class Batch:
     """Some rows of a channel.

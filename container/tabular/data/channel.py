@@ -74,11 +74,20 @@ def channel_files(channel: Channel) -> list[Path]:
             path = Path(folder) / name
             if name.startswith((".", "_")):
                 log.warning("%s is left out: its name begins with '%s'", path, name[0])
-            elif path.stat().st_size:
+            elif _size(path):
                 found.append(path)
     if not found:
         raise no_data(channel)
     return sorted(found)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise UserError(
+            f"{path} can't be read ({error.strerror}); remove it, or mend the link"
+        ) from error
 
 
 def no_data(channel: Channel) -> UserError:

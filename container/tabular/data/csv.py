@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from tabular.contract.errors import UserError
-from tabular.data.batch import Batch, Floats
+from tabular.data.batch import Batch, ColumnCountError, Floats
 
 if TYPE_CHECKING:
     import pyarrow
@@ -34,6 +34,8 @@ BLOCK_BYTES = 4 << 20
 # Below this a body is read by plain Python: importing pyarrow takes 40 MB in each worker.
 SMALL_BODY_BYTES = 64 << 10
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+# All that numbers, inf and nan are written with, and what parts them.
+PLAIN = b"0123456789+-.eEinfatyINFATY,\t;| \r\n"
 EMPTY_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -83,8 +85,13 @@ def read_file(path: Path, weights: bool = False) -> Iterator[Batch]:
         raise UserError(f"{path} {found or f'is not CSV: {_first_line(error)}'}") from error
 
 
-def read_body(body: bytes) -> Floats:
+def read_body(body: bytes, columns: int) -> Floats:
     """Read the rows of a request.
+
+    Parameters
+    ----------
+    columns : int
+        How many the model expects.
 
     Returns
     -------
@@ -93,20 +100,28 @@ def read_body(body: bytes) -> Floats:
 
     Raises
     ------
+    ColumnCountError
+        The first row has another number of columns.
     CsvError
-        Names row and column, from 1.
+        A row or a cell can't be read; names line and column, from 1.
     """
     body = body.strip(b"\r\n").removeprefix(BYTE_ORDER_MARK)
     if not body.strip():
         raise CsvError("the body holds no row")
     if len(body) <= SMALL_BODY_BYTES:
         try:
-            return _read_small(body)
+            rows = _read_small(body)
         except ValueError:
             pass  # a quoted cell, or a fault that the other reader names
+        else:
+            if rows.shape[1] != columns:
+                raise ColumnCountError(rows.shape[1], columns)
+            return rows
     line = next(_lines(BytesIO(body)), b"").decode("utf-8", errors="replace")
     delimiter = delimiter_of(line) or ","
-    columns = len(_cells(line, delimiter))
+    found_columns = len(_cells(line, delimiter))
+    if found_columns != columns:
+        raise ColumnCountError(found_columns, columns)
     try:
         if columns > 1 and any(gap in body for gap in EMPTY_LINES):
             raise ValueError("an empty line, which pyarrow would read as a row of missing values")
@@ -140,7 +155,7 @@ def fault(
         Whether infinite values are refused too.
     """
     for number, line in enumerate(_lines(source), start=1):
-        if required and not line:
+        if not line and (required or columns == 1):
             continue
         try:
             text = line.decode("utf-8")
@@ -261,11 +276,10 @@ def _first_line(error: Exception) -> str:
 
 
 def _read_small(body: bytes) -> Floats:
-    text = body.decode("ascii")
-    if "_" in text:
-        raise ValueError("float() would take the underscore")
-    lines = text.split("\n")
+    if body.translate(None, PLAIN):
+        raise ValueError("float() takes more than CSV has: underscores, other scripts, ...")
+    lines = body.replace(b"\r\n", b"\n").decode("ascii").split("\n")
     delimiter = delimiter_of(lines[0]) or ","
-    rows = [[float(cell or "nan") for cell in line.rstrip("\r").split(delimiter)] for line in lines]
+    rows = [[float(cell or "nan") for cell in line.split(delimiter)] for line in lines]
     with np.errstate(over="ignore"):
         return np.array(rows, dtype=np.float64).astype(np.float32)

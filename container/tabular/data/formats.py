@@ -20,14 +20,14 @@ class Format:
     ----------
     read_file : (path, weights) -> batches
         For training; raises UserError.
-    read_body : bytes -> float32 array, (rows, columns)
-        For serving; raises ValueError.
+    read_body : (bytes, columns) -> float32 array, (rows, columns)
+        For serving; raises ColumnCountError, and ValueError for what can't be read.
     """
 
     name: str
     content_types: tuple[str, ...]
     read_file: Callable[[Path, bool], Iterator[Batch]]
-    read_body: Callable[[bytes], Floats]
+    read_body: Callable[[bytes, int], Floats]
 
 
 FORMATS = (Format(csv.NAME, csv.CONTENT_TYPES, csv.read_file, csv.read_body),)

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from tabular.contract.endpoint import MEBIBYTE, Endpoint
 from tabular.contract.errors import UserError
-from tabular.data.batch import Floats
+from tabular.data.batch import ColumnCountError, Floats
 from tabular.data.formats import BY_CONTENT_TYPE, format_of
 from tabular.serving.errors import RequestError
 from tabular.serving.predictors import Predictor
@@ -100,22 +100,21 @@ def read_rows(body: bytes, content_type: str | None, num_features: int) -> Float
     except UserError as error:
         raise RequestError(415, str(error)) from error
     try:
-        rows = form.read_body(body)
+        return form.read_body(body, num_features)
+    except ColumnCountError as error:
+        hint = " (is the label among them?)" if error.found == error.expected + 1 else ""
+        raise RequestError(
+            400,
+            f"Unable to evaluate payload provided: Feature size of {form.name} inference data "
+            f"{error.found} is not consistent with feature size of trained model "
+            f"{error.expected}: {error}{hint}.",
+        ) from error
     except ValueError as error:
         raise RequestError(
             415,
             f"Loading {form.name} data failed with Exception, please ensure data is in "
             f"{form.name} format: {error}",
         ) from error
-    if rows.shape[1] != num_features:
-        hint = " (is the label among them?)" if rows.shape[1] == num_features + 1 else ""
-        raise RequestError(
-            400,
-            f"Unable to evaluate payload provided: Feature size of {form.name} inference data "
-            f"{rows.shape[1]} is not consistent with feature size of trained model {num_features}: "
-            f"expected {num_features} columns in each row, found {rows.shape[1]}{hint}.",
-        )
-    return rows
 
 
 def error_response(status: int, message: str) -> Response:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 
-from tabular.artifact.booster import load_model
+from tabular.artifact.booster import load_model, plain_message
 from tabular.data.batch import Floats
+from tabular.serving.errors import RequestError
 
 
 class Predictor(Protocol):
@@ -29,6 +30,11 @@ class Predictor(Protocol):
         Returns
         -------
         float32 array, (rows,) or (rows, classes)
+
+        Raises
+        ------
+        RequestError
+            400: the engine refuses the rows.
         """
         ...
 
@@ -46,12 +52,17 @@ class BoosterPredictor:
 
     def predict(self, rows: Floats) -> npt.NDArray[np.float32]:
         """Score rows; see ``Predictor.predict``."""
-        if not self._in_place:  # gblinear has no in-place prediction
-            scores = self._booster.predict(xgboost.DMatrix(rows, nthread=1))
-        else:
-            scores = self._booster.inplace_predict(
-                rows, iteration_range=self._rounds, validate_features=False
-            )
+        try:
+            if self._in_place:
+                scores = self._booster.inplace_predict(
+                    rows, iteration_range=self._rounds, validate_features=False
+                )
+            else:  # gblinear has no in-place prediction, and takes no infinite values
+                scores = self._booster.predict(xgboost.DMatrix(rows, nthread=1))
+        except xgboost.core.XGBoostError as error:
+            raise RequestError(
+                400, f"Unable to evaluate payload provided: {plain_message(error)}"
+            ) from error
         return cast(npt.NDArray[np.float32], scores)
 
 

@@ -56,7 +56,12 @@ def choose(accept: str | None, default: str) -> str:
         accept = default
     # The default stands first, so that it wins among equals.
     offered = sorted(ENCODERS, key=lambda name: name != default)
-    chosen = parse_accept_header(accept.lower(), MIMEAccept).best_match(offered)
+    # Parameters (charset) do not count, as in AWS's container.
+    accepted = MIMEAccept(
+        (name.partition(";")[0].strip(), quality)
+        for name, quality in parse_accept_header(accept.lower(), MIMEAccept)
+    )
+    chosen = accepted.best_match(offered)
     if chosen is None:
         raise RequestError(
             406,

@@ -7,13 +7,14 @@ not set is not passed on: XGBoost's own default holds.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import inf
 from typing import Any
 
 from tabular.contract.errors import UserError
-from tabular.training.metrics import METRICS, metric_error
+from tabular.training.metrics import METRICS, metric_error, normal_form
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Interval:
         return above and below
 
     def __str__(self) -> str:
-        ends = [f"{end:+g}" if end in (inf, -inf) else f"{end:g}" for end in (self.low, self.high)]
+        ends = [f"{end:+}" if end in (inf, -inf) else str(end) for end in (self.low, self.high)]
         left, right = "(" if self.low_open else "[", ")" if self.high_open else "]"
         return f"{left}{ends[0]}, {ends[1]}{right}"
 
@@ -73,16 +74,20 @@ class Hyperparameter:
         return self._category(_text(value))
 
     def _integer(self, value: object) -> int:
-        number = int(value) if isinstance(value, bool) else value
-        if not isinstance(number, int):
-            raise self._unreadable("an integer", value)
-        return number
+        try:
+            # A float stays refused, as in AWS's container: 3.0 is not a number of rounds.
+            return int(value) if isinstance(value, (int, str)) else int(str(value))
+        except ValueError:
+            raise self._unreadable("an integer", value) from None
 
     def _float(self, value: object) -> float:
-        number = int(value) if isinstance(value, bool) else value
-        if not isinstance(number, (int, float)) or number != number:
+        try:
+            number = float(value) if isinstance(value, (int, float)) else float(str(value))
+        except (ValueError, OverflowError):
+            number = math.nan
+        if math.isnan(number):
             raise self._unreadable("a number", value)
-        return float(number)
+        return number
 
     def _in_interval(self, value: int | float) -> int | float:
         if self.interval is not None and value not in self.interval:
@@ -99,7 +104,7 @@ class Hyperparameter:
 
     def _list(self, value: object) -> list[str]:
         items = value if isinstance(value, list) else _text(value).split(",")
-        return [_text(item).strip() for item in items if _text(item).strip()]
+        return [normal_form(_text(item).strip()) for item in items if _text(item).strip()]
 
     def _unreadable(self, expected: str, value: object) -> UserError:
         return UserError(

@@ -51,6 +51,26 @@ RULES = {
 }
 
 
+def check_weights(rows: Rows) -> None:
+    """Refuse negative weights.
+
+    Raises
+    ------
+    UserError
+        Names file, line and weight of the first such row.
+    """
+    if rows.batch.weight is None:
+        return
+    wrong = np.flatnonzero(rows.batch.weight < 0)
+    if wrong.size:
+        path, row = rows.origin(int(wrong[0]))
+        raise UserError(
+            f"a weight must not be negative: {path} line {csv.line_of(path, row)} has "
+            f"{rows.batch.weight[wrong[0]]:g} in its second column, which csv_weights=1 makes the "
+            "weight"
+        )
+
+
 def check_labels(rows: Rows, objective: str, num_class: int) -> None:
     """Refuse labels that the objective can't learn from.
 

@@ -31,7 +31,6 @@ METRICS = (
     "poisson-nloglik",
     "rmse",
     "rmsle",
-    "tweedie-nloglik",
 )
 WITH_THRESHOLD = ("error", "ndcg", "map")
 MAXIMIZED = frozenset({"auc", "aucpr", "map", "ndcg"})
@@ -46,6 +45,12 @@ def name_of(metric: str) -> str:
 def is_maximized(metric: str) -> bool:
     """Tell whether more is better, for ``ndcg@5`` as for ``ndcg``."""
     return name_of(metric) in MAXIMIZED
+
+
+def normal_form(metric: str) -> str:
+    """Spell a threshold as XGBoost does in its log: ``error@0.7`` for ``error@.70``."""
+    name, at, threshold = metric.partition("@")
+    return f"{name}@{float(threshold):g}" if at and _is_float(threshold) else metric
 
 
 def metric_error(metric: str, objective: str) -> str | None:

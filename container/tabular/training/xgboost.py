@@ -15,7 +15,13 @@ import xgboost
 from xgboost.callback import EarlyStopping, TrainingCallback
 
 import tabular
-from tabular.artifact.booster import MODEL, objective_of, save_manifest, save_model
+from tabular.artifact.booster import (
+    MODEL,
+    objective_of,
+    plain_message,
+    save_manifest,
+    save_model,
+)
 from tabular.artifact.manifest import Manifest
 from tabular.contract.channels import Channel
 from tabular.contract.errors import AlgorithmError, JobError, UserError
@@ -24,7 +30,7 @@ from tabular.contract.termination import Termination
 from tabular.data.batch import Rows
 from tabular.data.channel import read_channel
 from tabular.training.hyperparameters import Settings, validate
-from tabular.training.labels import check_labels
+from tabular.training.labels import check_labels, check_weights
 from tabular.training.metrics import MetricLines, is_maximized
 
 log = logging.getLogger(__name__)
@@ -34,10 +40,12 @@ TRAIN, VALIDATION = "train", "validation"
 # wording of XGBoost 3).
 CUSTOMERS_FAULTS = (
     "label must be",
+    "Weights must be positive",
+    "Parameter",
+    "max_bin",
     "AUC: the dataset only contains pos or neg samples",
     "base_score must be",
     "Check failed: preds.size() == info.labels_.size()",
-    "Parameter reg_lambda should be greater equal to 0",
     "feature_names mismatch",
     "Must have at least",
     "not compiled with CUDA",
@@ -136,6 +144,7 @@ def _read(channel: Channel, settings: Settings) -> Rows:
         "s" * (len(rows.files) > 1),
     )
     check_labels(rows, settings.objective, settings.num_class)
+    check_weights(rows)
     return rows
 
 
@@ -215,13 +224,6 @@ def _blame(error: xgboost.core.XGBoostError) -> JobError:
     if any(known in message for known in CUSTOMERS_FAULTS):
         return UserError(message)
     return AlgorithmError(f"XGB train call failed with exception: {message}")
-
-
-def plain_message(error: Exception) -> str:
-    """Take XGBoost's own words out of time, source line and stack trace."""
-    text = str(error).partition("Stack trace:")[0].strip()
-    head, _, rest = text.partition(": ")
-    return (rest if head.startswith("[") else text).strip()
 
 
 def _save(
