@@ -43,10 +43,22 @@ choose_engine() {
   fi
 }
 
-# The folder laid out as /opt/ml, absolute.
+# job_folder DIR SUBFOLDER: the folder laid out as /opt/ml, absolute; SUBFOLDER must be there.
 job_folder() {
   [ -d "$1" ] || die "$1 is not a folder; expected one laid out as /opt/ml (input/data/train/..., input/config/...)"
+  [ -d "$1/$2" ] || die "$1 has no folder $2; expected a folder laid out as /opt/ml, with $2 in it"
+  case $1 in
+    *:*) die "$1 has a colon in its name, which Docker can't mount; rename it" ;;
+  esac
   (cd "$1" && pwd)
+}
+
+# Nobody else may listen where the server will.
+require_free_port() {
+  local python
+  python=$(find_python) || exit 1
+  "$python" -c 'import socket, sys; sys.exit(socket.socket().connect_ex(("127.0.0.1", int(sys.argv[1]))) == 0)' "$1" ||
+    die "port $1 is in use; stop what listens there, or choose another: PORT=8081 ${0}"
 }
 
 set_up() {
@@ -56,7 +68,15 @@ set_up() {
     docker image inspect "$IMAGE" >/dev/null 2>&1 || die "TABULAR_IMAGE names $IMAGE, which does not exist"
   else
     say "Building the image $IMAGE (2 minutes the first time, seconds later)"
-    "$ROOT/container/build.sh" "$IMAGE" || exit 1
+    local log
+    log=$(mktemp)
+    if [ -t 2 ]; then
+      "$ROOT/container/build.sh" "$IMAGE" || exit 1
+    elif ! "$ROOT/container/build.sh" "$IMAGE" >"$log" 2>&1; then
+      cat "$log" >&2
+      exit 1
+    fi
+    rm -f "$log"
   fi
 }
 

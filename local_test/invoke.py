@@ -24,6 +24,10 @@ def invoke(url: str, body: bytes, accept: str = "text/csv") -> str:
         raise SystemExit(f"{error.code} {error.reason}: {error.read().decode().strip()}") from None
     except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
         reason = getattr(error, "reason", error)
+        if isinstance(reason, (BrokenPipeError, ConnectionResetError)):
+            raise SystemExit(
+                f"{url} broke off while {len(body)} bytes were sent; send fewer rows"
+            ) from None
         raise SystemExit(
             f"nothing answers at {url} ({reason}); start local_test/serve_local.sh first, "
             "or set PORT to its port"

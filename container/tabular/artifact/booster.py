@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +21,16 @@ REHEARSAL_SECONDS = 10
 BYTES_PER_SECOND = 10_000_000
 REHEARSAL_MEMORY = 1 << 30
 MEMORY_PER_BYTE = 20
+REHEARSAL = """
+import resource, sys
+path, seconds, memory = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+for what, limit in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_DATA, memory),
+                    (resource.RLIMIT_CORE, 0)):
+    hard = resource.getrlimit(what)[1]
+    resource.setrlimit(what, (limit if hard < 0 else min(limit, hard), hard))
+import xgboost
+xgboost.Booster().load_model(bytearray(open(path, "rb").read()))
+"""
 
 
 def save_model(folder: Path, booster: xgboost.Booster) -> FileRecord:
@@ -73,7 +83,7 @@ def load_model(folder: Path) -> tuple[xgboost.Booster, Manifest | None]:
     try:
         # A model that its manifest vouches for is whole.
         if manifest is None:
-            _rehearse(content)
+            _rehearse(path)
         booster.load_model(content)
     except (xgboost.core.XGBoostError, ValueError) as error:
         raise UserError(
@@ -85,35 +95,28 @@ def load_model(folder: Path) -> tuple[xgboost.Booster, Manifest | None]:
     return booster, manifest
 
 
-def _rehearse(content: bytearray) -> None:
-    """Load a model in a process that may die of it.
+def _rehearse(path: Path) -> None:
+    """Load a model in a process of its own, which may die of it.
 
     A truncated model makes XGBoost 3.2 raise, abort, or take all memory, by where it ends.
 
     Raises
     ------
     ValueError
-        The process did not end well within its time.
+        The process did not end well within its time and memory.
     """
-    child = os.fork()
-    if child == 0:
-        try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            _limit(resource.RLIMIT_CPU, REHEARSAL_SECONDS + len(content) // BYTES_PER_SECOND)
-            _limit(resource.RLIMIT_DATA, REHEARSAL_MEMORY + MEMORY_PER_BYTE * len(content))
-            _limit(resource.RLIMIT_CORE, 0)
-            xgboost.Booster().load_model(content)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status != 0:
-        raise ValueError(f"loading ended with status {status}")
-
-
-def _limit(what: int, soft: int) -> None:
-    _, hard = resource.getrlimit(what)
-    resource.setrlimit(what, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+    size = path.stat().st_size
+    seconds = REHEARSAL_SECONDS + size // BYTES_PER_SECOND
+    memory = REHEARSAL_MEMORY + MEMORY_PER_BYTE * size
+    command = [sys.executable, "-c", REHEARSAL, str(path), str(seconds), str(memory)]
+    try:
+        ended = subprocess.run(  # noqa: S603 - our own code, no shell
+            command, capture_output=True, timeout=10 * seconds, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ValueError("loading did not end") from error
+    if ended.returncode != 0:
+        raise ValueError(f"loading ended with status {ended.returncode}")
 
 
 def plain_message(error: Exception) -> str:

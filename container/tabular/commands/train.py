@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 
 from tabular.commands.failures import report
@@ -29,6 +30,9 @@ def main() -> int:
     termination = Termination(stopped)
     # Before any library starts a thread: those inherit the blocked signal.
     termination.listen()
+    # OpenMP's threads spin between the rounds by default; on processors shared with others
+    # that has cost up to a hundred times the time. Read when XGBoost is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         failure.clear(failure_file)
         job = read_job(os.environ)
@@ -38,6 +42,9 @@ def main() -> int:
         from tabular.training.xgboost import train
 
         train(job, num_cpus, num_gpus, termination, sys.stdout)
+    except KeyboardInterrupt:
+        print("interrupted; no model was saved", file=sys.stderr)
+        return 128 + signal.SIGINT
     except Exception as error:
         return report(error, failure_file)
     return 0

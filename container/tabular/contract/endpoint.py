@@ -23,6 +23,8 @@ class Endpoint:
     ----------
     model : Path
         The artifact's folder.
+    address : str
+        ``TABULAR_BIND_ADDRESS``: where to listen, for serving without a container.
     max_body_bytes : int
         A larger request is answered with 413.
     timeout_seconds : int
@@ -32,6 +34,7 @@ class Endpoint:
     """
 
     model: Path
+    address: str = "0.0.0.0"  # noqa: S104 - the contract: SageMaker asks from outside
     port: int = 8080
     workers: int = 1
     timeout_seconds: int = 60
@@ -61,6 +64,7 @@ def read_endpoint(environ: Mapping[str, str], available_cpus: int) -> Endpoint:
     payload = _positive(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0) * MEBIBYTE
     return Endpoint(
         model=Paths.of(environ).model,
+        address=environ.get("TABULAR_BIND_ADDRESS") or Endpoint.address,
         port=port,
         workers=_positive(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", available_cpus),
         timeout_seconds=_positive(

@@ -36,11 +36,17 @@ def read_channel(channel: Channel, weights: bool = False) -> Rows:
             "version does not read; use File or FastFile (input_mode='FastFile' streams from S3)"
         )
     # Without a content type the first format of the table is taken.
-    form = format_of(channel.content_type) if channel.content_type else FORMATS[0]
+    try:
+        form = format_of(channel.content_type) if channel.content_type else FORMATS[0]
+    except UserError as error:
+        raise UserError(f"channel '{channel.name}': {error}") from error
     batches: list[Batch] = []
     files: list[tuple[Path, int]] = []
     for path in channel_files(channel):
-        blocks = list(form.read_file(path, weights))
+        try:
+            blocks = list(form.read_file(path, weights))
+        except OSError as error:
+            raise unreadable(path, error) from error
         if not blocks:
             continue
         columns = blocks[0].features.shape[1]
@@ -85,14 +91,22 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
-        raise UserError(
-            f"{path} can't be read ({error.strerror}); remove it, or mend the link"
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> UserError:
+    """Say that a file of a channel can't be read."""
+    return UserError(f"{path} can't be read ({error.strerror}); mend it, or take it out")
 
 
 def no_data(channel: Channel) -> UserError:
     """Say that a channel is empty, in the first words of AWS's container."""
-    state = "holds no data file" if channel.path.is_dir() else "does not exist"
+    if not channel.path.is_dir():
+        state = "does not exist"
+    elif any(path.is_file() for path in channel.path.rglob("[!._]*")):
+        state = "holds only empty files"
+    else:
+        state = "holds no data file"
     return UserError(
         f"No data in {SPOKEN.get(channel.name, channel.name)} channel path {channel.path}: "
         f"the folder {state}; check the channel's S3 prefix or local folder"

@@ -160,10 +160,13 @@ def fault(
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:
-            return f"line {number}: byte {error.start + 1} is not UTF-8; save the file as UTF-8"
+            return f"line {number}: byte {error.start + 1} is not UTF-8; save it as CSV in UTF-8"
         cells = _cells(text, delimiter)
         if len(cells) != columns:
-            return f"line {number} has {len(cells)} cells, the first row has {columns}"
+            return (
+                f"line {number} has {len(cells)} cells, the first row has {columns}; give every "
+                "row the same number of cells"
+            )
         for column, cell in enumerate(cells, start=1):
             wrong = _wrong(cell, missing_allowed=column > required, finite=finite)
             if wrong:
@@ -174,12 +177,18 @@ def fault(
 def _wrong(cell: str, missing_allowed: bool, finite: bool) -> str | None:
     number = math.nan if cell in MISSING else _number(cell)
     if number is None:
-        return f"{_shown(cell)} is not a number; a missing value is an empty cell or nan"
+        return f"{_shown(cell)} is not a number{_hint(cell)}"
     if math.isnan(number):
         return None if missing_allowed else "a label or weight is missing; every row needs one"
     if finite and abs(number) > FLOAT32_MAX:
         return f"{_shown(cell)} is too large for a 32-bit number; use a finite one or an empty cell"
     return None
+
+
+def _hint(cell: str) -> str:
+    if ";" in cell:
+        return "; with semicolons between the cells, decimals need a point and not a comma"
+    return "; encode text as numbers (labels too), and leave a missing value empty or nan"
 
 
 def _number(cell: str) -> float | None:
@@ -220,7 +229,8 @@ def _layout(path: Path) -> tuple[str, int]:
     if texts and len(texts) == sum(1 for cell in cells if cell.strip()):
         raise UserError(
             f"{path} line 1 looks like a header ({', '.join(_shown(cell) for cell in texts[:3])}"
-            f"{', ...' if len(texts) > 3 else ''}); training data has no header: delete that line"
+            f"{', ...' if len(texts) > 3 else ''}); training data has no header: delete that "
+            "line, or take the file out if it is no data"
         )
     return delimiter, len(cells)
 

@@ -18,6 +18,10 @@ from tabular.serving.responses import ENCODERS, choose
 
 log = logging.getLogger(__name__)
 
+BLOCK_BYTES = 1 << 16
+# The largest payload of batch transform.
+DRAINED_BYTES = 100 * MEBIBYTE
+
 
 def create_app(predictor: Predictor, endpoint: Endpoint) -> Flask:
     """Make the application.
@@ -28,9 +32,18 @@ def create_app(predictor: Predictor, endpoint: Endpoint) -> Flask:
         Called from several threads at once.
     endpoint : Endpoint
         Limits and defaults.
+
+    Raises
+    ------
+    UserError
+        The default ``Accept`` is none that is offered.
     """
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = endpoint.max_body_bytes
+    if endpoint.default_accept not in ENCODERS:
+        raise UserError(
+            f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is {endpoint.default_accept!r}, expected one "
+            f"of {', '.join(ENCODERS)}; correct it or unset it"
+        )
     execution_parameters = json.dumps(
         {
             "MaxConcurrentTransforms": endpoint.workers,
@@ -49,7 +62,7 @@ def create_app(predictor: Predictor, endpoint: Endpoint) -> Flask:
 
     @app.post("/invocations")
     def invocations() -> Response:
-        body = request.get_data(cache=False)
+        body = read_whole(endpoint.max_body_bytes)
         if not body:
             return Response(status=204)
         rows = read_rows(body, request.environ.get("CONTENT_TYPE"), predictor.num_features)
@@ -80,6 +93,36 @@ def create_app(predictor: Predictor, endpoint: Endpoint) -> Flask:
         )
 
     return app
+
+
+def read_whole(limit: int) -> bytes:
+    """Read the body, of known length or in chunks.
+
+    What is beyond the limit is read too, and dropped: closing a connection with unread bytes
+    resets it, and the client never sees the answer.
+
+    Raises
+    ------
+    RequestEntityTooLarge
+        The body is larger than the limit.
+    RequestError
+        400: it broke off.
+    """
+    length = request.content_length
+    if length is not None and length <= limit:
+        return request.get_data(cache=False)
+    body = bytearray()
+    size = 0
+    try:
+        while size <= max(limit, DRAINED_BYTES) and (block := request.stream.read(BLOCK_BYTES)):
+            size += len(block)
+            if size <= limit:
+                body += block
+    except OSError as error:
+        raise RequestError(400, f"The body broke off after {size} bytes") from error
+    if size > limit:
+        raise RequestEntityTooLarge
+    return bytes(body)
 
 
 def read_rows(body: bytes, content_type: str | None, num_features: int) -> Floats:

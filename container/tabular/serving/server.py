@@ -83,6 +83,13 @@ class Lanes(ThreadPoolExecutor):
 class LaneWorker(gthread.ThreadWorker):
     """gunicorn's threaded worker with two lanes."""
 
+    def _cap_keepalive(self, deadline: float) -> None:
+        # At SIGTERM gunicorn forgets the connections on which nothing was sent yet, and would
+        # wait for them until its grace is over.
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
+
     def get_thread_pool(self) -> Lanes:
         """Make the pool; gunicorn documents this method as the place to choose another."""
         return Lanes(self.cfg.threads, self.cfg.timeout)
@@ -99,7 +106,7 @@ class Server(BaseApplication):
     def load_config(self) -> None:
         """Set what differs from gunicorn's defaults."""
         settings = {
-            "bind": f"0.0.0.0:{self._endpoint.port}",
+            "bind": f"{self._endpoint.address}:{self._endpoint.port}",
             "workers": self._endpoint.workers,
             "threads": THREADS,
             "worker_class": LaneWorker,

@@ -16,6 +16,8 @@ from typing import Any
 from tabular.contract.errors import UserError
 from tabular.training.metrics import METRICS, metric_error, normal_form
 
+SHOWN_CHARACTERS = 80
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -97,7 +99,7 @@ class Hyperparameter:
     def _category(self, value: str) -> str:
         if value not in self.choices:
             raise UserError(
-                f"Hyperparameter {self.name}: {value} is not in [{', '.join(self.choices)}]"
+                f"Hyperparameter {self.name}: {shown(value)} is not in [{', '.join(self.choices)}]"
                 f"{suggestion(value, self.choices)}"
             )
         return value
@@ -109,8 +111,13 @@ class Hyperparameter:
     def _unreadable(self, expected: str, value: object) -> UserError:
         return UserError(
             f"Hyperparameter {self.name}: could not parse value (caused by ValueError): "
-            f"expected {expected}, got {value!r}"
+            f"expected {expected}, got {shown(repr(value))}"
         )
+
+
+def shown(text: str) -> str:
+    """Shorten what the customer wrote: SageMaker takes 2,500 characters, and shows 1,024."""
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def suggestion(name: str, known: tuple[str, ...]) -> str:
@@ -158,6 +165,8 @@ HYPERPARAMETERS = (
     Hyperparameter("objective", "category", choices=OBJECTIVES),
     Hyperparameter("num_class", "integer", Interval(2)),
     Hyperparameter("eval_metric", "list"),
+    # SageMaker's tuner adds it: "validation:auc".
+    Hyperparameter("_tuning_objective_metric", "list", passed=False),
     Hyperparameter("booster", "category", choices=("gbtree", "gblinear", "dart")),
     Hyperparameter("tree_method", "category", choices=("auto", "exact", "approx", "hist")),
     Hyperparameter("device", "category", choices=("cpu", "cuda")),
@@ -212,6 +221,13 @@ class Settings:
     objective: str = "reg:squarederror"  # XGBoost's own default
     num_class: int = 0
     eval_metric: Sequence[str] = ()
+    _tuning_objective_metric: Sequence[str] = ()
+
+    @property
+    def stopping_metric(self) -> str | None:
+        """What early stopping watches: the tuner's metric, else the last one; None is XGBoost's."""
+        metrics = self._tuning_objective_metric or self.eval_metric
+        return metrics[-1] if metrics else None
 
 
 STEERING = tuple(entry.name for entry in fields(Settings) if entry.name != "params")
@@ -235,7 +251,8 @@ def validate(given: Mapping[str, object]) -> Settings:
         row = NAMES.get(name)
         if row is None:
             raise UserError(
-                f"Extraneous hyperparameter found: {name}{suggestion(name, tuple(NAMES))}"
+                f"Extraneous hyperparameter found: {shown(name)}{suggestion(name, tuple(NAMES))}. "
+                f"Leave it out, or take one of those known: {', '.join(NAMES)}"
             )
         if value is None or value == "":
             continue
@@ -246,6 +263,10 @@ def validate(given: Mapping[str, object]) -> Settings:
     for row in HYPERPARAMETERS:
         if row.required and row.name not in values:
             raise UserError(f"Missing required hyperparameter: {row.name}")
+    tuned = [normal_form(_metric_of(item)) for item in values.get("_tuning_objective_metric", [])]
+    if tuned:
+        values["_tuning_objective_metric"] = tuned
+        values["eval_metric"] = sorted({*values.get("eval_metric", []), *tuned})  # as AWS does
     settings = Settings(
         params={
             name: value for name, value in values.items() if NAMES[name].passed and value != []
@@ -256,11 +277,19 @@ def validate(given: Mapping[str, object]) -> Settings:
     return settings
 
 
+def _metric_of(tuned: str) -> str:
+    """Take the metric out of ``validation:auc`` (a third field, the frequency, is ignored)."""
+    return tuned.split(":")[1] if ":" in tuned else tuned
+
+
 def _check_companions(settings: Settings) -> None:
     objective = settings.objective
     multiclass = objective.startswith("multi:")
     if multiclass and not settings.num_class:
-        raise UserError("Require input for parameter 'num_class' for multi-classification")
+        raise UserError(
+            "Require input for parameter 'num_class' for multi-classification: set num_class to "
+            "the number of classes"
+        )
     if not multiclass and settings.num_class:
         raise UserError(
             "Hyperparameter num_class goes with objective multi:softmax or multi:softprob, "

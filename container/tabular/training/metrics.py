@@ -58,13 +58,14 @@ def metric_error(metric: str, objective: str) -> str | None:
     name, at, threshold = metric.partition("@")
     if at and name not in WITH_THRESHOLD:
         return (
-            f"Metric '{metric}' is not supported. Parameter 'eval_metric' with customized "
+            f"Metric '{metric[:80]}' is not supported. Parameter 'eval_metric' with customized "
             "threshold should be one of these options: 'error', 'ndcg', 'map'."
         )
     if at and not _is_float(threshold):
         return f"Threshold value '{threshold}' in '{metric}' expects float input."
     if name not in METRICS:
-        return f"Hyperparameter eval_metric: value ['{metric}'] not in range [{', '.join(METRICS)}]"
+        known = ", ".join(METRICS)
+        return f"Hyperparameter eval_metric: value ['{metric[:80]}'] not in range [{known}]"
     if name in NEEDS_CLASSES and not objective.startswith("multi:"):
         return (
             f"Metric '{metric}' needs objective multi:softmax or multi:softprob, the objective is "

@@ -75,6 +75,11 @@ def train(
     JobError
         See ``tabular.contract.errors``.
     """
+    if not job.hyperparameters:
+        raise UserError(
+            f"Missing required hyperparameter: num_round ({job.paths.hyperparameters} does not "
+            'exist or is empty); write {"num_round": "100", ...} into it'
+        )
     settings = validate(job.hyperparameters)
     if settings.params.get("device") == "cuda":
         _require_gpu(num_gpus)
@@ -104,8 +109,8 @@ def _require_gpu(num_gpus: int) -> None:
     # XGBoost itself would go on, on the processor, with a warning.
     if not xgboost.build_info()["USE_CUDA"]:
         raise UserError(
-            "Hyperparameter device is cuda, which needs the GPU image, and this is the CPU one; build it "
-            "with --accelerator gpu, or set device=cpu"
+            "Hyperparameter device is cuda, which needs the GPU image, and this is the CPU one; "
+            "build it with --accelerator gpu, or set device=cpu"
         )
     if not num_gpus:
         raise UserError(
@@ -163,7 +168,7 @@ def _early_stopping(settings: Settings, data: dict[str, Rows]) -> list[TrainingC
     if VALIDATION not in data:
         log.warning("early_stopping_rounds is not used: it needs a channel '%s'", VALIDATION)
         return []
-    metric = settings.eval_metric[-1] if settings.eval_metric else None
+    metric = settings.stopping_metric
     return [
         EarlyStopping(
             rounds=settings.early_stopping_rounds,

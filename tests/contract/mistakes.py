@@ -1,0 +1,275 @@
+"""The mistakes that users make with a training job, and what each message must say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from job_folder import BOTH, CHANNEL, HYPERPARAMETERS, RESOURCE_CONFIG, TRAIN, Channels, Content
+
+FILE = "/opt/ml/input/data/train/data.csv"
+CONFIG = "/opt/ml/input/config"
+LINES = TRAIN.splitlines(keepends=True)
+NO_DATA = "No data in training channel path /opt/ml/input/data/train: the folder"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake.
+
+    Attributes
+    ----------
+    named
+        What the message must hold: the place, then what is wrong.
+    cure
+        A pattern of what it must tell the user to do.
+    """
+
+    named: tuple[str, ...]
+    cure: str
+    hyperparameters: dict[str, str] = field(default_factory=dict)
+    channels: Channels = field(default_factory=lambda: BOTH, repr=False)
+    files: dict[str, Content | None] = field(default_factory=dict)
+    exit_code: int = 1
+    kind: str = "UserError"
+
+
+def data(text: Content, *named: str, cure: str, **hyperparameters: str) -> Mistake:
+    """Make a mistake in the training file."""
+    return Mistake((FILE, *named), cure, hyperparameters, {"train": {"data.csv": text}})
+
+
+def with_line(number: int, line: str) -> str:
+    """Put another line in place of one, from 1."""
+    return "".join([*LINES[: number - 1], line + "\n", *LINES[number:]])
+
+
+def setting(*named: str, cure: str, **hyperparameters: str) -> Mistake:
+    """Make a mistake in the hyperparameters."""
+    return Mistake(named, cure, hyperparameters)
+
+
+def config(name: str, content: Content, *named: str, cure: str) -> Mistake:
+    """Make a mistake in a file of the configuration."""
+    return Mistake(
+        (f"{CONFIG}/{name}.json", *named), cure, files={f"input/config/{name}.json": content}
+    )
+
+
+def channel(*named: str, cure: str, **changed: str) -> Mistake:
+    """Make a mistake in the entry of channel ``train``."""
+    entries = {"train": {**CHANNEL, **changed}, "validation": CHANNEL}
+    files: dict[str, Content | None] = {"input/config/inputdataconfig.json": json.dumps(entries)}
+    return Mistake(named, cure, files=files)
+
+
+def resources(**changed: Any) -> str:
+    return json.dumps({**RESOURCE_CONFIG, **changed})
+
+
+CHANNELS = {
+    "no channel": Mistake(
+        ("Missing required channel: train", "channels given: none", "/opt/ml/input/data/train"),
+        "name the channel 'train', or put the files into",
+        channels={},
+    ),
+    "channel of another name": Mistake(
+        ("Missing required channel: train", "channels given: training"),
+        "name the channel 'train'",
+        channels={"training": BOTH["train"]},
+    ),
+    "channel without a folder": Mistake(
+        (f"{NO_DATA} does not exist",),
+        "check the channel's S3 prefix",
+        channels={},
+        files={"input/config/inputdataconfig.json": json.dumps({"train": CHANNEL})},
+    ),
+    "empty channel": Mistake(
+        (f"{NO_DATA} holds no data file",), "check the channel's S3 prefix", channels={"train": {}}
+    ),
+    "empty file": Mistake(
+        (f"{NO_DATA} holds no data file",),
+        "check the channel's S3 prefix",
+        channels={"train": {"data.csv": ""}},
+    ),
+    "only empty lines": data("\n\n\n", "line 1", cure="expected the label"),
+    "empty validation channel": Mistake(
+        ("No data in validation channel path /opt/ml/input/data/validation",),
+        "check the channel's S3 prefix",
+        channels={**BOTH, "validation": {}},
+    ),
+    "files with different columns": Mistake(
+        ("/opt/ml/input/data/train/b.csv has 2 feature columns", "a.csv has 4"),
+        "all files of a channel need the same columns",
+        channels={"train": {"a.csv": TRAIN, "b.csv": "1,2,3\n"}},
+    ),
+    "validation with other columns": Mistake(
+        ("channel 'validation'", "has 2 feature columns", "channel 'train' has 4"),
+        "both need the same columns",
+        channels={**BOTH, "validation": {"data.csv": "1,2,3\n"}},
+    ),
+    "wrong content type": channel(
+        "channel 'train'",
+        "text/libsvm is not an accepted",
+        cure="text/csv",
+        ContentType="text/libsvm",
+    ),
+    "label_size of 2": channel(
+        "channel 'train'",
+        "text/csv;label_size=2",
+        cure="label_size must be equal to 1",
+        ContentType="text/csv;label_size=2",
+    ),
+    "Pipe mode": channel(
+        "channel 'train' has TrainingInputMode Pipe",
+        cure="use File or FastFile",
+        TrainingInputMode="Pipe",
+    ),
+}
+
+DATA = {
+    "header row": data("price,size,age\n" + TRAIN, "line 1", "header", "'price'", cure="delete"),
+    "quoted header row": data('"price","size"\n1,2\n', "line 1", "header", cure="delete that line"),
+    "header row with a number": data(
+        "0,size,age,rooms,floor\n" + TRAIN, "line 1", "column 2", "'size'", cure="not a number"
+    ),
+    "text cell": data(
+        with_line(3, "1,2,abc,4,5"), "line 3, column 3", "'abc'", cure="empty cell or nan"
+    ),
+    "NA for a missing value": data(
+        with_line(9, "1,2,NA,4,5"), "line 9, column 3", "'NA'", cure="empty cell or nan"
+    ),
+    "decimal comma": data(
+        with_line(2, '"1,5",2,3,4,5'), "line 2, column 1", "'1,5'", cure="not a number"
+    ),
+    "short row": data(
+        with_line(4, "1,2,3"), "line 4", "has 3 cells", cure="first row has 5|same number"
+    ),
+    "long row": data(
+        with_line(60, "1,2,3,4,5,6"), "line 60", "has 6 cells", cure="first row has 5|same number"
+    ),
+    "only a label column": data("1\n2\n", "line 1", "no delimiter", cure="the label and the feat"),
+    "only label and weight": data(
+        "1,1\n2,1\n",
+        "2 columns",
+        cure="expected the label, the weight and at least one feature",
+        csv_weights="1",
+    ),
+    "missing label": data(
+        with_line(5, ",2,3,4,5"), "line 5, column 1", "missing", cure="every row needs one"
+    ),
+    "infinite value": data(
+        with_line(6, "1,2,inf,4,5"), "line 6, column 3", "'inf'", cure="use a finite one"
+    ),
+    "value too large for float32": data(
+        with_line(6, "1,2,3,1e39,5"), "line 6, column 4", "'1e39'", cure="use a finite one"
+    ),
+    "UTF-16 file": data(TRAIN.encode("utf-16"), "UTF-16", cure="save it as CSV in UTF-8"),
+    "not UTF-8": data(
+        with_line(7, "1,2,3,é,5").encode("latin-1"), "line 7", "not UTF-8", cure="save .* as UTF-8"
+    ),
+    "gzip file": data(bytes.fromhex("1f8b0800000000000003"), cure="save .* UTF-8"),
+    "parquet file": data(b"PAR1\x15\x04\x15\x00\x15\x00", cure="save it as CSV in UTF-8"),
+    "label outside [0,1]": data(
+        with_line(8, "2,2,3,4,5"),
+        "label must be in [0,1] for logistic regression",
+        cure="the label is the first column",
+        objective="binary:logistic",
+    ),
+    "label that is no class": data(
+        "0,1\n1,2\n3,3\n",
+        "label must be in [0, num_class)",
+        "line 3 has label 3",
+        cure="the label is the first column",
+        objective="multi:softmax",
+        num_class="3",
+    ),
+}
+
+SETTINGS = {
+    "unknown hyperparameter like a known one": setting(
+        "Extraneous hyperparameter found: max_dept", cure="Did you mean max_depth", max_dept="3"
+    ),
+    "unknown hyperparameter": setting(
+        "Extraneous hyperparameter found: zzz", cure="remove|leave it out|known", zzz="3"
+    ),
+    "value out of range": setting("Hyperparameter eta: 2", cure=r"not in \[0, 1\]", eta="2"),
+    "value that is no number": setting(
+        "Hyperparameter eta", "'fast'", cure="expected a number", eta="fast"
+    ),
+    "value that is no integer": setting(
+        "Hyperparameter num_round", "3.5", cure="expected an integer", num_round="3.5"
+    ),
+    "value that is no choice": setting(
+        "Hyperparameter objective: reg:squarederr",
+        cure="Did you mean reg:squarederror",
+        objective="reg:squarederr",
+    ),
+    "value of 2,500 characters": setting(
+        "Hyperparameter objective", cure="binary:logistic", objective="x" * 2500
+    ),
+    "missing num_round": setting(
+        "Missing required hyperparameter: num_round", cure="num_round", num_round=""
+    ),
+    "hyperparameter and its alias": setting(
+        "eta is given twice", "learning_rate", cure="give it once", eta="0.1", learning_rate="0.1"
+    ),
+    "multi:softmax without num_class": setting(
+        "'num_class'", "multi-classification", cure="Require", objective="multi:softmax"
+    ),
+    "num_class without a multiclass objective": setting(
+        "num_class", "reg:squarederror", cure="leave it out", num_class="3"
+    ),
+    "unknown eval_metric": setting(
+        "Hyperparameter eval_metric", "'rmsee'", cure="Did you mean rmse", eval_metric="rmsee"
+    ),
+    "eval_metric with a bad threshold": setting(
+        "'x' in 'error@x'", cure="expects float", eval_metric="error@x"
+    ),
+    "GPU in the image for CPUs": setting(
+        "Hyperparameter device is cuda", cure="set device=cpu", device="cuda"
+    ),
+}
+
+CONFIGURATION = {
+    "hyperparameters that are no JSON": config(
+        "hyperparameters", '{"num_round": 5', "line 1, column 16", cure="not JSON"
+    ),
+    "hyperparameters that are no object": config(
+        "hyperparameters", "[]", "list", cure="expected an object"
+    ),
+    "hyperparameters that are not UTF-8": config(
+        "hyperparameters", '{"é": "1"}'.encode("latin-1"), "not UTF-8", cure="save it as UTF-8"
+    ),
+    "inputdataconfig that is no JSON": config(
+        "inputdataconfig", "train", "line 1, column 1", cure="not JSON"
+    ),
+    "channel entry that is no object": config(
+        "inputdataconfig", '{"train": "text/csv"}', "channel 'train'", cure="expected an object"
+    ),
+    "resourceconfig that is no JSON": config(
+        "resourceconfig", "{", "line 1, column 2", cure="not JSON"
+    ),
+    "hosts that are no list": config(
+        "resourceconfig", resources(hosts="algo-1"), "'hosts'", cure="expected a list"
+    ),
+    "host that is not among the hosts": config(
+        "resourceconfig", resources(hosts=["algo-2"]), "'algo-1' is not among", cure="algo-2"
+    ),
+    "relative folder of checkpoints": config(
+        "checkpointconfig", '{"LocalPath": "x"}', "LocalPath", cure="expected an absolute path"
+    ),
+    "two hosts": Mistake(
+        ("2 hosts (algo-1, algo-2)",),
+        "set instance_count=1",
+        files={"input/config/resourceconfig.json": resources(hosts=["algo-1", "algo-2"])},
+    ),
+}
+
+MISTAKES: dict[str, Mistake] = {**CHANNELS, **DATA, **SETTINGS, **CONFIGURATION}
+
+
+def hyperparameters(mistake: Mistake) -> dict[str, str]:
+    """Join a mistake's hyperparameters with good ones."""
+    return {**HYPERPARAMETERS, **mistake.hyperparameters}

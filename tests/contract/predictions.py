@@ -1,0 +1,30 @@
+"""A request's rows, and the answer that they must get, computed here by XGBoost alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import xgboost
+from job_folder import table
+
+ROWS = [features for _, *features in table(rows=7, seed=2)]
+BODY = "\n".join(",".join(map(str, row)) for row in ROWS).encode()
+
+
+def scores(model: Path, rows: list[list[float]] = ROWS) -> list[Any]:
+    """Predict here, with XGBoost alone."""
+    booster = xgboost.Booster()
+    booster.load_model(bytearray((model / "xgboost-model").read_bytes()))
+    found: list[Any] = booster.predict(xgboost.DMatrix(rows)).tolist()
+    return found
+
+
+def as_csv(values: list[Any]) -> bytes:
+    lines = (map(repr, value if isinstance(value, list) else [value]) for value in values)
+    return "".join(",".join(line) + "\n" for line in lines).encode()
+
+
+def as_json(values: list[Any]) -> bytes:
+    return json.dumps({"predictions": [{"score": value} for value in values]}).encode()

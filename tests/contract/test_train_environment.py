@@ -1,0 +1,151 @@
+"""What ``train`` tells training code in ``SM_*`` variables, and how it counts processors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import docker
+import pytest
+from containers import bind, run
+from job_folder import BOTH, CHANNEL, RESOURCE_CONFIG, JobFolder
+
+pytestmark = pytest.mark.timeout(300)
+
+# As commands/train.py does it, and then the variables printed instead of used.
+SHOW = """
+import json, os
+from tabular.contract.environment import sm_variables
+from tabular.contract.job import read_job
+from tabular.contract.machine import available_cpus, available_gpus
+print(json.dumps(sm_variables(read_job(os.environ), available_cpus(), available_gpus())))
+"""
+HYPERPARAMETERS = {
+    "num_round": "5",
+    "learning-rate": "0.1",
+    "objective": '"reg:squarederror"',
+    "k": "[1, 2]",
+    "sagemaker_program": '"train.py"',
+    "sagemaker_region": '"eu-west-1"',
+    "sagemaker_mpi_enabled": "true",
+    "_tuning_objective_metric": "validation:rmse",
+}
+CUSTOMERS = {"num_round": 5, "learning-rate": 0.1, "objective": "reg:squarederror", "k": [1, 2]}
+HOSTS = ["algo-1"]
+GROUP = RESOURCE_CONFIG["instance_groups"][0]
+# Names and encoding: training-toolkit, environment.py (to_env_vars); SDK v3, environment.py.
+VALUES: dict[str, object] = {
+    "SM_CHANNELS": ["train", "validation"],
+    "SM_CHECKPOINT_CONFIG_FILE": "/opt/ml/input/config/checkpointconfig.json",
+    "SM_CURRENT_HOST": "algo-1",
+    "SM_CURRENT_HOST_RANK": 0,
+    "SM_CURRENT_INSTANCE_GROUP": "homogeneousCluster",
+    "SM_CURRENT_INSTANCE_GROUP_HOSTS": HOSTS,
+    "SM_CURRENT_INSTANCE_TYPE": "ml.m5.xlarge",
+    "SM_DISTRIBUTION_INSTANCE_GROUPS": [],
+    "SM_ENTRY_SCRIPT": "train.py",
+    "SM_FRAMEWORK_MODULE": "tabular.commands.train:main",
+    "SM_FRAMEWORK_PARAMS": {"sagemaker_mpi_enabled": True},
+    "SM_HOSTS": HOSTS,
+    "SM_HOST_COUNT": 1,
+    "SM_HPS": CUSTOMERS,
+    "SM_INPUT": "/opt/ml/input",
+    "SM_INPUT_CONFIG_DIR": "/opt/ml/input/config",
+    "SM_INPUT_DATA_CONFIG": dict.fromkeys(BOTH, CHANNEL),
+    "SM_INPUT_DATA_CONFIG_FILE": "/opt/ml/input/config/inputdataconfig.json",
+    "SM_INPUT_DATA_DIR": "/opt/ml/input/data",
+    "SM_INPUT_DIR": "/opt/ml/input",
+    "SM_INPUT_TRAINING_CONFIG_FILE": "/opt/ml/input/config/hyperparameters.json",
+    "SM_INSTANCE_GROUPS": ["homogeneousCluster"],
+    "SM_INSTANCE_GROUPS_DICT": {"homogeneousCluster": GROUP},
+    "SM_IS_HETERO": False,
+    "SM_LOG_LEVEL": 20,
+    "SM_MASTER_ADDR": "algo-1",
+    "SM_MASTER_PORT": 7777,
+    "SM_MODEL_DIR": "/opt/ml/model",
+    "SM_MODULE_DIR": "/opt/ml/code",
+    "SM_MODULE_NAME": "train",
+    "SM_NETWORK_INTERFACE_NAME": "eth0",
+    "SM_NUM_CPUS": 1,
+    "SM_NUM_GPUS": 0,
+    "SM_NUM_NEURONS": 0,
+    "SM_OUTPUT_DATA_DIR": "/opt/ml/output/data",
+    "SM_OUTPUT_DIR": "/opt/ml/output",
+    "SM_OUTPUT_FAILURE": "/opt/ml/output/failure",
+    "SM_OUTPUT_INTERMEDIATE_DIR": "/opt/ml/output/intermediate",
+    "SM_RESOURCE_CONFIG": RESOURCE_CONFIG,
+    "SM_SOURCE_DIR": "/opt/ml/code",
+    "SM_USER_ARGS": [
+        *("-k", "[1, 2]"),
+        *("--learning-rate", "0.1"),
+        *("--num_round", "5"),
+        *("--objective", "reg:squarederror"),
+    ],
+    "SM_USER_ENTRY_POINT": "train.py",
+}
+PER_NAME: dict[str, object] = {
+    "SM_CHANNEL_TRAIN": "/opt/ml/input/data/train",
+    "SM_CHANNEL_VALIDATION": "/opt/ml/input/data/validation",
+    "SM_HP_K": [1, 2],
+    "SM_HP_LEARNING-RATE": 0.1,
+    "SM_HP_NUM_ROUND": 5,
+    "SM_HP_OBJECTIVE": "reg:squarederror",
+}
+
+
+@pytest.fixture(scope="module")
+def variables(
+    docker_engine: docker.DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    job = JobFolder.lay_out(tmp_path_factory.mktemp("environment"), HYPERPARAMETERS)
+    end = run(
+        docker_engine,
+        image,
+        ["python", "-c", SHOW],
+        mounts=[bind(job.root)],
+        nano_cpus=1_000_000_000,
+    )
+    assert end.exit_code == 0, end.stderr
+    shown: dict[str, str] = json.loads(end.stdout)
+    return shown
+
+
+def encoded(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def test_every_variable_and_no_other_is_set(variables: dict[str, str]) -> None:
+    assert set(variables) == {*VALUES, *PER_NAME, "SM_TRAINING_ENV"}
+
+
+@pytest.mark.parametrize("name", [*VALUES, *PER_NAME])
+def test_variable_has_the_value_of_the_training_toolkit(
+    variables: dict[str, str], name: str
+) -> None:
+    assert variables[name] == encoded({**VALUES, **PER_NAME}[name])
+
+
+def test_training_env_repeats_all_variables_but_those_of_single_names(
+    variables: dict[str, str],
+) -> None:
+    expected = {name.removeprefix("SM_").lower(): value for name, value in VALUES.items()}
+    assert json.loads(variables["SM_TRAINING_ENV"]) == expected
+
+
+@pytest.mark.parametrize(("limit", "counted"), [(0.5, "1"), (1.0, "1"), (1.5, "2")])
+def test_processors_are_those_of_the_containers_limit(
+    docker_engine: docker.DockerClient, image: str, limit: float, counted: str
+) -> None:
+    count = "from tabular.contract.machine import available_cpus; print(available_cpus())"
+    options = {"nano_cpus": int(limit * 1e9)}
+    assert run(docker_engine, image, ["python", "-c", count], **options).stdout.strip() == counted
+
+
+def test_processors_are_those_of_the_containers_affinity(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    count = "from tabular.contract.machine import available_cpus; print(available_cpus())"
+    end = run(docker_engine, image, ["python", "-c", count], cpuset_cpus="0")
+    assert end.stdout.strip() == "1"
