@@ -43,10 +43,10 @@ choose_engine() {
   fi
 }
 
-# job_folder DIR SUBFOLDER: the folder laid out as /opt/ml, absolute; SUBFOLDER must be there.
+# job_folder DIR SUBFOLDER CURE: the folder laid out as /opt/ml, absolute; SUBFOLDER must be there.
 job_folder() {
   [ -d "$1" ] || die "$1 is not a folder; expected one laid out as /opt/ml (input/data/train/..., input/config/...)"
-  [ -d "$1/$2" ] || die "$1 has no folder $2; expected a folder laid out as /opt/ml, with $2 in it"
+  [ -d "$1/$2" ] || die "$1 has no folder $2; $3"
   case $1 in
     *:*) die "$1 has a colon in its name, which Docker can't mount; rename it" ;;
   esac

@@ -9,7 +9,8 @@ Serves DIR/model on http://127.0.0.1:PORT (/ping, /invocations) until Ctrl-C.'
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 read_arguments "$@"
 [ ${#ARGUMENTS[@]} -eq 1 ] || die "expected one folder"$'\n'"$USAGE"
-folder=$(job_folder "${ARGUMENTS[0]}" model) || exit 1
+folder=$(job_folder "${ARGUMENTS[0]}" model \
+  "train first: local_test/train_local.sh DIR") || exit 1
 port=${PORT:-8080}
 choose_engine
 set_up

@@ -12,7 +12,8 @@ The artifact goes to DIR/model, the reason of a failure to DIR/output/failure.'
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 read_arguments "$@"
 [ ${#ARGUMENTS[@]} -eq 1 ] || die "expected one folder"$'\n'"$USAGE"
-folder=$(job_folder "${ARGUMENTS[0]}" input/data) || exit 1
+folder=$(job_folder "${ARGUMENTS[0]}" input/data \
+  "name the folder that is laid out as /opt/ml, with DIR/input/data/train/*.csv") || exit 1
 choose_engine
 set_up
 mkdir -p "$folder/model" "$folder/output"

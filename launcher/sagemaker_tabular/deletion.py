@@ -1,0 +1,151 @@
+"""Deletion: an endpoint with its configuration and its models."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from sagemaker_tabular import containers
+from sagemaker_tabular.artifact import unpacked_folder
+from sagemaker_tabular.errors import LauncherError, is_not_found
+from sagemaker_tabular.session import open_session
+
+if TYPE_CHECKING:
+    from sagemaker.session import Session
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What :func:`delete` deleted, and what it found gone already.
+
+    Attributes
+    ----------
+    deleted, gone : tuple of str
+        Such as ``"endpoint churn"``, ``"endpoint configuration churn"``, ``"model churn-2026"``.
+    """
+
+    deleted: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
+def delete(
+    endpoint_name: str | None = None, *, local: bool = False, session: Session | None = None
+) -> Deletion:
+    """Delete an endpoint with its configuration and its models.
+
+    Parameters
+    ----------
+    endpoint_name : str, optional
+        None deletes every endpoint that this launcher started on this machine, in local mode
+        only.
+    local : bool
+        Take down a local endpoint, also one that another process left behind.
+    session : Session, optional
+        The SDK's session to use; a LocalSession means local mode.
+
+    Returns
+    -------
+    Deletion
+        What was deleted, and what was gone already. The artifact on S3 stays.
+
+    Raises
+    ------
+    LauncherError
+        Nothing of the endpoint is there.
+
+    Examples
+    --------
+    >>> delete("churn").deleted
+    ('endpoint churn', 'endpoint configuration churn', 'model churn-2026-01-31-12-00-00-000')
+    """
+    local = local or bool(session is not None and session.local_mode)
+    if endpoint_name is None and not local:
+        raise LauncherError("give the endpoint to delete: --endpoint NAME")
+    session = session or open_session(local)
+    deletion = (
+        _delete_local(endpoint_name, session)
+        if local
+        else _delete_resources(str(endpoint_name), session)
+    )
+    if not deletion.deleted:
+        raise LauncherError(
+            f"there is no endpoint {endpoint_name or 'of this launcher'} to delete. Check its "
+            "name" + ("" if local else ", the region and the account")
+        )
+    return deletion
+
+
+def _delete_local(endpoint_name: str | None, session: Session) -> Deletion:
+    found = containers.labelled(containers.ENDPOINT_LABEL, endpoint_name)
+    names = {containers.label_of(container, containers.ENDPOINT_LABEL) for container in found}
+    if endpoint_name:
+        names.add(endpoint_name)
+    parts = [_delete_resources(name, session) for name in sorted(names)]
+    # Compose leaves the container stopped; and the SDK's records end with the process that
+    # deployed, while the container need not.
+    containers.remove(found)
+    if not found:
+        return Deletion(
+            tuple(part for each in parts for part in each.deleted),
+            tuple(part for each in parts for part in each.gone),
+        )
+    recorded = [part for each in parts for part in each.deleted]
+    stopped = [f"endpoint {name}" for name in sorted(names)]
+    return Deletion(tuple(dict.fromkeys(stopped + recorded)), ())
+
+
+def _delete_resources(endpoint_name: str, session: Session) -> Deletion:
+    client = session.sagemaker_client
+    endpoint = _described(client.describe_endpoint, EndpointName=endpoint_name)
+    # deploy gives the configuration the endpoint's name, so it is found without the endpoint.
+    config_name = endpoint["EndpointConfigName"] if endpoint else endpoint_name
+    config = _described(client.describe_endpoint_config, EndpointConfigName=config_name)
+    variants = config["ProductionVariants"] if config else []
+    models = [variant["ModelName"] for variant in variants if "ModelName" in variant]
+    unpacked = [_unpacked_model(name, session) for name in models if session.local_mode]
+    steps: list[tuple[str, Callable[[], Any] | None]] = [
+        (
+            f"endpoint {endpoint_name}",
+            # A local endpoint can be stopped once; its record stays, its configuration's goes.
+            (lambda: client.delete_endpoint(EndpointName=endpoint_name))
+            if endpoint and (config or not session.local_mode)
+            else None,
+        ),
+        (
+            f"endpoint configuration {config_name}",
+            (lambda: client.delete_endpoint_config(EndpointConfigName=config_name))
+            if config
+            else None,
+        ),
+        *(
+            (f"model {name}", lambda name=name: client.delete_model(ModelName=name))
+            for name in dict.fromkeys(models)
+        ),
+    ]
+    deleted: list[str] = []
+    gone: list[str] = []
+    for part, step in steps:
+        (deleted if step and _described(step) is not None else gone).append(part)
+    for folder in filter(None, unpacked):
+        shutil.rmtree(folder, ignore_errors=True)
+    return Deletion(tuple(deleted), tuple(gone))
+
+
+def _described(call: Callable[..., Any], **arguments: str) -> Any:
+    """Return what a call returns, True for nothing, and None where the thing does not exist."""
+    try:
+        return call(**arguments) or True
+    except ClientError as error:
+        if is_not_found(error):
+            return None
+        raise
+
+
+def _unpacked_model(model_name: str, session: Session) -> Path | None:
+    model = _described(session.sagemaker_client.describe_model, ModelName=model_name)
+    return unpacked_folder(model["PrimaryContainer"]["ModelDataUrl"]) if model else None

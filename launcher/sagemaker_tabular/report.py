@@ -1,0 +1,63 @@
+"""What the command line prints: results and errors on stderr, one line each.
+
+stdout is for what a script would read: the image's URI, and the body of an answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from typer.core import TyperGroup
+
+from sagemaker_tabular.errors import explain
+
+
+class ReportingGroup(TyperGroup):
+    """Ends every failure of a command with one line and exit code 1; ``--debug`` shows more."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; ``ctx`` is a Context of click, or of typer's own copy of it."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            # Typer's own exceptions: it prints those itself.
+            if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
+                raise
+            if ctx.params.get("debug"):
+                _console().print_exception()
+            _console().print(f"[bold red]Error:[/] {escape(explain(error))}", soft_wrap=True)
+            raise typer.Exit(1) from error
+
+
+def say(what: str, detail: str, style: str = "green") -> None:
+    """Print what was done, and to what."""
+    _console().print(f"[{style}]{what}:[/] {escape(detail)}", soft_wrap=True)
+
+
+def suggest(what: str, command: str) -> None:
+    """Print a command that comes next."""
+    say(what, command, "dim")
+
+
+def quiet_logs(debug: bool) -> None:
+    """Show the SDK's log, on stderr, only when debugging."""
+    # Parts of the SDK configure the root logger, at INFO, where nobody has.
+    logging.basicConfig(
+        level=logging.INFO if debug else logging.WARNING,
+        format="%(name)s: %(message)s",
+        handlers=[RichHandler(console=_console())],
+    )
+    # With a handler of its own the SDK does not add one that writes to stdout.
+    logging.getLogger("sagemaker").addHandler(logging.NullHandler())
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    for name in ("sagemaker", "sagemaker.config"):
+        logging.getLogger(name).setLevel(logging.INFO if debug else logging.CRITICAL)
+
+
+def _console() -> Console:
+    return Console(stderr=True, highlight=False)
