@@ -89,7 +89,7 @@ CHANNELS = {
         (f"{NO_DATA} holds no data file",), "check the channel's S3 prefix", channels={"train": {}}
     ),
     "empty file": Mistake(
-        (f"{NO_DATA} holds no data file",),
+        (f"{NO_DATA} holds only empty files",),
         "check the channel's S3 prefix",
         channels={"train": {"data.csv": ""}},
     ),

@@ -60,7 +60,9 @@ def read_endpoint(environ: Mapping[str, str], available_cpus: int) -> Endpoint:
         )
     port = _positive(environ, "SAGEMAKER_BIND_TO_PORT", Endpoint.port)
     if port > LAST_PORT:
-        raise UserError(f"SAGEMAKER_BIND_TO_PORT is {port}, expected 1 to {LAST_PORT}; correct it")
+        raise UserError(
+            f"SAGEMAKER_BIND_TO_PORT is '{port}', expected 1 to {LAST_PORT}; correct it"
+        )
     payload = _positive(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0) * MEBIBYTE
     return Endpoint(
         model=Paths.of(environ).model,

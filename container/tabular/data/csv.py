@@ -35,7 +35,7 @@ BLOCK_BYTES = 4 << 20
 SMALL_BODY_BYTES = 64 << 10
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 # All that numbers, inf and nan are written with, and what parts them.
-PLAIN = b"0123456789+-.eEinfatyINFATY,\t;| \r\n"
+PLAIN = b"0123456789+-.eEinfatyINFATY,\t;| \n"
 EMPTY_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -160,7 +160,7 @@ def fault(
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:
-            return f"line {number}: byte {error.start + 1} is not UTF-8; save it as CSV in UTF-8"
+            return f"line {number}: byte {error.start + 1} is not UTF-8; save the file as UTF-8"
         cells = _cells(text, delimiter)
         if len(cells) != columns:
             return (
@@ -188,7 +188,7 @@ def _wrong(cell: str, missing_allowed: bool, finite: bool) -> str | None:
 def _hint(cell: str) -> str:
     if ";" in cell:
         return "; with semicolons between the cells, decimals need a point and not a comma"
-    return "; encode text as numbers (labels too), and leave a missing value empty or nan"
+    return "; a missing value is an empty cell or nan, and text (labels too) is to be encoded"
 
 
 def _number(cell: str) -> float | None:
@@ -245,7 +245,7 @@ def _lines(source: BinaryIO) -> Iterator[bytes]:
 
 def _cells(line: str, delimiter: str) -> list[str]:
     try:
-        return next(csv.reader([line], delimiter=delimiter), [""])
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [""])
     except csv.Error:  # a quote that does not close, a NUL
         return line.split(delimiter)
 
@@ -286,9 +286,10 @@ def _first_line(error: Exception) -> str:
 
 
 def _read_small(body: bytes) -> Floats:
+    body = body.replace(b"\r\n", b"\n")
     if body.translate(None, PLAIN):
         raise ValueError("float() takes more than CSV has: underscores, other scripts, ...")
-    lines = body.replace(b"\r\n", b"\n").decode("ascii").split("\n")
+    lines = body.decode("ascii").split("\n")
     delimiter = delimiter_of(lines[0]) or ","
     rows = [[float(cell or "nan") for cell in line.split(delimiter)] for line in lines]
     with np.errstate(over="ignore"):

@@ -251,8 +251,9 @@ def validate(given: Mapping[str, object]) -> Settings:
         row = NAMES.get(name)
         if row is None:
             raise UserError(
-                f"Extraneous hyperparameter found: {shown(name)}{suggestion(name, tuple(NAMES))}. "
-                f"Leave it out, or take one of those known: {', '.join(NAMES)}"
+                f"Extraneous hyperparameter found: {shown(name)}"
+                f"{suggestion(name, tuple(NAMES)) or '.'} Leave it out, or take one of those known: "
+                f"{', '.join(NAMES)}"
             )
         if value is None or value == "":
             continue

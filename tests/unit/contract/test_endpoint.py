@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tabular.contract.endpoint import Endpoint, read_endpoint
+from tabular.contract.errors import UserError
+
+
+def read(**environ: str) -> Endpoint:
+    return read_endpoint(environ, available_cpus=3)
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    assert read() == Endpoint(
+        model=Path("/opt/ml/model"),
+        port=8080,
+        workers=3,
+        timeout_seconds=60,
+        max_body_bytes=6291456,
+        default_accept="text/csv",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "attribute", "expected"),
+    [
+        ("SAGEMAKER_BIND_TO_PORT", "9000", "port", 9000),
+        ("SAGEMAKER_MODEL_SERVER_WORKERS", "1", "workers", 1),
+        ("SAGEMAKER_MODEL_SERVER_TIMEOUT", " 5 ", "timeout_seconds", 5),
+        ("MAX_CONTENT_LENGTH", "100", "max_body_bytes", 100),
+        ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "20", "max_body_bytes", 20 << 20),
+        (
+            "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
+            "application/json",
+            "default_accept",
+            "application/json",
+        ),
+        ("SAGEMAKER_BASE_DIR", "/base", "model", Path("/base/model")),
+    ],
+)
+def test_variable_sets(name: str, value: str, attribute: str, expected: object) -> None:
+    assert getattr(read(**{name: value}), attribute) == expected
+
+
+NUMBERS = (
+    "SAGEMAKER_BIND_TO_PORT",
+    "SAGEMAKER_MODEL_SERVER_WORKERS",
+    "SAGEMAKER_MODEL_SERVER_TIMEOUT",
+    "MAX_CONTENT_LENGTH",
+)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "1e3"])
+def test_number_that_is_none_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(UserError, match=f"{name} is '{value}'"):
+        read(**{name: value})
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_empty_number_takes_the_default(name: str) -> None:
+    assert read(**{name: ""}) == read()
+
+
+def test_payload_of_zero_is_no_limit_of_its_own() -> None:
+    assert read(SAGEMAKER_MAX_PAYLOAD_IN_MB="0").max_body_bytes == 6291456
+
+
+def test_port_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(UserError, match="SAGEMAKER_BIND_TO_PORT"):
+        read(SAGEMAKER_BIND_TO_PORT="65536")
+
+
+@pytest.mark.parametrize("value", ["true", "True", "1"])
+def test_several_models_are_refused(value: str) -> None:
+    with pytest.raises(UserError, match="serves one model"):
+        read(SAGEMAKER_MULTI_MODEL=value)
+
+
+@pytest.mark.parametrize("value", ["false", "False", ""])
+def test_multi_model_switched_off_is_fine(value: str) -> None:
+    assert read(SAGEMAKER_MULTI_MODEL=value) == read()

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tabular.contract.errors import UserError
+from tabular.contract.hosts import Hosts, InstanceGroup, read_hosts
+from tabular.contract.paths import Paths
+
+PATHS = Paths(Path("/opt/ml"))
+# The documented minimum, section A3 of the contract.
+THREE = {
+    "current_host": "algo-1",
+    "hosts": ["algo-1", "algo-2", "algo-3"],
+    "network_interface_name": "eth1",
+}
+
+
+def test_nothing_configured_is_one_local_host() -> None:
+    hosts = read_hosts({}, PATHS)
+    assert (hosts.names, hosts.current, hosts.instance_type) == (("algo-1",), "algo-1", "local")
+
+
+def test_documented_minimum_is_read() -> None:
+    hosts = read_hosts(THREE, PATHS)
+    assert (hosts.names, hosts.network_interface) == (("algo-1", "algo-2", "algo-3"), "eth1")
+
+
+def test_names_are_sorted_as_text() -> None:
+    names = ["algo-2", "algo-10", "algo-1"]
+    assert read_hosts({**THREE, "hosts": names}, PATHS).names == ("algo-1", "algo-10", "algo-2")
+
+
+def test_rank_is_the_place_among_the_sorted_names() -> None:
+    assert read_hosts({**THREE, "current_host": "algo-3"}, PATHS).rank == 2
+
+
+def test_first_of_the_sorted_names_leads() -> None:
+    assert Hosts(current="b", names=("a", "b")).leader == "a"
+
+
+def test_instance_groups_of_a_heterogeneous_cluster_are_read() -> None:
+    group = {"instance_group_name": "g", "instance_type": "ml.m5.large", "hosts": ["algo-1"]}
+    hosts = read_hosts({**THREE, "instance_groups": [group]}, PATHS)
+    assert hosts.groups == (InstanceGroup("g", "ml.m5.large", ("algo-1",)),)
+
+
+def test_ordinary_job_has_one_group_of_all_hosts() -> None:
+    assert read_hosts(THREE, PATHS).groups == (
+        InstanceGroup("homogeneousCluster", "local", ("algo-1", "algo-2", "algo-3")),
+    )
+
+
+def test_current_host_that_is_none_of_the_hosts_is_refused() -> None:
+    with pytest.raises(UserError, match="current_host 'algo-9' is not among the hosts algo-1"):
+        read_hosts({**THREE, "current_host": "algo-9"}, PATHS)
+
+
+@pytest.mark.parametrize("hosts", ["algo-1", [1], {"algo-1": 1}])
+def test_hosts_that_are_no_list_of_names_are_refused(hosts: object) -> None:
+    with pytest.raises(UserError, match=r"'hosts' is .* expected a list of names"):
+        read_hosts({**THREE, "hosts": hosts}, PATHS)
+
+
+@pytest.mark.parametrize("groups", ["g", ["g"], {"g": 1}])
+def test_groups_that_are_no_list_of_objects_are_refused(groups: object) -> None:
+    with pytest.raises(UserError, match=r"'instance_groups' is .* expected a list of objects"):
+        read_hosts({**THREE, "instance_groups": groups}, PATHS)

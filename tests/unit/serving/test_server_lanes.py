@@ -1,0 +1,184 @@
+"""A real server in a process of its own, with a predictor that waits for a file to appear."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tabular.serving.server import CONTROL_THREADS, THREADS
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+import numpy
+from tabular.contract.endpoint import Endpoint
+from tabular.serving.app import create_app
+from tabular.serving.server import run
+port, gate = int(sys.argv[1]), Path(sys.argv[2])
+class Waits:
+    num_features = 1
+    def predict(self, rows):
+        if rows[0, 0]:
+            with gate.with_suffix(".held").open("a") as held: held.write("x")
+            while not gate.exists(): time.sleep(0.01)
+        return rows[:, 0]
+endpoint = Endpoint(Path(), port=port, timeout_seconds=int(sys.argv[3]))
+run(create_app(Waits(), endpoint), endpoint)
+"""
+AT_ONCE, HELD = "0", "1"
+REQUEST = (
+    b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 1\r\n\r\n"
+)
+
+
+class Served:
+    """The server, and what its clients do."""
+
+    def __init__(self, port: int, gate: Path, process: subprocess.Popen[bytes]) -> None:
+        self.port, self.gate, self.process = port, gate, process
+
+    def request(self, method: str, path: str, body: str | None = None, wait: float = 5) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=wait)
+        try:
+            connection.request(method, path, body, {"Content-Type": "text/csv"})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def hold(self, count: int) -> list[threading.Thread]:
+        """Send requests that wait; return when as many as there are threads are held."""
+        threads = [
+            threading.Thread(target=self.request, args=("POST", "/invocations", HELD, 30))
+            for _ in range(count)
+        ]
+        for thread in threads:
+            thread.start()
+        held = self.gate.with_suffix(".held")
+        deadline = time.monotonic() + 10
+        while not held.exists() or held.stat().st_size < min(count, THREADS):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return threads
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), 10)
+
+
+@pytest.fixture
+def timeout() -> int:
+    return 60
+
+
+@pytest.fixture
+def served(
+    tmp_path: Path,
+    free_port: int,
+    timeout: int,
+    start: Callable[..., subprocess.Popen[bytes]],
+) -> Served:
+    gate = tmp_path / "gate"
+    process = start(["-c", SCRIPT, str(free_port), str(gate), str(timeout)], os.environ)
+    return Served(free_port, gate, process)
+
+
+def test_ping_is_answered_while_all_prediction_threads_are_held(served: Served) -> None:
+    threads = served.hold(THREADS * 3)
+    assert served.request("GET", "/ping", wait=1) == 200
+    served.gate.touch()
+    for thread in threads:
+        thread.join()
+
+
+def test_waiting_predictions_are_answered_in_the_end(served: Served) -> None:
+    threads = served.hold(THREADS * 3)
+    served.gate.touch()
+    for thread in threads:
+        thread.join(10)
+    assert served.gate.with_suffix(".held").stat().st_size == THREADS * 3
+
+
+def test_idle_connections_hold_no_thread(served: Served) -> None:
+    idle = [served.connect() for _ in range((THREADS + CONTROL_THREADS) * 4)]
+    assert served.request("POST", "/invocations", AT_ONCE, wait=2) == 200
+    for connection in idle:
+        connection.close()
+
+
+def test_kept_alive_connections_hold_no_thread(served: Served) -> None:
+    kept = [http.client.HTTPConnection("127.0.0.1", served.port, timeout=5) for _ in range(20)]
+    for connection in kept:
+        connection.request("POST", "/invocations", AT_ONCE, {"Content-Type": "text/csv"})
+        connection.getresponse().read()
+    assert served.request("POST", "/invocations", AT_ONCE, wait=2) == 200
+    for connection in kept:
+        connection.close()
+
+
+def test_connection_is_kept_for_both_lanes(served: Served) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=5)
+    for _ in range(3):
+        connection.request("POST", "/invocations", AT_ONCE, {"Content-Type": "text/csv"})
+        assert connection.getresponse().read() == b"0.0\n"
+        connection.request("GET", "/ping")
+        assert connection.getresponse().read() == b""
+    connection.close()
+
+
+def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
+    with served.connect() as connection:
+        connection.sendall((REQUEST + b"0") * 2 + b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.settimeout(5)
+        received = b""
+        while received.count(b"HTTP/1.1 200") < 3:
+            chunk = connection.recv(65536)
+            assert chunk, received
+            received += chunk
+    assert received.count(b"0.0\n") == 2
+
+
+def test_request_that_arrives_byte_by_byte_is_answered(served: Served) -> None:
+    with served.connect() as connection:
+        for byte in REQUEST + b"0":
+            connection.sendall(bytes([byte]))
+            time.sleep(0.002)
+        connection.settimeout(5)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("timeout", [1])
+def test_stalled_clients_lose_their_threads(served: Served) -> None:
+    stalled = [served.connect() for _ in range(THREADS)]
+    for connection in stalled:
+        connection.sendall(REQUEST[:40])
+    assert served.request("POST", "/invocations", AT_ONCE, wait=15) == 200
+    for connection in stalled:
+        connection.close()
+
+
+def test_request_in_flight_is_finished_after_sigterm(served: Served) -> None:
+    statuses: list[int] = []
+    thread = threading.Thread(
+        target=lambda: statuses.append(served.request("POST", "/invocations", HELD, 30))
+    )
+    thread.start()
+    while not served.gate.with_suffix(".held").exists():
+        time.sleep(0.01)
+    served.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    served.gate.touch()
+    thread.join(10)
+    assert statuses == [200]
+
+
+def test_sigterm_ends_the_server_with_0(served: Served) -> None:
+    served.process.send_signal(signal.SIGTERM)
+    assert served.process.wait(10) == 0
