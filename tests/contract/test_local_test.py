@@ -103,6 +103,30 @@ def test_a_missing_folder_is_named(script: str, tmp_path: Path) -> None:
     assert f"{tmp_path}/nowhere is not a folder" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("script", "folder"), [("train_local.sh", "input/data"), ("serve_local.sh", "model")]
+)
+def test_a_folder_of_another_layout_is_named_and_stays_as_it_is(
+    script: str, folder: str, tmp_path: Path
+) -> None:
+    ended = run(script, tmp_path)
+    assert ended.returncode == 1
+    assert f"{tmp_path} has no folder {folder}" in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_port_in_use_is_named_with_the_way_out(image: str, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = run("serve_local.sh", tmp_path, TABULAR_IMAGE=image, PORT=str(port))
+    assert ended.returncode == 1
+    assert f"port {port} is in use" in ended.stderr
+    assert "PORT=" in ended.stderr
+
+
 @pytest.mark.parametrize("script", ["run.sh", "train_local.sh", "serve_local.sh", "predict.sh"])
 def test_an_unknown_option_shows_the_usage(script: str) -> None:
     ended = run(script, "--nonsense")

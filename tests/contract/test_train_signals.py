@@ -187,3 +187,16 @@ def test_rerun_after_sigkill_succeeds(
     end = run_train(docker_engine, image, again)
     assert end.exit_code == 0, end.stderr
     assert again.saved() == ["tabular/manifest.json", "xgboost-model"]
+
+
+def test_ctrl_c_ends_training_with_one_line(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    job = JobFolder.lay_out(tmp_path, LONG, {"train": {"a.csv": DATA}})
+    with running(docker_engine, image, job) as container:
+        wait_for_rounds(container)
+        container.kill("SIGINT")
+        end = ended(container)
+    assert end.exit_code == 128 + 2
+    assert end.last_line == "interrupted; no model was saved"
+    assert "Traceback" not in end.stderr

@@ -252,8 +252,8 @@ def validate(given: Mapping[str, object]) -> Settings:
         if row is None:
             raise UserError(
                 f"Extraneous hyperparameter found: {shown(name)}"
-                f"{suggestion(name, tuple(NAMES)) or '.'} Leave it out, or take one of those known: "
-                f"{', '.join(NAMES)}"
+                f"{suggestion(name, tuple(NAMES)) or '.'} Leave it out, or take one of those "
+                f"known: {', '.join(NAMES)}"
             )
         if value is None or value == "":
             continue

@@ -26,6 +26,7 @@ def test_defaults_are_those_of_the_contract() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "attribute", "expected"),
     [
+        ("TABULAR_BIND_ADDRESS", "127.0.0.1", "address", "127.0.0.1"),
         ("SAGEMAKER_BIND_TO_PORT", "9000", "port", 9000),
         ("SAGEMAKER_MODEL_SERVER_WORKERS", "1", "workers", 1),
         ("SAGEMAKER_MODEL_SERVER_TIMEOUT", " 5 ", "timeout_seconds", 5),
