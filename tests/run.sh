@@ -126,7 +126,7 @@ if [ "$part" != contract ]; then
   step 'lock: container/requirements are what uv.lock says' check_requirements
   # shellcheck disable=SC2016 # expanded by that shell
   step 'shell: syntax' scripts bash -c 'for script; do bash -n "$script" || exit; done' syntax
-  step 'shell: shellcheck' scripts shellcheck
+  step 'shell: shellcheck' scripts shellcheck --external-sources --source-path=SCRIPTDIR
   step 'unit tests' "$venv/bin/pytest" tests/unit "$@"
 fi
 
