@@ -58,6 +58,12 @@ if [ -n "$plugins" ]; then
 fi
 
 if ! answers; then
+  # A dockerd that was killed leaves its number behind, which may be another process's by now.
+  for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
+    if [ -f $file ] && ! grep -qsE '^(dockerd|containerd)$' "/proc/$(cat $file)/comm"; then
+      rm -f $file
+    fi
+  done
   printf 'engine.sh: starting dockerd, log in %s\n' "$LOG"
   setsid dockerd >"$LOG" 2>&1 </dev/null &
   engine=$!

@@ -20,8 +20,7 @@ step() { say "" && say "[$1/4] $2   ($((SECONDS - started)) s)"; }
 server=''
 stop_server() {
   [ -n "$server" ] || return 0
-  # Ended by signal: bash's exit status says nothing of ours.
-  if [ "$ENGINE" = docker ]; then docker stop "sagemaker-tabular-$PORT" >/dev/null 2>&1 || true; fi
+  # `docker run` hands the signal on to the container.
   kill "$server" 2>/dev/null || true
   wait "$server" 2>/dev/null || true
   server=''

@@ -18,7 +18,7 @@ require_free_port "$port"
 say "Serving $folder/model on http://127.0.0.1:$port; Ctrl-C ends it"
 if [ "$ENGINE" = docker ]; then
   # As SageMaker mounts it: the model read-only, nothing but /tmp to write to.
-  exec docker run --rm --init=false --read-only --tmpfs /tmp --name "sagemaker-tabular-$port" \
+  exec docker run --rm --read-only --tmpfs /tmp \
     --user "$(id -u):$(id -g)" -v "$folder/model:/opt/ml/model:ro" \
     -p "127.0.0.1:$port:8080" "$IMAGE" serve
 else
