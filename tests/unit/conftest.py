@@ -21,7 +21,7 @@ from tabular.artifact.booster import MODEL, save_manifest, save_model
 from tabular.artifact.manifest import Manifest
 
 # The first example imports pyarrow; a loaded machine is not a finding.
-settings.register_profile("unit", deadline=None, max_examples=100)
+settings.register_profile("unit", deadline=None, max_examples=50)
 settings.load_profile("unit")
 
 

@@ -67,8 +67,9 @@ def load_model(folder: Path) -> tuple[xgboost.Booster, Manifest | None]:
     path = folder / MODEL
     if not path.is_file():
         there = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+        state = "is no file" if path.exists() else "does not exist"
         raise UserError(
-            f"no model: {path} does not exist (the folder holds {', '.join(there) or 'nothing'}); "
+            f"no model: {path} {state} (the folder holds {', '.join(there) or 'nothing'}); "
             "train first, or unpack a model.tar.gz with an xgboost-model there"
         )
     manifest = read_manifest(folder)

@@ -38,6 +38,22 @@ def write_whole(folder: Path, name: str, content: bytes) -> FileRecord:
     return FileRecord(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
+def require_writable(folder: Path) -> None:
+    """Make the artifact's folder, and refuse one that can't be written: before training, not after.
+
+    Raises
+    ------
+    PlatformError
+        Names the folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise not_written(folder, error) from error
+
+
 def not_written(path: Path, error: OSError) -> PlatformError:
     """Say why a file can't be written, and what to do."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:

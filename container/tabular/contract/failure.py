@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 # SageMaker takes the first 1,024 characters of /opt/ml/output/failure.
@@ -28,5 +29,9 @@ def write(path: Path, first_line: str, details: str = "") -> None:
 
 
 def clear(path: Path) -> None:
-    """Remove what an earlier run in the same folder left, so that it can't be taken for ours."""
-    path.unlink(missing_ok=True)
+    """Remove what an earlier run in the same folder left, so that it can't be taken for ours.
+
+    A folder that can't be written is no reason to stop: stderr still has the line.
+    """
+    with suppress(OSError):
+        path.unlink()

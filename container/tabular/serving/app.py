@@ -6,7 +6,7 @@ import json
 import logging
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from tabular.contract.endpoint import MEBIBYTE, Endpoint
 from tabular.contract.errors import UserError
@@ -83,7 +83,11 @@ def create_app(predictor: Predictor, endpoint: Endpoint) -> Flask:
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
-        return error_response(error.code or 500, f"{request.method} {request.path}: {error.name}")
+        message = f"{request.method} {request.path}: {error.name}"
+        response = error_response(error.code or 500, message)
+        if isinstance(error, MethodNotAllowed):
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+        return response
 
     @app.errorhandler(Exception)
     def fault(error: Exception) -> Response:
@@ -118,8 +122,10 @@ def read_whole(limit: int) -> bytes:
             size += len(block)
             if size <= limit:
                 body += block
-    except OSError as error:
-        raise RequestError(400, f"The body broke off after {size} bytes") from error
+    except Exception as error:  # the HTTP server has its own for a broken chunk, a lost client
+        raise RequestError(
+            400, f"The body can't be read beyond {size} bytes: {type(error).__name__}"
+        ) from error
     if size > limit:
         raise RequestEntityTooLarge
     return bytes(body)

@@ -6,6 +6,7 @@ ends ``serve`` before anything listens.
 
 from __future__ import annotations
 
+import signal
 import socket
 import struct
 from collections.abc import Callable
@@ -95,6 +96,14 @@ class LaneWorker(gthread.ThreadWorker):
         return Lanes(self.cfg.threads, self.cfg.timeout)
 
 
+def _die_of_sigterm(_: object, __: object) -> None:
+    """Undo the master's handler, which would swallow SIGTERM until the worker has its own.
+
+    The master sends the signal once, and would wait for its whole grace.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 class Server(BaseApplication):
     """gunicorn without its command line."""
 
@@ -114,6 +123,7 @@ class Server(BaseApplication):
             "timeout": self._endpoint.timeout_seconds,
             "graceful_timeout": GRACE_SECONDS,
             "keepalive": KEEPALIVE_SECONDS,
+            "post_fork": _die_of_sigterm,
             # It would write a socket into the home folder, which may be read-only.
             "control_socket_disable": True,
         }

@@ -6,9 +6,11 @@ not set is not passed on: XGBoost's own default holds.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from math import inf
 from typing import Any
@@ -105,7 +107,11 @@ class Hyperparameter:
         return value
 
     def _list(self, value: object) -> list[str]:
-        items = value if isinstance(value, list) else _text(value).split(",")
+        if isinstance(value, str) and value[:1] in ("[", "("):
+            # The generic Estimator sends str(["auc", "logloss"]).
+            with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+                value = ast.literal_eval(value)
+        items = value if isinstance(value, (list, tuple)) else _text(value).split(",")
         return [normal_form(_text(item).strip()) for item in items if _text(item).strip()]
 
     def _unreadable(self, expected: str, value: object) -> UserError:

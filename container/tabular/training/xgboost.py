@@ -22,8 +22,10 @@ from tabular.artifact.booster import (
     save_manifest,
     save_model,
 )
+from tabular.artifact.files import require_writable
 from tabular.artifact.manifest import Manifest
 from tabular.contract.channels import Channel
+from tabular.contract.environment import RESERVED_PREFIX
 from tabular.contract.errors import AlgorithmError, JobError, UserError
 from tabular.contract.job import TrainingJob
 from tabular.contract.termination import Termination
@@ -75,15 +77,27 @@ def train(
     JobError
         See ``tabular.contract.errors``.
     """
-    if not job.hyperparameters:
+    given = {
+        name: value
+        for name, value in job.hyperparameters.items()
+        if not name.startswith(RESERVED_PREFIX)  # the SDK's, not the customer's
+    }
+    if "sagemaker_program" in job.hyperparameters:
+        raise UserError(
+            "the job has an entry point (sagemaker_program "
+            f"{job.hyperparameters['sagemaker_program']}): this version has no script mode; "
+            "leave entry_point and source_dir out"
+        )
+    if not given:
         raise UserError(
             f"Missing required hyperparameter: num_round ({job.paths.hyperparameters} does not "
             'exist or is empty); write {"num_round": "100", ...} into it'
         )
-    settings = validate(job.hyperparameters)
+    settings = validate(given)
     if settings.params.get("device") == "cuda":
         _require_gpu(num_gpus)
     channels = _channels(job)
+    require_writable(job.paths.model)
     started = time.monotonic()
     data = {name: _read(channel, settings) for name, channel in channels.items()}
     _check_columns(data, channels)

@@ -239,3 +239,11 @@ def test_number_of_classes_needs_several() -> None:
 def test_unknown_metric_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"Did you mean logloss\?"):
         check(eval_metric="loglos")
+
+
+@pytest.mark.parametrize("spelling", ["auc,logloss", "['auc', 'logloss']", '["auc", "logloss"]'])
+def test_list_is_read_in_every_style_of_the_sdk(spelling: str) -> None:
+    settings = validate(
+        {"num_round": 1, "objective": "binary:logistic", "eval_metric": decode(spelling)}
+    )
+    assert list(settings.eval_metric) == ["auc", "logloss"]
