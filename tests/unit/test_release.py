@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from packaging.utils import parse_wheel_filename
 import tabular
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+PAGES = [CHECKOUT / "README.md", *CHECKOUT.glob("*/*.md"), *CHECKOUT.glob("local_test/*/*.md")]
 # trixie's; glibc runs wheels made for any older one.
 GLIBC = 41
 
@@ -49,6 +51,17 @@ def accepted_tags(minor: int, machine: str) -> set[Tag]:
 def test_version_in_pyproject_is_the_one_of_the_package() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     assert project["version"] == tabular.__version__
+
+
+def test_version_in_the_dockerfile_is_the_one_of_the_package() -> None:
+    dockerfile = (CHECKOUT / "container" / "Dockerfile").read_text()
+    assert f"\nARG VERSION={tabular.__version__}\n" in dockerfile
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

@@ -6,143 +6,18 @@ not set is not passed on: XGBoost's own default holds.
 
 from __future__ import annotations
 
-import ast
-import difflib
-import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
-from math import inf
 from typing import Any
 
 from tabular.contract.errors import UserError
+from tabular.training.kinds import Hyperparameter, Interval, shown, suggestion
 from tabular.training.metrics import METRICS, metric_error, normal_form
-
-SHOWN_CHARACTERS = 80
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A range of numbers; ``low_open`` and ``high_open`` say whether the ends are outside."""
-
-    low: float = -inf
-    high: float = inf
-    low_open: bool = False
-    high_open: bool = True
-
-    def __contains__(self, value: float) -> bool:
-        above = value > self.low if self.low_open else value >= self.low
-        below = value < self.high if self.high_open else value <= self.high
-        return above and below
-
-    def __str__(self) -> str:
-        ends = [f"{end:+}" if end in (inf, -inf) else str(end) for end in (self.low, self.high)]
-        left, right = "(" if self.low_open else "[", ")" if self.high_open else "]"
-        return f"{left}{ends[0]}, {ends[1]}{right}"
-
-
-@dataclass(frozen=True)
-class Hyperparameter:
-    """One row.
-
-    Attributes
-    ----------
-    kind : {"integer", "float", "category", "list"}
-        A list is comma separated.
-    passed : bool
-        Whether XGBoost gets it; the others steer this package.
-    """
-
-    name: str
-    kind: str
-    interval: Interval | None = None
-    choices: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-    required: bool = False
-    passed: bool = True
-
-    def parse(self, value: object) -> object:
-        """Read one decoded value.
-
-        Raises
-        ------
-        UserError
-            Names the hyperparameter, the value and what was expected.
-        """
-        if self.kind == "integer":
-            return self._in_interval(self._integer(value))
-        if self.kind == "float":
-            return self._in_interval(self._float(value))
-        if self.kind == "list":
-            return self._list(value)
-        return self._category(_text(value))
-
-    def _integer(self, value: object) -> int:
-        try:
-            # A float stays refused, as in AWS's container: 3.0 is not a number of rounds.
-            return int(value) if isinstance(value, (int, str)) else int(str(value))
-        except ValueError:
-            raise self._unreadable("an integer", value) from None
-
-    def _float(self, value: object) -> float:
-        try:
-            number = float(value) if isinstance(value, (int, float)) else float(str(value))
-        except (ValueError, OverflowError):
-            number = math.nan
-        if math.isnan(number):
-            raise self._unreadable("a number", value)
-        return number
-
-    def _in_interval(self, value: int | float) -> int | float:
-        if self.interval is not None and value not in self.interval:
-            raise UserError(f"Hyperparameter {self.name}: {value} is not in {self.interval}")
-        return value
-
-    def _category(self, value: str) -> str:
-        if value not in self.choices:
-            raise UserError(
-                f"Hyperparameter {self.name}: {shown(value)} is not in [{', '.join(self.choices)}]"
-                f"{suggestion(value, self.choices)}"
-            )
-        return value
-
-    def _list(self, value: object) -> list[str]:
-        if isinstance(value, str) and value[:1] in ("[", "("):
-            # The generic Estimator sends str(["auc", "logloss"]).
-            with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-                value = ast.literal_eval(value)
-        items = value if isinstance(value, (list, tuple)) else _text(value).split(",")
-        return [normal_form(_text(item).strip()) for item in items if _text(item).strip()]
-
-    def _unreadable(self, expected: str, value: object) -> UserError:
-        return UserError(
-            f"Hyperparameter {self.name}: could not parse value (caused by ValueError): "
-            f"expected {expected}, got {shown(repr(value))}"
-        )
-
-
-def shown(text: str) -> str:
-    """Shorten what the customer wrote: SageMaker takes 2,500 characters, and shows 1,024."""
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
-
-
-def suggestion(name: str, known: tuple[str, ...]) -> str:
-    """Offer the nearest known name, for an error message."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f". Did you mean {close[0]}?" if close else ""
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
 
 UNIT = Interval(0, 1, high_open=False)
 FRACTION = Interval(0, 1, low_open=True, high_open=False)
 NOT_NEGATIVE = Interval(0)
 POSITIVE = Interval(0, low_open=True)
-SWITCH = Interval(0, 1, high_open=False)
 
 OBJECTIVES = (
     "binary:hinge",
@@ -164,7 +39,7 @@ OBJECTIVES = (
 HYPERPARAMETERS = (
     Hyperparameter("num_round", "integer", Interval(1), required=True, passed=False),
     Hyperparameter("early_stopping_rounds", "integer", Interval(1), passed=False),
-    Hyperparameter("csv_weights", "integer", SWITCH, passed=False),
+    Hyperparameter("csv_weights", "integer", UNIT, passed=False),
     Hyperparameter(
         "save_model_on_termination", "category", choices=("true", "false"), passed=False
     ),
@@ -199,7 +74,7 @@ HYPERPARAMETERS = (
     Hyperparameter("sample_type", "category", choices=("uniform", "weighted")),
     Hyperparameter("normalize_type", "category", choices=("tree", "forest")),
     Hyperparameter("rate_drop", "float", UNIT),
-    Hyperparameter("one_drop", "integer", SWITCH),
+    Hyperparameter("one_drop", "integer", UNIT),
     Hyperparameter("skip_drop", "float", UNIT),
     Hyperparameter("seed", "integer", Interval(-(2**31), 2**31 - 1, low_open=True)),
     Hyperparameter("nthread", "integer", Interval(1)),
@@ -270,8 +145,10 @@ def validate(given: Mapping[str, object]) -> Settings:
     for row in HYPERPARAMETERS:
         if row.required and row.name not in values:
             raise UserError(f"Missing required hyperparameter: {row.name}")
-    tuned = [normal_form(_metric_of(item)) for item in values.get("_tuning_objective_metric", [])]
-    if tuned:
+    if "eval_metric" in values:
+        values["eval_metric"] = [normal_form(metric) for metric in values["eval_metric"]]
+    if "_tuning_objective_metric" in values:
+        tuned = [normal_form(_metric_of(item)) for item in values["_tuning_objective_metric"]]
         values["_tuning_objective_metric"] = tuned
         values["eval_metric"] = sorted({*values.get("eval_metric", []), *tuned})  # as AWS does
     settings = Settings(

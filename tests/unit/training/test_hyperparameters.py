@@ -12,11 +12,10 @@ from tabular.training.hyperparameters import (
     HYPERPARAMETERS,
     NAMES,
     OBJECTIVES,
-    Hyperparameter,
-    Interval,
     Settings,
     validate,
 )
+from tabular.training.kinds import Hyperparameter, Interval
 
 NUMBERS = [row for row in HYPERPARAMETERS if row.kind in ("integer", "float")]
 CATEGORIES = [row for row in HYPERPARAMETERS if row.kind == "category"]
