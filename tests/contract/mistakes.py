@@ -194,6 +194,9 @@ SETTINGS = {
     "unknown hyperparameter": setting(
         "Extraneous hyperparameter found: zzz", cure="remove|leave it out|known", zzz="3"
     ),
+    "entry point": setting(
+        "sagemaker_program x.py", cure="leave entry_point", sagemaker_program="x.py"
+    ),
     "value out of range": setting("Hyperparameter eta: 2", cure=r"not in \[0, 1\]", eta="2"),
     "value that is no number": setting(
         "Hyperparameter eta", "'fast'", cure="expected a number", eta="fast"

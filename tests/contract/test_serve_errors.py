@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import socket
 from dataclasses import dataclass
 
 import pytest
@@ -166,6 +167,19 @@ def test_body_too_large_is_answered_to_a_client_without_a_proxy_between(served: 
     # Docker's port is a proxy, which would hide a reset of the connection.
     output = served.container.exec_run(["python", "-c", CLIENT]).output.decode()
     assert output.split() == ["413"] * 10, output
+
+
+def test_broken_chunk_is_the_clients_fault(served: Served) -> None:
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as client:
+        client.sendall(head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 400 ")
+
+
+def test_method_that_is_not_allowed_is_answered_with_those_that_are(served: Served) -> None:
+    answer = served.request("GET", "/invocations")
+    assert answer.status == 405
+    assert "POST" in answer.headers["Allow"]
 
 
 def test_headers_too_large_are_refused(served: Served) -> None:

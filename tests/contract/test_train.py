@@ -220,6 +220,11 @@ def test_tuning_objective_metric_of_a_tuning_job_is_accepted(train: Train) -> No
     assert end.exit_code == 0, end.stderr
 
 
+def test_settings_that_the_sdk_adds_are_left_aside(train: Train, trained: Trained) -> None:
+    end = train({**HYPERPARAMETERS, "sagemaker_region": '"eu-west-1"', "sagemaker_job_name": "x"})
+    assert model_bytes(end) == model_bytes(trained)
+
+
 def test_files_in_nested_folders_are_all_read(train: Train, trained: Trained) -> None:
     lines = TRAIN.splitlines(keepends=True)
     parts = {"a/part-0.csv": lines[:20], "a/b/part-1.csv": lines[20:30], "c.csv": lines[30:]}
