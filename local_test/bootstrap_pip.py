@@ -1,7 +1,7 @@
 """Bring pip into a virtual environment when Python came without it (Debian's python3 alone).
 
-Run with the environment's Python. Takes one known release from the package index that pip
-would use (``PIP_INDEX_URL``), checks its SHA-256, and lets it install itself.
+Run with the environment's Python. Takes one known release from the package index (that of
+``PIP_INDEX_URL``, else that of the lock), checks its SHA-256, and lets it install itself.
 """
 
 import hashlib
@@ -11,18 +11,27 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import tomllib
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
+LOCK = Path(__file__).resolve().parents[1] / "uv.lock"
 WHEEL = "pip-26.0.1-py3-none-any.whl"
 SHA256 = "bdb1b08f4274833d62c1aa29e20907365a2ceb950410df15fc9521bad440122b"
 
 
+def locked_index() -> str:
+    """Take the package index from ``uv.lock``, as every package of the lock does."""
+    packages = tomllib.loads(LOCK.read_text())["package"]
+    sources = (package["source"] for package in packages)
+    return str(next(source["registry"] for source in sources if "registry" in source))
+
+
 def main() -> int:
     """Install pip; 1 and one line on stderr when that fails."""
-    index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
+    index = (os.environ.get("PIP_INDEX_URL") or locked_index()).rstrip("/")
     page = f"{index}/pip/"
     context = ssl.create_default_context(cafile=os.environ.get("PIP_CERT") or None)
     cure = "install Python's venv module (Debian: apt-get install python3-venv) and start again"
