@@ -17,7 +17,7 @@ import pytest
 import xgboost
 from hypothesis import settings
 
-from tabular.artifact.booster import MODEL, save_manifest, save_model
+from tabular.artifact.booster import save_manifest, save_models
 from tabular.artifact.manifest import Manifest
 
 # The first example imports pyarrow; a loaded machine is not a finding.
@@ -37,9 +37,9 @@ def boost(
     label = (features[:, 0] + features[:, 1] > 0).astype(np.float32)
     matrix = xgboost.DMatrix(features, label)
     booster = xgboost.train({"nthread": 1, **params}, matrix, rounds)
-    record = save_model(folder, booster)
+    files = save_models(folder, [booster])
     if manifest:
-        described = Manifest("xgboost", "", 4, 0, None, rounds, {}, {}, "", {}, {MODEL: record})
+        described = Manifest("xgboost", "", 4, 0, None, rounds, {}, {}, "", {}, files)
         save_manifest(folder, described)
     return booster
 

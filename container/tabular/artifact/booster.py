@@ -1,10 +1,15 @@
-"""XGBoost models in an artifact: ``xgboost-model``, UBJSON, as AWS's container names it."""
+"""XGBoost models in an artifact: ``xgboost-model``, UBJSON, as AWS's container names it.
+
+k-fold leaves one for each fold: ``xgboost-model-0`` and so on.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +20,7 @@ from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_m
 from tabular.contract.errors import UserError
 
 MODEL = "xgboost-model"
+NUMBERED = re.compile(rf"{MODEL}(-\d+)?")
 # What loading a model of unknown origin may take, in seconds of processor time and in bytes.
 # 100 MB load within one second, and take less than ten times their size in memory.
 REHEARSAL_SECONDS = 10
@@ -33,22 +39,39 @@ xgboost.Booster().load_model(bytearray(open(path, "rb").read()))
 """
 
 
-def save_model(folder: Path, booster: xgboost.Booster) -> FileRecord:
-    """Save a model as ``xgboost-model``.
+def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, FileRecord]:
+    """Save ``xgboost-model``, or ``xgboost-model-0``, ``-1``, ... when there are several.
 
-    The manifest of an earlier model goes first: a kill between the two writes leaves a model
-    without a manifest, which serves, and never one with another's.
+    The manifest of earlier models goes first: a kill between the writes leaves models without a
+    manifest, and never one with another's. Models of an earlier training go last.
+
+    Returns
+    -------
+    dict of str to FileRecord
+        For the manifest, by file name.
 
     Raises
     ------
     PlatformError
         The folder can't be written, or the disk is full.
     """
+    names = [MODEL] if len(boosters) == 1 else [f"{MODEL}-{i}" for i in range(len(boosters))]
+    _remove(folder / FOLDER / NAME)
+    records = {
+        name: write_whole(folder, name, bytes(booster.save_raw(raw_format="ubj")))
+        for name, booster in zip(names, boosters, strict=True)
+    }
+    for path in folder.glob(f"{MODEL}*"):
+        if path.name not in records and NUMBERED.fullmatch(path.name):
+            _remove(path)
+    return records
+
+
+def _remove(path: Path) -> None:
     try:
-        (folder / FOLDER / NAME).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
     except OSError as error:
-        raise not_written(folder / FOLDER / NAME, error) from error
-    return write_whole(folder, MODEL, bytes(booster.save_raw(raw_format="ubj")))
+        raise not_written(path, error) from error
 
 
 def save_manifest(folder: Path, manifest: Manifest) -> None:
@@ -56,25 +79,53 @@ def save_manifest(folder: Path, manifest: Manifest) -> None:
     write_whole(folder, f"{FOLDER}/{NAME}", manifest.to_json().encode())
 
 
-def load_model(folder: Path) -> tuple[xgboost.Booster, Manifest | None]:
-    """Load ``xgboost-model`` and its manifest, for prediction on one thread.
+def load_models(folder: Path) -> tuple[list[xgboost.Booster], Manifest | None]:
+    """Load the models of an artifact and its manifest, for prediction on one thread.
+
+    Without a manifest that is ``xgboost-model`` alone.
 
     Raises
     ------
     UserError
         There is no model, or it is truncated, changed, or no XGBoost model.
     """
-    path = folder / MODEL
-    if not path.is_file():
+    manifest = read_manifest(folder)
+    names = [name for name in manifest.files if NUMBERED.fullmatch(name)] if manifest else []
+    paths = [folder / name for name in names or [MODEL]]
+    if not paths[0].is_file():
         there = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-        state = "is no file" if path.exists() else "does not exist"
+        state = "is no file" if paths[0].exists() else "does not exist"
         raise UserError(
-            f"no model: {path} {state} (the folder holds {', '.join(there) or 'nothing'}); "
+            f"no model: {paths[0]} {state} (the folder holds {', '.join(there) or 'nothing'}); "
             "train first, or unpack a model.tar.gz with an xgboost-model there"
         )
-    manifest = read_manifest(folder)
     if manifest is not None:
         verify(folder, manifest)
+    # A model that its manifest vouches for is whole.
+    load = load_unverified if manifest is None else _load
+    boosters = [load(path) for path in paths]
+    for booster in boosters:
+        # One thread for each prediction: requests run side by side, and workers are forked.
+        booster.set_param({"nthread": 1})
+    return boosters, manifest
+
+
+def load_unverified(path: Path) -> xgboost.Booster:
+    """Load a model that may be truncated, or anything else.
+
+    Raises
+    ------
+    UserError
+        It is no model that XGBoost can load.
+    """
+    try:
+        _rehearse(path)
+    except ValueError as error:
+        raise _no_model(path) from error
+    return _load(path)
+
+
+def _load(path: Path) -> xgboost.Booster:
     try:
         # From memory: for a file without an extension XGBoost warns that it has to guess.
         content = bytearray(path.read_bytes())
@@ -82,18 +133,17 @@ def load_model(folder: Path) -> tuple[xgboost.Booster, Manifest | None]:
         raise UserError(f"{path} can't be read: {error.strerror}") from error
     booster = xgboost.Booster()
     try:
-        # A model that its manifest vouches for is whole.
-        if manifest is None:
-            _rehearse(path)
         booster.load_model(content)
     except (xgboost.core.XGBoostError, ValueError) as error:
-        raise UserError(
-            f"{path} is not a model that XGBoost {xgboost.__version__} can load: it is truncated, "
-            "pickled, or of another kind (expected UBJSON or JSON from Booster.save_model)"
-        ) from error
-    # One thread for each prediction: requests run side by side, and workers are forked.
-    booster.set_param({"nthread": 1})
-    return booster, manifest
+        raise _no_model(path) from error
+    return booster
+
+
+def _no_model(path: Path) -> UserError:
+    return UserError(
+        f"{path} is not a model that XGBoost {xgboost.__version__} can load: it is truncated, "
+        "pickled, or of another kind (expected UBJSON or JSON from Booster.save_model)"
+    )
 
 
 def _rehearse(path: Path) -> None:

@@ -8,7 +8,7 @@ version before is still read.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from tabular.contract.errors import UserError
 FORMAT_VERSION = 1
 FOLDER = "tabular"
 NAME = "manifest.json"
+# Fields that the first artifacts did not have.
+OPTIONAL = frozenset({"feature_names", "categories", "index_base"})
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,12 @@ class Manifest:
         Last values, named ``train-rmse`` and the like.
     files : Mapping[str, FileRecord]
         By path below the artifact's folder.
+    feature_names : sequence of str
+        In the model's order, when the data had names.
+    categories : Mapping[str, sequence of str]
+        For each feature column of text, by its number from "0": what the codes 0, 1, ... mean.
+    index_base : int
+        What the indices of the LIBSVM data that it was trained on start from: 0 or 1.
     """
 
     algorithm: str
@@ -58,6 +66,9 @@ class Manifest:
     training_job: str
     libraries: Mapping[str, str]
     files: Mapping[str, FileRecord]
+    feature_names: Sequence[str] = ()
+    categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    index_base: int = 0
     format_version: int = field(default=FORMAT_VERSION)
 
     def to_json(self) -> str:
@@ -91,8 +102,13 @@ def read_manifest(folder: Path) -> Manifest | None:
             "serve it with the image that trained it, or a newer one"
         )
     try:
-        known = {entry.name: values[entry.name] for entry in fields(Manifest)}
+        known = {
+            entry.name: values[entry.name]
+            for entry in fields(Manifest)
+            if entry.name in values or entry.name not in OPTIONAL
+        }
         known["files"] = {name: FileRecord(**record) for name, record in known["files"].items()}
+        known["feature_names"] = tuple(known.get("feature_names", ()))
         return Manifest(**known)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} lacks or misspells {error}; unpack model.tar.gz again") from error

@@ -10,11 +10,12 @@ import sys
 from tabular.commands.failures import report
 from tabular.contract import failure
 from tabular.contract.environment import sm_variables
-from tabular.contract.errors import PlatformError
+from tabular.contract.errors import JobError, PlatformError
 from tabular.contract.job import read_job
-from tabular.contract.machine import available_cpus, available_gpus
+from tabular.contract.machine import read_machine
 from tabular.contract.paths import Paths
 from tabular.contract.termination import Termination
+from tabular.training.timing import Timing
 
 
 def main() -> int:
@@ -24,8 +25,13 @@ def main() -> int:
     )
     failure_file = Paths.of(os.environ).failure
 
+    timing = Timing()
+
     def stopped(message: str) -> None:
         report(PlatformError(message), failure_file)
+
+    def abort(error: JobError) -> None:
+        os._exit(report(error, failure_file))
 
     termination = Termination(stopped)
     # Before any library starts a thread: those inherit the blocked signal.
@@ -36,12 +42,13 @@ def main() -> int:
     try:
         failure.clear(failure_file)
         job = read_job(os.environ)
-        num_cpus, num_gpus = available_cpus(), available_gpus()
-        os.environ.update(sm_variables(job, num_cpus, num_gpus))
-        # Imported late: XGBoost takes most of the start-up, and starts threads.
-        from tabular.training.xgboost import train
+        machine = read_machine()
+        os.environ.update(sm_variables(job, machine.cpus, machine.gpus))
+        with timing.stage("import"):
+            # Late: XGBoost takes most of the start-up, and starts threads.
+            from tabular.training.xgboost import Run, train
 
-        train(job, num_cpus, num_gpus, termination, sys.stdout)
+        train(Run(job, machine, termination, sys.stdout, abort, timing))
     except KeyboardInterrupt:
         print("interrupted; no model was saved", file=sys.stderr)
         return 128 + signal.SIGINT

@@ -8,9 +8,27 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+# Where neither the cgroup nor /proc says anything (macOS): what a small laptop has.
+UNKNOWN_MEMORY = 4 << 30
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a training job may use: processors, GPUs, bytes of memory."""
+
+    cpus: int
+    gpus: int
+    memory: int
+
+
+def read_machine() -> Machine:
+    """Look at the cgroup and the devices."""
+    return Machine(available_cpus(), available_gpus(), memory_limit())
 
 
 def available_cpus(cgroup: Path = CGROUP) -> int:
@@ -29,6 +47,34 @@ def available_cpus(cgroup: Path = CGROUP) -> int:
 def available_gpus(devices: Path = Path("/dev")) -> int:
     """Count the NVIDIA devices that were handed to this container."""
     return sum(1 for device in devices.glob("nvidia[0-9]*") if device.name[6:].isdigit())
+
+
+def memory_limit(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Find how many bytes of memory this container may use.
+
+    The smaller of the machine's memory and the cgroup's limit: v2's ``memory.max``, else v1's.
+    """
+    limits = []
+    for file in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # absent, or "max"
+            limits.append(int(file.read_text()))
+    with suppress(OSError, StopIteration):
+        lines = meminfo.read_text().splitlines()
+        total = next(line for line in lines if line.startswith("MemTotal:"))
+        limits.append(int(total.split()[1]) * 1024)
+    return min(limits, default=UNKNOWN_MEMORY)
+
+
+def in_memory(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
+    """Tell whether a folder lies on a file system that is kept in memory (``--tmpfs /tmp``)."""
+    kinds: dict[str, str] = {}
+    with suppress(OSError):
+        for line in mounts.read_text().splitlines():
+            _, point, kind, *_ = line.split()
+            kinds[point] = kind  # the last mount on a point hides the others
+    resolved = folder.resolve()
+    nearest = next((str(path) for path in (resolved, *resolved.parents) if str(path) in kinds), "/")
+    return kinds.get(nearest) in ("tmpfs", "ramfs")
 
 
 def _cpu_quota(cgroup: Path) -> float | None:

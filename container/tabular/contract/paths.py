@@ -89,3 +89,8 @@ class Paths:
     def failure(self) -> Path:
         """The reason of a failure."""
         return self.output / "failure"
+
+    @property
+    def metrics(self) -> Path:
+        """Where SageMaker's agent looks for metrics, on the machines that have it."""
+        return self.output / "metrics" / "sagemaker"

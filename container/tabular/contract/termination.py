@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# SageMaker sends SIGKILL 120 s after SIGTERM; ten are left for writing the failure file.
-GRACE_SECONDS = 110.0
+log = logging.getLogger(__name__)
+
+# SageMaker sends SIGKILL 120 s after SIGTERM; the rest is for saving and the failure file.
+GRACE_SECONDS = 100.0
 EXIT_CODE = 128 + signal.SIGTERM
 
 
@@ -25,10 +28,21 @@ class Termination:
         Called with a message before the process exits.
     grace_seconds : float
         How long deferred work may go on after the signal.
+
+    Attributes
+    ----------
+    requested : Event
+        Set when the signal has come.
+    rescue : callable or None
+        Called when the grace is over and the work is not: saves what there was before it.
+    farewell : callable or None
+        Called before the report, to tell other hosts.
     """
 
     def __init__(self, report: Callable[[str], None], grace_seconds: float = GRACE_SECONDS) -> None:
         self.requested = threading.Event()
+        self.rescue: Callable[[], None] | None = None
+        self.farewell: Callable[[], None] | None = None
         self._report = report
         self._grace_seconds = grace_seconds
         self._deferrals = 0
@@ -65,6 +79,8 @@ class Termination:
             deferred = self._deferrals > 0
         if deferred:
             threading.Event().wait(self._grace_seconds)
+            if self.rescue is not None and self._rescued():
+                os._exit(0)
             message = (
                 f"stopped by SIGTERM: saving did not end within {self._grace_seconds:.0f} s; "
                 "no new model was saved"
@@ -74,5 +90,16 @@ class Termination:
                 "stopped by SIGTERM before training ended; no model was saved. To keep the model "
                 "trained so far, set the hyperparameter save_model_on_termination=true"
             )
+        if self.farewell is not None:
+            self.farewell()
         self._report(message)
         os._exit(EXIT_CODE)
+
+    def _rescued(self) -> bool:
+        try:
+            if self.rescue is not None:
+                self.rescue()
+        except Exception:
+            log.exception("the model of the round before could not be saved")
+            return False
+        return True

@@ -1,15 +1,20 @@
-"""What every reader yields: labelled rows of float32 columns."""
+"""What every reader yields: labelled rows of float32 columns, dense or sparse."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    import scipy.sparse
+
 Floats = npt.NDArray[np.float32]
+# SciPy's classes are not generic at run time; float32 values, int32 indices.
+Sparse: TypeAlias = "scipy.sparse.csr_matrix[Any]"
 
 
 class ColumnCountError(ValueError):
@@ -21,55 +26,41 @@ class ColumnCountError(ValueError):
         self.expected = expected
 
 
+def _row(index: int) -> str:
+    return f"row {index + 1}"
+
+
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of a channel.
+    """Some rows of a file, in the file's order.
 
     Attributes
     ----------
-    features : float32 array, (rows, columns)
-        NaN where a value is missing.
+    features : float32 array, (rows, columns), or CSR matrix of that shape
+        NaN, or absent from the CSR matrix, where a value is missing. A CSR matrix has the
+        indices of the file, and as many columns as its largest index needs.
     label : float32 array, (rows,)
     weight : float32 array, (rows,), or None
+    qid : int64 array, (rows,), or None
+        The group of each row, for ranking.
+    names : sequence of str
+        The feature columns' names, when the file has any.
+    categories : mapping of int to sequence of str
+        For each feature column that holds text: what the codes 0, 1, ... of this batch mean.
+    lowest_index : int or None
+        The smallest index, when the format leaves open whether they count from 0 or 1.
+    where : callable
+        Says where a row of the batch, from 0, stands in its file: ``line 12``.
     """
 
-    features: Floats
+    features: Floats | Sparse
     label: Floats
     weight: Floats | None = None
+    qid: npt.NDArray[np.int64] | None = None
+    names: Sequence[str] = ()
+    categories: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    lowest_index: int | None = None
+    where: Callable[[int], str] = _row
 
     def __len__(self) -> int:
         return len(self.label)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """All rows of a channel, and which file each came from.
-
-    Attributes
-    ----------
-    files : sequence of (Path, int)
-        Each file with its number of rows, in the order in which they were read.
-    """
-
-    batch: Batch
-    files: Sequence[tuple[Path, int]]
-
-    def origin(self, row: int) -> tuple[Path, int]:
-        """Find a row's file and its place among that file's rows, from 0."""
-        for path, count in self.files:
-            if row < count:
-                return path, row
-            row -= count
-        raise IndexError(row)
-
-
-def concatenate(batches: Sequence[Batch]) -> Batch:
-    """Join batches into one; all have the same number of columns."""
-    if len(batches) == 1:
-        return batches[0]
-    weights = [batch.weight for batch in batches if batch.weight is not None]
-    return Batch(
-        features=np.concatenate([batch.features for batch in batches]),
-        label=np.concatenate([batch.label for batch in batches]),
-        weight=np.concatenate(weights) if weights else None,
-    )

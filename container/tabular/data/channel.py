@@ -4,62 +4,112 @@ from __future__ import annotations
 
 import logging
 import os
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
-from tabular.data.batch import Batch, Rows, concatenate
-from tabular.data.formats import FORMATS, format_of
+from tabular.data.batch import Batch
+from tabular.data.blocks import LineTooLongError
+from tabular.data.formats import FORMATS, Format, format_of, guess, has_header
+from tabular.data.layout import Layout
+from tabular.data.pipe import open_pipe
+from tabular.data.source import Source, unreadable
+from tabular.data.store import Store
 
 log = logging.getLogger(__name__)
 
 # How AWS's container calls the two channels in its messages.
 SPOKEN = {"train": "training"}
+# The suffixes of a channel's FIFOs count its epochs. The rows are kept, so one epoch will do.
+EPOCH = 0
+LOOKED_AT_BYTES = 1 << 16
+
+Check = Callable[[Batch, Path], None]
 
 
-def read_channel(channel: Channel, weights: bool = False) -> Rows:
-    """Read every file of a channel, sorted by path.
+def read_channel(
+    channel: Channel, layout: Layout, store: Store, threads: int, check: Check
+) -> list[Path]:
+    """Read every file of a channel, sorted by path, into a store.
 
     Parameters
     ----------
-    weights : bool
-        Whether the second column of CSV holds weights (``csv_weights=1``).
+    layout : Layout
+        Where label, weight, group and features stand.
+    threads : int
+        How many parse at a time.
+    check : callable
+        Called with each batch and its file; raises for rows that can't be learnt from.
+
+    Returns
+    -------
+    list of Path
+        The files read. A channel without rows is no error here; ``no_data`` says why it has none.
 
     Raises
     ------
     UserError
-        The channel has no data, an unknown content type, Pipe mode, or a broken file.
+        The channel has an unknown content type, or a broken file.
     """
-    if channel.input_mode != "File":
-        raise UserError(
-            f"channel '{channel.name}' has TrainingInputMode {channel.input_mode}, which this "
-            "version does not read; use File or FastFile (input_mode='FastFile' streams from S3)"
-        )
-    # Without a content type the first format of the table is taken.
-    try:
-        form = format_of(channel.content_type) if channel.content_type else FORMATS[0]
-    except UserError as error:
-        raise UserError(f"channel '{channel.name}': {error}") from error
-    batches: list[Batch] = []
-    files: list[tuple[Path, int]] = []
-    for path in channel_files(channel):
+    if channel.content_type and has_header(channel.content_type):
+        layout = replace(layout, header=True)
+    paths = channel_files(channel) if channel.input_mode == "File" else []
+    form = _format(channel, paths)
+    sources = _sources(channel, form, paths)
+    for source in sources:
+        for batch in _batches(form, source, layout, threads):
+            check(batch, source.path)
+            store.append(batch, source.path)
+    return [source.path for source in sources]
+
+
+def _format(channel: Channel, paths: list[Path]) -> Format:
+    if channel.content_type:
         try:
-            blocks = list(form.read_file(path, weights))
-        except OSError as error:
-            raise unreadable(path, error) from error
-        if not blocks:
-            continue
-        columns = blocks[0].features.shape[1]
-        if batches and columns != batches[0].features.shape[1]:
-            raise UserError(
-                f"{path} has {columns} feature columns, {files[0][0]} has "
-                f"{batches[0].features.shape[1]}; all files of a channel need the same columns"
-            )
-        batches += blocks
-        files.append((path, sum(map(len, blocks))))
-    if not batches:
-        raise no_data(channel)
-    return Rows(concatenate(batches), files)
+            return format_of(channel.content_type)
+        except UserError as error:
+            raise UserError(f"channel '{channel.name}': {error}") from error
+    if channel.input_mode == "Pipe":
+        raise UserError(
+            f"channel '{channel.name}' has no ContentType, which Pipe mode needs; name it "
+            "(text/csv, application/x-recordio-protobuf, ...)"
+        )
+    if not paths:
+        return FORMATS[0]
+    with Source(paths[0]).open() as stream:
+        form = guess(stream.read(LOOKED_AT_BYTES))
+    log.info("channel '%s' has no ContentType: %s looks like %s", channel.name, paths[0], form.name)
+    return form
+
+
+def _sources(channel: Channel, form: Format, paths: list[Path]) -> list[Source]:
+    if channel.input_mode == "File":
+        return [Source(path) for path in paths]
+    if channel.input_mode != "Pipe":
+        raise UserError(
+            f"channel '{channel.name}' has TrainingInputMode {channel.input_mode}, expected File, "
+            "FastFile or Pipe"
+        )
+    if not form.pipe:
+        raise UserError(
+            f"Pipe mode not supported for {form.spoken}. channel '{channel.name}': use FastFile, "
+            "which streams from S3 as well, or File"
+        )
+    fifo = channel.path.with_name(f"{channel.name}_{EPOCH}")
+    wrapped = channel.record_wrapper == "RecordIO" and form.unwrapped
+    return [Source(fifo, lambda: open_pipe(fifo, wrapped))]
+
+
+def _batches(form: Format, source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
+    try:
+        yield from form.read_file(source, layout, threads)
+    except LineTooLongError as error:
+        raise UserError(f"{source.path} {error}") from error
+    except (OSError, EOFError, zlib.error) as error:  # gzip has the last two
+        raise unreadable(source.path, error) from error
 
 
 def channel_files(channel: Channel) -> list[Path]:
@@ -67,11 +117,6 @@ def channel_files(channel: Channel) -> list[Path]:
 
     Hidden files and those that begin with ``_`` (``_SUCCESS``) are left out with a warning,
     empty ones silently: S3 "folders" arrive as empty files.
-
-    Raises
-    ------
-    UserError
-        The channel's folder is missing, or holds no file.
     """
     found: list[Path] = []
     for folder, subfolders, names in os.walk(channel.path, followlinks=True):
@@ -82,8 +127,6 @@ def channel_files(channel: Channel) -> list[Path]:
                 log.warning("%s is left out: its name begins with '%s'", path, name[0])
             elif _size(path):
                 found.append(path)
-    if not found:
-        raise no_data(channel)
     return sorted(found)
 
 
@@ -94,20 +137,17 @@ def _size(path: Path) -> int:
         raise unreadable(path, error) from error
 
 
-def unreadable(path: Path, error: OSError) -> UserError:
-    """Say that a file of a channel can't be read."""
-    return UserError(f"{path} can't be read ({error.strerror}); mend it, or take it out")
-
-
 def no_data(channel: Channel) -> UserError:
     """Say that a channel is empty, in the first words of AWS's container."""
-    if not channel.path.is_dir():
-        state = "does not exist"
+    if channel.input_mode == "Pipe":
+        state = "the pipe brought no row"
+    elif not channel.path.is_dir():
+        state = "the folder does not exist"
     elif any(path.is_file() for path in channel.path.rglob("[!._]*")):
-        state = "holds only empty files"
+        state = "the folder holds only empty files"
     else:
-        state = "holds no data file"
+        state = "the folder holds no data file"
     return UserError(
         f"No data in {SPOKEN.get(channel.name, channel.name)} channel path {channel.path}: "
-        f"the folder {state}; check the channel's S3 prefix or local folder"
+        f"{state}; check the channel's S3 prefix or local folder"
     )

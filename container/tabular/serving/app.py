@@ -11,7 +11,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from tabular.contract.endpoint import MEBIBYTE, Endpoint
 from tabular.contract.errors import UserError
 from tabular.data.batch import ColumnCountError, Floats
-from tabular.data.formats import BY_CONTENT_TYPE, format_of
+from tabular.data.columns import Columns
+from tabular.data.formats import format_of, guess
 from tabular.serving.errors import RequestError
 from tabular.serving.predictors import Predictor
 from tabular.serving.responses import ENCODERS, choose
@@ -19,6 +20,8 @@ from tabular.serving.responses import ENCODERS, choose
 log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1 << 16
+# Enough of a body to tell its format by, when it has no content type.
+LOOKED_AT_BYTES = 1 << 12
 # The largest payload of batch transform.
 DRAINED_BYTES = 100 * MEBIBYTE
 
@@ -65,7 +68,7 @@ def create_app(predictor: Predictor, endpoint: Endpoint) -> Flask:
         body = read_whole(endpoint.max_body_bytes)
         if not body:
             return Response(status=204)
-        rows = read_rows(body, request.environ.get("CONTENT_TYPE"), predictor.num_features)
+        rows = read_rows(body, request.environ.get("CONTENT_TYPE"), predictor.columns)
         accept = choose(request.environ.get("HTTP_ACCEPT"), endpoint.default_accept)
         return Response(ENCODERS[accept](predictor.predict(rows)), mimetype=accept)
 
@@ -131,7 +134,7 @@ def read_whole(limit: int) -> bytes:
     return bytes(body)
 
 
-def read_rows(body: bytes, content_type: str | None, num_features: int) -> Floats:
+def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats:
     """Turn a request's body into rows that fit the model.
 
     Raises
@@ -140,16 +143,14 @@ def read_rows(body: bytes, content_type: str | None, num_features: int) -> Float
         415: unknown content type, or a body that is not what it says. 400: another number
         of columns than the model has features. The first words are AWS's.
     """
-    if not content_type:
-        raise RequestError(
-            415, f"Content-Type is missing, expected one of {', '.join(BY_CONTENT_TYPE)}"
-        )
     try:
-        form = format_of(content_type)
+        form = format_of(content_type) if content_type else guess(body[:LOOKED_AT_BYTES])
     except UserError as error:
         raise RequestError(415, str(error)) from error
+    if form.read_body is None:
+        raise RequestError(415, f"{content_type or form.name} is not accepted in requests.")
     try:
-        return form.read_body(body, num_features)
+        return form.read_body(body, columns)
     except ColumnCountError as error:
         hint = " (is the label among them?)" if error.found == error.expected + 1 else ""
         raise RequestError(

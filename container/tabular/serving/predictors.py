@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -9,22 +10,32 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 
-from tabular.artifact.booster import load_model, plain_message
+from tabular.artifact.booster import load_models, objective_of, plain_message
 from tabular.data.batch import Floats
+from tabular.data.columns import Columns
 from tabular.serving.errors import RequestError
+
+# Objectives whose scores are classes, not numbers to take the mean of.
+CLASS_SCORES = ("multi:softmax", "binary:hinge")
 
 
 class Predictor(Protocol):
-    """What the application needs of a model. Called from several threads at once."""
+    """What the application needs of a model. Called from several threads at once.
 
-    num_features: int
+    Attributes
+    ----------
+    columns : Columns
+        What each row of a request must have.
+    """
+
+    columns: Columns
 
     def predict(self, rows: Floats) -> npt.NDArray[np.float32]:
         """Score rows.
 
         Parameters
         ----------
-        rows : float32 array, (rows, num_features)
+        rows : float32 array, (rows, columns.count)
             NaN where a value is missing.
 
         Returns
@@ -42,8 +53,8 @@ class Predictor(Protocol):
 class BoosterPredictor:
     """An XGBoost model, with the rounds that early stopping kept."""
 
-    def __init__(self, booster: xgboost.Booster) -> None:
-        self.num_features = booster.num_features()
+    def __init__(self, booster: xgboost.Booster, columns: Columns) -> None:
+        self.columns = columns
         self._booster = booster
         best = booster.attributes().get("best_iteration")
         # (0, 0) means all rounds.
@@ -66,13 +77,44 @@ class BoosterPredictor:
         return cast(npt.NDArray[np.float32], scores)
 
 
+class Ensemble:
+    """The models of k-fold: the mean of their scores, or their vote where scores are classes."""
+
+    def __init__(self, members: Sequence[Predictor], vote: bool) -> None:
+        self.columns = members[0].columns
+        self._members = members
+        self._vote = vote
+
+    def predict(self, rows: Floats) -> npt.NDArray[np.float32]:
+        """Score rows; see ``Predictor.predict``."""
+        scores = np.stack([member.predict(rows) for member in self._members])
+        if not self._vote:
+            return cast(npt.NDArray[np.float32], scores.mean(axis=0, dtype=np.float32))
+        # The most frequent class; the smaller one of two that are as frequent, as in AWS's.
+        classes = np.unique(scores)
+        counts = np.stack([(scores == value).sum(axis=0) for value in classes])
+        return cast(npt.NDArray[np.float32], classes[counts.argmax(axis=0)])
+
+
 def load_predictor(folder: Path) -> Predictor:
-    """Load the model of an artifact.
+    """Load the model of an artifact, or its models.
 
     Raises
     ------
     UserError
-        There is none, or it is broken; see ``tabular.artifact.booster.load_model``.
+        There is none, or it is broken; see ``tabular.artifact.booster.load_models``.
     """
-    booster, _ = load_model(folder)
-    return BoosterPredictor(booster)
+    boosters, manifest = load_models(folder)
+    if manifest is None:
+        columns = Columns(boosters[0].num_features())
+    else:
+        columns = Columns(
+            manifest.num_features,
+            manifest.index_base,
+            manifest.feature_names,
+            {int(column): texts for column, texts in manifest.categories.items()},
+        )
+    members = [BoosterPredictor(booster, columns) for booster in boosters]
+    if len(members) == 1:
+        return members[0]
+    return Ensemble(members, vote=objective_of(boosters[0])[0] in CLASS_SCORES)

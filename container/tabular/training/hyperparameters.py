@@ -1,97 +1,62 @@
 """The hyperparameters of the XGBoost algorithm: one table, from which all else follows.
 
 Names, ranges and the first words of the messages are those of AWS's container. A row that is
-not set is not passed on: XGBoost's own default holds.
+not set is not passed on: XGBoost's own default holds. ``hyperparameter_pages`` writes the
+documentation and the launcher's list from the same table.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from tabular.contract.errors import UserError
-from tabular.training.kinds import Hyperparameter, Interval, shown, suggestion
-from tabular.training.metrics import METRICS, metric_error, normal_form
+from tabular.training.companions import DEFAULT_OBJECTIVE, check_companions
+from tabular.training.dart_table import DART
+from tabular.training.job_table import DATA, HOSTS, JOB, REMOVED
+from tabular.training.kinds import Hyperparameter
+from tabular.training.learning_table import LEARNING, OBJECTIVES
+from tabular.training.linear_table import LINEAR
+from tabular.training.metrics import metric_error, near, normal_form
+from tabular.training.reading import shown, suggestion
+from tabular.training.removed import modernized
+from tabular.training.tree_table import TREES
 
-UNIT = Interval(0, 1, high_open=False)
-FRACTION = Interval(0, 1, low_open=True, high_open=False)
-NOT_NEGATIVE = Interval(0)
-POSITIVE = Interval(0, low_open=True)
+__all__ = ["GROUPS", "HYPERPARAMETERS", "NAMES", "OBJECTIVES", "Settings", "validate"]
 
-OBJECTIVES = (
-    "binary:hinge",
-    "binary:logistic",
-    "binary:logitraw",
-    "count:poisson",
-    "multi:softmax",
-    "multi:softprob",
-    "reg:absoluteerror",
-    "reg:gamma",
-    "reg:linear",
-    "reg:logistic",
-    "reg:pseudohubererror",
-    "reg:squarederror",
-    "reg:squaredlogerror",
-    "reg:tweedie",
-)
+log = logging.getLogger(__name__)
 
-HYPERPARAMETERS = (
-    Hyperparameter("num_round", "integer", Interval(1), required=True, passed=False),
-    Hyperparameter("early_stopping_rounds", "integer", Interval(1), passed=False),
-    Hyperparameter("csv_weights", "integer", UNIT, passed=False),
-    Hyperparameter(
-        "save_model_on_termination", "category", choices=("true", "false"), passed=False
-    ),
-    Hyperparameter("objective", "category", choices=OBJECTIVES),
-    Hyperparameter("num_class", "integer", Interval(2)),
-    Hyperparameter("eval_metric", "list"),
-    # SageMaker's tuner adds it: "validation:auc".
-    Hyperparameter("_tuning_objective_metric", "list", passed=False),
-    Hyperparameter("booster", "category", choices=("gbtree", "gblinear", "dart")),
-    Hyperparameter("tree_method", "category", choices=("auto", "exact", "approx", "hist")),
-    Hyperparameter("device", "category", choices=("cpu", "cuda")),
-    Hyperparameter("eta", "float", UNIT, aliases=("learning_rate",)),
-    Hyperparameter("gamma", "float", NOT_NEGATIVE, aliases=("min_split_loss",)),
-    Hyperparameter("max_depth", "integer", NOT_NEGATIVE),
-    Hyperparameter("min_child_weight", "float", NOT_NEGATIVE),
-    Hyperparameter("max_delta_step", "float", NOT_NEGATIVE),
-    Hyperparameter("subsample", "float", FRACTION),
-    Hyperparameter("colsample_bytree", "float", FRACTION),
-    Hyperparameter("colsample_bylevel", "float", FRACTION),
-    Hyperparameter("colsample_bynode", "float", FRACTION),
-    Hyperparameter("lambda", "float", NOT_NEGATIVE, aliases=("reg_lambda",)),
-    Hyperparameter("alpha", "float", NOT_NEGATIVE, aliases=("reg_alpha",)),
-    Hyperparameter("scale_pos_weight", "float", POSITIVE),
-    Hyperparameter("base_score", "float", NOT_NEGATIVE),
-    Hyperparameter("grow_policy", "category", choices=("depthwise", "lossguide")),
-    Hyperparameter("max_leaves", "integer", NOT_NEGATIVE),
-    Hyperparameter("max_bin", "integer", NOT_NEGATIVE),
-    Hyperparameter("num_parallel_tree", "integer", Interval(1)),
-    Hyperparameter(
-        "tweedie_variance_power", "float", Interval(1, 2, low_open=True, high_open=True)
-    ),
-    Hyperparameter("sample_type", "category", choices=("uniform", "weighted")),
-    Hyperparameter("normalize_type", "category", choices=("tree", "forest")),
-    Hyperparameter("rate_drop", "float", UNIT),
-    Hyperparameter("one_drop", "integer", UNIT),
-    Hyperparameter("skip_drop", "float", UNIT),
-    Hyperparameter("seed", "integer", Interval(-(2**31), 2**31 - 1, low_open=True)),
-    Hyperparameter("nthread", "integer", Interval(1)),
-    Hyperparameter("verbosity", "integer", Interval(0, 3, high_open=False)),
-)
+GROUPS: Mapping[str, tuple[Hyperparameter, ...]] = {
+    "The job": JOB,
+    "The data": DATA,
+    "Trees": TREES,
+    "Trees with dropout (dart)": DART,
+    "Linear models (gblinear)": LINEAR,
+    "Objective and metrics": LEARNING,
+    "Several hosts and GPUs": HOSTS,
+    "Accepted and ignored": REMOVED,
+}
+HYPERPARAMETERS = tuple(row for rows in GROUPS.values() for row in rows)
 NAMES = {name: row for row in HYPERPARAMETERS for name in (row.name, *row.aliases)}
+
+# What reads bins and no values: these, after the first of which trees are only cut or shared.
+BINNED_UPDATERS = ("grow_quantile_histmaker", "grow_gpu_hist", "prune", "sync")
+TUNER_PREFIXES = ("validation:", "train:", "validation-", "train-")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Validated hyperparameters.
+    """Validated hyperparameters, in the words of XGBoost 3.
 
     Attributes
     ----------
     params : Mapping[str, object]
         What XGBoost gets. The other attributes are hyperparameters that steer this package;
         some of them XGBoost gets too.
+    device : str
+        ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
     params: Mapping[str, Any]
@@ -99,16 +64,37 @@ class Settings:
     early_stopping_rounds: int | None = None
     csv_weights: int = 0
     save_model_on_termination: str = "false"
-    objective: str = "reg:squarederror"  # XGBoost's own default
+    objective: str = DEFAULT_OBJECTIVE
     num_class: int = 0
     eval_metric: Sequence[str] = ()
-    _tuning_objective_metric: Sequence[str] = ()
+    tuning_objective_metric: Sequence[str] = ()
+    kfold: int | None = None
+    num_cv_round: int = 1
+    target: str | None = None
+    weight: str | None = None
+    group: str | None = None
+    features: tuple[str, ...] = ()
+    feature_types: tuple[str, ...] = ()
+    enable_categorical: bool = False
+    checkpoint_interval: int = 1
+    cluster_timeout: int = 3600
+    device: str = "cpu"
 
     @property
     def stopping_metric(self) -> str | None:
         """What early stopping watches: the tuner's metric, else the last one; None is XGBoost's."""
-        metrics = self._tuning_objective_metric or self.eval_metric
+        metrics = self.tuning_objective_metric or self.eval_metric
         return metrics[-1] if metrics else None
+
+    @property
+    def needs_raw_values(self) -> bool:
+        """Whether training looks at the values themselves, so that binning them is too early."""
+        if self.params.get("booster") == "gblinear" or self.params.get("process_type") == "update":
+            return True
+        if "updater" in self.params:
+            updaters = self.params["updater"].split(",")
+            return any(name not in BINNED_UPDATERS for name in updaters)
+        return self.params.get("tree_method") in ("exact", "approx")
 
 
 STEERING = tuple(entry.name for entry in fields(Settings) if entry.name != "params")
@@ -116,6 +102,8 @@ STEERING = tuple(entry.name for entry in fields(Settings) if entry.name != "para
 
 def validate(given: Mapping[str, object]) -> Settings:
     """Check every hyperparameter of a job against the table.
+
+    What XGBoost 3 no longer has is translated or left out, with one warning in the log.
 
     Parameters
     ----------
@@ -127,14 +115,38 @@ def validate(given: Mapping[str, object]) -> Settings:
     UserError
         One is unknown, missing, can't be read, is out of range, or lacks its companion.
     """
+    values, notes = modernized(_read(given))
+    if notes:
+        log.warning("hyperparameters that XGBoost 3 no longer has: %s", "; ".join(notes))
+    _settle_metrics(values)
+    if "c" in values.get("feature_types", ()):
+        if values.get("enable_categorical") is False:
+            raise UserError(
+                "Hyperparameter feature_types has a c, for a category, and enable_categorical is "
+                "false; leave enable_categorical out, or give q"
+            )
+        values["enable_categorical"] = True
+    check_companions(values)
+    params = {name: value for name, value in values.items() if NAMES[name].passed and value != []}
+    if "updater" in params:
+        params["updater"] = ",".join(params["updater"])
+    steering: dict[str, Any] = {}
+    for name, value in values.items():
+        attribute = name.removeprefix("_")
+        if attribute in STEERING:
+            steering[attribute] = tuple(value) if isinstance(value, list) else value
+    return Settings(params=params, **steering)
+
+
+def _read(given: Mapping[str, object]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in given.items():
         row = NAMES.get(name)
         if row is None:
+            near = suggestion(name, tuple(NAMES)) or "."
             raise UserError(
-                f"Extraneous hyperparameter found: {shown(name)}"
-                f"{suggestion(name, tuple(NAMES)) or '.'} Leave it out, or take one of those "
-                f"known: {', '.join(NAMES)}"
+                f"Extraneous hyperparameter found: {shown(name)}{near} Mend the name or leave it "
+                "out; docs/hyperparameters.md has all known ones"
             )
         if value is None or value == "":
             continue
@@ -145,41 +157,41 @@ def validate(given: Mapping[str, object]) -> Settings:
     for row in HYPERPARAMETERS:
         if row.required and row.name not in values:
             raise UserError(f"Missing required hyperparameter: {row.name}")
+    return values
+
+
+def _settle_metrics(values: dict[str, Any]) -> None:
     if "eval_metric" in values:
         values["eval_metric"] = [normal_form(metric) for metric in values["eval_metric"]]
-    if "_tuning_objective_metric" in values:
-        tuned = [normal_form(_metric_of(item)) for item in values["_tuning_objective_metric"]]
+    tuned: list[str] = []
+    for item in values.pop("_tuning_objective_metric", []):
+        metric = _metric_of(item, values.get("objective", DEFAULT_OBJECTIVE))
+        if metric:
+            tuned.append(metric)
+    if tuned:
         values["_tuning_objective_metric"] = tuned
         values["eval_metric"] = sorted({*values.get("eval_metric", []), *tuned})  # as AWS does
-    settings = Settings(
-        params={
-            name: value for name, value in values.items() if NAMES[name].passed and value != []
-        },
-        **{name: values[name] for name in STEERING if name in values},
-    )
-    _check_companions(settings)
-    return settings
 
 
-def _metric_of(tuned: str) -> str:
-    """Take the metric out of ``validation:auc`` (a third field, the frequency, is ignored)."""
-    return tuned.split(":")[1] if ":" in tuned else tuned
+def _metric_of(tuned: str, objective: str) -> str | None:
+    """Take the metric out of ``validation:auc`` (a third field, the frequency, is ignored).
 
-
-def _check_companions(settings: Settings) -> None:
-    objective = settings.objective
-    multiclass = objective.startswith("multi:")
-    if multiclass and not settings.num_class:
+    A tuner of a container of one's own may give its metric any name, with a regular expression
+    that finds it in the log; such a name says nothing here.
+    """
+    prefix = next((prefix for prefix in TUNER_PREFIXES if tuned.startswith(prefix)), "")
+    metric = normal_form(tuned.removeprefix(prefix).partition(":")[0])
+    message = metric_error(metric, objective)
+    if prefix.endswith(":") and message:
         raise UserError(
-            "Require input for parameter 'num_class' for multi-classification: set num_class to "
-            "the number of classes"
+            f"Hyperparameter _tuning_objective_metric: {shown(tuned)} can't be evaluated: "
+            f"{message}{near(metric)}"
         )
-    if not multiclass and settings.num_class:
-        raise UserError(
-            "Hyperparameter num_class goes with objective multi:softmax or multi:softprob, "
-            f"not with {objective}; leave it out"
+    if message:
+        log.warning(
+            "hyperparameter _tuning_objective_metric: '%s' is no metric of this container, and is "
+            "not used; the tuner's regular expression must find it in the log",
+            shown(tuned),
         )
-    for metric in settings.eval_metric:
-        message = metric_error(metric, objective)
-        if message:
-            raise UserError(message + suggestion(metric, METRICS))
+        return None
+    return metric

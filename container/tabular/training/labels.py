@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tabular.contract.errors import UserError
-from tabular.data import csv
-from tabular.data.batch import Floats, Rows
+from tabular.data.batch import Batch, Floats
+from tabular.data.store import Store
+
+log = logging.getLogger(__name__)
 
 Mask = npt.NDArray[np.bool_]
 
@@ -48,45 +52,75 @@ RULES = {
     "reg:tweedie": NOT_NEGATIVE,
     "reg:gamma": Rule("label must be positive", lambda label, classes: label > 0),
     "reg:squaredlogerror": Rule("label must be greater than -1", lambda label, classes: label > -1),
+    # Which labels above 31 ndcg_exp_gain refuses is XGBoost's to say.
+    "rank:ndcg": NOT_NEGATIVE,
+    "rank:pairwise": NOT_NEGATIVE,
+    "rank:map": Rule(
+        "label must be 0 or 1 for rank:map",
+        lambda label, classes: (label == 0) | (label == 1),
+    ),
 }
 
 
-def check_weights(rows: Rows) -> None:
-    """Refuse negative weights.
+def check(batch: Batch, path: Path, objective: str, num_class: int) -> None:
+    """Refuse labels that the objective can't learn from, and negative weights.
 
     Raises
     ------
     UserError
-        Names file, line and weight of the first such row.
-    """
-    if rows.batch.weight is None:
-        return
-    wrong = np.flatnonzero(rows.batch.weight < 0)
-    if wrong.size:
-        path, row = rows.origin(int(wrong[0]))
-        raise UserError(
-            f"a weight must not be negative: {path} line {csv.line_of(path, row)} has "
-            f"{rows.batch.weight[wrong[0]]:g} in its second column, which csv_weights=1 makes the "
-            "weight"
-        )
-
-
-def check_labels(rows: Rows, objective: str, num_class: int) -> None:
-    """Refuse labels that the objective can't learn from.
-
-    Raises
-    ------
-    UserError
-        Names file, line and label of the first such row.
+        Names file, place and value of the first such row.
     """
     rule = RULES.get(objective)
-    if rule is None:
+    if rule is not None:
+        wrong = np.flatnonzero(~rule.holds(batch.label, num_class))
+        if wrong.size:
+            row = int(wrong[0])
+            raise UserError(
+                f"{rule.words}: {path} {batch.where(row)} has label {batch.label[row]:g} with "
+                f"objective {objective}{f', num_class {num_class}' if num_class else ''}; the "
+                "label is the first column, or the one that the hyperparameter target names"
+            )
+    if batch.weight is not None:
+        wrong = np.flatnonzero(~(batch.weight >= 0))
+        if wrong.size:
+            row = int(wrong[0])
+            raise UserError(
+                f"a weight must not be negative: {path} {batch.where(row)} has weight "
+                f"{batch.weight[row]:g}"
+            )
+
+
+def check_groups(store: Store, channel: str, objective: str) -> None:
+    """Refuse groups that are torn apart, and weights that differ within a group.
+
+    Raises
+    ------
+    UserError
+        Names the channel and the group.
+    """
+    qid = store.qid
+    if qid is None:
+        if objective.startswith("rank:"):
+            log.warning(
+                "channel '%s' has no groups (qid in LIBSVM, the hyperparameter group for named "
+                "columns): %s takes all of its rows for one group",
+                channel,
+                objective,
+            )
         return
-    wrong = np.flatnonzero(~rule.holds(rows.batch.label, num_class))
-    if wrong.size:
-        path, row = rows.origin(int(wrong[0]))
+    begins = np.flatnonzero(np.concatenate(([True], qid[1:] != qid[:-1])))
+    groups, counts = np.unique(qid[begins], return_counts=True)
+    if counts.max() > 1:
         raise UserError(
-            f"{rule.words}: {path} line {csv.line_of(path, row)} has label "
-            f"{rows.batch.label[wrong[0]]:g} ({wrong.size} such rows) with objective {objective}"
-            f"{f', num_class {num_class}' if num_class else ''}; the label is the first column"
+            f"channel '{channel}': the rows of group {groups[counts.argmax()]} do not stand "
+            "together; sort the rows by their group, over all files in the order of their names"
         )
+    if store.weight is not None and objective.startswith("rank:"):
+        highest = np.maximum.reduceat(store.weight, begins)
+        lowest = np.minimum.reduceat(store.weight, begins)
+        if (highest != lowest).any():
+            group = qid[begins][(highest != lowest).argmax()]
+            raise UserError(
+                f"channel '{channel}': rows of group {group} have different weights; "
+                f"{objective} weighs whole groups: give all rows of a group the same weight"
+            )

@@ -1,82 +1,97 @@
-"""Train one XGBoost model on one host."""
+"""Train XGBoost as a job says: one model, or one for each fold, on one host or on several."""
 
 from __future__ import annotations
 
 import logging
 import platform
-import time
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TextIO
+from pathlib import Path
+from typing import Any, TextIO, cast
 
 import numpy as np
 import xgboost
-from xgboost.callback import EarlyStopping, TrainingCallback
+from xgboost import collective
 
 import tabular
-from tabular.artifact.booster import (
-    MODEL,
-    objective_of,
-    plain_message,
-    save_manifest,
-    save_model,
-)
+from tabular.artifact.booster import objective_of, save_manifest, save_models
 from tabular.artifact.files import require_writable
 from tabular.artifact.manifest import Manifest
 from tabular.contract.channels import Channel
 from tabular.contract.environment import RESERVED_PREFIX
-from tabular.contract.errors import AlgorithmError, JobError, UserError
+from tabular.contract.errors import JobError, UserError
 from tabular.contract.job import TrainingJob
+from tabular.contract.machine import Machine
 from tabular.contract.termination import Termination
-from tabular.data.batch import Rows
-from tabular.data.channel import read_channel
+from tabular.data.columns import Columns
+from tabular.data.store import Room, Store
+from tabular.training.cluster import Cluster, gather
+from tabular.training.crossvalidation import cross_validate
 from tabular.training.hyperparameters import Settings, validate
-from tabular.training.labels import check_labels, check_weights
-from tabular.training.metrics import MetricLines, is_maximized
+from tabular.training.matrices import Memory, Plan, plan
+from tabular.training.rows import (
+    TRAIN,
+    Described,
+    choose_channels,
+    listing,
+    read_rows,
+    require_rows,
+    scratch_folder,
+    seal,
+)
+from tabular.training.timing import Timing
+from tabular.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
-TRAIN, VALIDATION = "train", "validation"
-# What XGBoost says when the customer's data or settings are wrong (AWS's list, with the
-# wording of XGBoost 3).
-CUSTOMERS_FAULTS = (
-    "label must be",
-    "Weights must be positive",
-    "Parameter",
-    "max_bin",
-    "AUC: the dataset only contains pos or neg samples",
-    "base_score must be",
-    "Check failed: preds.size() == info.labels_.size()",
-    "feature_names mismatch",
-    "Must have at least",
-    "not compiled with CUDA",
-    "No visible GPU",
-)
 
+@dataclass(frozen=True)
+class Run:
+    """What all steps of a job know.
 
-def train(
-    job: TrainingJob, num_cpus: int, num_gpus: int, termination: Termination, stdout: TextIO
-) -> None:
-    """Train as the job says and write the artifact.
-
-    Parameters
+    Attributes
     ----------
-    num_cpus : int
-        Threads, unless the hyperparameter ``nthread`` says otherwise.
-    num_gpus : int
-        Devices that the container got; ``device=cuda`` needs one.
     termination : Termination
-        Deferred while the model is saved, and from the first round on with
+        Deferred while models are saved, and from the first round on with
         ``save_model_on_termination``: then the model trained so far is saved whole.
     stdout : TextIO
         Gets the metric lines.
+    abort : callable
+        Ends the process with an error of another host; called from another thread.
+    """
+
+    job: TrainingJob
+    machine: Machine
+    termination: Termination
+    stdout: TextIO
+    abort: Callable[[JobError], None]
+    timing: Timing
+
+
+def train(run: Run) -> None:
+    """Train as the job says and write the artifact.
 
     Raises
     ------
     JobError
         See ``tabular.contract.errors``.
     """
+    # The same on all hosts, so that none waits for one that has failed here.
+    settings = _settings(run.job)
+    with run.timing.stage("gather"):
+        cluster = gather(run.job.hosts, settings.cluster_timeout, run.abort)
+    run.termination.farewell = cluster.stopping
+    with cluster:
+        _require_gpu(settings, run.machine)
+        require_writable(run.job.paths.model)
+        _train(run, settings, choose_channels(run.job), cluster)
+    log.info("time: %s", run.timing)
+
+
+def _settings(job: TrainingJob) -> Settings:
     given = {
         name: value
         for name, value in job.hyperparameters.items()
@@ -93,180 +108,143 @@ def train(
             f"Missing required hyperparameter: num_round ({job.paths.hyperparameters} does not "
             'exist or is empty); write {"num_round": "100", ...} into it'
         )
-    settings = validate(given)
-    if settings.params.get("device") == "cuda":
-        _require_gpu(num_gpus)
-    channels = _channels(job)
-    require_writable(job.paths.model)
-    started = time.monotonic()
-    data = {name: _read(channel, settings) for name, channel in channels.items()}
-    _check_columns(data, channels)
-    log.info("read in %.2f s", time.monotonic() - started)
-    with ExitStack() as stack:
-        lines = MetricLines(stdout)
-        callbacks: list[TrainingCallback] = [lines, *_early_stopping(settings, data)]
-        if settings.save_model_on_termination == "true":
-            stack.enter_context(termination.deferred())
-            callbacks.append(_StopOnRequest(termination))
-        started = time.monotonic()
-        booster = _boost(settings, data, num_cpus, callbacks)
-        log.info(
-            "trained %d rounds in %.2f s", booster.num_boosted_rounds(), time.monotonic() - started
-        )
-        with termination.deferred():
-            _save(job, settings, booster, lines.rounds)
-        if termination.requested.is_set():
-            log.warning("stopped by SIGTERM: the model trained so far is saved")
+    return validate(given)
 
 
-def _require_gpu(num_gpus: int) -> None:
+def _require_gpu(settings: Settings, machine: Machine) -> None:
     # XGBoost itself would go on, on the processor, with a warning.
+    if settings.device == "cpu":
+        return
     if not xgboost.build_info()["USE_CUDA"]:
         raise UserError(
-            "Hyperparameter device is cuda, which needs the GPU image, and this is the CPU one; "
-            "build it with --accelerator gpu, or set device=cpu"
+            f"Hyperparameter device is {settings.device}, which needs the GPU image, and this is "
+            "the CPU one; build it with --accelerator gpu, or set device=cpu"
         )
-    if not num_gpus:
+    if not machine.gpus:
         raise UserError(
-            "Hyperparameter device is cuda, but the container has no GPU; use a GPU instance type "
-            "(docker run: --gpus all), or set device=cpu"
+            f"Hyperparameter device is {settings.device}, but the container has no GPU; use a GPU "
+            "instance type (docker run: --gpus all), or set device=cpu"
         )
 
 
-def _channels(job: TrainingJob) -> dict[str, Channel]:
-    if len(job.hosts.names) > 1:
-        raise UserError(
-            f"the job has {len(job.hosts.names)} hosts ({', '.join(job.hosts.names)}); "
-            "this version trains on one: set instance_count=1"
-        )
-    if TRAIN not in job.channels:
-        there = ", ".join(job.channels) or "none"
-        raise UserError(
-            f"Missing required channel: {TRAIN} (channels given: {there}); name the channel "
-            f"'{TRAIN}', or put the files into {job.paths.data / TRAIN}"
-        )
-    for name in job.channels:
-        if name not in (TRAIN, VALIDATION):
-            log.warning("channel '%s' is not used: training reads train and validation", name)
-    if job.checkpoints is not None:
-        log.warning("checkpoints are not written in this version: a restart begins anew")
-    return {name: job.channels[name] for name in (TRAIN, VALIDATION) if name in job.channels}
-
-
-def _read(channel: Channel, settings: Settings) -> Rows:
-    rows = read_channel(channel, weights=settings.csv_weights == 1)
-    log.info(
-        "channel '%s': %d rows, %d feature columns, %d file%s",
-        channel.name,
-        *rows.batch.features.shape,
-        len(rows.files),
-        "s" * (len(rows.files) > 1),
-    )
-    check_labels(rows, settings.objective, settings.num_class)
-    check_weights(rows)
-    return rows
-
-
-def _check_columns(data: dict[str, Rows], channels: dict[str, Channel]) -> None:
-    columns = {name: rows.batch.features.shape[1] for name, rows in data.items()}
-    if VALIDATION in columns and columns[VALIDATION] != columns[TRAIN]:
-        raise UserError(
-            f"channel '{VALIDATION}' ({channels[VALIDATION].path}) has {columns[VALIDATION]} "
-            f"feature columns, channel '{TRAIN}' has {columns[TRAIN]}; both need the same columns"
-        )
-
-
-def _early_stopping(settings: Settings, data: dict[str, Rows]) -> list[TrainingCallback]:
-    if settings.early_stopping_rounds is None:
-        return []
-    if VALIDATION not in data:
-        log.warning("early_stopping_rounds is not used: it needs a channel '%s'", VALIDATION)
-        return []
-    metric = settings.stopping_metric
-    return [
-        EarlyStopping(
-            rounds=settings.early_stopping_rounds,
-            metric_name=metric,
-            data_name=VALIDATION,
-            maximize=is_maximized(metric) if metric else None,
-            # A linear model has no rounds to cut off: its last state is kept.
-            save_best=settings.params.get("booster") != "gblinear",
-        )
-    ]
-
-
-def _boost(
-    settings: Settings, data: dict[str, Rows], num_cpus: int, callbacks: list[TrainingCallback]
-) -> xgboost.Booster:
-    params = {"nthread": num_cpus, **settings.params}
-    try:
-        matrices = _matrices(params, data)
-        return xgboost.train(
-            params,
-            matrices[TRAIN],
-            settings.num_round,
-            evals=[(matrix, name) for name, matrix in matrices.items()],
-            verbose_eval=False,
-            callbacks=callbacks,
-        )
-    except xgboost.core.XGBoostError as error:
-        raise _blame(error) from error
-
-
-def _matrices(params: dict[str, object], data: dict[str, Rows]) -> dict[str, xgboost.DMatrix]:
-    # Histograms are built from binned values: the quantile matrix keeps only those.
-    binned = (
-        params.get("tree_method", "auto") in ("auto", "hist")
-        and params.get("booster") != "gblinear"
-    )
-    matrices: dict[str, xgboost.DMatrix] = {}
-    for name, rows in data.items():
-        batch = rows.batch
-        if binned:
-            matrices[name] = xgboost.QuantileDMatrix(
-                batch.features,
-                batch.label,
-                weight=batch.weight,
-                nthread=params["nthread"],
-                max_bin=params.get("max_bin") or None,
-                ref=matrices.get(TRAIN),
+def _train(run: Run, settings: Settings, channels: Mapping[str, Channel], cluster: Cluster) -> None:
+    job, timing = run.job, run.timing
+    memory = Memory(run.machine.memory)
+    nthread = settings.params.get("nthread", run.machine.cpus)
+    with timing.stage("gather"):
+        listings = cluster.exchange(listing(channels[TRAIN]), "which files it has")
+    same = len(listings) > 1 and len(set(listings)) == 1
+    share = (job.hosts.rank, len(listings)) if same else (0, 1)
+    if same:
+        log.info("all hosts have the same training files: each takes its part of the rows")
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch_folder(job))))
+        with timing.stage("read"):
+            stores = read_rows(channels, settings, Room(memory.raw, scratch), nthread, share)
+        for store in stores.values():
+            stack.callback(store.close)
+        with timing.stage("gather"):
+            described = cast(
+                Described,
+                cluster.exchange(
+                    {name: store.describe(name) for name, store in stores.items()},
+                    "what it has read",
+                ),
             )
+        require_rows(described, channels)
+        with_rows = [
+            name
+            for name, host in zip(job.hosts.names, described, strict=True)
+            if host[TRAIN]["rows"]
+        ]
+        if job.hosts.current not in with_rows:
+            log.warning("this host has no training rows: it waits until the others have trained")
+            cluster.wait_for_end()
+            return
+        columns = seal(stores, described, job.paths.data)
+        with cluster.collective(with_rows):
+            chosen = _agreed_plan(stores, settings, nthread, memory, scratch)
+            log.info("%s: %s", chosen.kind, chosen.reason)
+            _fit_and_save(run, settings, stores, columns, chosen, nthread)
+
+
+def _agreed_plan(
+    stores: Mapping[str, Store], settings: Settings, nthread: int, memory: Memory, scratch: Path
+) -> Plan:
+    """Choose the kind of matrix, the same on all hosts."""
+    chosen = plan(stores, settings, nthread, memory, scratch)
+    if collective.get_world_size() > 1:
+        on_disk = np.array([chosen.cache is not None], np.int32)
+        if collective.allreduce(on_disk, collective.Op.MAX)[0] and chosen.cache is None:
+            return plan(stores, settings, nthread, memory, scratch, on_disk=True)
+    return chosen
+
+
+def _fit_and_save(
+    run: Run,
+    settings: Settings,
+    stores: Mapping[str, Store],
+    columns: Columns,
+    chosen: Plan,
+    nthread: int,
+) -> None:
+    def save(boosters: Sequence[xgboost.Booster], metrics: Mapping[str, float]) -> None:
+        with run.timing.stage("save"):
+            _save(run.job, settings, columns, boosters, metrics)
+
+    trainer = Trainer(
+        settings,
+        chosen,
+        nthread,
+        run.job.checkpoints,
+        run.job.paths.metrics,
+        run.termination,
+        run.stdout,
+        run.timing,
+    )
+    with ExitStack() as stack:
+        if settings.save_model_on_termination == "true":
+            stack.enter_context(run.termination.deferred())
+            if settings.kfold is None:
+                trainer.keep = lambda booster: save([booster], {})
+        if settings.kfold is None:
+            fitted = trainer.fit({name: [(store, None)] for name, store in stores.items()})
+            boosters, metrics = [fitted.booster], fitted.metrics
         else:
-            matrices[name] = xgboost.DMatrix(
-                batch.features, batch.label, weight=batch.weight, nthread=params["nthread"]
-            )
-    return matrices
-
-
-def _blame(error: xgboost.core.XGBoostError) -> JobError:
-    message = plain_message(error)
-    if any(known in message for known in CUSTOMERS_FAULTS):
-        return UserError(message)
-    return AlgorithmError(f"XGB train call failed with exception: {message}")
+            boosters, metrics = cross_validate(trainer, stores, run.job.paths.output_data)
+        if collective.get_rank() == 0:
+            with run.termination.deferred():
+                save(boosters, metrics)
+        if run.termination.requested.is_set():
+            log.warning("stopped by SIGTERM: the model trained so far is saved")
 
 
 def _save(
     job: TrainingJob,
     settings: Settings,
-    booster: xgboost.Booster,
-    metrics: Sequence[Mapping[str, float]],
+    columns: Columns,
+    boosters: Sequence[xgboost.Booster],
+    metrics: Mapping[str, float],
 ) -> None:
-    started = time.monotonic()
-    objective, num_class = objective_of(booster)
-    best = booster.attributes().get("best_iteration")
-    rounds = booster.num_boosted_rounds()
-    record = save_model(job.paths.model, booster)
+    objective, num_class = objective_of(boosters[0])
+    best = boosters[0].attr("best_iteration") if len(boosters) == 1 else None
+    files = save_models(job.paths.model, boosters)
+    described: dict[str, Any] = {
+        "feature_names": list(columns.names),
+        "categories": {str(column): list(texts) for column, texts in columns.categories.items()},
+        "index_base": columns.base,
+    }
     save_manifest(
         job.paths.model,
         Manifest(
             algorithm="xgboost",
             objective=objective,
-            num_features=booster.num_features(),
+            num_features=boosters[0].num_features(),
             num_class=num_class,
             best_iteration=None if best is None else int(best),
-            rounds=rounds,
+            rounds=max(booster.num_boosted_rounds() for booster in boosters),
             # Those of the model that is kept, which early stopping may have cut back.
-            metrics=metrics[rounds - 1],
+            metrics=metrics,
             hyperparameters={**settings.params, "num_round": settings.num_round},
             training_job=job.name,
             libraries={
@@ -276,19 +254,8 @@ def _save(
                 "numpy": np.__version__,
                 "pyarrow": version("pyarrow"),
             },
-            files={MODEL: record},
+            files=files,
+            **described,
         ),
     )
-    log.info("saved %s in %.2f s", job.paths.model / MODEL, time.monotonic() - started)
-
-
-class _StopOnRequest(TrainingCallback):
-    """Ends training after the round in which SIGTERM came; the last callback in the list."""
-
-    def __init__(self, termination: Termination) -> None:
-        self._termination = termination
-
-    def after_iteration(
-        self, model: xgboost.Booster, epoch: int, evals_log: TrainingCallback.EvalsLog
-    ) -> bool:
-        return self._termination.requested.is_set()
+    log.info("saved %s in %s", ", ".join(files), job.paths.model)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import xgboost
 
-from tabular.artifact.booster import load_model, objective_of, save_model
+from tabular.artifact.booster import load_models, objective_of, save_manifest, save_models
+from tabular.artifact.manifest import Manifest
 from tabular.contract.errors import PlatformError, UserError
 
 from ..conftest import boost
@@ -17,7 +18,7 @@ from ..conftest import boost
 def test_saved_model_scores_as_before(tmp_path: Path) -> None:
     booster = boost(tmp_path, {})
     rows = xgboost.DMatrix(np.eye(4, dtype=np.float32))
-    np.testing.assert_array_equal(load_model(tmp_path)[0].predict(rows), booster.predict(rows))
+    np.testing.assert_array_equal(load_models(tmp_path)[0][0].predict(rows), booster.predict(rows))
 
 
 def test_model_is_read_by_plain_xgboost(tmp_path: Path) -> None:
@@ -34,40 +35,40 @@ def test_only_the_model_lies_at_the_top(tmp_path: Path) -> None:
 
 def test_manifest_is_loaded_with_the_model(tmp_path: Path) -> None:
     boost(tmp_path, {})
-    manifest = load_model(tmp_path)[1]
+    manifest = load_models(tmp_path)[1]
     assert manifest is not None
     assert manifest.num_features == 4
 
 
 def test_model_without_a_manifest_is_loaded(tmp_path: Path) -> None:
     boost(tmp_path, {}, manifest=False)
-    assert load_model(tmp_path)[1] is None
+    assert load_models(tmp_path)[1] is None
 
 
 def test_saving_a_model_removes_the_manifest_of_another(tmp_path: Path) -> None:
     boost(tmp_path, {})
     boost(tmp_path, {}, rounds=2, manifest=False)
-    assert load_model(tmp_path)[1] is None
+    assert load_models(tmp_path)[1] is None
 
 
 @pytest.mark.parametrize("extension", ["json", "ubj"])
 def test_model_saved_by_plain_xgboost_is_loaded(tmp_path: Path, extension: str) -> None:
     boost(tmp_path, {}, manifest=False).save_model(tmp_path / f"a.{extension}")
     (tmp_path / f"a.{extension}").rename(tmp_path / "xgboost-model")
-    assert load_model(tmp_path)[0].num_features() == 4
+    assert load_models(tmp_path)[0][0].num_features() == 4
 
 
 def test_missing_model_is_refused_with_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "model.bin").touch()
     with pytest.raises(UserError, match=r"no model: .* \(the folder holds model\.bin\)"):
-        load_model(tmp_path)
+        load_models(tmp_path)
 
 
 def test_model_that_differs_from_its_manifest_is_refused(tmp_path: Path) -> None:
     boost(tmp_path, {})
     (tmp_path / "xgboost-model").write_bytes(b"{}")
     with pytest.raises(UserError, match="has 2 bytes, its manifest says"):
-        load_model(tmp_path)
+        load_models(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_model_that_differs_from_its_manifest_is_refused(tmp_path: Path) -> None
 def test_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "xgboost-model").write_bytes(content)
     with pytest.raises(UserError, match="is not a model that XGBoost"):
-        load_model(tmp_path)
+        load_models(tmp_path)
 
 
 def test_model_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ from pathlib import Path
 for what, limit in ((resource.RLIMIT_AS, 3 << 30), (resource.RLIMIT_CPU, 20),
                     (resource.RLIMIT_CORE, 0)):
     resource.setrlimit(what, (limit, limit))
-from tabular.artifact.booster import load_model
+from tabular.artifact.booster import load_models
 from tabular.contract.errors import UserError
 folder, model = Path(sys.argv[1]), Path(sys.argv[1], "xgboost-model")
 whole = model.read_bytes()
@@ -98,7 +99,7 @@ for size in (0, 95, 133, 779, len(whole) - 1):
     print(size, flush=True)
     model.write_bytes(whole[:size])
     try:
-        load_model(folder)
+        load_models(folder)
     except UserError:
         continue
     sys.exit(f"loaded {size} of {len(whole)} bytes")
@@ -115,7 +116,7 @@ def test_folder_that_is_no_folder_is_a_fault_of_the_platform(tmp_path: Path) -> 
     booster = boost(tmp_path, {})
     (tmp_path / "file").touch()
     with pytest.raises(PlatformError, match="can't be written"):
-        save_model(tmp_path / "file", booster)
+        save_models(tmp_path / "file", [booster])
 
 
 @pytest.mark.parametrize(
@@ -130,3 +131,21 @@ def test_objective_is_read_from_the_model(
     tmp_path: Path, params: dict[str, object], expected: tuple[str, int]
 ) -> None:
     assert objective_of(boost(tmp_path, params)) == expected
+
+
+def test_several_models_are_numbered_and_loaded_together(tmp_path: Path) -> None:
+    boosters = [boost(tmp_path, {}, rounds=rounds) for rounds in (1, 2)]
+    files = save_models(tmp_path, boosters)
+    save_manifest(tmp_path, Manifest("xgboost", "", 4, 0, None, 2, {}, {}, "", {}, files))
+    loaded, _ = load_models(tmp_path)
+    assert [booster.num_boosted_rounds() for booster in loaded] == [1, 2]
+    assert sorted(files) == ["xgboost-model-0", "xgboost-model-1"]
+
+
+def test_models_of_an_earlier_training_are_removed(tmp_path: Path) -> None:
+    booster = boost(tmp_path, {})
+    (tmp_path / "other").touch()
+    save_models(tmp_path, [booster] * 3)
+    save_models(tmp_path, [booster] * 2)
+    there = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+    assert there == ["other", "xgboost-model-0", "xgboost-model-1"]

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabular.artifact.manifest import FORMAT_VERSION, FileRecord, Manifest, read_manifest
+from tabular.artifact.manifest import (
+    FORMAT_VERSION,
+    OPTIONAL,
+    FileRecord,
+    Manifest,
+    read_manifest,
+)
 from tabular.contract.errors import UserError
 
 finite = st.floats(allow_nan=False)
@@ -27,6 +33,9 @@ manifests = st.builds(
     training_job=st.text(),
     libraries=st.dictionaries(st.text(), st.text()),
     files=st.dictionaries(st.text(), st.builds(FileRecord, bytes=st.integers(0), sha256=st.text())),
+    feature_names=st.lists(st.text()).map(tuple),
+    categories=st.dictionaries(st.text(), st.lists(st.text())),
+    index_base=st.sampled_from([0, 1]),
 )
 SOME = Manifest("xgboost", "reg:gamma", 3, 0, None, 5, {}, {}, "", {}, {})
 
@@ -66,12 +75,19 @@ def test_broken_manifest_is_refused(tmp_path: Path, text: str) -> None:
         read_manifest(write(tmp_path, text))
 
 
-@pytest.mark.parametrize("name", [name for name in json.loads(SOME.to_json())])
+@pytest.mark.parametrize("name", set(json.loads(SOME.to_json())) - OPTIONAL)
 def test_missing_field_is_refused(tmp_path: Path, name: str) -> None:
     values = json.loads(SOME.to_json())
     del values[name]
     with pytest.raises(UserError, match=name):
         read_manifest(write(tmp_path, json.dumps(values)))
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_artifact_of_the_first_version_is_read(tmp_path: Path, name: str) -> None:
+    values = json.loads(SOME.to_json())
+    del values[name]
+    assert read_manifest(write(tmp_path, json.dumps(values))) == SOME
 
 
 @pytest.mark.parametrize("files", [[], {"a": 1}, {"a": {"size": 1}}])

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tabular.contract.endpoint import Endpoint
+from tabular.data.columns import Columns
 from tabular.serving.app import create_app
 from tabular.serving.predictors import load_predictor
 
@@ -112,7 +113,7 @@ def test_infinite_value_is_no_fault_of_the_server(tmp_path: Path, booster: str, 
         (b"\xff,1,2,3", {}, 415, "is not UTF-8"),
         (ROW, {"Content_Type": "application/json"}, 415, "is not an accepted ContentType"),
         (ROW, {"Content_Type": "text/csv;label_size=2"}, 415, "label_size must be equal to 1"),
-        (ROW, {"Content_Type": ""}, 415, "Content-Type is missing"),
+        (ROW, {"Content_Type": "application/x-parquet"}, 415, "is not accepted in requests"),
         ("1,2,3", {}, 400, "expected 4 columns in each row, found 3."),
         (
             "1,2,3,4,5",
@@ -173,7 +174,7 @@ def test_other_request_has_its_status(
 class Broken:
     """Stands for a model with a fault of ours."""
 
-    num_features = 4
+    columns = Columns(4)
 
     def predict(self, rows: object) -> np.ndarray:
         raise RuntimeError("secret")
@@ -188,3 +189,14 @@ def test_fault_of_the_server_is_500_without_its_message() -> None:
 def test_payload_limit_is_told_in_whole_mebibytes(model_folder: Path) -> None:
     client = make_client(model_folder, max_body_bytes=20 << 20)
     assert json.loads(client.get("/execution-parameters").text)["MaxPayloadInMB"] == 20
+
+
+@pytest.mark.parametrize("body", [ROW, "0:0.1 1:-0.2 2:0.3 3:0.4"])
+def test_body_without_a_content_type_is_told_by_its_form(client: FlaskClient, body: str) -> None:
+    expected = post(client, ROW).data
+    assert client.post("/invocations", data=body).data == expected
+
+
+def test_libsvm_is_read_as_the_model_was_trained(client: FlaskClient) -> None:
+    response = post(client, "0:0.1 1:-0.2 2:0.3 3:0.4", Content_Type="text/x-libsvm")
+    assert response.data == post(client, ROW).data

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import xgboost
 
+from tabular.artifact.booster import save_manifest, save_models
+from tabular.artifact.manifest import Manifest
 from tabular.contract.errors import UserError
 from tabular.serving.predictors import load_predictor
 
@@ -39,7 +41,7 @@ def test_shape_of_several_classes(tmp_path: Path, objective: str, shape: tuple[i
 
 def test_number_of_features_is_the_models(tmp_path: Path) -> None:
     boost(tmp_path, {})
-    assert load_predictor(tmp_path).num_features == 4
+    assert load_predictor(tmp_path).columns.count == 4
 
 
 def test_rounds_after_the_best_are_left_out(tmp_path: Path) -> None:
@@ -63,3 +65,30 @@ def test_threads_get_their_own_scores(tmp_path: Path) -> None:
 def test_missing_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no model"):
         load_predictor(tmp_path)
+
+
+def ensemble(folder: Path, objective: str, **params: object) -> list[xgboost.Booster]:
+    """Save the models of three folds."""
+    params = {"objective": objective, **params}
+    members = [boost(folder, {**params, "max_depth": depth}, rounds=2) for depth in (1, 2, 6)]
+    files = save_models(folder, members)
+    save_manifest(folder, Manifest("xgboost", objective, 4, 0, None, 2, {}, {}, "", {}, files))
+    return members
+
+
+def test_models_of_several_folds_answer_with_their_mean(tmp_path: Path) -> None:
+    members = ensemble(tmp_path, "binary:logistic")
+    mean = np.mean([member.predict(xgboost.DMatrix(ROWS)) for member in members], axis=0)
+    np.testing.assert_allclose(load_predictor(tmp_path).predict(ROWS), mean, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("objective", "params"), [("binary:hinge", {}), ("multi:softmax", {"num_class": 3})]
+)
+def test_models_of_several_folds_vote_for_classes(
+    tmp_path: Path, objective: str, params: dict[str, object]
+) -> None:
+    members = ensemble(tmp_path, objective, **params)
+    votes = np.stack([member.predict(xgboost.DMatrix(ROWS)) for member in members]).astype(int)
+    expected = [np.bincount(column).argmax() for column in votes.T]
+    assert load_predictor(tmp_path).predict(ROWS).tolist() == expected

@@ -21,11 +21,12 @@ import sys, time
 from pathlib import Path
 import numpy
 from tabular.contract.endpoint import Endpoint
+from tabular.data.columns import Columns
 from tabular.serving.app import create_app
 from tabular.serving.server import run
 port, gate = int(sys.argv[1]), Path(sys.argv[2])
 class Waits:
-    num_features = 1
+    columns = Columns(1)
     def predict(self, rows):
         if rows[0, 0]:
             with gate.with_suffix(".held").open("a") as held: held.write("x")

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 import xgboost
 
-from tabular.artifact.booster import load_model
+from tabular.artifact.booster import load_models, plain_message
 from tabular.artifact.manifest import Manifest
-from tabular.contract.errors import UserError
+from tabular.contract.errors import JobError, UserError
 from tabular.contract.job import read_job
+from tabular.contract.machine import Machine
 from tabular.contract.termination import Termination
-from tabular.training.xgboost import plain_message, train
+from tabular.training.timing import Timing
+from tabular.training.xgboost import Run, train
 
 from ..conftest import JobFolder
 
@@ -35,14 +37,19 @@ def run(
     if stop:
         termination.requested.set()
     stdout = io.StringIO()
-    train(read_job(folder.environ), 1, 0, termination, stdout)
+    machine = Machine(cpus=1, gpus=0, memory=8 << 30)
+    train(Run(read_job(folder.environ), machine, termination, stdout, unexpected, Timing()))
     return stdout.getvalue()
 
 
+def unexpected(error: JobError) -> None:
+    raise error
+
+
 def artifact(folder: JobFolder) -> tuple[xgboost.Booster, Manifest]:
-    booster, manifest = load_model(folder.root / "model")
+    boosters, manifest = load_models(folder.root / "model")
     assert manifest is not None
-    return booster, manifest
+    return boosters[0], manifest
 
 
 @pytest.fixture
@@ -168,7 +175,7 @@ def test_channel_that_is_not_used_is_warned_of(
         ({"csv_weights": 1, "num_round": 1}, "[Ww]eights? must be positive|weight.*negative"),
         ({"max_bin": 1}, "max_bin"),
         ({"max_bin": 0}, "max_bin"),
-        ({**LOGISTIC, "base_score": 2}, "base_score must be"),
+        ({**LOGISTIC, "base_score": 2}, "base_score: 2 is not in"),
         ({"num_round": 0}, "num_round: 0 is not in"),
     ],
 )
@@ -186,13 +193,6 @@ def test_missing_channel_is_refused_with_those_given(job_folder: JobFolder) -> N
         UserError, match=r"Missing required channel: train \(channels given: training\)"
     ):
         run(job_folder)
-
-
-def test_several_hosts_are_refused(folder: JobFolder) -> None:
-    hosts = {"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}
-    folder.config("resourceconfig.json", hosts)
-    with pytest.raises(UserError, match="the job has 2 hosts"):
-        run(folder)
 
 
 def test_validation_of_another_width_is_refused(folder: JobFolder) -> None:

@@ -1,0 +1,230 @@
+"""Blocks of CSV into batches, with pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tabular.contract.errors import UserError
+from tabular.data.batch import Batch, Floats
+from tabular.data.blocks import Block
+from tabular.data.csv_faults import Column, Kind, fault
+from tabular.data.csv_text import MISSING, number_of
+from tabular.data.roles import Roles
+
+if TYPE_CHECKING:
+    import pyarrow
+
+# More than any block: pyarrow is to make one piece of each.
+PIECE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Parser:
+    """Reads the blocks of one file, in any thread.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        All of the file's, read or not.
+    """
+
+    path: Path
+    delimiter: str
+    columns: tuple[Column, ...]
+    roles: Roles
+
+    def read(self, block: Block) -> Batch:
+        """Read the rows of a block.
+
+        Raises
+        ------
+        UserError
+            A line can't be read; names it.
+        """
+        try:
+            with np.errstate(over="ignore"):  # too large for float32 is infinite: looked for
+                return self._batch(block)
+        except ValueError as error:  # pyarrow.ArrowInvalid is one
+            found = fault(
+                _lines(block),
+                self.delimiter,
+                self.columns,
+                finite=True,
+                skip_empty=True,
+                model="the header" if self.roles.names else "the first row",
+            )
+            said = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+            raise UserError(
+                f"{self.path} {found or f'is not CSV, in line {block.first_line} or after: {said}'}"
+            ) from error
+
+    def _batch(self, block: Block) -> Batch:
+        content = block.content
+        if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
+            raise ValueError("a carriage return inside a line, which pyarrow takes for a line end")
+        table = _parsed(block, self._options)
+        if b'"' in content and len(table[self.roles.label]) != _rows(block):
+            raise ValueError("a line end in quotes")
+        roles = self.roles
+        label = _numbers(table[roles.label])
+        weight = None if roles.weight is None else _numbers(table[roles.weight])
+        for required in (label, weight):
+            if required is not None and not np.isfinite(required).all():
+                raise ValueError("a label or weight is missing or infinite")
+        features: Floats = np.empty((len(label), len(roles.features)), np.float32)
+        categories: dict[int, Sequence[str]] = {}
+        for column, place in enumerate(roles.features):
+            values = table[place]
+            kind = self.columns[place].kind
+            if kind is Kind.TEXT:
+                categories[column] = _texts(values)
+                values = values.indices
+            features[:, column] = values.to_numpy(zero_copy_only=False)
+            if kind is Kind.CODE:
+                _check_codes(features[:, column])
+        if np.isinf(features).any():
+            raise ValueError("an infinite value")
+        return Batch(
+            features=features,
+            label=label,
+            weight=weight,
+            qid=None if roles.group is None else _groups(table[roles.group]),
+            names=roles.names,
+            categories=categories,
+            where=_LineOf(block),
+        )
+
+    @cached_property
+    def _options(self) -> dict[str, Any]:
+        import pyarrow
+
+        # Through float64, as requests go, so that a cell has one value in both; as fast.
+        types = {
+            Kind.REQUIRED: pyarrow.float64(),
+            Kind.NUMBER: pyarrow.float64(),
+            Kind.CODE: pyarrow.float64(),
+            Kind.GROUP: pyarrow.int64(),
+            Kind.TEXT: _text(),
+        }
+        read = {place: types[self.columns[place].kind] for place in self.roles.used}
+        return _options(self.delimiter, len(self.columns), read)
+
+
+@dataclass(frozen=True)
+class _LineOf:
+    """Says on which line of its file a row of a block stands; counts when asked."""
+
+    block: Block
+
+    def __call__(self, row: int) -> str:
+        filled = (number for number, line in _lines(self.block) if line)
+        return f"line {next(islice(filled, row, None))}"
+
+
+def is_blank(block: Block) -> bool:
+    """Tell whether a block has no row."""
+    # The first byte mostly tells; to strip is to copy.
+    return block.content[:1] in (b"", b"\r", b"\n") and not block.content.strip(b"\r\n")
+
+
+def text_columns(block: Block, delimiter: str, columns: int, candidates: Sequence[int]) -> set[int]:
+    """Find the columns, of the candidates, that have a cell which is no number.
+
+    All, if the block can't be read: reading it says why.
+    """
+    import pyarrow
+
+    options = _options(delimiter, columns, dict.fromkeys(candidates, _text()))
+    try:
+        table = _parsed(block, options)
+    except pyarrow.ArrowInvalid:
+        return set(candidates)
+    return {place for place in candidates if _holds_text(table[place].dictionary)}
+
+
+def _holds_text(values: pyarrow.Array) -> bool:
+    import pyarrow
+
+    try:
+        values.cast(pyarrow.float32())
+    except pyarrow.ArrowInvalid:  # also of a number with blanks around it
+        return any(number_of(text) is None for text in values.to_pylist())
+    return False
+
+
+def _options(delimiter: str, columns: int, types: dict[int, Any]) -> dict[str, Any]:
+    import pyarrow.csv
+
+    return {
+        "read_options": pyarrow.csv.ReadOptions(
+            column_names=[str(place) for place in range(columns)],
+            use_threads=False,
+            block_size=PIECE_BYTES,
+        ),
+        "parse_options": pyarrow.csv.ParseOptions(delimiter=delimiter),
+        "convert_options": pyarrow.csv.ConvertOptions(
+            include_columns=[str(place) for place in types],
+            column_types={str(place): kind for place, kind in types.items()},
+            null_values=list(MISSING),
+            strings_can_be_null=True,
+        ),
+    }
+
+
+def _text() -> Any:
+    import pyarrow
+
+    return pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+
+
+def _parsed(block: Block, options: dict[str, Any]) -> dict[int, pyarrow.Array]:
+    """Read the columns of a block, by their places in the file."""
+    import pyarrow
+    import pyarrow.csv
+
+    table = pyarrow.csv.read_csv(pyarrow.BufferReader(block.content), **options)
+    pieces = table.to_batches()
+    if len(pieces) > 1:
+        pieces = table.combine_chunks().to_batches()
+    return dict(zip(map(int, table.column_names), pieces[0].columns, strict=True))
+
+
+def _numbers(values: pyarrow.Array) -> Floats:
+    return np.array(values.to_numpy(zero_copy_only=False), dtype=np.float32)
+
+
+def _groups(values: pyarrow.Array) -> npt.NDArray[np.int64]:
+    if values.null_count:
+        raise ValueError("a group is missing")
+    return np.array(values.to_numpy(), dtype=np.int64)
+
+
+def _texts(values: pyarrow.DictionaryArray) -> list[str]:
+    texts: list[str] = values.dictionary.to_pylist()
+    if any("\n" in text for text in texts):  # of a quote that the block's last line leaves open
+        raise ValueError("a line end in quotes")
+    return texts
+
+
+def _check_codes(values: Floats) -> None:
+    codes = values[~np.isnan(values)]
+    if (codes < 0).any() or (codes != np.floor(codes)).any():
+        raise ValueError("a code that is no whole number from 0 on")
+
+
+def _rows(block: Block) -> int:
+    return sum(1 for _, line in _lines(block) if line)
+
+
+def _lines(block: Block) -> Iterator[tuple[int, bytes]]:
+    lines = block.content.split(b"\n")
+    for number, line in enumerate(lines, start=block.first_line):
+        yield number, line.removesuffix(b"\r")

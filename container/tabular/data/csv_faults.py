@@ -1,0 +1,134 @@
+"""Naming what is wrong with CSV that pyarrow refused: the line, the column, and the cure."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import numpy as np
+
+from tabular.data.csv_text import MISSING, cells_of, number_of, shown
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+WHOLE = re.compile(r"[ \t]*-?[0-9]+[ \t]*")
+INT64 = range(-(1 << 63), 1 << 63)
+ENCODE = "a missing value is an empty cell or nan, and text (labels too) is to be encoded"
+
+
+class Kind(Enum):
+    """What the cells of a column must be."""
+
+    UNREAD = auto()
+    REQUIRED = auto()  # a number, never missing: label, weight
+    GROUP = auto()  # an int64, never missing
+    NUMBER = auto()
+    CODE = auto()  # a category as a whole number from 0
+    TEXT = auto()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a file.
+
+    Attributes
+    ----------
+    name : str
+        Empty without a header.
+    cure : str
+        What to do about text in a column of numbers.
+    """
+
+    kind: Kind
+    name: str = ""
+    cure: str = ENCODE
+
+
+def fault(
+    lines: Iterable[tuple[int, bytes]],
+    delimiter: str,
+    columns: Sequence[Column],
+    *,
+    finite: bool,
+    skip_empty: bool,
+    model: str = "the first row",
+) -> str | None:
+    """Find the first line that can't be read, and say what is wrong with it.
+
+    Parameters
+    ----------
+    lines : iterable of (int, bytes)
+        Their numbers, and their content without the line end.
+    finite : bool
+        Whether infinite values are refused too.
+    skip_empty : bool
+        Whether empty lines are no rows.
+    model : str
+        What has the right number of cells.
+    """
+    for number, line in lines:
+        if not line and skip_empty:
+            continue
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            return f"line {number}: byte {error.start + 1} is not UTF-8; save the file as UTF-8"
+        if "\r" in text:
+            return (
+                f"line {number} has a carriage return (\\r) inside; end lines with \\n or \\r\\n, "
+                "and keep line ends out of cells"
+            )
+        try:
+            cells = cells_of(text, delimiter)
+        except csv.Error:
+            return (
+                f"line {number} opens a quote that does not close on it; close it, and keep line "
+                "ends out of cells"
+            )
+        if len(cells) != len(columns):
+            return (
+                f"line {number} has {len(cells)} cells, {model} has {len(columns)}; give every "
+                "row the same number of cells"
+            )
+        for place, (cell, column) in enumerate(zip(cells, columns, strict=True), start=1):
+            wrong = _wrong(cell, column, finite)
+            if wrong:
+                name = f" ({column.name[:40]})" if column.name else ""
+                return f"line {number}, column {place}{name}: {wrong}"
+    return None
+
+
+def _wrong(cell: str, column: Column, finite: bool) -> str | None:
+    kind = column.kind
+    if kind in (Kind.UNREAD, Kind.TEXT):
+        return None
+    if kind is Kind.GROUP:
+        return _wrong_group(cell)
+    number = math.nan if cell in MISSING else number_of(cell)
+    if number is None:
+        if ";" in cell:
+            return (
+                f"{shown(cell)} is not a number; with semicolons between the cells, decimals need "
+                "a point and not a comma"
+            )
+        return f"{shown(cell)} is not a number; {column.cure}"
+    if math.isnan(number):
+        return "a label or weight is missing; every row needs one" * (kind is Kind.REQUIRED)
+    if finite and abs(number) > FLOAT32_MAX:
+        return f"{shown(cell)} is too large for a 32-bit number; use a finite one or an empty cell"
+    if kind is Kind.CODE and not (number >= 0 and number.is_integer()):
+        return f"{shown(cell)} is no code of a category; codes are whole numbers from 0 on"
+    return None
+
+
+def _wrong_group(cell: str) -> str | None:
+    if cell in MISSING:
+        return "the group is missing; every row needs one"
+    if not WHOLE.fullmatch(cell):
+        return f"{shown(cell)} is not a whole number; write groups as whole numbers"
+    if int(cell) not in INT64:
+        return f"{shown(cell)} is too large for a 64-bit number; write groups as smaller ones"
+    return None

@@ -1,0 +1,209 @@
+"""LIBSVM: ``label[:weight] [qid:group] index:value index:value ...  # comment``, a row a line.
+
+Two readers with one meaning, as for CSV: ``libsvm_tokens`` reads blocks with NumPy and Arrow,
+``libsvm_lines`` reads what the first can't, and names line and token of what nobody can. A
+value ``nan`` is missing, as is one that is not there. Either every row of a file has a weight
+or none has; the same for groups. (XGBoost's own reader gives a row without a weight whatever
+stands in memory behind the others'.) Indices need no order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tabular.contract.errors import UserError
+from tabular.data.batch import Batch, Floats, Sparse
+from tabular.data.blocks import Block, blocks_of, in_order
+from tabular.data.layout import Layout
+from tabular.data.libsvm_body import BYTE_ORDER_MARK, read_body
+from tabular.data.libsvm_lines import LineError, blank, rows_of, uneven
+from tabular.data.libsvm_tokens import BLOCK_BYTES, Integers, tokens_of
+from tabular.data.source import Source
+
+__all__ = ["CONTENT_TYPES", "NAME", "read_body", "read_file"]
+
+NAME = "libsvm"
+CONTENT_TYPES = ("text/libsvm", "text/x-libsvm", "libsvm")
+
+EXCERPT = 50  # characters of the first line, as in AWS's message
+
+
+class _Rows(NamedTuple):
+    """The rows of a block, in CSR form but for the order of indices within a row."""
+
+    label: Floats
+    weight: Floats | None
+    qid: Integers | None
+    ends: Integers
+    indices: npt.NDArray[np.int32]
+    values: Floats
+
+
+def read_file(source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
+    """Read a training file in blocks.
+
+    Parameters
+    ----------
+    layout : Layout
+        Must choose no column by name, as these have none; ``weights`` means nothing here.
+    threads : int
+        How many read blocks at a time.
+
+    Yields
+    ------
+    Batch
+        A CSR matrix of the file's own indices, sorted, without missing values; an index whose
+        values are all ``nan`` still counts for width and lowest index.
+
+    Raises
+    ------
+    UserError
+        A line can't be read; names file, line and token. Some rows have a weight, or a group,
+        and others have none.
+    """
+    path = source.path
+    if layout.named:
+        raise UserError(
+            f"{path} is LIBSVM, whose columns have no names; take target, weight, group, features "
+            "and header out of the job's settings (a weight is written label:weight, a group "
+            "qid:group), or use another format"
+        )
+    first: Batch | None = None
+    with source.open() as stream:
+        blocks = blocks_of(stream, BLOCK_BYTES)
+        for batch in in_order(partial(_batch_of, path), blocks, threads):
+            if not len(batch):
+                continue
+            first = first or batch
+            for name, mine, others in (
+                ("weight", batch.weight, first.weight),
+                ("group", batch.qid, first.qid),
+            ):
+                if (mine is None) != (others is None):
+                    reason = uneven(name, mine is not None)
+                    raise UserError(f"{path} {batch.where(0)}: {reason}")
+            yield batch
+
+
+def _batch_of(path: Path, block: Block) -> Batch:
+    content = block.content
+    if block.first_line == 1:
+        content = content.removeprefix(BYTE_ORDER_MARK)
+    where = partial(_where, content, block.first_line)
+    try:
+        return _batch(_fast_rows(content), where)
+    except ValueError:  # pyarrow.ArrowInvalid is one
+        return _batch(_plain_rows(path, Block(content, block.first_line)), where)
+
+
+def _where(content: bytes, first_line: int, row: int) -> str:
+    lines = enumerate(content.split(b"\n"), start=first_line)
+    numbers = (number for number, line in lines if not blank(line))
+    return f"line {next(islice(numbers, row, None))}"
+
+
+def _batch(rows: _Rows, where: Callable[[int], str]) -> Batch:
+    """Sort each row's indices, and drop what is missing; ValueError if an index stands twice."""
+    from scipy.sparse import csr_matrix
+
+    width = int(rows.indices.max(initial=-1)) + 1
+    lowest = int(rows.indices.min()) if width else None
+    shape = (len(rows.label), width)
+    features = csr_matrix((rows.values, rows.indices, rows.ends), shape=shape)
+    if not _ascending(features):
+        features.sort_indices()
+        if not _ascending(features):
+            raise ValueError
+    missing = np.isnan(features.data)
+    if missing.any():
+        kept = np.zeros(len(missing) + 1, np.int32)
+        np.cumsum(~missing, out=kept[1:])
+        arrays = features.data[~missing], features.indices[~missing], kept[features.indptr]
+        features = csr_matrix(arrays, shape=shape)
+    return Batch(features, rows.label, rows.weight, rows.qid, lowest_index=lowest, where=where)
+
+
+def _ascending(features: Sparse) -> bool:
+    indices = features.indices
+    begins = np.zeros(len(indices) + 1, np.bool_)
+    begins[features.indptr] = True
+    return bool(((indices[1:] > indices[:-1]) | begins[1:-1]).all()) if len(indices) else True
+
+
+def _fast_rows(content: bytes) -> _Rows:
+    tokens = tokens_of(content)
+    labels = np.flatnonzero(tokens.first)
+    weight = qid = None
+    heads = 1  # tokens before the first index
+    weighted = tokens.paired[labels]
+    if weighted.any():
+        if not weighted.all():
+            raise ValueError
+        weights = tokens.values[labels + 1]
+        weight = _finite(weights)
+        if (weights < 0).any():
+            raise ValueError
+        heads += 1
+    named = tokens.paired & ~tokens.first
+    if len(tokens.groups):
+        if not np.array_equal(tokens.groups, labels + heads):
+            raise ValueError
+        qid = tokens.int64(tokens.groups + 1)
+        named[tokens.groups] = False
+        heads += 2
+    at = np.flatnonzero(named)
+    ends = np.zeros(len(labels) + 1, np.int64)
+    np.cumsum((np.diff(labels, append=len(named)) - heads) // 2, out=ends[1:])
+    return _Rows(
+        label=_finite(tokens.values[labels]),
+        weight=weight,
+        qid=qid,
+        ends=ends,
+        indices=tokens.indices(at).astype(np.int32),
+        values=_finite(tokens.values[at + 1], missing=True),
+    )
+
+
+def _finite(numbers: npt.NDArray[np.float64], missing: bool = False) -> Floats:
+    with np.errstate(over="ignore"):
+        small = numbers.astype(np.float32)
+    if not (np.isfinite(small) | np.isnan(small) if missing else np.isfinite(small)).all():
+        raise ValueError
+    return small
+
+
+def _plain_rows(path: Path, block: Block) -> _Rows:
+    try:
+        rows = list(rows_of(block.content, block.first_line))
+    except LineError as error:
+        raise UserError(_explained(path, block, error)) from error
+    weights = [row.weight for row in rows if row.weight is not None]
+    groups = [row.qid for row in rows if row.qid is not None]
+    return _Rows(
+        label=np.array([row.label for row in rows], np.float32),
+        weight=np.array(weights, np.float32) if weights else None,
+        qid=np.array(groups, np.int64) if groups else None,
+        ends=np.cumsum([0, *(len(row.pairs) for row in rows)]),
+        indices=np.array([index for row in rows for index in row.pairs], np.int32),
+        values=np.array([value for row in rows for value in row.pairs.values()], np.float32),
+    )
+
+
+def _explained(path: Path, block: Block, error: LineError) -> str:
+    lines = block.content.split(b"\n")
+    at = error.line - block.first_line
+    if not error.malformed or block.first_line > 1 or not all(map(blank, lines[:at])):
+        return f"{path} {error}"
+    text = lines[at].decode("utf-8", errors="replace")[:EXCERPT]
+    start = "".join(letter if letter.isprintable() else " " for letter in text)
+    return (  # AWS's words first
+        f"First line '{start}...' of file '{path.name}' is not 'LIBSVM' format. Please ensure "
+        f"the file is in 'LIBSVM' format. {path} {error}"
+    )

@@ -1,0 +1,199 @@
+"""LIBSVM line by line, in plain Python: slow, exact, and able to name line and token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# Halfway between the largest float32 and the one that would follow: rounds to infinity.
+FLOAT32_LIMIT = float(np.finfo(np.float32).max) + 2.0**103
+# The number of columns, which is one more, is to fit an int32 as well.
+LARGEST_INDEX = 2**31 - 2
+LARGEST_GROUP = 2**63 - 1
+QID = "qid"
+
+NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf(?:inity)?)", re.A | re.I)
+WHOLE = re.compile(r"\d+", re.A)
+
+
+class LineError(ValueError):
+    """A line that can't be read; the message names line and token, both from 1.
+
+    Attributes
+    ----------
+    malformed : bool
+        The line does not look like LIBSVM; else it does, and says something impossible.
+    """
+
+    def __init__(self, line: int, token: int, reason: str, malformed: bool = False) -> None:
+        super().__init__(f"line {line}, token {token}: {reason}")
+        self.line = line
+        self.malformed = malformed
+
+
+@dataclass
+class Row:
+    """What a line says; ``pairs`` maps index to value, in the order of the line."""
+
+    label: float | None = None
+    weight: float | None = None
+    qid: int | None = None
+    pairs: dict[int, float] = field(default_factory=dict)
+
+
+def bare(line: bytes) -> bytes:
+    """Take the comment and the CR of a line end away."""
+    return line.partition(b"#")[0].removesuffix(b"\r")
+
+
+def blank(line: bytes) -> bool:
+    """Tell whether a line has no token."""
+    return not bare(line).strip(b" \t")
+
+
+def rows_of(content: bytes, first_line: int) -> Iterator[Row]:
+    """Read training rows; blank lines are none.
+
+    Raises
+    ------
+    LineError
+        A line can't be read, or weights or groups stand in some rows only.
+    """
+    first: Row | None = None
+    for number, line in enumerate(content.split(b"\n"), start=first_line):
+        if blank(line):
+            continue
+        row = row_of(line, number, training=True)
+        first = first or row
+        for name, mine, others in (
+            ("weight", row.weight, first.weight),
+            ("group", row.qid, first.qid),
+        ):
+            if (mine is None) != (others is None):
+                raise LineError(number, 1, uneven(name, mine is not None))
+        yield row
+
+
+def uneven(name: str, given: bool) -> str:
+    """Say that a row has a weight or a group and those before it have none, or the reverse."""
+    mine, others = ("a", "no") if given else ("no", "a")
+    form = {"weight": "label:weight", "group": "qid:group"}[name]
+    return (
+        f"the row has {mine} {name} ({form}) and the rows before it have {others} {name}; give "
+        "every row one, or none"
+    )
+
+
+def row_of(line: bytes, number: int, training: bool, lowest: int = 0) -> Row:
+    """Read one line.
+
+    Parameters
+    ----------
+    training : bool
+        Whether the line begins with a label, and numbers must be finite. Else a first ``a:b``
+        is index and value if it can be; no whole number before the colon, a group behind it
+        or the same index behind it make it label and weight.
+    lowest : int
+        The smallest index that is possible.
+
+    Raises
+    ------
+    LineError
+        The line can't be read.
+    """
+    tokens = _Tokens(line, number, training)
+    items = tokens.items
+    row = Row()
+    if training or _labelled(items):
+        head, colon, tail = items[0].partition(":")
+        row.label = tokens.number_of(head, "label")
+        if colon:
+            row.weight = tokens.number_of(tail, "weight")
+            if training and row.weight < 0:
+                raise tokens.wrong(f"the weight {shown(tail)} is negative; use 0 or more")
+        tokens.at += 1
+    if tokens.at < len(items) and items[tokens.at].startswith(f"{QID}:"):
+        row.qid = tokens.whole_of(items[tokens.at].removeprefix(f"{QID}:"), "group", LARGEST_GROUP)
+        tokens.at += 1
+    while tokens.at < len(items):
+        name, colon, tail = items[tokens.at].partition(":")
+        if not colon:
+            raise tokens.malformed(f"{shown(name)} is not index:value")
+        if name == QID:
+            raise tokens.wrong(
+                f"{shown(items[tokens.at])} must stand once, before the first index:value"
+            )
+        index = tokens.whole_of(name, "index", LARGEST_INDEX)
+        if index < lowest:
+            raise tokens.wrong(
+                f"the index {index} is too small, the training data's begin with {lowest}; number "
+                "the features as there, and leave a label:weight out"
+            )
+        if index in row.pairs:
+            raise tokens.wrong(f"the index {index} stands twice in the line; give each one once")
+        row.pairs[index] = tokens.number_of(tail, "value", missing=True)
+        tokens.at += 1
+    return row
+
+
+class _Tokens:
+    """The tokens of a line, and how far it is read."""
+
+    def __init__(self, line: bytes, number: int, training: bool) -> None:
+        self.text = bare(line).decode("utf-8", errors="replace")
+        self.line = number
+        self.training = training
+        self.at = 0
+        self.items = [item for item in self.text.replace("\t", " ").split(" ") if item]
+        if "\r" in self.text:
+            raise self.malformed("a CR stands inside the line; end lines with LF or CR LF")
+
+    def number_of(self, token: str, what: str, missing: bool = False) -> float:
+        if not NUMBER.fullmatch(token):
+            raise self.malformed(f"the {what} {shown(token)} is not a number")
+        number = float(token)
+        if self.training and not (abs(number) < FLOAT32_LIMIT or (missing and number != number)):
+            cure = "leave the pair out if it is missing" if missing else "every row needs one"
+            raise self.wrong(f"the {what} {shown(token)} is not a finite 32-bit number; {cure}")
+        return number
+
+    def whole_of(self, token: str, what: str, largest: int) -> int:
+        if not WHOLE.fullmatch(token):
+            reason = f"the {what} {shown(token)} is not a whole number from 0, in digits"
+            raise self.wrong(reason) if NUMBER.fullmatch(token) else self.malformed(reason)
+        digits = token.lstrip("0") or "0"  # int() refuses thousands of them
+        if len(digits) > len(str(largest)) or int(digits) > largest:
+            raise self.wrong(f"the {what} {shown(token)} is larger than {largest}")
+        return int(digits)
+
+    def wrong(self, reason: str) -> LineError:
+        return LineError(self.line, self.at + 1, reason)
+
+    def malformed(self, reason: str) -> LineError:
+        form = "; a line is label[:weight] [qid:group] index:value index:value ..."
+        if "\x00" in self.text:
+            form = "; the data is binary or in UTF-16: check the content type, or save as UTF-8"
+        elif ":" not in self.text or "," in self.text:
+            form = "; a line is label index:value index:value ...: is the content type text/csv?"
+        return LineError(self.line, self.at + 1, reason + form, malformed=True)
+
+
+def shown(token: str) -> str:
+    """Quote what the customer wrote, shortened."""
+    return repr(token if len(token) <= 40 else token[:40] + "…")
+
+
+def _labelled(items: list[str]) -> bool:
+    if not items:
+        return False
+    head, colon, _ = items[0].partition(":")
+    if not colon:
+        return True
+    if not WHOLE.fullmatch(head):
+        return head != QID
+    others = [item.partition(":")[0] for item in items[1:]]
+    zeroless = [other.lstrip("0") for other in others if WHOLE.fullmatch(other)]
+    return others[:1] == [QID] or head.lstrip("0") in zeroless

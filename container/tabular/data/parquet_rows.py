@@ -1,0 +1,197 @@
+"""Record batches of Parquet into batches: which types are numbers, which are categories."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tabular.contract.errors import UserError
+from tabular.data.batch import Batch, Floats
+from tabular.data.layout import Layout
+from tabular.data.roles import by_name
+
+if TYPE_CHECKING:
+    import pyarrow
+
+MISSING = "a label, weight or group is missing; every row needs one"
+INFINITE = "infinite, or too large for a 32-bit number; use a finite value or null"
+NO_CODE = "no code of a category; codes are whole numbers from 0 on"
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Says which row of its file a row of a batch is."""
+
+    first_row: int
+    place: str
+
+    def __call__(self, row: int) -> str:
+        return f"row {self.first_row + row}{self.place}"
+
+
+class Rows:
+    """Makes batches of one Parquet file's record batches.
+
+    Attributes
+    ----------
+    used : list of str
+        The columns to read.
+    """
+
+    def __init__(self, path: Path, schema: pyarrow.Schema, layout: Layout, place: str) -> None:
+        self._path = path
+        self._place = place
+        self._names: list[str] = schema.names
+        if not self._names:
+            raise UserError(f"{path} has no columns")
+        # csv_weights is for CSV alone.
+        layout = replace(layout, weights=False)
+        self._roles = by_name(self._names, layout, path, _index_columns(schema))
+        types = layout.feature_types or (None,) * len(self._roles.features)
+        stated = dict(zip(self._roles.features, types, strict=True))
+        self._text: set[int] = set()
+        for column, kind in stated.items():
+            if _is_text(schema.field(column).type):
+                self._check_category(column, schema.field(column).type, kind, layout)
+                self._text.add(column)
+        self._codes = {column for column, kind in stated.items() if kind == "c"} - self._text
+        for column in set(self._roles.used) - self._text:
+            self._check_number(column, schema.field(column).type)
+        self.used = [self._names[column] for column in self._roles.used]
+
+    def read(self, batch: pyarrow.RecordBatch, first_row: int) -> Batch:
+        """Read rows, the first of which has the number ``first_row``, from 1.
+
+        Raises
+        ------
+        UserError
+            A label, weight or group is missing, a value is infinite, or no code.
+        """
+        where = _Where(first_row, self._place)
+        roles = self._roles
+        label = self._required(batch, roles.label, where)
+        weight = None if roles.weight is None else self._required(batch, roles.weight, where)
+        qid = None if roles.group is None else self._groups(batch, roles.group, where)
+        features: Floats = np.empty((len(label), len(roles.features)), np.float32)
+        categories: dict[int, Sequence[str]] = {}
+        for place, column in enumerate(roles.features):
+            if column in self._text:
+                codes, categories[place] = _coded(self._values(batch, column))
+                features[:, place] = codes
+                continue
+            numbers = self._numbers(batch, column, where)
+            if column in self._codes:
+                broken = (numbers != np.floor(numbers)) & ~np.isnan(numbers)
+                self._refuse((numbers < 0) | broken, column, where, NO_CODE)
+            features[:, place] = numbers
+        return Batch(features, label, weight, qid, roles.names, categories, where=where)
+
+    def _values(self, batch: pyarrow.RecordBatch, column: int) -> pyarrow.Array:
+        return batch.column(batch.schema.get_field_index(self._names[column]))
+
+    def _numbers(self, batch: pyarrow.RecordBatch, column: int, where: _Where) -> Floats:
+        import pyarrow
+
+        # Not safe: large integers lose digits in float32, as in XGBoost.
+        values = self._values(batch, column).cast(pyarrow.float32(), safe=False)
+        numbers = np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float32)
+        self._refuse(np.isinf(numbers), column, where, INFINITE)
+        return numbers
+
+    def _required(self, batch: pyarrow.RecordBatch, column: int, where: _Where) -> Floats:
+        numbers = self._numbers(batch, column, where)
+        self._refuse(np.isnan(numbers), column, where, MISSING)
+        return np.array(numbers)
+
+    def _groups(
+        self, batch: pyarrow.RecordBatch, column: int, where: _Where
+    ) -> npt.NDArray[np.int64]:
+        import pyarrow
+
+        values = self._values(batch, column)
+        self._refuse(values.is_null().to_numpy(zero_copy_only=False), column, where, MISSING)
+        try:
+            return np.array(values.cast(pyarrow.int64()).to_numpy(), dtype=np.int64)
+        except pyarrow.ArrowInvalid as error:
+            raise UserError(
+                f"{self._path}, {self._shown(column)}: {str(error)[:100]}; write groups as "
+                "64-bit integers"
+            ) from error
+
+    def _refuse(self, wrong: npt.NDArray[np.bool_], column: int, where: _Where, words: str) -> None:
+        if wrong.any():
+            place = where(int(wrong.argmax()))
+            raise UserError(f"{self._path} {place}, {self._shown(column)}: {words}")
+
+    def _shown(self, column: int) -> str:
+        return f"column '{self._names[column][:60]}'"
+
+    def _check_category(self, column: int, kind: Any, stated: str | None, layout: Layout) -> None:
+        if stated == "c" or (stated is None and layout.categorical):
+            return
+        cure = (
+            f"feature_types has {stated} for it; give c to a category"
+            if stated
+            else "set enable_categorical=true to take text for categories, or encode it"
+        )
+        raise UserError(f"{self._path}, {self._shown(column)} is text ({kind}); {cure}")
+
+    def _check_number(self, column: int, kind: Any) -> None:
+        import pyarrow
+
+        if column == self._roles.group:
+            if not pyarrow.types.is_integer(kind):
+                raise UserError(
+                    f"{self._path}, {self._shown(column)} has type {str(kind)[:60]}; the group "
+                    "must be an integer"
+                )
+        elif not _is_number(kind):
+            cure = "write it as a number" + (
+                ", or choose other columns with the hyperparameter features"
+                if column in self._roles.features
+                else "; labels and weights are numbers"
+            )
+            raise UserError(
+                f"{self._path}, {self._shown(column)} has type {str(kind)[:60]}, which is neither "
+                f"number nor text; {cure}"
+                if not _is_text(kind)
+                else f"{self._path}, {self._shown(column)} is text ({kind}); {cure}"
+            )
+
+
+def _index_columns(schema: pyarrow.Schema) -> frozenset[str]:
+    """Find the columns that pandas wrote its index to; AWS's container takes them for no data."""
+    try:
+        index = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
+        return frozenset(name for name in index if isinstance(name, str))
+    except (KeyError, TypeError, ValueError):
+        return frozenset()
+
+
+def _coded(values: pyarrow.Array) -> tuple[Any, list[str]]:
+    """Encode a column of texts: the code of each row, NaN where missing, and the texts."""
+    import pyarrow
+
+    coded = values.cast(pyarrow.string()).dictionary_encode()
+    return coded.indices.to_numpy(zero_copy_only=False), coded.dictionary.to_pylist()
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _is_number(kind: Any) -> bool:
+    from pyarrow import types
+
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null)
+    return any(test(kind) for test in tests)

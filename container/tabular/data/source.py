@@ -1,0 +1,94 @@
+"""Where bytes come from: a file, compressed or not, or a FIFO of Pipe mode."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from tabular.contract.errors import UserError
+
+GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+MAGIC_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Source:
+    """One stream of a channel.
+
+    Attributes
+    ----------
+    path : Path
+        What messages name.
+    start : callable or None
+        Opens a stream that is no regular file, such as a FIFO; it can be opened once. None
+        opens ``path``, as often as asked.
+    """
+
+    path: Path
+    start: Callable[[], BinaryIO] | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether ``path`` itself can be opened, again and again."""
+        return self.start is None
+
+    def open(self) -> BinaryIO:
+        """Open the bytes for reading from the start, decompressed.
+
+        gzip and Zstandard are told by their first bytes, not by the name.
+
+        Raises
+        ------
+        UserError
+            The file can't be opened. Reading may raise what ``unreadable`` explains.
+        """
+        try:
+            raw = self.start() if self.start else self.path.open("rb")
+            magic = raw.read(MAGIC_BYTES)
+        except OSError as error:
+            raise unreadable(self.path, error) from error
+        stream: BinaryIO
+        if raw.seekable():
+            raw.seek(0)
+            stream = raw
+        else:
+            stream = cast(BinaryIO, io.BufferedReader(_Rest(magic, raw), 1 << 20))
+        if magic.startswith(GZIP):
+            return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+        if magic.startswith(ZSTANDARD):
+            import pyarrow
+
+            return cast(BinaryIO, pyarrow.CompressedInputStream(stream, "zstd"))
+        return stream
+
+
+class _Rest(io.RawIOBase):
+    """A stream that can't go back, with the bytes put back that were looked at."""
+
+    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+        self._head = head
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast(bytearray, buffer))
+        taken = self._head[: len(view)] or self._stream.read(len(view))
+        self._head = self._head[len(taken) :] if self._head else b""
+        view[: len(taken)] = taken
+        return len(taken)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def unreadable(path: Path, error: Exception) -> UserError:
+    """Say that a file of a channel can't be read: gone, forbidden, or compressed and broken."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return UserError(f"{path} can't be read ({reason}); mend it, or take it out")

@@ -1,0 +1,91 @@
+"""Several hosts: they gather, agree, train together, and end together.
+
+XGBoost's collective leaves the hosts of a job hanging, or aborts them, when one of them is late
+or dies. So each host keeps a connection of its own to the leader for the whole job; who is
+there, who failed and why goes over it, and XGBoost's time-outs are as good as off.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from tabular.contract.errors import JobError
+from tabular.contract.hosts import Hosts
+from tabular.training.cluster.control import Control
+from tabular.training.cluster.gathering import address_of, connect, listen
+from tabular.training.cluster.messages import shortened
+from tabular.training.cluster.roles import Leader, Member
+from tabular.training.cluster.several import Cluster, SeveralHosts
+
+__all__ = ["Cluster", "gather"]
+
+# AWS's container uses the same two.
+CONTROL_PORT, TRACKER_PORT = 9099, 9100
+SILENCE_SECONDS = 600.0
+
+
+def gather(
+    hosts: Hosts,
+    timeout_seconds: float,
+    on_failure: Callable[[JobError], None],
+    log: logging.Logger | None = None,
+    *,
+    port: int = CONTROL_PORT,
+    tracker_port: int = TRACKER_PORT,
+    silence_seconds: float = SILENCE_SECONDS,
+) -> Cluster:
+    """Wait until all hosts of the job are there; call it before anything that can fail or last.
+
+    Parameters
+    ----------
+    timeout_seconds : float
+        How long to wait for hosts that are late (the hyperparameter ``cluster_timeout``).
+    on_failure : Callable[[JobError], None]
+        Called in another thread, later, when another host fails, dies or is lost. It must write
+        the failure file and end the process (``os._exit``): the main thread may hang in XGBoost.
+    port, tracker_port : int
+        For the hosts to gather, and for XGBoost, which takes another when this is taken.
+    silence_seconds : float
+        A host that says nothing for so long, though its connection stands, is taken for dead.
+
+    Returns
+    -------
+    Cluster
+        To be used as a context.
+
+    Raises
+    ------
+    PlatformError
+        Hosts did not come in time, named; a host came and ended; the port is taken; this host
+        was refused.
+    JobError
+        The failure of another host that came.
+    """
+    log = log or logging.getLogger(__name__)
+    if len(hosts.names) == 1:
+        return Cluster(hosts)
+    me, names = hosts.current, hosts.names
+    control: Control
+    if me == hosts.leader:
+        listener = listen(hosts.network_interface, port, log)
+        leader = Leader(me, names, on_failure, silence_seconds, log, listener, timeout_seconds)
+        log.info("waiting for %s on port %d", shortened(leader.absent()), port)
+        control, missing = leader, lambda: shortened(leader.absent())
+    else:
+        link = connect(me, names, port, timeout_seconds, log)
+        log.info("connected with %s, waiting for the other hosts", hosts.leader)
+        control = Member(me, names, on_failure, silence_seconds, log, link)
+        missing = _others
+    control.start()
+    control.heard.wait_for(lambda: control.heard.gathered, missing)
+    log.info("all %d hosts are there: %s", len(names), shortened(names))
+
+    def address() -> str:
+        return address_of(hosts.network_interface) or control.local_address
+
+    return SeveralHosts(hosts, control, address, tracker_port, log)
+
+
+def _others() -> str:
+    return "the other hosts"

@@ -1,0 +1,311 @@
+"""Rows to what XGBoost learns from, chosen by the memory of the container."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import xgboost
+
+from tabular.contract.errors import UserError
+from tabular.data.columns import Columns
+from tabular.data.store import Store
+from tabular.training.hyperparameters import Settings
+
+MEBIBYTE = 1 << 20
+# Python, pyarrow and XGBoost take this before the first row is read.
+PROGRAM_BYTES = 256 * MEBIBYTE
+# Of what is left: rows may fill this share as float32, since binning needs room beside them,
+RAW_SHARE = 0.4
+# and bins, gradients and predictions this one.
+TRAINING_SHARE = 0.75
+# Gradients, predictions, positions and the sorting of a ranked metric: bytes for each row, and
+# for each row and class.
+BYTES_PER_ROW, BYTES_PER_SCORE = 40, 24
+# An entry of a plain matrix, an index and a value, and beside it the value it is filled from.
+BYTES_PER_ENTRY = 8 + 4
+LARGEST_PIECE, SMALLEST_PIECE = 256 * MEBIBYTE, 4 * MEBIBYTE
+DEFAULT_BINS = 256
+# How often XGBoost passes over rows to bin them on the processor; once less when it takes bins
+# over. Held by a test: in the last pass rows are given back.
+PASSES = 4
+
+Mask = npt.NDArray[np.bool_]
+# Features, and by XGBoost's name of it what belongs to their rows.
+Piece = tuple[Any, dict[str, npt.NDArray[Any]]]
+# A store, and which of its rows; None for all.
+Part = tuple[Store, Mask | None]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the container's memory allows; ``limit`` is in bytes."""
+
+    limit: int
+
+    @property
+    def usable(self) -> int:
+        """What is left beside the program itself."""
+        return max(self.limit - PROGRAM_BYTES, self.limit // 4)
+
+    @property
+    def raw(self) -> int:
+        """How much the rows of all channels may take as float32."""
+        return int(RAW_SHARE * self.usable)
+
+    @property
+    def piece(self) -> int:
+        """How much is read back from the disk at a time."""
+        return min(LARGEST_PIECE, max(SMALLEST_PIECE, self.usable // 16))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which kind of matrix is built, and why.
+
+    Attributes
+    ----------
+    kind, reason : str
+        For the log.
+    matrix : type
+        XGBoost's.
+    options : Mapping[str, object]
+        What its constructor gets.
+    piece : int
+        How many bytes of rows are handed over at a time.
+    censored : bool
+        For survival:aft: a negative label is a time that was exceeded.
+    cache : Path or None
+        Prefix of the files that XGBoost keeps while the matrix lives.
+    """
+
+    kind: str
+    reason: str
+    matrix: type[xgboost.DMatrix]
+    options: Mapping[str, Any]
+    piece: int
+    censored: bool
+    cache: Path | None = None
+
+    def build(
+        self, parts: Sequence[Part], ref: xgboost.DMatrix | None = None, last: bool = False
+    ) -> xgboost.DMatrix:
+        """Build a matrix of the rows of some stores.
+
+        Parameters
+        ----------
+        parts : sequence of (Store, bool array, (rows,), or None)
+            The array chooses rows, for k-fold.
+        ref : DMatrix or None
+            The training matrix, whose bins those of validation data must be.
+        last : bool
+            No other matrix is built of these rows: their memory can be given back.
+        """
+        options = dict(self.options)
+        names = list(cast(Columns, parts[0][0].columns).names) or None
+
+        def start(last: bool) -> Iterator[Piece]:
+            for store, pick in parts:
+                yield from pieces_of(store, pick, self.piece, self.censored, last)
+
+        if self.matrix is xgboost.DMatrix:
+            del options["max_bin"]
+            if self.cache is None:
+                return _in_memory(start(last), feature_names=names, **options)
+        elif ref is not None:
+            options["ref"] = ref
+        types = options.pop("feature_types")
+        passes = PASSES - (ref is not None)
+        if not last or self.matrix is not xgboost.QuantileDMatrix:
+            passes = 0
+        return self.matrix(_Pieces(start, names, types, self.cache, passes), **options)
+
+
+def plan(
+    stores: Mapping[str, Store],
+    settings: Settings,
+    nthread: int,
+    memory: Memory,
+    folder: Path,
+    on_disk: bool = False,
+) -> Plan:
+    """Choose the kind of matrix for all channels of a job.
+
+    Parameters
+    ----------
+    folder : Path
+        For what does not fit into memory.
+    on_disk : bool
+        Keep matrices on disk in any case: another host of the job has to.
+
+    Raises
+    ------
+    UserError
+        The rows are needed whole in memory and do not fit.
+    """
+    rows = sum(store.rows for store in stores.values())
+    training = rows * (BYTES_PER_ROW + max(1, settings.num_class) * BYTES_PER_SCORE)
+    options: dict[str, Any] = {
+        "nthread": nthread,
+        "enable_categorical": settings.enable_categorical,
+        "feature_types": _feature_types(stores, settings),
+        "max_bin": settings.params.get("max_bin") or None,
+    }
+
+    def of(matrix: type[xgboost.DMatrix], kind: str, reason: str, cache: str = "") -> Plan:
+        whole = matrix is xgboost.DMatrix and not cache
+        piece = LARGEST_PIECE if whole else memory.piece
+        censored = settings.objective == "survival:aft"
+        return Plan(
+            kind, reason, matrix, options, piece, censored, folder / cache if cache else None
+        )
+
+    if settings.needs_raw_values:
+        values = sum(store.values for store in stores.values()) * BYTES_PER_ENTRY
+        need = (
+            f"{_cause(settings)} needs the values themselves: about {_mib(values + training)} "
+            f"of {_mib(memory.limit)}"
+        )
+        if values + training <= memory.usable and not on_disk:
+            return of(xgboost.DMatrix, "DMatrix in memory", need)
+        if settings.params.get("tree_method") == "approx":
+            return of(xgboost.DMatrix, "DMatrix on disk", need, "rows")
+        raise UserError(
+            f"{need}, which is too much; use tree_method=hist, which trains on data larger than "
+            "memory, or an instance type with more memory"
+        )
+    bins = sum(
+        _binned_bytes(store, options["max_bin"] or DEFAULT_BINS) for store in stores.values()
+    )
+    need = f"bins take about {_mib(bins)}, training {_mib(training)} of {_mib(memory.limit)}"
+    if bins + training <= TRAINING_SHARE * memory.usable and not on_disk:
+        streamed = any(store.on_disk for store in stores.values())
+        kind = f"QuantileDMatrix from rows {'streamed from disk' if streamed else 'in memory'}"
+        return of(xgboost.QuantileDMatrix, kind, need)
+    return of(xgboost.ExtMemQuantileDMatrix, "ExtMemQuantileDMatrix on disk", need, "bins")
+
+
+def _feature_types(stores: Mapping[str, Store], settings: Settings) -> list[str] | None:
+    columns = cast(Columns, next(iter(stores.values())).columns)
+    types = list(settings.feature_types)
+    if types and len(types) != columns.count:
+        raise UserError(
+            f"Hyperparameter feature_types has {len(types)} entries, the data has {columns.count} "
+            "feature columns; give one for each"
+        )
+    if not types and columns.categories:
+        types = ["c" if column in columns.categories else "q" for column in range(columns.count)]
+    return types or None
+
+
+def _cause(settings: Settings) -> str:
+    for name in ("process_type", "updater", "booster", "tree_method"):
+        value = settings.params.get(name)
+        if value not in (None, "gbtree", "dart", "default", "auto", "hist"):
+            return f"{name}={value}"
+    return "this kind of training"
+
+
+def _binned_bytes(store: Store, max_bin: int) -> int:
+    width = 1 if max_bin <= DEFAULT_BINS else 2
+    complete = not store.sparse and store.values == store.rows * store.width
+    # A bin for each value, by rows and by columns; by rows 4 bytes where values are missing.
+    return store.values * (2 * width if complete else 4 + 2 * width)
+
+
+def _mib(size: float) -> str:
+    return f"{size / MEBIBYTE:,.0f} MiB"
+
+
+def _in_memory(pieces: Iterator[Piece], **options: Any) -> xgboost.DMatrix:
+    features, rows = zip(*pieces, strict=True)
+    joined = {name: np.concatenate([values[name] for values in rows]) for name in rows[0]}
+    return xgboost.DMatrix(_stacked(features), **joined, **options)
+
+
+class _Pieces(xgboost.DataIter):
+    """Hands a store's rows to XGBoost, which passes over them several times."""
+
+    def __init__(
+        self,
+        start: Callable[[bool], Iterator[Piece]],
+        names: list[str] | None,
+        types: list[str] | None,
+        cache: Path | None,
+        passes: int,
+    ) -> None:
+        self._start, self._names, self._types = start, names, types
+        self._passes_left = passes
+        self._pieces: Iterator[Piece] = iter(())  # XGBoost begins with ``reset``
+        super().__init__(cache_prefix=str(cache) if cache else None)
+
+    def next(self, input_data: Callable[..., None]) -> bool:
+        """Hand on the next piece; False at the end."""
+        piece = next(self._pieces, None)
+        if piece is None:
+            return False
+        features, rows = piece
+        input_data(data=features, feature_names=self._names, feature_types=self._types, **rows)
+        return True
+
+    def reset(self) -> None:
+        """Start again; after the last pass XGBoost does so once more, without reading."""
+        self._passes_left -= 1
+        self._pieces = self._start(self._passes_left == 0)
+
+
+def pieces_of(
+    store: Store, pick: Mask | None, size: int, censored: bool, last: bool = False
+) -> Iterator[Piece]:
+    """Read features with what belongs to their rows; a group is never cut in two."""
+    rows = _row_values(store, censored)
+    qid = store.qid
+    held: Any = None  # the beginning of a group that goes on in the next piece
+    for start, piece in store.features(size, last):
+        stop = start + piece.shape[0]
+        if held is not None:
+            start -= held.shape[0]
+            piece = _stacked((held, piece))
+            held = None
+        if qid is not None and stop < store.rows and qid[stop] == qid[stop - 1]:
+            ends = np.flatnonzero(qid[start : stop - 1] != qid[start + 1 : stop])
+            whole = int(ends[-1]) + 1 if ends.size else 0
+            held, piece, stop = piece[whole:], piece[:whole], start + whole
+        values = {name: array[start:stop] for name, array in rows.items()}
+        if pick is not None:
+            here = pick[start:stop]
+            piece = piece[here]
+            values = {name: array[here] for name, array in values.items()}
+        if piece.shape[0]:
+            yield piece, _weighted_by_group(values)
+
+
+def _row_values(store: Store, censored: bool) -> dict[str, npt.NDArray[Any]]:
+    given = {"label": store.label, "weight": store.weight, "qid": store.qid}
+    if censored:
+        bound = np.abs(store.label)
+        given["label_lower_bound"] = bound
+        given["label_upper_bound"] = np.where(store.label < 0, np.inf, bound).astype(np.float32)
+    return {name: array for name, array in given.items() if array is not None}
+
+
+def _weighted_by_group(values: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    # XGBoost wants one weight for each group; that all rows of a group have the same is checked.
+    if "qid" in values and "weight" in values:
+        qid = values["qid"]
+        values["weight"] = values["weight"][np.concatenate(([True], qid[1:] != qid[:-1]))]
+    return values
+
+
+def _stacked(pieces: tuple[Any, ...]) -> Any:
+    if len(pieces) == 1:
+        return pieces[0]
+    if isinstance(pieces[0], np.ndarray):
+        return np.concatenate(pieces)
+    from scipy.sparse import vstack
+
+    return vstack(pieces, format="csr")

@@ -1,0 +1,194 @@
+"""The channels of a training job, read and joined into rows that XGBoost can learn from."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tabular.contract.channels import Channel
+from tabular.contract.errors import UserError
+from tabular.contract.job import TrainingJob
+from tabular.contract.machine import in_memory
+from tabular.data.batch import Batch
+from tabular.data.channel import channel_files, no_data, read_channel
+from tabular.data.columns import Columns, unite
+from tabular.data.layout import Layout
+from tabular.data.store import Room, Store
+from tabular.training.hyperparameters import Settings
+from tabular.training.labels import check, check_groups
+
+log = logging.getLogger(__name__)
+
+TRAIN, VALIDATION = "train", "validation"
+# Rows that go to one host together, when all hosts have all rows.
+SHARED_ROWS = 64
+# For each host, by channel, what ``Store.describe`` says.
+Described: TypeAlias = Sequence[Mapping[str, Mapping[str, Any]]]
+# Knuth's multiplicative hash, for spreading groups over hosts.
+SPREAD = 2654435761
+
+
+def choose_channels(job: TrainingJob) -> dict[str, Channel]:
+    """Find the channels to train on, and warn of those that are not used.
+
+    Raises
+    ------
+    UserError
+        There is no channel ``train``.
+    """
+    if TRAIN not in job.channels:
+        there = ", ".join(job.channels) or "none"
+        raise UserError(
+            f"Missing required channel: {TRAIN} (channels given: {there}); name the channel "
+            f"'{TRAIN}', or put the files into {job.paths.data / TRAIN}"
+        )
+    for name in job.channels:
+        if name not in (TRAIN, VALIDATION, "code"):
+            log.warning("channel '%s' is not used: training reads train and validation", name)
+    chosen = {name: job.channels[name] for name in (TRAIN, VALIDATION) if name in job.channels}
+    validation = chosen.get(VALIDATION)
+    if validation and not validation.content_type:
+        # As in AWS's container, which knows one content type for both.
+        chosen[VALIDATION] = replace(validation, content_type=chosen[TRAIN].content_type)
+    return chosen
+
+
+def listing(channel: Channel) -> str:
+    """Sum up a channel's files, by name and size, to tell whether another host has the same."""
+    if channel.input_mode != "File":
+        return f"{channel.input_mode} {channel.distribution}"
+    digest = hashlib.sha256()
+    for path in channel_files(channel):
+        digest.update(os.fsencode(path.relative_to(channel.path)))
+        digest.update(b" %d\n" % path.stat().st_size)
+    return digest.hexdigest()
+
+
+def read_rows(
+    channels: Mapping[str, Channel],
+    settings: Settings,
+    room: Room,
+    threads: int,
+    share: tuple[int, int] = (0, 1),
+) -> dict[str, Store]:
+    """Read the channels.
+
+    Parameters
+    ----------
+    share : (int, int)
+        This host's place, and how many hosts have the same training rows: each takes its part.
+
+    Raises
+    ------
+    UserError
+        A file is broken, or its rows can't be learnt from; names it.
+    """
+    layout = Layout(
+        weights=settings.csv_weights == 1,
+        target=settings.target,
+        weight=settings.weight,
+        group=settings.group,
+        features=settings.features,
+        feature_types=settings.feature_types,
+        categorical=settings.enable_categorical,
+    )
+
+    def checked(batch: Batch, path: Path) -> None:
+        check(batch, path, settings.objective, settings.num_class)
+
+    stores: dict[str, Store] = {}
+    for name, channel in channels.items():
+        store = _Part(room, *share) if name == TRAIN and share[1] > 1 else Store(room)
+        files = read_channel(channel, layout, store, threads, checked)
+        log.info(
+            "channel '%s': %d rows, %d feature columns, %d file%s%s",
+            name,
+            store.rows,
+            store.width,
+            len(files),
+            "s" * (len(files) != 1),
+            ", on disk" if store.on_disk else "",
+        )
+        stores[name] = store
+        if store.rows:
+            check_groups(store, name, settings.objective)
+    return stores
+
+
+def require_rows(described: Described, channels: Mapping[str, Channel]) -> None:
+    """Refuse a job none of whose hosts has rows of a channel.
+
+    Raises
+    ------
+    UserError
+        Names the channel and its folder.
+    """
+    for name, channel in channels.items():
+        if not any(host[name]["rows"] for host in described if name in host):
+            raise no_data(channel)
+
+
+def seal(
+    stores: Mapping[str, Store],
+    described: Described,
+    folder: Path,
+) -> Columns:
+    """Agree with all channels, of all hosts, on what the columns are.
+
+    Raises
+    ------
+    UserError
+        They do not go together.
+    """
+    parts = [part for host in described for part in host.values() if part["rows"]]
+    columns = unite(sorted(parts, key=lambda part: part["name"] != TRAIN), folder)
+    for store in stores.values():
+        store.seal(columns)
+    if columns.base:
+        log.info("the indices of the LIBSVM files start from 1")
+    return columns
+
+
+def scratch_folder(job: TrainingJob) -> Path:
+    """Choose where rows go that do not fit into memory: a disk, if any can be written."""
+    candidates = [Path(tempfile.gettempdir()), job.paths.output, job.paths.model]
+    for folder in candidates:
+        if folder.is_dir() and os.access(folder, os.W_OK) and not in_memory(folder):
+            return folder
+    return candidates[0]
+
+
+class _Part(Store):
+    """One host's part of rows that all hosts have."""
+
+    def __init__(self, room: Room, place: int, hosts: int) -> None:
+        super().__init__(room)
+        self._place, self._hosts, self._seen = place, hosts, 0
+
+    def append(self, batch: Batch, path: Path) -> None:
+        """Add those rows that are this host's; groups stay whole."""
+        if batch.qid is not None:
+            part = (batch.qid.astype(np.uint64) * np.uint64(SPREAD)) >> np.uint64(16)
+        else:
+            part = np.arange(self._seen, self._seen + len(batch), dtype=np.uint64) // SHARED_ROWS
+        self._seen += len(batch)
+        mine: npt.NDArray[np.bool_] = part % np.uint64(self._hosts) == self._place
+        super().append(
+            replace(
+                batch,
+                features=batch.features[mine],
+                label=batch.label[mine],
+                weight=None if batch.weight is None else batch.weight[mine],
+                qid=None if batch.qid is None else batch.qid[mine],
+            ),
+            path,
+        )
