@@ -155,3 +155,15 @@ def anywhere(wish: bool) -> bool:
         return wish
     wishes = collective.allreduce(np.array([wish], np.int32), collective.Op.MAX)
     return bool(wishes[0])
+
+
+def shared(content: bytes | bytearray) -> bytes:
+    """Hand the first host's bytes to all; XGBoost's own broadcast would unpickle them."""
+    leads = collective.get_rank() == 0
+    size = np.array([len(content) if leads else 0], np.int64)
+    whole = np.zeros(int(collective.allreduce(size, collective.Op.MAX)[0]), np.uint8)
+    if leads:
+        whole[:] = np.frombuffer(content, np.uint8)
+    if not whole.size:
+        return b""
+    return collective.allreduce(whole, collective.Op.MAX).tobytes()

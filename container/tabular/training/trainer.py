@@ -13,7 +13,7 @@ import xgboost
 from xgboost import collective
 
 from tabular.contract.termination import Termination
-from tabular.training.boosting import Course, blame, boost
+from tabular.training.boosting import Course, blame, boost, shared
 from tabular.training.checkpoints import Checkpoints
 from tabular.training.evaluator import Evaluator
 from tabular.training.hyperparameters import Settings
@@ -145,10 +145,12 @@ class Trainer:
 
     def _resumed(self, checkpoints: Checkpoints | None) -> xgboost.Booster | None:
         """Load the newest checkpoint; on several hosts all go on from that of the first."""
-        start = checkpoints.latest() if checkpoints and collective.get_rank() == 0 else None
+        if checkpoints is None:
+            return None
+        start = checkpoints.latest() if collective.get_rank() == 0 else None
         if collective.get_world_size() > 1:
-            raw = collective.broadcast(start.save_raw("ubj") if start else None, 0)
-            start = xgboost.Booster(model_file=raw) if raw else None
+            raw = shared(start.save_raw("ubj") if start else b"")
+            start = xgboost.Booster(model_file=bytearray(raw)) if raw else None
         if start is not None:
             done = start.num_boosted_rounds()
             log.info("resumed from checkpoint %d: %d rounds are done", done - 1, done)

@@ -81,24 +81,48 @@ def test_host_that_dies_after_its_part_is_no_failure(job: Jobs) -> None:
     assert hosts.codes() == {"algo-1": 0, "algo-2": 0, "algo-3": -9}
 
 
-def test_host_that_dies_while_hosts_gather_ends_them_at_once(job: Jobs) -> None:
+def test_host_that_dies_while_hosts_gather_ends_them_soon(job: Jobs) -> None:
     hosts = job(3)
-    hosts.start("algo-1")
-    hosts.start("algo-2")
+    hosts.start("algo-1", "--stop", "1")
+    hosts.start("algo-2", "--stop", "1")
     hosts.until_logged("algo-1", "algo-2 is there")
     hosts.signal("algo-2", signal.SIGKILL)
     assert hosts.codes() == {"algo-1": 3, "algo-2": -9}
     assert f"host algo-2 {WORDLESS}" in hosts.reason("algo-1")
 
 
-def test_leader_that_dies_while_hosts_gather_ends_them_at_once(job: Jobs) -> None:
+def test_leader_that_dies_while_hosts_gather_ends_them_soon(job: Jobs) -> None:
     hosts = job(3)
-    hosts.start("algo-1")
-    hosts.start("algo-2")
+    hosts.start("algo-1", "--stop", "1")
+    hosts.start("algo-2", "--stop", "1")
     hosts.until_logged("algo-2", "connected with algo-1")
     hosts.signal("algo-1", signal.SIGKILL)
     assert hosts.codes() == {"algo-1": -9, "algo-2": 3}
     assert f"host algo-1 (the leader) {WORDLESS}" in hosts.reason("algo-2")
+
+
+def test_host_that_dies_while_hosts_gather_may_come_again(job: Jobs) -> None:
+    hosts = job(3)
+    hosts.start("algo-1", "--stop", "3")
+    hosts.start("algo-2")
+    hosts.until_logged("algo-1", "algo-2 is there")
+    hosts.signal("algo-2", signal.SIGKILL)
+    hosts.processes["algo-2"].wait()
+    hosts.start("algo-2", "--load", "4")
+    hosts.start("algo-3", "--load", "4")
+    hosts.end_well()
+
+
+def test_hosts_all_stopped_while_they_gather_report_no_death(job: Jobs) -> None:
+    hosts = job(3)
+    hosts.start("algo-1")
+    hosts.start("algo-2")
+    hosts.until_logged("algo-2", "connected with algo-1")
+    for name in ("algo-2", "algo-1"):
+        hosts.signal(name, signal.SIGTERM)
+        time.sleep(0.5)
+    assert hosts.codes() == {"algo-1": 143, "algo-2": 143}
+    assert hosts.reason("algo-1").startswith("stopped by SIGTERM before training ended")
 
 
 @pytest.mark.parametrize("culprit", ["algo-1", "algo-2"])

@@ -35,6 +35,11 @@ def pair() -> Iterator[tuple[Link, socket.socket]]:
     theirs.close()
 
 
+def read_all(link: Link) -> None:
+    for _ in range(100):
+        link.receive()
+
+
 @given(value=JSON, host=st.text())
 def test_message_comes_as_it_was_sent(value: object, host: str) -> None:
     fields = {"host": host, "name": "x", "among": [], "value": value}
@@ -97,8 +102,7 @@ def test_line_beyond_the_limit_is_garbage(pair: tuple[Link, socket.socket], end:
     link, other = pair
     other.sendall(b" " * (HELLO_BYTES + 1) + end)
     with pytest.raises(GarbageError, match="bytes without a line end"):
-        for _ in range(100):
-            link.receive()
+        read_all(link)
 
 
 def test_last_words_come_before_the_end(pair: tuple[Link, socket.socket]) -> None:

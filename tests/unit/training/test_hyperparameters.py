@@ -15,7 +15,7 @@ from tabular.training.hyperparameters import (
     Settings,
     validate,
 )
-from tabular.training.kinds import Hyperparameter
+from tabular.training.hyperparameters.kinds import Hyperparameter
 
 
 def check(**given: object) -> Settings:

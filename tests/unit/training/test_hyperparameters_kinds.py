@@ -15,7 +15,7 @@ from tabular.training.hyperparameters import (
     Settings,
     validate,
 )
-from tabular.training.kinds import READERS, Hyperparameter, Interval
+from tabular.training.hyperparameters.kinds import READERS, Hyperparameter, Interval
 
 NUMBERS = [row for row in HYPERPARAMETERS if row.kind in ("integer", "float")]
 CATEGORIES = [row for row in HYPERPARAMETERS if row.kind == "category"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tabular.training.hyperparameter_pages import COMMAND, main, page, specification
 from tabular.training.hyperparameters import HYPERPARAMETERS, NAMES, validate
+from tabular.training.hyperparameters.pages import COMMAND, main, page, specification
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs" / "hyperparameters.md"

@@ -6,7 +6,7 @@ import pytest
 
 from tabular.contract.errors import UserError
 from tabular.training.hyperparameters import OBJECTIVES, Settings, validate
-from tabular.training.job_table import REMOVED
+from tabular.training.hyperparameters.job import REMOVED
 
 
 def check(**given: object) -> Settings:

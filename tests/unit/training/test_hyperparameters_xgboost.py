@@ -12,8 +12,8 @@ import xgboost
 from tabular.contract.errors import UserError
 from tabular.contract.hyperparameters import decode
 from tabular.training.hyperparameters import HYPERPARAMETERS, Settings, validate
-from tabular.training.kinds import Hyperparameter
-from tabular.training.tree_table import REMOVED_GROWERS
+from tabular.training.hyperparameters.kinds import Hyperparameter
+from tabular.training.hyperparameters.trees import REMOVED_GROWERS
 
 DRAW = np.random.default_rng(0)
 FEATURES = DRAW.integers(0, 4, size=(60, 4)).astype(np.float32)

@@ -63,7 +63,7 @@ class Control(Loop):
         self.heard = Heard(on_failure, log)
         self._silence_seconds = silence_seconds
         self._stopping: set[str] = set()
-        self._suspected: tuple[float, Failure] | None = None
+        self.suspected: tuple[float, Failure] | None = None
         self._verdict: Failure | None = None
         self._ticked = self._sent_heartbeat = time.monotonic()
 
@@ -143,16 +143,21 @@ class Control(Loop):
         """Find the reason why a host is gone that has not said one."""
         title = f"{host} (the leader)" if host == self.names[0] else host
         if host in self._stopping:
-            stopped = self.failure(f"host {title} was stopped by SIGTERM", host)
-            self._suspected = (time.monotonic() + STOP_SECONDS, stopped)
+            self.suspect(self.failure(f"host {title} was stopped by SIGTERM", host))
         elif link.lost == "closed":
             reason = (
                 f"host {title} ended without a word: killed, or out of memory; see its log, and "
                 "take an instance type with more memory if that was short"
             )
-            self.judge(self.failure(reason, host))
+            ended = self.failure(reason, host)
+            # Before all are there nothing says goodbye at SIGTERM; ours may be on its way.
+            (self.judge if self.heard.gathered else self.suspect)(ended)
         else:
             self.judge(self.failure(f"host {title} was lost: {link.lost}", host))
+
+    def suspect(self, failure: Failure) -> None:
+        """Judge in a while, unless SIGTERM ends this host too until then."""
+        self.suspected = self.suspected or (time.monotonic() + STOP_SECONDS, failure)
 
     def judge(self, failure: Failure) -> None:
         """End the job on this host; the first reason is the reason."""
@@ -204,8 +209,8 @@ class Control(Loop):
         for link in self.links:
             if link.host:
                 self.silent(link, now - link.heard)
-        if self._suspected is not None and now >= self._suspected[0]:
-            self.judge(self._suspected[1])
+        if self.suspected is not None and now >= self.suspected[0]:
+            self.judge(self.suspected[1])
 
     def silent(self, link: Link, seconds: float) -> None:
         """Take a host for dead that has said nothing for too long."""

@@ -78,7 +78,9 @@ def connect(
     while True:
         left = started + timeout_seconds - time.monotonic()
         try:
-            connection = socket.create_connection((leader, port), max(0.1, CONNECT_SECONDS))
+            connection = socket.create_connection(
+                (leader, port), max(0.1, min(left, CONNECT_SECONDS))
+            )
             # Whoever has taken the connection is there: it may be paused, and answers later.
             connection.settimeout(max(1.0, left))
             return _introduced(connection, me, names)

@@ -141,6 +141,8 @@ class Leader(Control):
         else:
             self.welcome(link, host)
             link.send(encode("welcome"))
+            if self.suspected is not None and self.suspected[1].host == host:
+                self.suspected = None  # it was started again
             there = len(self.names) - len(self.absent())
             self.log.info("host %s is there, %d of %d", host, there, len(self.names))
             self._begin_when_there()

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tabular.contract.errors import UserError
-from tabular.training.kinds import NOT_NEGATIVE, POSITIVE, UNIT, Interval
+from tabular.training.hyperparameters.kinds import NOT_NEGATIVE, POSITIVE, UNIT, Interval
+from tabular.training.hyperparameters.trees import GROWERS, LINEAR_UPDATERS, UPDATE_PLUGINS
 from tabular.training.metrics import metric_error, near
 from tabular.training.reading import shown, suggestion
-from tabular.training.tree_table import GROWERS, LINEAR_UPDATERS, UPDATE_PLUGINS
 
 Values = Mapping[str, Any]
 Rule = Callable[[Values], None]

@@ -1,7 +1,7 @@
 """The hyperparameters of the XGBoost algorithm: one table, from which all else follows.
 
 Names, ranges and the first words of the messages are those of AWS's container. A row that is
-not set is not passed on: XGBoost's own default holds. ``hyperparameter_pages`` writes the
+not set is not passed on: XGBoost's own default holds. ``pages`` writes the
 documentation and the launcher's list from the same table.
 """
 
@@ -13,18 +13,16 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from tabular.contract.errors import UserError
-from tabular.training.companions import DEFAULT_OBJECTIVE, check_companions
-from tabular.training.dart_table import DART
-from tabular.training.job_table import DATA, HOSTS, JOB, REMOVED
-from tabular.training.kinds import Hyperparameter
-from tabular.training.learning_table import LEARNING, OBJECTIVES
-from tabular.training.linear_table import LINEAR
+from tabular.training.hyperparameters.companions import DEFAULT_OBJECTIVE, check_companions
+from tabular.training.hyperparameters.dart import DART
+from tabular.training.hyperparameters.job import DATA, HOSTS, JOB, REMOVED
+from tabular.training.hyperparameters.kinds import Hyperparameter
+from tabular.training.hyperparameters.learning import LEARNING
+from tabular.training.hyperparameters.linear import LINEAR
+from tabular.training.hyperparameters.removed import modernized
+from tabular.training.hyperparameters.trees import TREES
 from tabular.training.metrics import metric_error, near, normal_form
 from tabular.training.reading import shown, suggestion
-from tabular.training.removed import modernized
-from tabular.training.tree_table import TREES
-
-__all__ = ["GROUPS", "HYPERPARAMETERS", "NAMES", "OBJECTIVES", "Settings", "validate"]
 
 log = logging.getLogger(__name__)
 

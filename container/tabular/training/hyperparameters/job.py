@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tabular.training.kinds import COUNT, UNIT, Hyperparameter, Interval
+from tabular.training.hyperparameters.kinds import COUNT, UNIT, Hyperparameter, Interval
 
 JOB = (
     Hyperparameter(

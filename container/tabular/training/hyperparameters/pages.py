@@ -1,6 +1,6 @@
 """Writes the documentation and the launcher's list of hyperparameters from the table.
 
-``python -m tabular.training.hyperparameter_pages docs/hyperparameters.md
+``python -m tabular.training.hyperparameters.pages docs/hyperparameters.md
 launcher/sagemaker_tabular/hyperparameters.json``, in the repository with ``PYTHONPATH=container``.
 A test fails when the files differ from the table.
 """
@@ -15,11 +15,16 @@ from typing import Any
 
 from tabular.contract.errors import UserError
 from tabular.training.hyperparameters import GROUPS, HYPERPARAMETERS
-from tabular.training.kinds import LARGEST_FLOAT, LARGEST_INTEGER, SWITCH, Hyperparameter
+from tabular.training.hyperparameters.kinds import (
+    LARGEST_FLOAT,
+    LARGEST_INTEGER,
+    SWITCH,
+    Hyperparameter,
+)
 from tabular.training.metrics import METRICS
 
 COMMAND = (
-    "PYTHONPATH=container python -m tabular.training.hyperparameter_pages "
+    "PYTHONPATH=container python -m tabular.training.hyperparameters.pages "
     "docs/hyperparameters.md launcher/sagemaker_tabular/hyperparameters.json"
 )
 INTRODUCTION = f"""\

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tabular.training.kinds import ANY, NOT_NEGATIVE, POSITIVE, UNIT, Hyperparameter, Interval
+from tabular.training.hyperparameters.kinds import (
+    ANY,
+    NOT_NEGATIVE,
+    POSITIVE,
+    UNIT,
+    Hyperparameter,
+    Interval,
+)
 
 OBJECTIVES = (
     "binary:hinge",

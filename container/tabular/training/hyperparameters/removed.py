@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tabular.contract.errors import UserError
-from tabular.training.job_table import REMOVED
-from tabular.training.learning_table import REMOVED_OBJECTIVES
-from tabular.training.tree_table import GROWERS, REMOVED_GROWERS
+from tabular.training.hyperparameters.job import REMOVED
+from tabular.training.hyperparameters.learning import REMOVED_OBJECTIVES
+from tabular.training.hyperparameters.trees import GROWERS, REMOVED_GROWERS
 
 
 def modernized(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tabular.training.kinds import (
+from tabular.training.hyperparameters.kinds import (
     COUNT,
     FRACTION,
     NOT_NEGATIVE,

@@ -11,7 +11,7 @@ from math import inf
 import numpy as np
 
 from tabular.contract.errors import UserError
-from tabular.training import constraints
+from tabular.training.hyperparameters import constraints
 from tabular.training.reading import items_of, literal, shown, suggestion, text_of, unreadable
 
 # XGBoost keeps whole numbers in an int and others in a float.
