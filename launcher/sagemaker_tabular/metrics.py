@@ -15,16 +15,19 @@ DEFAULT_METRICS = {
     "count:poisson": "poisson-nloglik",
     "multi:softmax": "mlogloss",
     "multi:softprob": "mlogloss",
-    "rank:map": "map",
-    "rank:ndcg": "ndcg",
-    "rank:pairwise": "ndcg",
+    "rank:map": "map@32",
+    "rank:ndcg": "ndcg@32",
+    "rank:pairwise": "ndcg@32",
     "reg:absoluteerror": "mae",
-    "reg:gamma": "gamma-nloglik",
+    "reg:gamma": "gamma-deviance",
     "reg:linear": "rmse",
     "reg:logistic": "rmse",
     "reg:pseudohubererror": "mphe",
+    "reg:quantileerror": "quantile",
     "reg:squarederror": "rmse",
     "reg:squaredlogerror": "rmsle",
+    "survival:aft": "aft-nloglik",
+    "survival:cox": "cox-nloglik",
 }
 WATCHED_CHANNELS = ("train", "validation")
 

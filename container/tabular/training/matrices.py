@@ -106,11 +106,16 @@ class Plan:
             No other matrix is built of these rows: their memory can be given back.
         """
         options = dict(self.options)
-        names = list(cast(Columns, parts[0][0].columns).names) or None
+        columns = cast(Columns, parts[0][0].columns)
+        names = list(columns.names) or None
 
         def start(last: bool) -> Iterator[Piece]:
             for store, pick in parts:
                 yield from pieces_of(store, pick, self.piece, self.censored, last)
+            if not any(store.rows for store, _ in parts):
+                # A host without validation rows still takes part in their binning and evaluation.
+                nothing = np.empty(0, np.float32)
+                yield np.empty((0, columns.count), np.float32), {"label": nothing}
 
         if self.matrix is xgboost.DMatrix:
             del options["max_bin"]
