@@ -124,4 +124,5 @@ def _gathered(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     ends = np.cumsum(collective.allreduce(counts, collective.Op.SUM))
     whole = np.zeros((int(ends[-1]), table.shape[1]))
     whole[ends[rank] - len(table) : ends[rank]] = table
-    return collective.allreduce(whole, collective.Op.SUM)
+    # It comes back flat.
+    return collective.allreduce(whole, collective.Op.SUM).reshape(whole.shape)
