@@ -80,17 +80,15 @@ def timed_train(data: Path, content_type: str) -> dict[str, object]:
 def timed(command: list[str], **environment: str) -> dict[str, object]:
     """Run a command to its end: seconds, MiB at the peak, and the last metric line."""
     started = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    )
-    assert process.stdout and process.stderr
-    out, err = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        environ = {**os.environ, **environment}
+        process = subprocess.Popen(command, stdout=output, stderr=errors, text=True, env=environ)
+        # Not ``wait``: the kernel's figures come with the exit status.
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        output.seek(0)
+        errors.seek(0)
+        out, err = output.read(), errors.read()
     if status:
         raise SystemExit(f"{' '.join(command)} failed:\n{out}{err}")
     stages = [line.partition("time: ")[2] for line in err.splitlines() if "time: " in line]
