@@ -142,7 +142,7 @@ def test_paused_host_is_waited_for(
         hosts.start()
         wait_for_round(hosts, 5)
         hosts.containers["algo-2"].pause()
-        time.sleep(15)
+        time.sleep(60)
         hosts.containers["algo-2"].unpause()
         ends = trained(hosts)
     assert ends["algo-1"].job.manifest["rounds"] == 1500

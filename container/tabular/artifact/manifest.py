@@ -8,6 +8,7 @@ version before is still read.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -43,8 +44,9 @@ class Manifest:
         Classes of a multiclass objective, else 0.
     best_iteration : int or None
         The round kept by early stopping, from 0.
-    metrics : Mapping[str, float]
-        Last values, named ``train-rmse`` and the like.
+    metrics : Mapping[str, float or None]
+        Last values, named ``train-rmse`` and the like. One that is no finite number, such as
+        the AUC of rows of one class, is read back as None.
     files : Mapping[str, FileRecord]
         By path below the artifact's folder.
     feature_names : sequence of str
@@ -61,7 +63,7 @@ class Manifest:
     num_class: int
     best_iteration: int | None
     rounds: int
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, float | None]
     hyperparameters: Mapping[str, object]
     training_job: str
     libraries: Mapping[str, str]
@@ -73,7 +75,12 @@ class Manifest:
 
     def to_json(self) -> str:
         """Write it for people: indented, in the order of the fields."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        # JSON has no number that is not finite.
+        finite = {
+            name: None if value is None or not math.isfinite(value) else value
+            for name, value in self.metrics.items()
+        }
+        return json.dumps({**asdict(self), "metrics": finite}, indent=2) + "\n"
 
 
 def read_manifest(folder: Path) -> Manifest | None:

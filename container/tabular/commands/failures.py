@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import sys
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 
 from tabular.contract import failure
 from tabular.contract.errors import JobError, PlatformError
+
+
+@dataclass(frozen=True)
+class Report:
+    """A failure as it is told: the line, the traceback, and what the process exits with.
+
+    A failure that is not ``expected`` has no message of ours: it is a fault of this image.
+    """
+
+    line: str
+    details: str
+    exit_code: int
+    expected: bool
 
 
 def report(error: BaseException, failure_file: Path | None = None) -> int:
@@ -16,19 +30,31 @@ def report(error: BaseException, failure_file: Path | None = None) -> int:
     A failure with a message of ours is one line; anything else is a fault of this image, and
     its traceback is printed too. The failure file always has the traceback after its line.
     """
-    expected = isinstance(error, JobError)
+    return publish(describe(error), failure_file)
+
+
+def describe(error: BaseException) -> Report:
+    """Put a failure into words."""
     job_error = error if isinstance(error, JobError) else _unexpected(error)
-    line = failure.reason(job_error.kind, str(job_error))
-    details = "".join(traceback.format_exception(error))
-    if not expected:
-        print(details, file=sys.stderr)
+    return Report(
+        failure.reason(job_error.kind, str(job_error)),
+        "".join(traceback.format_exception(error)),
+        job_error.exit_code,
+        isinstance(error, JobError),
+    )
+
+
+def publish(told: Report, failure_file: Path | None = None) -> int:
+    """Do what ``report`` does with a failure that has been put into words."""
+    if not told.expected:
+        print(told.details, file=sys.stderr)
     if failure_file is not None:
         try:
-            failure.write(failure_file, line, details)
+            failure.write(failure_file, told.line, told.details)
         except OSError as unwritable:
             print(f"{failure_file} can't be written: {unwritable.strerror}", file=sys.stderr)
-    print(line, file=sys.stderr, flush=True)
-    return job_error.exit_code
+    print(told.line, file=sys.stderr, flush=True)
+    return told.exit_code
 
 
 def _unexpected(error: BaseException) -> JobError:

@@ -6,8 +6,11 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 
-from tabular.commands.failures import report
+from tabular.commands.failures import describe, publish, report
+from tabular.commands.workers import run_workers, tell
 from tabular.contract import failure
 from tabular.contract.environment import sm_variables
 from tabular.contract.errors import JobError, PlatformError
@@ -15,23 +18,36 @@ from tabular.contract.job import read_job
 from tabular.contract.machine import read_machine
 from tabular.contract.paths import Paths
 from tabular.contract.termination import Termination
+from tabular.contract.worker import Worker, read_worker
 from tabular.training.timing import Timing
 
 
-def main() -> int:
-    """Train; exit codes are in ``tabular.contract.errors`` and ``termination``."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+def main(devices: Sequence[str] = ()) -> int:
+    """Train; exit codes are in ``tabular.contract.errors`` and ``termination``.
+
+    Parameters
+    ----------
+    devices : sequence of str
+        To train on with a process for each; for tests on a machine without GPUs.
+    """
     failure_file = Paths.of(os.environ).failure
+    try:
+        worker = read_worker(os.environ)
+    except PlatformError as error:
+        return report(error, failure_file)
 
     timing = Timing()
 
+    def end(error: BaseException, heard: bool = False) -> int:
+        if worker is None:
+            return report(error, failure_file)
+        return tell(describe(error), worker, heard)
+
     def stopped(message: str) -> None:
-        report(PlatformError(message), failure_file)
+        end(PlatformError(message))
 
     def abort(error: JobError) -> None:
-        os._exit(report(error, failure_file))
+        os._exit(end(error, heard=True))
 
     termination = Termination(stopped)
     # Before any library starts a thread: those inherit the blocked signal.
@@ -40,21 +56,45 @@ def main() -> int:
     # that has cost up to a hundred times the time. Read when XGBoost is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        failure.clear(failure_file)
+        _log_to_stderr(worker)
+        if worker is None:
+            failure.clear(failure_file)
         job = read_job(os.environ)
         machine = read_machine()
         os.environ.update(sm_variables(job, machine.cpus, machine.gpus))
+        single_host = len(job.hosts.names) == 1
+        if not single_host:
+            # GPUs of several hosts talk over NCCL, which would choose a network by itself.
+            os.environ.setdefault("NCCL_SOCKET_IFNAME", job.hosts.network_interface)
+        if worker is not None:
+            job = replace(job, hosts=worker.among(job.hosts))
+            machine = worker.share_of(machine)
         with timing.stage("import"):
             # Late: XGBoost takes most of the start-up, and starts threads.
             from tabular.training.xgboost import Run, train
 
-        train(Run(job, machine, termination, sys.stdout, abort, timing))
+        run = Run(job, machine, termination, sys.stdout, abort, timing, worker, devices)
+        one_each = train(run)
+        failed = run_workers(one_each, single_host, termination) if one_each else None
+        return publish(failed, failure_file) if failed else 0
     except KeyboardInterrupt:
-        print("interrupted; no model was saved", file=sys.stderr)
+        if worker is None:
+            print("interrupted; no model was saved", file=sys.stderr)
         return 128 + signal.SIGINT
     except Exception as error:
-        return report(error, failure_file)
-    return 0
+        return end(error)
+
+
+def _log_to_stderr(worker: Worker | None) -> None:
+    """Let one worker of a host speak, where all would say the same."""
+    name = f" gpu{worker.place}:" if worker else ""
+    logging.basicConfig(
+        level=logging.ERROR if worker and worker.place else logging.INFO,
+        stream=sys.stderr,
+        format=f"%(asctime)s %(levelname)s{name} %(message)s",
+    )
+    if worker:  # the process that started it has warned of them
+        logging.getLogger("tabular.training.hyperparameters").setLevel(logging.ERROR)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,13 @@ class InstanceGroup:
 
 @dataclass(frozen=True)
 class Hosts:
-    """Who takes part, sorted by name as SageMaker does (``algo-10`` before ``algo-2``)."""
+    """Who takes part, sorted by name as SageMaker does (``algo-10`` before ``algo-2``).
+
+    Attributes
+    ----------
+    leader_address : str
+        Where the leader is reached, when that is not its name.
+    """
 
     current: str = "algo-1"
     names: tuple[str, ...] = ("algo-1",)
@@ -29,6 +35,7 @@ class Hosts:
     current_group: str = "homogeneousCluster"
     groups: tuple[InstanceGroup, ...] = ()
     topology: object = None
+    leader_address: str = ""
 
     @property
     def rank(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -64,3 +64,13 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.label)
+
+    def pick(self, rows: npt.NDArray[np.bool_]) -> Batch:
+        """Take some of the rows, bool, (rows,)."""
+        return replace(
+            self,
+            features=self.features[rows],
+            label=self.label[rows],
+            weight=None if self.weight is None else self.weight[rows],
+            qid=None if self.qid is None else self.qid[rows],
+        )

@@ -10,7 +10,7 @@ from typing import BinaryIO, TypeVar
 
 BLOCK_BYTES = 4 << 20
 # A text without line ends is no text of rows; it is not held in memory to its end.
-LONGEST_LINE = 256 << 20
+LONGEST_LINE = 64 << 20
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -18,9 +18,9 @@ R = TypeVar("R")
 class LineTooLongError(ValueError):
     """A line that does not end."""
 
-    def __init__(self, line: int, size: int) -> None:
+    def __init__(self, line: int) -> None:
         super().__init__(
-            f"line {line} does not end within {size >> 20} MiB; lines end in LF or CR LF"
+            f"line {line} does not end within {LONGEST_LINE >> 20} MiB; lines end in LF or CR LF"
         )
 
 
@@ -67,7 +67,7 @@ def blocks_of(stream: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[Block]:
             parts.append(fresh[end:])
             held += len(parts[-1])
             if held > LONGEST_LINE:
-                raise LineTooLongError(line, held)
+                raise LineTooLongError(line)
         fresh = ahead
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
-from tabular.data.batch import Batch
+from tabular.data.batch import Batch, Floats
 from tabular.data.blocks import LineTooLongError
 from tabular.data.formats import FORMATS, Format, format_of, guess, has_header
 from tabular.data.layout import Layout
@@ -31,7 +32,12 @@ Check = Callable[[Batch, Path], None]
 
 
 def read_channel(
-    channel: Channel, layout: Layout, store: Store, threads: int, check: Check
+    channel: Channel,
+    layout: Layout,
+    store: Store,
+    threads: int,
+    check: Check,
+    names: Sequence[str] = (),
 ) -> list[Path]:
     """Read every file of a channel, sorted by path, into a store.
 
@@ -43,6 +49,8 @@ def read_channel(
         How many parse at a time.
     check : callable
         Called with each batch and its file; raises for rows that can't be learnt from.
+    names : sequence of str
+        The features' order in the channels before, for files that have names.
 
     Returns
     -------
@@ -62,8 +70,25 @@ def read_channel(
     for source in sources:
         for batch in _batches(form, source, layout, threads):
             check(batch, source.path)
-            store.append(batch, source.path)
+            store.append(_ordered(batch, store.names or names), source.path)
     return [source.path for source in sources]
+
+
+def _ordered(batch: Batch, names: Sequence[str]) -> Batch:
+    """Put named features into the order of the files before; unless others are named."""
+    if list(batch.names) == list(names) or sorted(batch.names) != sorted(names):
+        return batch
+    places = [batch.names.index(name) for name in names]
+    return replace(
+        batch,
+        features=cast(Floats, batch.features)[:, places],
+        names=names,
+        categories={
+            column: batch.categories[place]
+            for column, place in enumerate(places)
+            if place in batch.categories
+        },
+    )
 
 
 def _format(channel: Channel, paths: list[Path]) -> Format:
@@ -143,10 +168,11 @@ def no_data(channel: Channel) -> UserError:
         state = "the pipe brought no row"
     elif not channel.path.is_dir():
         state = "the folder does not exist"
-    elif any(path.is_file() for path in channel.path.rglob("[!._]*")):
-        state = "the folder holds only empty files"
     else:
-        state = "the folder holds no data file"
+        sizes = [_size(path) for path in channel.path.rglob("[!._]*") if path.is_file()]
+        state = "the folder holds only empty files" if sizes else "the folder holds no data file"
+        if any(sizes):
+            state = "its files hold no row"
     return UserError(
         f"No data in {SPOKEN.get(channel.name, channel.name)} channel path {channel.path}: "
         f"{state}; check the channel's S3 prefix or local folder"

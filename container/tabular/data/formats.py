@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.message import Message
 
 from tabular.contract.errors import UserError
-from tabular.data import csv, csv_body, libsvm, parquet, recordio
+from tabular.data import csv, libsvm, parquet, recordio
 from tabular.data.batch import Batch, Floats
 from tabular.data.columns import Columns
 from tabular.data.layout import Layout
@@ -43,7 +43,7 @@ class Format:
 
 
 def _csv_body(body: bytes, columns: Columns) -> Floats:
-    return csv_body.read_body(body, columns.count, columns.codes)
+    return csv.read_body(body, columns.count, columns.codes)
 
 
 def _libsvm_body(body: bytes, columns: Columns) -> Floats:

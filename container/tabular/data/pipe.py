@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from tabular.contract.errors import PlatformError, UserError
+from tabular.data.source import GZIP, ZSTANDARD, Source
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def open_pipe(fifo: Path, wrapped: bool = False, wait_seconds: float = WAIT_SECO
 
 
 class _Objects(io.RawIOBase):
-    """The objects of a framed stream one behind the other, each ending in a line end."""
+    """The objects of a framed stream, unpacked, one behind the other, each with a line end."""
 
     def __init__(self, fifo: Path, stream: BinaryIO) -> None:
         self._fifo = fifo
@@ -109,8 +110,15 @@ class _Objects(io.RawIOBase):
             # 0 is a whole object; 1, 2, 3 begin, continue and end one that holds the magic number.
             if flag in (0, 3):
                 self._number += 1
-                whole = struct.pack("<I", MAGIC).join(parts)
+                whole = self._unpacked(struct.pack("<I", MAGIC).join(parts))
                 return whole if whole.endswith((b"\n", b"PAR1")) else whole + b"\n"
+
+    def _unpacked(self, content: bytes) -> bytes:
+        # Here and not after the objects are joined: no line end may stand between two of gzip.
+        if not content.startswith((GZIP, ZSTANDARD)):
+            return content
+        with Source(self._fifo, lambda: io.BytesIO(content)).open() as stream:
+            return stream.read()
 
     def _part(self, head: bytes) -> tuple[int, bytes]:
         magic, word = struct.unpack("<II", head) if len(head) == 8 else (0, 0)

@@ -41,38 +41,52 @@ class Store:
 
     Attributes
     ----------
-    rows, width, values, missing : int
-        Width is the number of columns, or what the largest index needs; ``values`` are those
-        present.
+    rows, read, width, values : int
+        ``read`` counts the rows not kept, too; width is the number of columns, or what the
+        largest index needs; ``values`` are those present.
     lowest : int or None
         The smallest index of a format that may count from 0 or 1.
     sparse : bool
     names : sequence of str
     categories : dict of int to dict of str to int
         For each column of text, the code of each value, in the order of appearance.
+    files : list of (Path, int)
+        What was read, in order, and how many rows of each file, those not kept included.
     """
 
     def __init__(self, room: Room) -> None:
-        self.rows = self.width = self.values = 0
+        self.rows = self.read = self.width = self.values = 0
         self.lowest: int | None = None
         self.sparse = False
         self.names: Sequence[str] = ()
         self.categories: dict[int, dict[str, int]] = {}
         self.columns: Columns | None = None
+        self.files: list[tuple[Path, int]] = []
         self._room = room
         self._taken = 0
         self._meta: dict[str, list[npt.NDArray[Any]]] = {"label": [], "weight": [], "qid": []}
         self._chunks: list[Any] = []
         self._disk: Disk | None = None
         self._gone = False
+        self._positions: list[npt.NDArray[np.int64]] = []
 
     @property
     def on_disk(self) -> bool:
         """Whether the rows did not fit into memory."""
         return self._disk is not None
 
-    def append(self, batch: Batch, path: Path) -> None:
+    @property
+    def taken(self) -> int:
+        """How many bytes of memory the features take."""
+        return self._taken
+
+    def append(self, batch: Batch, path: Path, pick: npt.NDArray[np.bool_] | None = None) -> None:
         """Add rows.
+
+        Parameters
+        ----------
+        pick : bool array, (rows,), or None
+            Which rows are kept, for each batch or for none: another host keeps the others.
 
         Raises
         ------
@@ -81,6 +95,15 @@ class Store:
         PlatformError
             The disk is full.
         """
+        if pick is not None:
+            self._positions.append(np.flatnonzero(pick) + self.read)
+        self.read += len(batch)
+        if self.files and self.files[-1][0] == path:
+            self.files[-1] = (path, self.files[-1][1] + len(batch))
+        else:
+            self.files.append((path, len(batch)))
+        if pick is not None:
+            batch = batch.pick(pick)
         features = batch.features
         sparse = not isinstance(features, np.ndarray)
         if self.rows:
@@ -124,6 +147,13 @@ class Store:
         """The group of each row, int64, (rows,), or None."""
         return cast("npt.NDArray[np.int64] | None", self._joined("qid"))
 
+    @property
+    def positions(self) -> npt.NDArray[np.int64] | None:
+        """Places of the rows kept among all of ``files``, int64, (rows,); None when all are."""
+        if len(self._positions) > 1:
+            self._positions[:] = [np.concatenate(self._positions)]
+        return self._positions[0] if self._positions else None
+
     def features(
         self, slice_bytes: int, last: bool = False
     ) -> Iterator[tuple[int, Floats | Sparse]]:
@@ -158,6 +188,23 @@ class Store:
             "names": list(self.names),
             "categories": {str(column): list(codes) for column, codes in self.categories.items()},
         }
+
+    def spill(self) -> Disk:
+        """Move the rows to disk, if they are not there, and give their memory back.
+
+        Raises
+        ------
+        PlatformError
+            The disk is full.
+        """
+        if self._disk is None:
+            self._disk = Disk(self._room.folder, self.sparse, self.width)
+            self._chunks.reverse()
+            while self._chunks:
+                self._disk.write(self._chunks.pop())
+            self._room.taken -= self._taken
+            self._taken = 0
+        return self._disk
 
     def close(self) -> None:
         """Give memory and disk back."""
@@ -247,14 +294,7 @@ class Store:
             self._taken += size
             self._chunks.append(features)
             return
-        if self._disk is None:
-            self._disk = Disk(self._room.folder, self.sparse, self.width)
-            for chunk in self._chunks:
-                self._disk.write(chunk)
-            self._chunks = []
-            self._room.taken -= self._taken
-            self._taken = 0
-        self._disk.write(features)
+        self.spill().write(features)
 
 
 def _translated(codes: Floats, table: Floats) -> Floats:

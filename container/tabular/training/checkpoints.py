@@ -8,10 +8,13 @@ rounds in the names are those that AWS's container means.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import xgboost
@@ -19,6 +22,7 @@ import xgboost
 from tabular.artifact.booster import load_unverified
 from tabular.artifact.files import not_written
 from tabular.contract.errors import UserError
+from tabular.training.reading import shown
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +33,45 @@ UPLOADING, UPLOADED = ".sagemaker-uploading", ".sagemaker-uploaded"
 # Saving a model of many rounds takes longer than a round: at most this share of the time goes
 # into checkpoints.
 LARGEST_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a model must be for a job to go on with it; XGBoost does not always notice.
+
+    Attributes
+    ----------
+    num_class : int
+        0 when not multiclass.
+    names : sequence of str
+        Of the feature columns; empty when the data has none.
+    """
+
+    objective: str
+    num_class: int
+    booster: str
+    num_features: int
+    names: Sequence[str] = ()
+
+    def difference(self, booster: xgboost.Booster) -> str:
+        """Say what is otherwise in a model; nothing when it fits."""
+        learner = json.loads(booster.save_config())["learner"]
+        for what, there, here in (
+            ("objective", learner["objective"]["name"], self.objective),
+            ("num_class", int(learner["learner_model_param"]["num_class"]), self.num_class),
+            ("booster", learner["gradient_booster"]["name"], self.booster),
+            ("number of feature columns", booster.num_features(), self.num_features),
+        ):
+            if there != here:
+                return f"its {what} is {there}, here it is {here}"
+        # A model without names takes those of the data.
+        names = booster.feature_names or self.names
+        if list(names) == list(self.names):
+            return ""
+        if not self.names:
+            return "its feature columns have names, and the data has none"
+        there, here = next(pair for pair in zip(names, self.names, strict=True) if len({*pair}) > 1)
+        return f"it has the feature column '{shown(there)}' where the data has '{shown(here)}'"
 
 
 class Checkpoints:
@@ -48,10 +91,15 @@ class Checkpoints:
         self._saved_at = time.monotonic()
         self._cost = 0.0  # seconds that the last one took
 
-    def latest(self) -> xgboost.Booster | None:
+    def latest(self, expected: Expected | None = None) -> xgboost.Booster | None:
         """Load the newest checkpoint that is whole; None when there is none.
 
         One that can't be loaded, cut off by a kill during the copy, is passed over with a warning.
+
+        Raises
+        ------
+        UserError
+            It is not what is expected: it comes from another job.
         """
         for number, path in sorted(self._files().items(), reverse=True):
             try:
@@ -67,6 +115,12 @@ class Checkpoints:
                     number + 1,
                 )
                 continue
+            difference = expected.difference(booster) if expected else ""
+            if difference:
+                raise UserError(
+                    f"{path} is a checkpoint of another job: {difference}; empty the checkpoint "
+                    "folder (checkpoint_s3_uri), or give this job one of its own"
+                )
             return booster
         return None
 

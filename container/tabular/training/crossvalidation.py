@@ -95,8 +95,9 @@ def _deal(
         return folds(label, settings.kfold or 0, settings.num_cv_round, stratified, seed)
     begins = [np.diff(qid, prepend=qid[:1] - 1) != 0 for qid in qids if qid is not None]
     group = np.cumsum(np.concatenate(begins)) - 1
+    groups = np.arange(group[-1] + 1)
     of_groups = folds(
-        np.arange(group[-1] + 1), settings.kfold or 0, settings.num_cv_round, False, seed
+        groups, settings.kfold or 0, settings.num_cv_round, False, seed, of="groups of rows"
     )
     return of_groups[:, group]
 

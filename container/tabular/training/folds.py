@@ -26,7 +26,12 @@ def is_classification(objective: str) -> bool:
 
 
 def folds(
-    label: Numbers, num_folds: int, repeats: int, stratified: bool, seed: int
+    label: Numbers,
+    num_folds: int,
+    repeats: int,
+    stratified: bool,
+    seed: int,
+    of: str = "rows",
 ) -> npt.NDArray[np.int32]:
     """Deal the rows into folds, by chance and anew for each repeat.
 
@@ -38,6 +43,8 @@ def folds(
         Keep the share of each label: its rows in any two folds differ by one at most.
     seed : int
         The same seed, data and NumPy give the same folds. Negative ones are fine.
+    of : str
+        What is dealt, for the message.
 
     Returns
     -------
@@ -52,8 +59,8 @@ def folds(
     rows = len(label)
     if num_folds > rows:
         raise UserError(
-            f"Hyperparameter _kfold: {num_folds} folds need as many rows, and there are {rows}; "
-            f"set _kfold to {rows} or less, or bring more rows"
+            f"Hyperparameter _kfold: {num_folds} folds need as many {of}, and there are {rows}; "
+            f"set _kfold to {rows} or less, or bring more {of}"
         )
     if stratified:
         _warn_of_rare_classes(label, num_folds)

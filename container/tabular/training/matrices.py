@@ -1,4 +1,4 @@
-"""Rows to what XGBoost learns from, chosen by the memory of the container."""
+"""Rows to what XGBoost learns from: the matrices, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -11,25 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 
-from tabular.contract.errors import UserError
 from tabular.data.columns import Columns
 from tabular.data.store import Store
-from tabular.training.hyperparameters import Settings
+from tabular.training.memory import give_back
 
-MEBIBYTE = 1 << 20
-# Python, pyarrow and XGBoost take this before the first row is read.
-PROGRAM_BYTES = 256 * MEBIBYTE
-# Of what is left: rows may fill this share as float32, since binning needs room beside them,
-RAW_SHARE = 0.4
-# and bins, gradients and predictions this one.
-TRAINING_SHARE = 0.75
-# Gradients, predictions, positions and the sorting of a ranked metric: bytes for each row, and
-# for each row and class.
-BYTES_PER_ROW, BYTES_PER_SCORE = 40, 24
-# An entry of a plain matrix, an index and a value, and beside it the value it is filled from.
-BYTES_PER_ENTRY = 8 + 4
-LARGEST_PIECE, SMALLEST_PIECE = 256 * MEBIBYTE, 4 * MEBIBYTE
-DEFAULT_BINS = 256
 # How often XGBoost passes over rows to bin them on the processor; once less when it takes bins
 # over. Held by a test: in the last pass rows are given back.
 PASSES = 4
@@ -39,28 +24,6 @@ Mask = npt.NDArray[np.bool_]
 Piece = tuple[Any, dict[str, npt.NDArray[Any]]]
 # A store, and which of its rows; None for all.
 Part = tuple[Store, Mask | None]
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the container's memory allows; ``limit`` is in bytes."""
-
-    limit: int
-
-    @property
-    def usable(self) -> int:
-        """What is left beside the program itself."""
-        return max(self.limit - PROGRAM_BYTES, self.limit // 4)
-
-    @property
-    def raw(self) -> int:
-        """How much the rows of all channels may take as float32."""
-        return int(RAW_SHARE * self.usable)
-
-    @property
-    def piece(self) -> int:
-        """How much is read back from the disk at a time."""
-        return min(LARGEST_PIECE, max(SMALLEST_PIECE, self.usable // 16))
 
 
 @dataclass(frozen=True)
@@ -127,103 +90,9 @@ class Plan:
         passes = PASSES - (ref is not None)
         if not last or self.matrix is not xgboost.QuantileDMatrix:
             passes = 0
-        return self.matrix(_Pieces(start, names, types, self.cache, passes), **options)
-
-
-def plan(
-    stores: Mapping[str, Store],
-    settings: Settings,
-    nthread: int,
-    memory: Memory,
-    folder: Path,
-    on_disk: bool = False,
-) -> Plan:
-    """Choose the kind of matrix for all channels of a job.
-
-    Parameters
-    ----------
-    folder : Path
-        For what does not fit into memory.
-    on_disk : bool
-        Keep matrices on disk in any case: another host of the job has to.
-
-    Raises
-    ------
-    UserError
-        The rows are needed whole in memory and do not fit.
-    """
-    rows = sum(store.rows for store in stores.values())
-    training = rows * (BYTES_PER_ROW + max(1, settings.num_class) * BYTES_PER_SCORE)
-    options: dict[str, Any] = {
-        "nthread": nthread,
-        "enable_categorical": settings.enable_categorical,
-        "feature_types": _feature_types(stores, settings),
-        "max_bin": settings.params.get("max_bin") or None,
-    }
-
-    def of(matrix: type[xgboost.DMatrix], kind: str, reason: str, cache: str = "") -> Plan:
-        whole = matrix is xgboost.DMatrix and not cache
-        piece = LARGEST_PIECE if whole else memory.piece
-        censored = settings.objective == "survival:aft"
-        return Plan(
-            kind, reason, matrix, options, piece, censored, folder / cache if cache else None
-        )
-
-    if settings.needs_raw_values:
-        values = sum(store.values for store in stores.values()) * BYTES_PER_ENTRY
-        need = (
-            f"{_cause(settings)} needs the values themselves: about {_mib(values + training)} "
-            f"of {_mib(memory.limit)}"
-        )
-        if values + training <= memory.usable and not on_disk:
-            return of(xgboost.DMatrix, "DMatrix in memory", need)
-        if settings.params.get("tree_method") == "approx":
-            return of(xgboost.DMatrix, "DMatrix on disk", need, "rows")
-        raise UserError(
-            f"{need}, which is too much; use tree_method=hist, which trains on data larger than "
-            "memory, or an instance type with more memory"
-        )
-    bins = sum(
-        _binned_bytes(store, options["max_bin"] or DEFAULT_BINS) for store in stores.values()
-    )
-    need = f"bins take about {_mib(bins)}, training {_mib(training)} of {_mib(memory.limit)}"
-    if bins + training <= TRAINING_SHARE * memory.usable and not on_disk:
-        streamed = any(store.on_disk for store in stores.values())
-        kind = f"QuantileDMatrix from rows {'streamed from disk' if streamed else 'in memory'}"
-        return of(xgboost.QuantileDMatrix, kind, need)
-    return of(xgboost.ExtMemQuantileDMatrix, "ExtMemQuantileDMatrix on disk", need, "bins")
-
-
-def _feature_types(stores: Mapping[str, Store], settings: Settings) -> list[str] | None:
-    columns = cast(Columns, next(iter(stores.values())).columns)
-    types = list(settings.feature_types)
-    if types and len(types) != columns.count:
-        raise UserError(
-            f"Hyperparameter feature_types has {len(types)} entries, the data has {columns.count} "
-            "feature columns; give one for each"
-        )
-    if not types and columns.categories:
-        types = ["c" if column in columns.categories else "q" for column in range(columns.count)]
-    return types or None
-
-
-def _cause(settings: Settings) -> str:
-    for name in ("process_type", "updater", "booster", "tree_method"):
-        value = settings.params.get(name)
-        if value not in (None, "gbtree", "dart", "default", "auto", "hist"):
-            return f"{name}={value}"
-    return "this kind of training"
-
-
-def _binned_bytes(store: Store, max_bin: int) -> int:
-    width = 1 if max_bin <= DEFAULT_BINS else 2
-    complete = not store.sparse and store.values == store.rows * store.width
-    # A bin for each value, by rows and by columns; by rows 4 bytes where values are missing.
-    return store.values * (2 * width if complete else 4 + 2 * width)
-
-
-def _mib(size: float) -> str:
-    return f"{size / MEBIBYTE:,.0f} MiB"
+        matrix = self.matrix(_Pieces(start, names, types, self.cache, passes), **options)
+        give_back()
+        return matrix
 
 
 def _in_memory(pieces: Iterator[Piece], **options: Any) -> xgboost.DMatrix:

@@ -85,7 +85,8 @@ def read_rows(
     Parameters
     ----------
     share : (int, int)
-        This host's place, and how many hosts have the same training rows: each takes its part.
+        The place among those who have the same training rows, hosts or the workers of a host,
+        and how many there are: each takes its part.
 
     Raises
     ------
@@ -108,7 +109,8 @@ def read_rows(
     stores: dict[str, Store] = {}
     for name, channel in channels.items():
         store = _Part(room, *share) if name == TRAIN and share[1] > 1 else Store(room)
-        files = read_channel(channel, layout, store, threads, checked)
+        names = stores[TRAIN].names if TRAIN in stores else ()
+        files = read_channel(channel, layout, store, threads, checked, names)
         log.info(
             "channel '%s': %d rows, %d feature columns, %d file%s%s",
             name,
@@ -172,23 +174,13 @@ class _Part(Store):
 
     def __init__(self, room: Room, place: int, hosts: int) -> None:
         super().__init__(room)
-        self._place, self._hosts, self._seen = place, hosts, 0
+        self._place, self._hosts = place, hosts
 
-    def append(self, batch: Batch, path: Path) -> None:
+    def append(self, batch: Batch, path: Path, pick: npt.NDArray[np.bool_] | None = None) -> None:
         """Add those rows that are this host's; groups stay whole."""
         if batch.qid is not None:
             part = (batch.qid.astype(np.uint64) * np.uint64(SPREAD)) >> np.uint64(16)
         else:
-            part = np.arange(self._seen, self._seen + len(batch), dtype=np.uint64) // SHARED_ROWS
-        self._seen += len(batch)
+            part = np.arange(self.read, self.read + len(batch), dtype=np.uint64) // SHARED_ROWS
         mine: npt.NDArray[np.bool_] = part % np.uint64(self._hosts) == self._place
-        super().append(
-            replace(
-                batch,
-                features=batch.features[mine],
-                label=batch.label[mine],
-                weight=None if batch.weight is None else batch.weight[mine],
-                qid=None if batch.qid is None else batch.qid[mine],
-            ),
-            path,
-        )
+        super().append(batch, path, mine)

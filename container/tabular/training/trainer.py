@@ -14,7 +14,7 @@ from xgboost import collective
 
 from tabular.contract.termination import Termination
 from tabular.training.boosting import Course, blame, boost, shared
-from tabular.training.checkpoints import Checkpoints
+from tabular.training.checkpoints import Checkpoints, Expected
 from tabular.training.evaluator import Evaluator
 from tabular.training.hyperparameters import Settings
 from tabular.training.matrices import Part, Plan
@@ -59,6 +59,8 @@ class Trainer:
         Where SageMaker's agent looks for metrics, when it is there.
     keep : callable
         Saves a model when there is no time left to end the round.
+    cuts : DMatrix or None
+        What the training matrix takes its cuts from, in place of finding them.
     """
 
     settings: Settings
@@ -70,6 +72,7 @@ class Trainer:
     stdout: TextIO
     timing: Timing
     keep: Callable[[xgboost.Booster], None] | None = None
+    cuts: xgboost.DMatrix | None = None
     _metrics_file: MetricsFile = field(init=False)
 
     def __post_init__(self) -> None:
@@ -102,7 +105,7 @@ class Trainer:
         checkpoints = None
         if self.checkpoints is not None:
             checkpoints = Checkpoints(self.checkpoints / name, settings.checkpoint_interval)
-        start = self._resumed(checkpoints)
+        start = self._resumed(checkpoints, matrices[TRAIN])
         history: dict[int, Mapping[str, float]] = {}
         course = Course(
             params=self._params(),
@@ -129,7 +132,7 @@ class Trainer:
 
     def _matrices(self, parts: Mapping[str, Sequence[Part]]) -> dict[str, xgboost.DMatrix]:
         last = self.settings.kfold is None and self.settings.device == "cpu"
-        matrices = {TRAIN: self.plan.build(parts[TRAIN], last=last)}
+        matrices = {TRAIN: self.plan.build(parts[TRAIN], self.cuts, last)}
         if VALIDATION in parts:
             matrices[VALIDATION] = self.plan.build(parts[VALIDATION], matrices[TRAIN], last)
         return matrices
@@ -143,17 +146,29 @@ class Trainer:
             return None
         return EarlyStopping(rounds, VALIDATION, self.settings.stopping_metric)
 
-    def _resumed(self, checkpoints: Checkpoints | None) -> xgboost.Booster | None:
+    def _resumed(
+        self, checkpoints: Checkpoints | None, matrix: xgboost.DMatrix
+    ) -> xgboost.Booster | None:
         """Load the newest checkpoint; on several hosts all go on from that of the first."""
         if checkpoints is None:
             return None
-        start = checkpoints.latest() if collective.get_rank() == 0 else None
+        settings = self.settings
+        expected = Expected(
+            settings.objective,
+            settings.num_class,
+            settings.params.get("booster", "gbtree"),
+            matrix.num_col(),
+            matrix.feature_names or (),
+        )
+        start = checkpoints.latest(expected) if collective.get_rank() == 0 else None
         if collective.get_world_size() > 1:
             raw = shared(start.save_raw("ubj") if start else b"")
             start = xgboost.Booster(model_file=bytearray(raw)) if raw else None
         if start is not None:
             done = start.num_boosted_rounds()
             log.info("resumed from checkpoint %d: %d rounds are done", done - 1, done)
+            if done > settings.num_round:
+                log.warning("the checkpoint has more rounds than num_round %d", settings.num_round)
         return start
 
     def _params(self) -> dict[str, Any]:

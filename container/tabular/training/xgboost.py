@@ -26,12 +26,17 @@ from tabular.contract.errors import JobError, UserError
 from tabular.contract.job import TrainingJob
 from tabular.contract.machine import Machine
 from tabular.contract.termination import Termination
+from tabular.contract.worker import Worker
 from tabular.data.columns import Columns
 from tabular.data.store import Room, Store
 from tabular.training.cluster import Cluster, gather
 from tabular.training.crossvalidation import cross_validate
+from tabular.training.cuts import single_host_cuts
+from tabular.training.gpus import agreed_devices, devices_of, placed, ports_of
 from tabular.training.hyperparameters import Settings, validate
-from tabular.training.matrices import Memory, Plan, plan
+from tabular.training.matrices import Plan
+from tabular.training.memory import Memory
+from tabular.training.planning import plan
 from tabular.training.rows import (
     TRAIN,
     Described,
@@ -61,6 +66,10 @@ class Run:
         Gets the metric lines.
     abort : callable
         Ends the process with an error of another host; called from another thread.
+    worker : Worker or None
+        Which one this is of the processes that this host has for its GPUs.
+    devices : sequence of str
+        To train on with a process for each, in place of the container's GPUs.
     """
 
     job: TrainingJob
@@ -69,10 +78,17 @@ class Run:
     stdout: TextIO
     abort: Callable[[JobError], None]
     timing: Timing
+    worker: Worker | None = None
+    devices: Sequence[str] = ()
 
 
-def train(run: Run) -> None:
-    """Train as the job says and write the artifact.
+def train(run: Run) -> Sequence[str]:
+    """Train as the job says and write the artifact, unless each GPU needs a process of its own.
+
+    Returns
+    -------
+    sequence of str
+        The devices that need one, when nothing was trained; else none.
 
     Raises
     ------
@@ -81,14 +97,27 @@ def train(run: Run) -> None:
     """
     # The same on all hosts, so that none waits for one that has failed here.
     settings = _settings(run.job)
+    port, tracker_port = ports_of(run.worker)
     with run.timing.stage("gather"):
-        cluster = gather(run.job.hosts, settings.cluster_timeout, run.abort)
+        cluster = gather(
+            run.job.hosts,
+            settings.cluster_timeout,
+            run.abort,
+            port=port,
+            tracker_port=tracker_port,
+        )
     run.termination.farewell = cluster.stopping
     with cluster:
         _require_gpu(settings, run.machine)
         require_writable(run.job.paths.model)
-        _train(run, settings, choose_channels(run.job), cluster)
+        channels = choose_channels(run.job)
+        if run.worker is None:
+            devices = run.devices or devices_of(settings, run.machine)
+            if agreed_devices(devices, settings, channels, cluster):
+                return devices
+        _train(run, settings, channels, cluster)
     log.info("time: %s", run.timing)
+    return ()
 
 
 def _settings(job: TrainingJob) -> Settings:
@@ -134,9 +163,10 @@ def _train(run: Run, settings: Settings, channels: Mapping[str, Channel], cluste
     with timing.stage("gather"):
         listings = cluster.exchange(listing(channels[TRAIN]), "which files it has")
     same = len(listings) > 1 and len(set(listings)) == 1
-    share = (job.hosts.rank, len(listings)) if same else (0, 1)
+    share = (run.worker.place, run.worker.count) if run.worker else (0, 1)
     if same:
-        log.info("all hosts have the same training files: each takes its part of the rows")
+        share = (job.hosts.rank, len(listings))
+        log.info("all have the same training files: each takes its part of the rows")
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch_folder(job))))
         with timing.stage("read"):
@@ -165,7 +195,13 @@ def _train(run: Run, settings: Settings, channels: Mapping[str, Channel], cluste
         with cluster.collective(with_rows):
             chosen = _agreed_plan(stores, settings, nthread, memory, scratch)
             log.info("%s: %s", chosen.kind, chosen.reason)
-            _fit_and_save(run, settings, stores, columns, chosen, nthread)
+            cuts = None
+            # A fold has cuts of its own, and a GPU its own sketch.
+            if settings.kfold is None and settings.device == "cpu":
+                folder = channels[TRAIN].path
+                with timing.stage("bin"):
+                    cuts = single_host_cuts(stores[TRAIN], folder, chosen, memory, scratch)
+            _fit_and_save(run, settings, stores, columns, chosen, nthread, cuts)
 
 
 def _agreed_plan(
@@ -187,13 +223,14 @@ def _fit_and_save(
     columns: Columns,
     chosen: Plan,
     nthread: int,
+    cuts: xgboost.DMatrix | None,
 ) -> None:
     def save(boosters: Sequence[xgboost.Booster], metrics: Mapping[str, float]) -> None:
         with run.timing.stage("save"):
             _save(run.job, settings, columns, boosters, metrics)
 
     trainer = Trainer(
-        settings,
+        placed(settings, run.worker),
         chosen,
         nthread,
         run.job.checkpoints,
@@ -201,6 +238,7 @@ def _fit_and_save(
         run.termination,
         run.stdout,
         run.timing,
+        cuts=cuts,
     )
     with ExitStack() as stack:
         if settings.save_model_on_termination == "true":

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,9 @@ manifests = st.builds(
     num_class=st.integers(),
     best_iteration=st.none() | st.integers(),
     rounds=st.integers(),
-    metrics=st.dictionaries(st.text(), finite),
+    metrics=st.dictionaries(
+        st.text(), st.none() | st.floats(allow_nan=False, allow_infinity=False)
+    ),
     hyperparameters=st.dictionaries(st.text(), json_values),
     training_job=st.text(),
     libraries=st.dictionaries(st.text(), st.text()),
@@ -52,6 +56,12 @@ def test_manifest_survives_its_file(
 ) -> None:
     folder = write(tmp_path_factory.getbasetemp(), manifest.to_json())
     assert read_manifest(folder) == manifest
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_metric_that_is_no_finite_number_is_null(value: float) -> None:
+    written = replace(SOME, metrics={"train-auc": value}).to_json()
+    assert json.loads(written)["metrics"] == {"train-auc": None}
 
 
 def test_artifact_without_a_manifest_has_none(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabular.contract.errors import UserError
-from tabular.data import csv
 from tabular.data.batch import Batch
+from tabular.data.csv import files as csv
 from tabular.data.layout import Layout
 from tabular.data.source import Source
 

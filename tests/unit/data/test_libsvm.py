@@ -15,11 +15,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tabular.contract.errors import UserError
-from tabular.data import libsvm, libsvm_body
 from tabular.data.batch import Batch, ColumnCountError
 from tabular.data.blocks import Block
 from tabular.data.layout import Layout
-from tabular.data.libsvm_lines import LARGEST_INDEX, LineError, rows_of
+from tabular.data.libsvm import bodies
+from tabular.data.libsvm import files as libsvm
+from tabular.data.libsvm.lines import LARGEST_INDEX, LineError, rows_of
 from tabular.data.source import Source
 
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -87,7 +88,7 @@ def blocks_of_bytes(size: int) -> Iterator[None]:
 @contextmanager
 def small_bodies_up_to(size: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(libsvm_body, "SMALL_BODY_BYTES", size)
+        patch.setattr(bodies, "SMALL_BODY_BYTES", size)
         yield
 
 
@@ -184,7 +185,7 @@ def test_what_is_written_is_read(
 
 @given(files())
 def test_legal_texts_need_no_slow_reading(file: tuple[bytes, list[Any]]) -> None:
-    content = file[0].removeprefix(libsvm_body.BYTE_ORDER_MARK)
+    content = file[0].removeprefix(bodies.BYTE_ORDER_MARK)
     fast, slow = block_batch(content), line_batch(content)
     assert fast is not None
     assert slow is not None
@@ -405,25 +406,25 @@ def test_a_first_line_of_another_format_is_said_in_aws_words(
 # Requests.
 
 
-def bodies(body: bytes, features: int, base: int) -> list[Any]:
+def three_ways(body: bytes, features: int, base: int) -> list[Any]:
     """Read a body in each of the three ways; all agree on the rows or on the error."""
     results: list[Any] = []
     for size in (0, 1 << 30):
         with small_bodies_up_to(size):
             try:
-                results.append(libsvm.read_body(body, features, base).tolist())
+                results.append(bodies.read_body(body, features, base).tolist())
             except ValueError as error:
                 results.append((type(error), str(error)))
     try:
-        block = Block(body.removeprefix(libsvm_body.BYTE_ORDER_MARK), 1)
-        results.append(libsvm_body._plain_body(block, features, base).tolist())
+        block = Block(body.removeprefix(bodies.BYTE_ORDER_MARK), 1)
+        results.append(bodies._plain_body(block, features, base).tolist())
     except ValueError as error:
         results.append((type(error), str(error)))
     return results
 
 
 def body_rows(body: bytes, features: int, base: int) -> Any:
-    results = bodies(body, features, base)
+    results = three_ways(body, features, base)
     for result in results[1:]:
         np.testing.assert_equal(result, results[0])
     return results[0]
@@ -467,7 +468,7 @@ def test_a_base_of_zero_is_not_shifted() -> None:
 def test_too_large_an_index_is_counted(body: bytes, base: int, found: int) -> None:
     for size in (0, 1 << 30):
         with small_bodies_up_to(size), pytest.raises(ColumnCountError) as caught:
-            libsvm.read_body(body, 3, base)
+            bodies.read_body(body, 3, base)
         assert (caught.value.found, caught.value.expected) == (found, 3)
 
 
@@ -494,13 +495,13 @@ def test_a_fault_in_a_body_is_named(body: bytes, reason: str) -> None:
 @pytest.mark.parametrize("body", [b"", b"\xef\xbb\xbf"])
 def test_an_empty_body_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="the body holds no row"):
-        libsvm.read_body(body, 3, 1)
+        bodies.read_body(body, 3, 1)
 
 
 @pytest.mark.parametrize("size", [0, 1 << 30])
 def test_a_body_of_comments_is_refused(size: int) -> None:
     with small_bodies_up_to(size), pytest.raises(ValueError, match="comments and no row"):
-        libsvm.read_body(b"# 1:2\n#\n", 3, 1)
+        bodies.read_body(b"# 1:2\n#\n", 3, 1)
 
 
 @given(SOUP.filter(lambda body: body.strip()[:1] not in (b"", b"#")), st.integers(0, 1))
@@ -514,7 +515,7 @@ def test_readers_of_bodies_never_disagree(body: bytes, base: int) -> None:
 def test_a_large_body_is_read_in_blocks() -> None:
     rows = 100_000
     body = b"\n".join(b"" if row % 3 else b"1:%06d.25" % row for row in range(rows)) + b"\n"
-    found = libsvm.read_body(body * 3, 2, 1)
+    found = bodies.read_body(body * 3, 2, 1)
     assert found.shape == (3 * rows, 2)
     assert np.isnan(found[:, 1]).all()
     values = np.arange(rows, dtype=np.float64) + 0.25

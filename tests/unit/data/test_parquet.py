@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabular.contract.errors import UserError
-from tabular.data import parquet
 from tabular.data.batch import Batch
 from tabular.data.layout import Layout
+from tabular.data.parquet import files as parquet
 from tabular.data.source import Source
 
 PLAIN = Layout()

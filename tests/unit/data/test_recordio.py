@@ -22,9 +22,10 @@ from sagemaker.amazon.record_pb2 import Record
 from sagemaker.serializer_utils import write_numpy_to_dense_tensor, write_spmatrix_to_sparse_tensor
 
 from tabular.contract.errors import UserError
-from tabular.data import recordio, records
 from tabular.data.batch import Batch, ColumnCountError
 from tabular.data.layout import Layout
+from tabular.data.recordio import framing as recordio
+from tabular.data.recordio import records
 from tabular.data.source import Source
 
 NAN = float("nan")

@@ -250,3 +250,10 @@ def test_long_lists_of_names_are_cut(room: Room) -> None:
 
 def test_columns_without_rows_elsewhere_are_those_of_the_channel(room: Room) -> None:
     assert unite([filled(room, dense()).describe("train")], Path("/data")) == Columns(3)
+
+
+def test_rows_move_to_disk_when_asked(room: Room) -> None:
+    store = filled(room, dense(), dense(first=15))
+    store.spill()
+    assert (store.on_disk, store.taken, room.taken) == (True, 0, 0)
+    assert all_rows(store).tolist() == np.arange(30).reshape(10, 3).tolist()

@@ -18,7 +18,9 @@ from tabular.data.batch import Batch
 from tabular.data.columns import unite
 from tabular.data.store import Room, Store
 from tabular.training.hyperparameters import validate
-from tabular.training.matrices import MEBIBYTE, Memory, Plan, plan
+from tabular.training.matrices import Plan
+from tabular.training.memory import MEBIBYTE, Memory
+from tabular.training.planning import plan
 
 ROWS, COLUMNS = 3000, 5
 DRAW = np.random.default_rng(3)
@@ -72,8 +74,8 @@ def model(made: Store, chosen: Plan, **params: object) -> str:
         ({"tree_method": "approx"}, MUCH, "DMatrix in memory"),
         ({"booster": "gblinear"}, MUCH, "DMatrix in memory"),
         ({"updater": "grow_colmaker"}, MUCH, "DMatrix in memory"),
-        ({}, Memory(40_000), "ExtMemQuantileDMatrix on disk"),
-        ({"tree_method": "approx"}, Memory(40_000), "DMatrix on disk"),
+        ({}, Memory(200_000), "ExtMemQuantileDMatrix on disk"),
+        ({"tree_method": "approx"}, Memory(200_000), "DMatrix on disk"),
     ],
 )
 def test_kind_follows_settings_and_memory(
@@ -85,7 +87,7 @@ def test_kind_follows_settings_and_memory(
 
 def test_reason_names_what_is_needed_and_what_is_there(tmp_path: Path) -> None:
     assert planned(store(tmp_path), tmp_path).reason == (
-        "bins take about 0 MiB, training 0 MiB of 65,536 MiB"
+        "binning takes about 1 MiB, bins 0 MiB, training 1 MiB of 65,536 MiB"
     )
 
 
@@ -95,7 +97,7 @@ def test_rows_on_disk_are_streamed(tmp_path: Path) -> None:
 
 def test_exact_training_without_the_memory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="tree_method=exact needs the values themselves: about"):
-        planned(store(tmp_path), tmp_path, Memory(40_000), tree_method="exact")
+        planned(store(tmp_path), tmp_path, Memory(200_000), tree_method="exact")
 
 
 @pytest.mark.parametrize("size", [7, 100, ROWS])
@@ -111,7 +113,7 @@ def test_model_does_not_depend_on_blocks_nor_on_where_rows_are(
 @pytest.mark.parametrize("given", [{}, {"tree_method": "approx"}])
 def test_model_from_disk_is_that_from_memory(tmp_path: Path, given: Mapping[str, object]) -> None:
     made = store(tmp_path, 100)
-    there = model(made, planned(made, tmp_path, Memory(40_000), **given), **given)
+    there = model(made, planned(made, tmp_path, Memory(200_000), **given), **given)
     assert there == model(made, planned(made, tmp_path, **given), **given)
 
 

@@ -73,7 +73,8 @@ def gather(
         log.info("waiting for %s on port %d", shortened(leader.absent()), port)
         control, missing = leader, lambda: shortened(leader.absent())
     else:
-        link = connect(me, names, port, timeout_seconds, log)
+        address_of_leader = hosts.leader_address or hosts.leader
+        link = connect(me, names, address_of_leader, port, timeout_seconds, log)
         log.info("connected with %s, waiting for the other hosts", hosts.leader)
         control = Member(me, names, on_failure, silence_seconds, log, link)
         missing = _others

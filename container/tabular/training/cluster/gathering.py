@@ -58,11 +58,12 @@ def listen(interface: str, port: int, log: logging.Logger) -> socket.socket:
 def connect(
     me: str,
     names: Sequence[str],
+    address: str,
     port: int,
     timeout_seconds: float,
     log: logging.Logger,
 ) -> Link:
-    """Connect with the leader, ``names[0]``, and say who we are.
+    """Connect with the leader, ``names[0]`` at ``address``, and say who we are.
 
     Its name may not resolve yet and its port may not be open yet: both are tried again until
     ``timeout_seconds`` are over.
@@ -79,7 +80,7 @@ def connect(
         left = started + timeout_seconds - time.monotonic()
         try:
             connection = socket.create_connection(
-                (leader, port), max(0.1, min(left, CONNECT_SECONDS))
+                (address, port), max(0.1, min(left, CONNECT_SECONDS))
             )
             # Whoever has taken the connection is there: it may be paused, and answers later.
             connection.settimeout(max(1.0, left))
@@ -92,7 +93,7 @@ def connect(
         if now - started >= timeout_seconds:
             raise PlatformError(
                 f"host {leader} (the leader) did not come within {timeout_seconds:.0f} s "
-                f"({leader}:{port}: {problem}); its log says why, and cluster_timeout sets how "
+                f"({address}:{port}: {problem}); its log says why, and cluster_timeout sets how "
                 "long hosts wait"
             )
         if now >= next_line:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tabular.data import csv_body
 from tabular.data.batch import ColumnCountError
-from tabular.data.csv_text import DELIMITERS as DELIMITER_LIST
-from tabular.data.csv_text import delimiter_of
+from tabular.data.csv import bodies
+from tabular.data.csv.text import DELIMITERS as DELIMITER_LIST
+from tabular.data.csv.text import delimiter_of
 
 DELIMITERS = st.sampled_from(DELIMITER_LIST)
 LINE_ENDS = st.sampled_from(["\n", "\r\n"])
@@ -45,24 +45,24 @@ def matrices(
 
 @contextmanager
 def small_bodies_up_to(size: int) -> Iterator[None]:
-    before, csv_body.SMALL_BODY_BYTES = csv_body.SMALL_BODY_BYTES, size
+    before, bodies.SMALL_BODY_BYTES = bodies.SMALL_BODY_BYTES, size
     try:
         yield
     finally:
-        csv_body.SMALL_BODY_BYTES = before
+        bodies.SMALL_BODY_BYTES = before
 
 
 def read(body: bytes) -> list[list[float]]:
     """Read a body, expecting as many columns as its first line has commas, and one."""
     columns = body.strip(b"\r\n").partition(b"\n")[0].count(b",") + 1
-    return csv_body.read_body(body, columns).tolist()
+    return bodies.read_body(body, columns).tolist()
 
 
 def outcome(body: bytes, columns: int, size: int) -> list[list[str]] | str:
     with small_bodies_up_to(size):
         try:
             return [
-                [repr(cell) for cell in row] for row in csv_body.read_body(body, columns).tolist()
+                [repr(cell) for cell in row] for row in bodies.read_body(body, columns).tolist()
             ]
         except ValueError:
             return "refused"
@@ -106,7 +106,7 @@ def test_float32_survives_csv(
     assert callable(spelling)
     text = line_end.join(delimiter.join(map(spelling, row)) for row in matrix)
     with small_bodies_up_to(size):
-        values = csv_body.read_body(text.encode(), len(matrix[0]))
+        values = bodies.read_body(text.encode(), len(matrix[0]))
     np.testing.assert_array_equal(values, np.array(matrix, np.float32))
 
 
@@ -118,27 +118,27 @@ def test_broken_cell_of_a_body_is_named(matrix: list[list[float]], data: st.Data
     cells[row][column] = "female"
     body = "\n".join(",".join(line) for line in cells).encode()
     with pytest.raises(
-        csv_body.CsvError, match=f"^line {row + 1}, column {column + 1}: 'female' is not"
+        bodies.CsvError, match=f"^line {row + 1}, column {column + 1}: 'female' is not"
     ):
         read(body)
 
 
 def test_blank_line_before_a_broken_cell_is_not_blamed() -> None:
     # In a single column an empty line is a missing value.
-    with pytest.raises(csv_body.CsvError, match="line 3, column 1: 'x' is not a number"):
+    with pytest.raises(bodies.CsvError, match="line 3, column 1: 'x' is not a number"):
         read(b"1\n\nx")
 
 
 @pytest.mark.parametrize("body", [b"", b"\n", b" ", b"\xef\xbb\xbf", b"\r\n\r\n"])
 def test_body_without_a_row_is_refused(body: bytes) -> None:
-    with pytest.raises(csv_body.CsvError, match="the body holds no row"):
+    with pytest.raises(bodies.CsvError, match="the body holds no row"):
         read(body)
 
 
 @pytest.mark.parametrize("size", [-1, 1 << 20], ids=["pyarrow", "python"])
 def test_other_number_of_columns_is_refused(size: int) -> None:
     with small_bodies_up_to(size), pytest.raises(ColumnCountError):
-        csv_body.read_body(b"1,2", 3)
+        bodies.read_body(b"1,2", 3)
 
 
 @pytest.mark.parametrize("body", [b"1,2\n", b"1,2\r\n", b"\n1,2", b"\xef\xbb\xbf1,2", b"1, 2"])
@@ -151,23 +151,23 @@ def test_empty_cells_are_missing() -> None:
 
 
 def test_ragged_row_of_a_body_is_named() -> None:
-    with pytest.raises(csv_body.CsvError, match="line 2 has 1 cells, the first row has 2"):
+    with pytest.raises(bodies.CsvError, match="line 2 has 1 cells, the first row has 2"):
         read(b"1,2\n3")
 
 
 def test_byte_that_is_not_utf_8_is_named() -> None:
-    with pytest.raises(csv_body.CsvError, match="line 1: byte 3 is not UTF-8"):
+    with pytest.raises(bodies.CsvError, match="line 1: byte 3 is not UTF-8"):
         read(b"1,\xff")
 
 
 def test_large_body_is_read_whole() -> None:
     body = b"1.5,2\n" * 20_000
-    assert csv_body.read_body(body, 2).shape == (20_000, 2)
+    assert bodies.read_body(body, 2).shape == (20_000, 2)
 
 
 def test_row_longer_than_a_block_is_read() -> None:
-    cell = b"1." + b"5" * (csv_body.BLOCK_BYTES // 1000)
-    assert csv_body.read_body(b",".join([cell] * 1100), 1100).shape == (1, 1100)
+    cell = b"1." + b"5" * (bodies.BLOCK_BYTES // 1000)
+    assert bodies.read_body(b",".join([cell] * 1100), 1100).shape == (1, 1100)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ CODES = {1: {"red": 0, "light, blue": 1, "7": 2}}
 
 
 def with_categories(body: str) -> list[list[str]]:
-    return [[str(cell) for cell in row] for row in csv_body.read_body(body.encode(), 3, CODES)]
+    return [[str(cell) for cell in row] for row in bodies.read_body(body.encode(), 3, CODES)]
 
 
 def test_text_of_a_category_column_becomes_its_code() -> None:
@@ -213,18 +213,18 @@ def test_category_that_the_model_does_not_know_is_missing(cell: str) -> None:
     ],
 )
 def test_fault_of_a_body_with_categories_is_named(body: str, words: str) -> None:
-    with pytest.raises(csv_body.CsvError, match=words):
+    with pytest.raises(bodies.CsvError, match=words):
         with_categories(body)
 
 
 def test_byte_that_is_not_utf_8_is_named_with_categories() -> None:
-    with pytest.raises(csv_body.CsvError, match="line 1: byte 3 is not UTF-8"):
-        csv_body.read_body(b"1,\xff,2", 3, CODES)
+    with pytest.raises(bodies.CsvError, match="line 1: byte 3 is not UTF-8"):
+        bodies.read_body(b"1,\xff,2", 3, CODES)
 
 
 def test_other_number_of_columns_is_refused_with_categories() -> None:
     with pytest.raises(ColumnCountError):
-        csv_body.read_body(b"1,red", 3, CODES)
+        bodies.read_body(b"1,red", 3, CODES)
 
 
 @given(matrices(SPELLINGS))  # type: ignore[arg-type]
@@ -233,11 +233,11 @@ def test_categories_elsewhere_leave_numbers_alone(matrix: list[list[str]]) -> No
     text = "\n".join(",".join([*row, "red"]) for row in matrix)
     columns = len(matrix[0])
     try:
-        expected = csv_body.read_body(plain.encode(), columns) if columns > 1 else None
+        expected = bodies.read_body(plain.encode(), columns) if columns > 1 else None
     except ValueError:
         with pytest.raises(ValueError, match="line"):
-            csv_body.read_body(text.encode(), columns + 1, {columns: {"red": 0}})
+            bodies.read_body(text.encode(), columns + 1, {columns: {"red": 0}})
         return
     if expected is not None:
-        values = csv_body.read_body(text.encode(), columns + 1, {columns: {"red": 0}})
+        values = bodies.read_body(text.encode(), columns + 1, {columns: {"red": 0}})
         np.testing.assert_array_equal(values[:, :-1], expected)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tabular.data.batch import ColumnCountError, Floats
-from tabular.data.messages import (
+from tabular.data.recordio.messages import (
     FLOAT32,
     FLOAT64,
     KEYS,
@@ -25,7 +25,7 @@ from tabular.data.messages import (
     VALUES_BYTES,
     RecordError,
 )
-from tabular.data.records import Integers, find_fields
+from tabular.data.recordio.records import Integers, find_fields
 
 Unsigned = npt.NDArray[np.uint64]
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from tabular.data.libsvm_lines import LARGEST_GROUP, LARGEST_INDEX
+from tabular.data.libsvm.lines import LARGEST_GROUP, LARGEST_INDEX
 
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from tabular.data.messages import (
+from tabular.data.recordio.messages import (
     COLUMNS,
     KEYS,
     KIND,

@@ -14,8 +14,8 @@ import numpy as np
 
 from tabular.data.batch import ColumnCountError, Floats
 from tabular.data.blocks import Block, blocks_of
-from tabular.data.libsvm_lines import blank, row_of
-from tabular.data.libsvm_tokens import BLOCK_BYTES, tokens_of
+from tabular.data.libsvm.lines import blank, row_of
+from tabular.data.libsvm.tokens import BLOCK_BYTES, tokens_of
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Below this a body is read by plain Python: importing pyarrow takes 40 MB in each worker.

@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 import numpy as np
 
-from tabular.data.csv_text import MISSING, cells_of, number_of, shown
+from tabular.data.csv.text import MISSING, cells_of, number_of, shown, too_many
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 WHOLE = re.compile(r"[ \t]*-?[0-9]+[ \t]*")
@@ -81,6 +81,9 @@ def fault(
                 f"line {number} has a carriage return (\\r) inside; end lines with \\n or \\r\\n, "
                 "and keep line ends out of cells"
             )
+        many = too_many(text, delimiter)
+        if many:
+            return f"line {number} {many}"
         try:
             cells = cells_of(text, delimiter)
         except csv.Error:

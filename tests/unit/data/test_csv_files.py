@@ -15,11 +15,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tabular.contract.errors import UserError
-from tabular.data import csv, csv_blocks
 from tabular.data.batch import Batch
-from tabular.data.csv_body import read_body
-from tabular.data.csv_faults import Column, Kind, fault
-from tabular.data.csv_text import DELIMITERS, cells_of
+from tabular.data.csv import files as csv
+from tabular.data.csv import parsing
+from tabular.data.csv.bodies import read_body
+from tabular.data.csv.faults import Column, Kind, fault
+from tabular.data.csv.text import DELIMITERS, cells_of
 from tabular.data.layout import Layout
 from tabular.data.source import Source
 
@@ -281,7 +282,7 @@ def test_file_is_refused(tmp_path: Path, content: str | bytes, words: str) -> No
 def test_refusal_without_a_known_fault_names_the_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_blocks, "fault", lambda *_, **__: None)
+    monkeypatch.setattr(parsing, "fault", lambda *_, **__: None)
     message = refusal(write(tmp_path, "1,2\n3,x\n"))
     assert "data.csv is not CSV, in line 1 or after: In CSV column #1: Row #2:" in message
 

@@ -22,12 +22,10 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats, Sparse
 from tabular.data.blocks import Block, blocks_of, in_order
 from tabular.data.layout import Layout
-from tabular.data.libsvm_body import BYTE_ORDER_MARK, read_body
-from tabular.data.libsvm_lines import LineError, blank, rows_of, uneven
-from tabular.data.libsvm_tokens import BLOCK_BYTES, Integers, tokens_of
+from tabular.data.libsvm.bodies import BYTE_ORDER_MARK
+from tabular.data.libsvm.lines import LineError, blank, rows_of, uneven
+from tabular.data.libsvm.tokens import BLOCK_BYTES, Integers, tokens_of
 from tabular.data.source import Source
-
-__all__ = ["CONTENT_TYPES", "NAME", "read_body", "read_file"]
 
 NAME = "libsvm"
 CONTENT_TYPES = ("text/libsvm", "text/x-libsvm", "libsvm")

@@ -17,14 +17,15 @@ from pathlib import Path
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
 from tabular.data.blocks import Block, blocks_of, in_order
-from tabular.data.csv_blocks import Parser, is_blank, text_columns
-from tabular.data.csv_faults import ENCODE, Column, Kind
-from tabular.data.csv_text import (
+from tabular.data.csv.faults import ENCODE, Column, Kind
+from tabular.data.csv.parsing import Parser, is_blank, text_columns
+from tabular.data.csv.text import (
     BYTE_ORDER_MARK,
     cells_of,
     delimiter_of,
     number_of,
     shown,
+    too_many,
 )
 from tabular.data.layout import Layout
 from tabular.data.roles import Roles, by_name, by_place
@@ -137,6 +138,9 @@ def _opening(path: Path, number: int, line: bytes, named: bool) -> tuple[str, li
             f"{path} line {number} is {shown(text)}: no delimiter (comma, tab, semicolon, bar or "
             "space) found; expected the label and the features on each line"
         )
+    many = too_many(text, delimiter)
+    if many:
+        raise UserError(f"{path} line {number} {many}")
     if named:
         return delimiter, _header(path, number, text, delimiter)
     try:
@@ -214,6 +218,8 @@ def _cure(stated: str | None, open_to_text: bool, layout: Layout) -> str:
         )
     if stated is not None:
         return f"feature_types has {stated} for this column; give c to a category"
-    if layout.named and not layout.categorical:
+    if layout.categorical:
+        return "without a header a category is c in feature_types, or encode it"
+    if layout.named:
         return "set enable_categorical=true to take text for categories, or encode it"
     return ENCODE

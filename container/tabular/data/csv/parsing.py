@@ -15,8 +15,8 @@ import numpy.typing as npt
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats
 from tabular.data.blocks import Block
-from tabular.data.csv_faults import Column, Kind, fault
-from tabular.data.csv_text import MISSING, number_of
+from tabular.data.csv.faults import Column, Kind, fault
+from tabular.data.csv.text import MISSING, number_of
 from tabular.data.roles import Roles
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
 from tabular.data.layout import Layout
-from tabular.data.parquet_rows import Rows
+from tabular.data.parquet.rows import Rows
 from tabular.data.source import GZIP, MAGIC_BYTES, ZSTANDARD, Source, unreadable
 
 NAME = "parquet"

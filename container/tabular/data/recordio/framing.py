@@ -18,10 +18,10 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats, Sparse
 from tabular.data.blocks import BLOCK_BYTES, in_order
 from tabular.data.layout import Layout
-from tabular.data.messages import RecordError
-from tabular.data.records import Integers
+from tabular.data.recordio.messages import RecordError
+from tabular.data.recordio.records import Integers
+from tabular.data.recordio.tensors import NO_VALUES, Rows, other_width, read_rows, unlike
 from tabular.data.source import Source, unreadable
-from tabular.data.tensors import NO_VALUES, Rows, other_width, read_rows, unlike
 
 NAME = "recordio-protobuf"
 CONTENT_TYPES = ("application/x-recordio-protobuf", "recordio-protobuf")

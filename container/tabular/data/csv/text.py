@@ -8,12 +8,23 @@ import csv
 # hide text cells. float() and pyarrow read every other spelling of nan.
 MISSING = ("", "nan", "NaN", "NAN")
 DELIMITERS = (",", "\t", ";", "|", " ")
+# More cells are a text without line ends. They are counted before they are made into a list,
+# which takes twenty times the line's size.
+MOST_CELLS = 1_000_000
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def delimiter_of(line: str) -> str | None:
     """Find the delimiter of a line, or None when there is a single cell."""
     return next((candidate for candidate in DELIMITERS if candidate in line), None)
+
+
+def too_many(line: str, delimiter: str) -> str | None:
+    """Say that a line has more cells than a row can have, or None."""
+    cells = line.count(delimiter) + 1
+    if cells <= MOST_CELLS:
+        return None
+    return f"has {cells:,} cells, expected at most {MOST_CELLS:,}; lines end in LF or CR LF"
 
 
 def cells_of(line: str, delimiter: str) -> list[str]:

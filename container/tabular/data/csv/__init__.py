@@ -1,0 +1,6 @@
+"""CSV: training files (``files``), requests (``bodies``), and the words for what is wrong."""
+
+from tabular.data.csv.bodies import read_body
+from tabular.data.csv.files import CONTENT_TYPES, NAME, read_file
+
+__all__ = ["CONTENT_TYPES", "NAME", "read_body", "read_file"]

@@ -1,0 +1,11 @@
+"""RecordIO-protobuf: frames (``framing``), protobuf (``messages``, ``records``), ``tensors``."""
+
+from tabular.data.recordio.framing import (
+    CONTENT_TYPES,
+    MAGIC_BYTES,
+    NAME,
+    read_body,
+    read_file,
+)
+
+__all__ = ["CONTENT_TYPES", "MAGIC_BYTES", "NAME", "read_body", "read_file"]

@@ -1,0 +1,117 @@
+"""The process that starts one for each GPU: which reason and which exit code it hands on."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from tabular.commands import workers
+from tabular.commands.failures import Report
+from tabular.commands.workers import run_workers
+from tabular.contract.termination import Termination
+
+# What a worker is told; then what it does, by its place.
+PROLOGUE = """
+import json, os, signal, sys, time
+told = json.loads(os.environ["TABULAR_WORKER"])
+place = told["place"]
+def say(line, heard):
+    os.write(told["report"], json.dumps(
+        {"line": line, "details": "", "exit_code": 3, "expected": True, "heard": heard}
+    ).encode())
+"""
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, code: str, count: int = 2, stop: bool = False
+) -> Report | None:
+    monkeypatch.setattr(workers, "COMMAND", (sys.executable, "-c", PROLOGUE + code))
+    termination = Termination(lambda message: None)
+    if stop:
+        termination.requested.set()
+    return run_workers(["cpu"] * count, True, termination)
+
+
+def _masked(monkeypatch: pytest.MonkeyPatch, code: str) -> Report | None:
+    """Stop the workers; SIGTERM is blocked as ``Termination.listen`` does, in this thread alone."""
+    result: list[Report | None] = []
+
+    def stopped() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        result.append(run(monkeypatch, code, stop=True))
+
+    thread = threading.Thread(target=stopped)
+    thread.start()
+    thread.join(60)
+    return result[0]
+
+
+def test_all_that_end_well_are_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "sys.exit(0)") is None
+
+
+def test_each_is_told_its_place_and_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = 'say(f\'{place} of {told["count"]} on {told["device"]}\', False); sys.exit(place)'
+    told = run(monkeypatch, code)
+    assert told is not None
+    assert (told.line, told.exit_code) == ("1 of 2 on cpu", 1)
+
+
+def test_own_reason_goes_before_one_that_was_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "time.sleep(place); say(f'reason of {place}', place == 0); sys.exit(2)"
+    told = run(monkeypatch, code)
+    assert told is not None
+    assert told.line == "reason of 1"
+
+
+def test_first_of_two_own_reasons_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "time.sleep(1 - place); say(f'reason of {place}', False); sys.exit(5 + place)"
+    told = run(monkeypatch, code)
+    assert told is not None
+    assert (told.line, told.exit_code) == ("reason of 1", 6)
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("os.abort()", "GPU 0 (cpu) was killed by SIGABRT; see the log"),
+        ("os.kill(os.getpid(), 9)", "GPU 0 (cpu) was killed by SIGKILL; out of memory? Use an"),
+        ("sys.exit(7)", "GPU 0 (cpu) ended with exit code 7 without a reason; see the log"),
+    ],
+)
+def test_end_without_a_reason_is_named(
+    monkeypatch: pytest.MonkeyPatch, code: str, line: str
+) -> None:
+    told = run(monkeypatch, code, 1)
+    assert told is not None
+    assert told.line.startswith("PlatformError: the process of ")
+    assert line in told.line
+    assert told.exit_code == 3
+
+
+def test_those_that_do_not_end_after_a_failure_are_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers, "LEAVE_SECONDS", 0.3)
+    begin = time.monotonic()
+    told = run(monkeypatch, "time.sleep(60 * place); say('x', False); sys.exit(1)")
+    assert told is not None
+    assert told.line == "x"
+    assert time.monotonic() - begin < 30
+
+
+def test_sigterm_comes_to_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {15}); signal.sigwait({15})\n"
+        "again = signal.sigtimedwait({15}, 0.5); sys.exit(9 if again else 0)"
+    )
+    assert _masked(monkeypatch, code) is None
+
+
+def test_model_that_one_has_saved_after_sigterm_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "say('saving did not end', False); sys.exit(143 * place)"
+    assert _masked(monkeypatch, code) is None
