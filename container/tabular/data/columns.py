@@ -8,7 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tabular.contract.errors import UserError
+from tabular.data.batch import Floats
 
 
 @dataclass(frozen=True)
@@ -86,3 +89,11 @@ def listed(names: Sequence[str]) -> str:
     """Write column names for a message."""
     shown = ", ".join(name[:40] for name in names[:8]) or "without names"
     return f"{shown}, ... ({len(names)} in all)" if len(names) > 8 else shown
+
+
+def translated(codes: Floats, table: Floats) -> Floats:
+    """Look codes up in a table of other codes; missing ones stay missing."""
+    known = ~np.isnan(codes)
+    result = np.full_like(codes, np.nan)
+    result[known] = table[codes[known].astype(np.int64)]
+    return result

@@ -94,3 +94,10 @@ class Disk:
             f"({error.strerror or error}); give the job a larger volume (volume_size), or an "
             "instance type with more memory"
         )
+
+
+def size_of(features: Any) -> int:
+    """Count the bytes that features take in memory, dense or CSR."""
+    if isinstance(features, np.ndarray):
+        return features.nbytes
+    return int(features.data.nbytes + features.indices.nbytes + features.indptr.nbytes)

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats, Sparse
-from tabular.data.columns import Columns, listed
-from tabular.data.disk import Disk
+from tabular.data.columns import Columns, listed, translated
+from tabular.data.disk import Disk, size_of
 
 
 @dataclass
@@ -261,7 +261,7 @@ class Store:
         for column, texts in batch.categories.items():
             known = self.categories[column]
             codes = np.array([known.setdefault(text, len(known)) for text in texts], np.float32)
-            features[:, column] = _translated(features[:, column], codes)
+            features[:, column] = translated(features[:, column], codes)
         return features
 
     def _kept(self, last: bool) -> Iterator[Any]:
@@ -285,26 +285,13 @@ class Store:
         piece = np.array(piece)
         for column, place in columns.codes.items():
             codes = np.array([place[text] for text in self.categories[column]], np.float32)
-            piece[:, column] = _translated(piece[:, column], codes)
+            piece[:, column] = translated(piece[:, column], codes)
         return piece
 
     def _keep(self, features: Any) -> None:
-        size = _size(features)
+        size = size_of(features)
         if self._disk is None and self._room.take(size):
             self._taken += size
             self._chunks.append(features)
             return
         self.spill().write(features)
-
-
-def _translated(codes: Floats, table: Floats) -> Floats:
-    known = ~np.isnan(codes)
-    result = np.full_like(codes, np.nan)
-    result[known] = table[codes[known].astype(np.int64)]
-    return result
-
-
-def _size(features: Any) -> int:
-    if isinstance(features, np.ndarray):
-        return features.nbytes
-    return int(features.data.nbytes + features.indices.nbytes + features.indptr.nbytes)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TypeAlias
 
 import pytest
@@ -16,43 +15,6 @@ Jobs: TypeAlias = Callable[[int], Job]
 # No training here comes to its end by itself.
 ENDLESS = ("--rounds", "1000000")
 WORDLESS = "ended without a word: killed, or out of memory"
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Iterator[Jobs]:
-    jobs: list[Job] = []
-
-    def make(count: int) -> Job:
-        jobs.append(Job(tmp_path, count))
-        return jobs[-1]
-
-    yield make
-    for made in jobs:
-        made.end()
-
-
-def test_killed_host_ends_all_others_with_its_name(job: Jobs) -> None:
-    hosts = job(3)
-    hosts.start_all(*ENDLESS)
-    hosts.until("round")
-    hosts.signal("algo-2", signal.SIGKILL)
-    killed = time.monotonic()
-    assert hosts.codes() == {"algo-1": 3, "algo-2": -9, "algo-3": 3}
-    assert time.monotonic() - killed < 5
-    for name in ("algo-1", "algo-3"):
-        assert hosts.reason(name).startswith(f"PlatformError: host algo-2 {WORDLESS}")
-
-
-def test_killed_leader_ends_all_others_with_its_name(job: Jobs) -> None:
-    hosts = job(3)
-    hosts.start_all(*ENDLESS)
-    hosts.until("round")
-    hosts.signal("algo-1", signal.SIGKILL)
-    killed = time.monotonic()
-    assert hosts.codes() == {"algo-1": -9, "algo-2": 3, "algo-3": 3}
-    assert time.monotonic() - killed < 5
-    for name in ("algo-2", "algo-3"):
-        assert hosts.reason(name).startswith(f"PlatformError: host algo-1 (the leader) {WORDLESS}")
 
 
 def test_killed_leader_without_data_ends_the_training_of_the_others(job: Jobs) -> None:
@@ -154,14 +116,6 @@ def test_error_amid_training_reaches_all_and_keeps_its_exit_code(job: Jobs, culp
     for name in hosts.names:
         told = f"host {culprit} failed: " if name != culprit else ""
         assert hosts.reason(name) == f"AlgorithmError: {told}round 20 went wrong"
-
-
-def test_error_of_xgboost_on_one_host_reaches_all(job: Jobs) -> None:
-    hosts = job(2)
-    hosts.start_all(*ENDLESS, algo_2=("--fail", "boost"))
-    assert hosts.codes() == {"algo-1": 2, "algo-2": 2}
-    assert "host algo-2 failed: XGB train call failed:" in hosts.reason("algo-1")
-    assert hosts.reason("algo-2").startswith("AlgorithmError: XGB train call failed:")
 
 
 def test_value_too_long_to_exchange_is_refused(job: Jobs) -> None:

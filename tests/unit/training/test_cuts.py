@@ -223,9 +223,3 @@ def test_xgboost_sketches_where_cuts_can_not_be_shared(
     assert "the model differs a little" in logged
     assert f"cuts of a single host: {ROWS} rows" not in logged
     assert difference(alone(tmp_path / "alone"), booster) > TOLERANCE
-
-
-def test_folds_are_left_to_xgboost(tmp_path: Path) -> None:
-    given = {"_kfold": 2, "num_round": 1}, "text/csv"
-    _, logged = together(shards(tmp_path, csv(), 2, *given))
-    assert "cuts of a single host" not in logged

@@ -98,12 +98,6 @@ def test_fault_in_the_data_is_told_once(folder: JobFolder, start: Start) -> None
     assert job.errors.splitlines()[-1] == job.reason
 
 
-def test_fewer_rows_than_gpus_are_trained_on(folder: JobFolder, start: Start) -> None:
-    folder.data("train", "".join(ROWS.splitlines(keepends=True)[:20]))
-    finish(start(2))
-    assert load_models(folder.root / "model")[0][0].num_boosted_rounds() == 5
-
-
 def test_checkpoint_is_gone_on_from(folder: JobFolder, start: Start) -> None:
     checkpoints = folder.root / "checkpoints"
     folder.config("checkpointconfig.json", {"LocalPath": str(checkpoints)})
@@ -143,16 +137,6 @@ def test_sigterm_while_the_processes_start_is_not_lost(start: Start) -> None:
     assert job.code() == 143, job.errors
     assert "stopped by SIGTERM" in job.reason
     assert job.errors.count("stopped by SIGTERM") == 1
-
-
-def test_interruption_ends_all(folder: JobFolder, start: Start) -> None:
-    job = start(2, **LONG)
-    job.until_training()
-    workers = job.workers()
-    job.process.send_signal(signal.SIGINT)
-    assert job.code() == 130
-    assert job.errors.splitlines()[-1] == "interrupted; no model was saved"
-    assert not any(Path(f"/proc/{pid}").exists() for pid in workers.values())
 
 
 def test_process_that_is_killed_is_named(folder: JobFolder, start: Start) -> None:
