@@ -93,14 +93,18 @@ CHANNELS = {
         "check the channel's S3 prefix",
         channels={"train": {"data.csv": ""}},
     ),
-    "only empty lines": data("\n\n\n", "line 1", cure="expected the label"),
+    "only empty lines": Mistake(
+        ("No data in training channel path /opt/ml/input/data/train", "hold no row"),
+        "check the channel's S3 prefix",
+        channels={"train": {"data.csv": "\n\n\n"}},
+    ),
     "empty validation channel": Mistake(
         ("No data in validation channel path /opt/ml/input/data/validation",),
         "check the channel's S3 prefix",
         channels={**BOTH, "validation": {}},
     ),
     "files with different columns": Mistake(
-        ("/opt/ml/input/data/train/b.csv has 2 feature columns", "a.csv has 4"),
+        ("/opt/ml/input/data/train/b.csv has 2 feature columns", "the files before it have 4"),
         "all files of a channel need the same columns",
         channels={"train": {"a.csv": TRAIN, "b.csv": "1,2,3\n"}},
     ),
@@ -111,9 +115,9 @@ CHANNELS = {
     ),
     "wrong content type": channel(
         "channel 'train'",
-        "text/libsvm is not an accepted",
+        "image/png is not an accepted",
         cure="text/csv",
-        ContentType="text/libsvm",
+        ContentType="image/png",
     ),
     "label_size of 2": channel(
         "channel 'train'",
@@ -121,10 +125,12 @@ CHANNELS = {
         cure="label_size must be equal to 1",
         ContentType="text/csv;label_size=2",
     ),
-    "Pipe mode": channel(
-        "channel 'train' has TrainingInputMode Pipe",
-        cure="use File or FastFile",
+    "Pipe mode of LIBSVM": channel(
+        "Pipe mode not supported for LibSVM",
+        "channel 'train'",
+        cure="use FastFile",
         TrainingInputMode="Pipe",
+        ContentType="text/libsvm",
     ),
 }
 
@@ -169,7 +175,7 @@ DATA = {
     "not UTF-8": data(
         with_line(7, "1,2,3,é,5").encode("latin-1"), "line 7", "not UTF-8", cure="save .* as UTF-8"
     ),
-    "gzip file": data(bytes.fromhex("1f8b0800000000000003"), cure="save .* UTF-8"),
+    "gzip file": data(bytes.fromhex("1f8b0800000000000003"), cure="mend it, or take it out"),
     "parquet file": data(b"PAR1\x15\x04\x15\x00\x15\x00", cure="save it as CSV in UTF-8"),
     "label outside [0,1]": data(
         with_line(8, "2,2,3,4,5"),
@@ -262,11 +268,6 @@ CONFIGURATION = {
     ),
     "relative folder of checkpoints": config(
         "checkpointconfig", '{"LocalPath": "x"}', "LocalPath", cure="expected an absolute path"
-    ),
-    "two hosts": Mistake(
-        ("2 hosts (algo-1, algo-2)",),
-        "set instance_count=1",
-        files={"input/config/resourceconfig.json": resources(hosts=["algo-1", "algo-2"])},
     ),
 }
 

@@ -27,6 +27,7 @@ SPOKEN = {"train": "training"}
 # The suffixes of a channel's FIFOs count its epochs. The rows are kept, so one epoch will do.
 EPOCH = 0
 LOOKED_AT_BYTES = 1 << 16
+BROKEN_STREAM = (OSError, EOFError, zlib.error)  # gzip has the last two
 
 Check = Callable[[Batch, Path], None]
 
@@ -104,8 +105,11 @@ def _format(channel: Channel, paths: list[Path]) -> Format:
         )
     if not paths:
         return FORMATS[0]
-    with Source(paths[0]).open() as stream:
-        form = guess(stream.read(LOOKED_AT_BYTES))
+    try:
+        with Source(paths[0]).open() as stream:
+            form = guess(stream.read(LOOKED_AT_BYTES))
+    except BROKEN_STREAM as error:
+        raise unreadable(paths[0], error) from error
     log.info("channel '%s' has no ContentType: %s looks like %s", channel.name, paths[0], form.name)
     return form
 
@@ -133,7 +137,7 @@ def _batches(form: Format, source: Source, layout: Layout, threads: int) -> Iter
         yield from form.read_file(source, layout, threads)
     except LineTooLongError as error:
         raise UserError(f"{source.path} {error}") from error
-    except (OSError, EOFError, zlib.error) as error:  # gzip has the last two
+    except BROKEN_STREAM as error:
         raise unreadable(source.path, error) from error
 
 

@@ -124,6 +124,8 @@ def boost(
                 break
     except xgboost.core.XGBoostError as error:
         raise blame(error) from error
+    except ValueError as error:  # a constraint that names a column which is not there
+        raise UserError(f"XGBoost refuses the hyperparameters: {error}") from error
     return booster
 
 

@@ -63,6 +63,9 @@ def cross_validate(
     for repeat, numbers in enumerate(deal):
         for fold in range(num_folds):
             held_out = numbers == fold
+            log.info(
+                "repetition %d of %d, fold %d of %d", repeat + 1, len(deal), fold + 1, num_folds
+            )
             fitted = trainer.fit(
                 {TRAIN: _parts(stores, ~held_out), VALIDATION: _parts(stores, held_out)},
                 name=f"model-{len(boosters)}",

@@ -24,7 +24,7 @@ def shown(text: str) -> str:
 
 def suggestion(name: str, known: Sequence[str]) -> str:
     """Offer the nearest known name, for an error message."""
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(name.lower(), known, n=1)
     return f". Did you mean {close[0]}?" if close else ""
 
 

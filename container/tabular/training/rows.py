@@ -155,9 +155,26 @@ def seal(
     columns = unite(sorted(parts, key=lambda part: part["name"] != TRAIN), folder)
     for store in stores.values():
         store.seal(columns)
+    for column, texts in columns.categories.items():
+        name = columns.names[column] if columns.names else f"number {column + 1}"
+        numbers = sum(map(_is_number, texts))
+        log.info("feature column '%s' has %d categories", name, len(texts))
+        if 2 * numbers > len(texts) > numbers:
+            odd = next(text for text in texts if not _is_number(text))
+            log.warning(
+                "column '%s' is text because of cells such as %r; most are numbers", name, odd[:40]
+            )
     if columns.base:
         log.info("the indices of the LIBSVM files start from 1")
     return columns
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def scratch_folder(job: TrainingJob) -> Path:

@@ -21,7 +21,7 @@ from tabular.training.matrices import Part, Plan
 from tabular.training.metric_lines import MetricsFile, metric_line
 from tabular.training.metrics import native
 from tabular.training.rows import TRAIN, VALIDATION
-from tabular.training.stopping import EarlyStopping, best_of
+from tabular.training.stopping import BEST_ITERATION, BEST_SCORE, EarlyStopping, best_of
 from tabular.training.timing import Timing
 
 log = logging.getLogger(__name__)
@@ -121,6 +121,13 @@ class Trainer:
         whole = boost(course, matrices[TRAIN], start)
         booster = best_of(whole, sliceable=self.sliceable)
         last = booster.num_boosted_rounds() - 1
+        if course.stopping:
+            log.info(
+                "early stopping: round %s is the best of %d (%s)",
+                whole.attr(BEST_ITERATION),
+                whole.num_boosted_rounds(),
+                whole.attr(BEST_SCORE),
+            )
         # A resumed job has not seen the metrics of the rounds before.
         metrics = history.get(last) or evaluator.evaluate(booster, last)
         return Fitted(booster, metrics, matrices.get(VALIDATION))

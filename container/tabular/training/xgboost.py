@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import logging
-import platform
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TextIO, cast
 
 import numpy as np
 import xgboost
 from xgboost import collective
 
-import tabular
-from tabular.artifact.booster import objective_of, save_manifest, save_models
 from tabular.artifact.files import require_writable
-from tabular.artifact.manifest import Manifest
 from tabular.contract.channels import Channel
 from tabular.contract.environment import RESERVED_PREFIX
 from tabular.contract.errors import JobError, UserError
@@ -47,6 +42,7 @@ from tabular.training.rows import (
     scratch_folder,
     seal,
 )
+from tabular.training.saving import save_artifact
 from tabular.training.timing import Timing
 from tabular.training.trainer import Trainer
 
@@ -107,7 +103,8 @@ def train(run: Run) -> Sequence[str]:
             tracker_port=tracker_port,
         )
     run.termination.farewell = cluster.stopping
-    with cluster:
+    # Once a host has trained, SIGTERM no longer cuts it off: the others still need it to end well.
+    with ExitStack() as ending, cluster:
         _require_gpu(settings, run.machine)
         require_writable(run.job.paths.model)
         channels = choose_channels(run.job)
@@ -115,7 +112,7 @@ def train(run: Run) -> Sequence[str]:
             devices = run.devices or devices_of(settings, run.machine)
             if agreed_devices(devices, settings, channels, cluster):
                 return devices
-        _train(run, settings, channels, cluster)
+        _train(run, settings, channels, cluster, ending)
     log.info("time: %s", run.timing)
     return ()
 
@@ -156,7 +153,13 @@ def _require_gpu(settings: Settings, machine: Machine) -> None:
         )
 
 
-def _train(run: Run, settings: Settings, channels: Mapping[str, Channel], cluster: Cluster) -> None:
+def _train(
+    run: Run,
+    settings: Settings,
+    channels: Mapping[str, Channel],
+    cluster: Cluster,
+    ending: ExitStack,
+) -> None:
     job, timing = run.job, run.timing
     memory = Memory(run.machine.memory)
     nthread = settings.params.get("nthread", run.machine.cpus)
@@ -201,7 +204,7 @@ def _train(run: Run, settings: Settings, channels: Mapping[str, Channel], cluste
                 folder = channels[TRAIN].path
                 with timing.stage("bin"):
                     cuts = single_host_cuts(stores[TRAIN], folder, chosen, memory, scratch)
-            _fit_and_save(run, settings, stores, columns, chosen, nthread, cuts)
+            _fit_and_save(run, settings, stores, columns, chosen, nthread, cuts, ending)
 
 
 def _agreed_plan(
@@ -224,10 +227,11 @@ def _fit_and_save(
     chosen: Plan,
     nthread: int,
     cuts: xgboost.DMatrix | None,
+    ending: ExitStack,
 ) -> None:
     def save(boosters: Sequence[xgboost.Booster], metrics: Mapping[str, float]) -> None:
         with run.timing.stage("save"):
-            _save(run.job, settings, columns, boosters, metrics)
+            save_artifact(run.job, settings, columns, boosters, metrics)
 
     trainer = Trainer(
         placed(settings, run.worker),
@@ -240,60 +244,17 @@ def _fit_and_save(
         run.timing,
         cuts=cuts,
     )
-    with ExitStack() as stack:
-        if settings.save_model_on_termination == "true":
-            stack.enter_context(run.termination.deferred())
-            if settings.kfold is None:
-                trainer.keep = lambda booster: save([booster], {})
+    if settings.save_model_on_termination == "true":
+        ending.enter_context(run.termination.deferred())
         if settings.kfold is None:
-            fitted = trainer.fit({name: [(store, None)] for name, store in stores.items()})
-            boosters, metrics = [fitted.booster], fitted.metrics
-        else:
-            boosters, metrics = cross_validate(trainer, stores, run.job.paths.output_data)
-        if collective.get_rank() == 0:
-            with run.termination.deferred():
-                save(boosters, metrics)
-        if run.termination.requested.is_set():
-            log.warning("stopped by SIGTERM: the model trained so far is saved")
-
-
-def _save(
-    job: TrainingJob,
-    settings: Settings,
-    columns: Columns,
-    boosters: Sequence[xgboost.Booster],
-    metrics: Mapping[str, float],
-) -> None:
-    objective, num_class = objective_of(boosters[0])
-    best = boosters[0].attr("best_iteration") if len(boosters) == 1 else None
-    files = save_models(job.paths.model, boosters)
-    described: dict[str, Any] = {
-        "feature_names": list(columns.names),
-        "categories": {str(column): list(texts) for column, texts in columns.categories.items()},
-        "index_base": columns.base,
-    }
-    save_manifest(
-        job.paths.model,
-        Manifest(
-            algorithm="xgboost",
-            objective=objective,
-            num_features=boosters[0].num_features(),
-            num_class=num_class,
-            best_iteration=None if best is None else int(best),
-            rounds=max(booster.num_boosted_rounds() for booster in boosters),
-            # Those of the model that is kept, which early stopping may have cut back.
-            metrics=metrics,
-            hyperparameters={**settings.params, "num_round": settings.num_round},
-            training_job=job.name,
-            libraries={
-                "python": platform.python_version(),
-                "sagemaker-tabular": tabular.__version__,
-                "xgboost": xgboost.__version__,
-                "numpy": np.__version__,
-                "pyarrow": version("pyarrow"),
-            },
-            files=files,
-            **described,
-        ),
-    )
-    log.info("saved %s in %s", ", ".join(files), job.paths.model)
+            trainer.keep = lambda booster: save([booster], {})
+    if settings.kfold is None:
+        fitted = trainer.fit({name: [(store, None)] for name, store in stores.items()})
+        boosters, metrics = [fitted.booster], fitted.metrics
+    else:
+        boosters, metrics = cross_validate(trainer, stores, run.job.paths.output_data)
+    ending.enter_context(run.termination.deferred())
+    if collective.get_rank() == 0:
+        save(boosters, metrics)
+    if run.termination.requested.is_set():
+        log.warning("stopped by SIGTERM: the model trained so far is saved")

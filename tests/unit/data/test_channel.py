@@ -214,3 +214,13 @@ def test_fault_in_a_pipe_names_pipe_line_and_column(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"train_0 line 2, column 2"):
         read(tmp_path, input_mode="Pipe", content_type="text/csv")
     writer.join()
+
+
+@pytest.mark.parametrize("content_type", ["text/csv", ""])
+def test_small_compressed_file_that_breaks_off_is_refused_by_name(
+    tmp_path: Path, content_type: str
+) -> None:
+    write(tmp_path, "a.gz")
+    (tmp_path / "train" / "a.gz").write_bytes(gzip.compress(b"1,2\n3,4\n")[:12])
+    with pytest.raises(UserError, match=r"a\.gz can't be read"):
+        read(tmp_path, content_type=content_type)

@@ -1,0 +1,70 @@
+"""Write what was learnt: the artifact of a training job."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import xgboost
+
+import tabular
+from tabular.artifact.booster import objective_of, save_manifest, save_models
+from tabular.artifact.manifest import Manifest
+from tabular.contract.job import TrainingJob
+from tabular.data.columns import Columns
+from tabular.training.hyperparameters import Settings
+
+log = logging.getLogger(__name__)
+
+
+def save_artifact(
+    job: TrainingJob,
+    settings: Settings,
+    columns: Columns,
+    boosters: Sequence[xgboost.Booster],
+    metrics: Mapping[str, float],
+) -> None:
+    """Write the models and the manifest that describes them.
+
+    Raises
+    ------
+    PlatformError
+        The folder can't be written, or the disk is full.
+    """
+    objective, num_class = objective_of(boosters[0])
+    best = boosters[0].attr("best_iteration") if len(boosters) == 1 else None
+    files = save_models(job.paths.model, boosters)
+    described: dict[str, Any] = {
+        "feature_names": list(columns.names),
+        "categories": {str(column): list(texts) for column, texts in columns.categories.items()},
+        "index_base": columns.base,
+    }
+    save_manifest(
+        job.paths.model,
+        Manifest(
+            algorithm="xgboost",
+            objective=objective,
+            num_features=boosters[0].num_features(),
+            num_class=num_class,
+            best_iteration=None if best is None else int(best),
+            rounds=max(booster.num_boosted_rounds() for booster in boosters),
+            # Those of the model that is kept, which early stopping may have cut back.
+            metrics=metrics,
+            hyperparameters={**settings.params, "num_round": settings.num_round},
+            training_job=job.name,
+            libraries={
+                "python": platform.python_version(),
+                "sagemaker-tabular": tabular.__version__,
+                "xgboost": xgboost.__version__,
+                "numpy": np.__version__,
+                "pyarrow": version("pyarrow"),
+            },
+            files=files,
+            **described,
+        ),
+    )
+    log.info("saved %s in %s", ", ".join(files), job.paths.model)
