@@ -78,15 +78,15 @@ def read_rows(
     settings: Settings,
     room: Room,
     threads: int,
-    share: tuple[int, int] = (0, 1),
+    shares: Mapping[str, tuple[int, int]],
 ) -> dict[str, Store]:
     """Read the channels.
 
     Parameters
     ----------
-    share : (int, int)
-        The place among those who have the same training rows, hosts or the workers of a host,
-        and how many there are: each takes its part.
+    shares : mapping of str to (int, int)
+        For channels whose rows others have too: this one's place, and among how many; each takes
+        its part.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def read_rows(
 
     stores: dict[str, Store] = {}
     for name, channel in channels.items():
-        store = _Part(room, *share) if name == TRAIN and share[1] > 1 else Store(room)
+        store = _Part(room, *shares[name]) if name in shares else Store(room)
         names = stores[TRAIN].names if TRAIN in stores else ()
         files = read_channel(channel, layout, store, threads, checked, names)
         log.info(

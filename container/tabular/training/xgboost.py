@@ -134,7 +134,15 @@ def _settings(job: TrainingJob) -> Settings:
             f"Missing required hyperparameter: num_round ({job.paths.hyperparameters} does not "
             'exist or is empty); write {"num_round": "100", ...} into it'
         )
-    return validate(given)
+    settings = validate(given)
+    updaters = str(settings.params.get("updater", ""))
+    exact = settings.params.get("tree_method") == "exact" or "grow_colmaker" in updaters
+    if exact and len(job.hosts.names) > 1:
+        raise UserError(
+            f"tree_method=exact trains on one host, and the job has {len(job.hosts.names)}: use "
+            "tree_method=hist, or set instance_count=1"
+        )
+    return settings
 
 
 def _require_gpu(settings: Settings, machine: Machine) -> None:
@@ -163,17 +171,11 @@ def _train(
     job, timing = run.job, run.timing
     memory = Memory(run.machine.memory)
     nthread = settings.params.get("nthread", run.machine.cpus)
-    with timing.stage("gather"):
-        listings = cluster.exchange(listing(channels[TRAIN]), "which files it has")
-    same = len(listings) > 1 and len(set(listings)) == 1
-    share = (run.worker.place, run.worker.count) if run.worker else (0, 1)
-    if same:
-        share = (job.hosts.rank, len(listings))
-        log.info("all have the same training files: each takes its part of the rows")
+    shares = _shares(run, settings, channels, cluster)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch_folder(job))))
         with timing.stage("read"):
-            stores = read_rows(channels, settings, Room(memory.raw, scratch), nthread, share)
+            stores = read_rows(channels, settings, Room(memory.raw, scratch), nthread, shares)
         for store in stores.values():
             stack.callback(store.close)
         with timing.stage("gather"):
@@ -205,6 +207,31 @@ def _train(
                 with timing.stage("bin"):
                     cuts = single_host_cuts(stores[TRAIN], folder, chosen, memory, scratch)
             _fit_and_save(run, settings, stores, columns, chosen, nthread, cuts, ending)
+
+
+def _shares(
+    run: Run, settings: Settings, channels: Mapping[str, Channel], cluster: Cluster
+) -> dict[str, tuple[int, int]]:
+    """Tell of which channels this host takes a part: those whose files all hosts have.
+
+    Validation rows are evaluated whole on each host; in folds they are training rows.
+    """
+    with run.timing.stage("gather"):
+        listings = cast(
+            list[dict[str, str]],
+            cluster.exchange(
+                {name: listing(channel) for name, channel in channels.items()},
+                "which files it has",
+            ),
+        )
+    shares: dict[str, tuple[int, int]] = {}
+    for name in channels if settings.kfold is not None else (TRAIN,):
+        if run.worker:
+            shares[name] = (run.worker.place, run.worker.count)
+        if len(listings) > 1 and all(host.get(name) == listings[0][name] for host in listings):
+            shares[name] = (run.job.hosts.rank, len(listings))
+            log.info("all hosts have the same files of '%s': each takes its part", name)
+    return shares
 
 
 def _agreed_plan(
