@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +27,15 @@ from tabular.data.store import Room, Store
 from tabular.training.boosting import anywhere, blame
 from tabular.training.joint_rows import blocks, joined, positions_of, summed
 from tabular.training.matrices import Plan
-from tabular.training.memory import DEFAULT_BINS, Memory, binned_bytes, mib, sketch_bytes
+from tabular.training.memory import (
+    DEFAULT_BINS,
+    PIECES_AT_A_TIME,
+    Memory,
+    binned_bytes,
+    give_back,
+    mib,
+    sketch_bytes,
+)
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +113,113 @@ def single_host_cuts(
     return reference
 
 
+def cuts_in_turns(
+    store: Store, plan: Plan, memory: Memory, scratch: Path
+) -> xgboost.DMatrix | None:
+    """Find the cuts on a single host, some columns at a time, when all at a time take too much.
+
+    XGBoost's sketch of a column takes some MiB, of however many rows; many columns need more than
+    the rows themselves. Each column is sketched by itself, so the cuts are the same.
+
+    Returns
+    -------
+    DMatrix or None
+        As for ``single_host_cuts``. None when the whole sketch fits.
+
+    Raises
+    ------
+    JobError
+        The values can't be binned, or the disk is full.
+    """
+    if plan.matrix is not xgboost.ExtMemQuantileDMatrix or collective.get_world_size() > 1:
+        return None
+    width = cast(Columns, store.columns).count
+    whole = sketch_bytes(store, plan.options["max_bin"] or DEFAULT_BINS)
+    free = memory.planned - PIECES_AT_A_TIME * plan.piece
+    turns = min(width, -(-whole // max(free // 2, 1)))
+    if turns <= 1:
+        return None
+    begin = time.monotonic()
+    size = -(-width // turns)
+    cuts: list[Floats] = []
+    values: list[Floats] = []
+    try:
+        for start in range(0, width, size):
+            part = _Slice(store, slice(start, min(start + size, width)))
+            own = replace(plan, options=part.options(plan), cache=scratch / f"cuts{start}")
+            of_part = _cuts(own.build([(cast(Store, part), None)]))
+            cuts += of_part
+            values += part.leading_to(of_part)
+            give_back()
+    except xgboost.core.XGBoostError as error:
+        raise blame(error) from error
+    reference = _reference(_Sketched(cuts, values), plan, width)
+    if reference is not None:
+        log.info("cuts found in %d turns: %.1f s", turns, time.monotonic() - begin)
+    return reference
+
+
+class _Slice:
+    """Some columns of a store, which else is as it was."""
+
+    def __init__(self, store: Store, columns: slice) -> None:
+        self._store, self._slice = store, columns
+        self.columns = Columns(columns.stop - columns.start)
+        self._lowest = np.full(self.columns.count, np.nan, np.float32)
+        self._highest = self._lowest.copy()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def features(self, slice_bytes: int, last: bool = False) -> Iterator[tuple[int, Any]]:
+        """Read the columns; see ``Store.features``."""
+        for start, piece in self._store.features(slice_bytes):
+            features = piece[:, self._slice]
+            if isinstance(features, np.ndarray):
+                features = np.ascontiguousarray(features)
+            low, high = bounds(features)
+            self._lowest = np.fmin(self._lowest, low)
+            self._highest = np.fmax(self._highest, high)
+            yield start, features
+
+    def options(self, plan: Plan) -> dict[str, Any]:
+        """Take the columns' part of the options."""
+        types = plan.options["feature_types"]
+        return {**plan.options, "feature_types": types and types[self._slice]}
+
+    def leading_to(self, cuts: list[Floats]) -> list[Floats]:
+        """Find values whose cuts are these; see ``leading_to``."""
+        return leading_to(cuts, self._lowest, self._highest)
+
+
+def bounds(features: Any) -> tuple[Floats, Floats]:
+    """Find the lowest and the highest value of each column; NaN where there is none."""
+    if isinstance(features, np.ndarray):
+        return np.fmin.reduce(features), np.fmax.reduce(features)
+    by_column = features.tocsc()
+    present = np.diff(by_column.indptr) > 0
+    starts = by_column.indptr[:-1][present]
+    found = []
+    for bound in (np.fmin, np.fmax):
+        of_columns = np.full(features.shape[1], np.nan, np.float32)
+        if starts.size:
+            of_columns[present] = bound.reduceat(by_column.data, starts)
+        found.append(of_columns)
+    return found[0], found[1]
+
+
+def leading_to(cuts: list[Floats], lowest: Floats, highest: Floats) -> list[Floats]:
+    """Find values whose cuts are these.
+
+    XGBoost makes the first cut of the lowest value, and the last of the highest.
+    """
+    values = [
+        np.unique(np.concatenate(([low], of_column[1:-1], [high])))
+        for low, of_column, high in zip(lowest, cuts, highest, strict=True)
+    ]
+    return [of_column[~np.isnan(of_column)] for of_column in values]
+
+
 def _leave_to_xgboost(reason: str) -> None:
     log.warning(
         "%s: XGBoost sketches the rows of all hosts, approximately, and the model differs a "
@@ -131,18 +246,9 @@ class _Own:
         features = features[:, self._every]
         if isinstance(features, np.ndarray):
             features = np.ascontiguousarray(features)
-            present: Any = slice(None)
-            low, high = np.fmin.reduce(features), np.fmax.reduce(features)
-        else:
-            by_column = features.tocsc()
-            present = np.diff(by_column.indptr) > 0
-            starts = by_column.indptr[:-1][present]
-            low, high = (
-                bound.reduceat(by_column.data, starts) if starts.size else by_column.data
-                for bound in (np.fmin, np.fmax)
-            )
-        self._lowest[present] = np.fmin(self._lowest[present], low)
-        self._highest[present] = np.fmax(self._highest[present], high)
+        low, high = bounds(features)
+        self._lowest = np.fmin(self._lowest, low)
+        self._highest = np.fmax(self._highest, high)
         label = np.zeros(features.shape[0], np.float32)
         self._store.append(Batch(features, label, weight), Path())
 
@@ -162,12 +268,7 @@ class _Own:
             matrix, cache = xgboost.ExtMemQuantileDMatrix, scratch / "cuts"
         plan = replace(plan, matrix=matrix, cache=cache, options=options, censored=False)
         cuts = _cuts(plan.build([(own, None)], last=not own.on_disk))
-        # XGBoost makes the first cut of the lowest value, and the last of the highest.
-        values = [
-            np.unique(np.concatenate(([low], of_column[1:-1], [high])))
-            for low, of_column, high in zip(self._lowest, cuts, self._highest, strict=True)
-        ]
-        return _Sketched(cuts, [of_column[~np.isnan(of_column)] for of_column in values])
+        return _Sketched(cuts, leading_to(cuts, self._lowest, self._highest))
 
     def close(self) -> None:
         """Give memory and disk back."""

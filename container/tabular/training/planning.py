@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -141,7 +142,9 @@ def _require_memory_for_rows(rows: int, settings: Settings, memory: Memory) -> N
 
 
 def _warn_if_scarce(need: Need, settings: Settings, memory: Memory) -> None:
-    size = need.on_disk(memory.piece)
+    # On one host columns are sketched in turns, in half of what there is.
+    sketch = min(need.sketch, memory.planned // 2)
+    size = replace(need, sketch=sketch).on_disk(memory.piece)
     if settings.device == "cpu" and size > memory.usable:
         log.warning(
             "memory may not do: about %s at the most beside %s for the program, of %s; if the job "

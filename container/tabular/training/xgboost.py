@@ -26,7 +26,7 @@ from tabular.data.columns import Columns
 from tabular.data.store import Room, Store
 from tabular.training.cluster import Cluster, gather
 from tabular.training.crossvalidation import cross_validate
-from tabular.training.cuts import single_host_cuts
+from tabular.training.cuts import cuts_in_turns, single_host_cuts
 from tabular.training.gpus import agreed_devices, devices_of, placed, ports_of
 from tabular.training.hyperparameters import Settings, validate
 from tabular.training.matrices import Plan
@@ -205,7 +205,9 @@ def _train(
             if settings.kfold is None and settings.device == "cpu":
                 folder = channels[TRAIN].path
                 with timing.stage("bin"):
-                    cuts = single_host_cuts(stores[TRAIN], folder, chosen, memory, scratch)
+                    cuts = single_host_cuts(
+                        stores[TRAIN], folder, chosen, memory, scratch
+                    ) or cuts_in_turns(stores[TRAIN], chosen, memory, scratch)
             _fit_and_save(run, settings, stores, columns, chosen, nthread, cuts, ending)
 
 
