@@ -153,7 +153,7 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
         return form.read_body(body, columns)
     except ColumnCountError as error:
         one_more = form.name == "csv" and error.found == error.expected + 1
-        hint = " (is the label or the group among them?)" if one_more else ""
+        hint = " (is the label among them?)" if one_more else ""
         raise RequestError(
             400,
             f"Unable to evaluate payload provided: Feature size of {form.name} inference data "
