@@ -85,7 +85,7 @@ def test_broken_manifest_is_refused(tmp_path: Path, text: str) -> None:
         read_manifest(write(tmp_path, text))
 
 
-@pytest.mark.parametrize("name", set(json.loads(SOME.to_json())) - OPTIONAL)
+@pytest.mark.parametrize("name", sorted(set(json.loads(SOME.to_json())) - OPTIONAL))
 def test_missing_field_is_refused(tmp_path: Path, name: str) -> None:
     values = json.loads(SOME.to_json())
     del values[name]
@@ -93,7 +93,7 @@ def test_missing_field_is_refused(tmp_path: Path, name: str) -> None:
         read_manifest(write(tmp_path, json.dumps(values)))
 
 
-@pytest.mark.parametrize("name", OPTIONAL)
+@pytest.mark.parametrize("name", sorted(OPTIONAL))
 def test_artifact_of_the_first_version_is_read(tmp_path: Path, name: str) -> None:
     values = json.loads(SOME.to_json())
     del values[name]
