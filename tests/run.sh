@@ -134,7 +134,7 @@ if [ "$part" != contract ]; then
   # shellcheck disable=SC2016 # expanded by that shell
   step 'shell: syntax' scripts bash -c 'for script; do bash -n "$script" || exit; done' syntax
   step 'shell: shellcheck' scripts shellcheck --external-sources --source-path=SCRIPTDIR
-  step 'unit tests' "$venv/bin/pytest" tests/unit "$@"
+  step 'unit tests' "$venv/bin/pytest" -n 2 tests/unit "$@"
 fi
 
 left_out=''

@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 HOST = Path(__file__).with_name("cluster_host.py")
 SECONDS = 40.0
@@ -99,3 +101,6 @@ class Job:
         for process in self.processes.values():
             process.kill()
             process.wait()
+
+
+Jobs: TypeAlias = Callable[[int], Job]

@@ -6,28 +6,8 @@ import json
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TypeAlias
 
-import pytest
-
-from .cluster_job import SECONDS, Job
-
-Jobs: TypeAlias = Callable[[int], Job]
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Iterator[Jobs]:
-    jobs: list[Job] = []
-
-    def make(count: int) -> Job:
-        jobs.append(Job(tmp_path, count))
-        return jobs[-1]
-
-    yield make
-    for made in jobs:
-        made.end()
+from .cluster_job import SECONDS, Jobs
 
 
 def test_all_hosts_gather_and_exchange_in_rank_order(job: Jobs) -> None:

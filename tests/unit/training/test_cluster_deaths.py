@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
-from typing import TypeAlias
 
 import pytest
 
-from .cluster_job import Job
+from .cluster_job import Jobs
 
-Jobs: TypeAlias = Callable[[int], Job]
 # No training here comes to its end by itself.
 ENDLESS = ("--rounds", "1000000")
 WORDLESS = "ended without a word: killed, or out of memory"
