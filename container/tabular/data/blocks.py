@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
 BLOCK_BYTES = 4 << 20
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A text without line ends is no text of rows; it is not held in memory to its end.
 LONGEST_LINE = 64 << 20
 T = TypeVar("T")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from tabular.data.blocks import LineTooLongError
 from tabular.data.formats import FORMATS, Format, format_of, guess, has_header
 from tabular.data.layout import Layout
 from tabular.data.pipe import open_pipe
-from tabular.data.source import Source, unreadable
+from tabular.data.source import BROKEN_STREAM, Source, unreadable
 from tabular.data.store import Store
 
 log = logging.getLogger(__name__)
@@ -27,7 +26,6 @@ SPOKEN = {"train": "training"}
 # The suffixes of a channel's FIFOs count its epochs. The rows are kept, so one epoch will do.
 EPOCH = 0
 LOOKED_AT_BYTES = 1 << 16
-BROKEN_STREAM = (OSError, EOFError, zlib.error)  # gzip has the last two
 
 Check = Callable[[Batch, Path], None]
 

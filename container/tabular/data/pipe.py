@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from tabular.contract.errors import PlatformError, UserError
+from tabular.data.recordio.framing import LENGTH_BITS, MAGIC
 from tabular.data.source import GZIP, ZSTANDARD, Source
 
 log = logging.getLogger(__name__)
@@ -21,8 +22,6 @@ WAIT_SECONDS = 600.0
 LOOK_SECONDS = 0.1  # as AWS's own sample looks for the next FIFO
 SAY_SECONDS = 30.0
 # Each object of S3 in a frame of its own, when the channel has RecordWrapperType RecordIO.
-MAGIC = 0xCED7230A
-LENGTH_BITS = 29
 
 
 def open_pipe(fifo: Path, wrapped: bool = False, wait_seconds: float = WAIT_SECONDS) -> BinaryIO:

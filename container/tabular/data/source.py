@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import BinaryIO, cast
 
 from tabular.contract.errors import UserError
 
+# What a stream raises that is gone, or compressed and broken: gzip has the last two.
+BROKEN_STREAM = (OSError, EOFError, zlib.error)
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 MAGIC_BYTES = 4
 

@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import xgboost
-from xgboost import collective
 
 from tabular.artifact.booster import plain_message
 from tabular.contract.errors import AlgorithmError, JobError, UserError
 from tabular.training.checkpoints import Checkpoints
+from tabular.training.collectives import anywhere
 from tabular.training.evaluator import Evaluator
 from tabular.training.stopping import EarlyStopping
 from tabular.training.timing import Timing
@@ -149,23 +148,3 @@ def _renew_updaters(booster: xgboost.Booster, params: Mapping[str, Any]) -> None
     booster.set_param({"verbosity": 0, "updater": "prune" if names != "prune" else "refresh"})
     booster.save_config()  # puts the change into effect
     booster.set_param({"updater": names, "verbosity": params.get("verbosity", 1)})
-
-
-def anywhere(wish: bool) -> bool:
-    """Tell whether any host wishes it, so that all end in the same round."""
-    if collective.get_world_size() == 1:
-        return wish
-    wishes = collective.allreduce(np.array([wish], np.int32), collective.Op.MAX)
-    return bool(wishes[0])
-
-
-def shared(content: bytes | bytearray) -> bytes:
-    """Hand the first host's bytes to all; XGBoost's own broadcast would unpickle them."""
-    leads = collective.get_rank() == 0
-    size = np.array([len(content) if leads else 0], np.int64)
-    whole = np.zeros(int(collective.allreduce(size, collective.Op.MAX)[0]), np.uint8)
-    if leads:
-        whole[:] = np.frombuffer(content, np.uint8)
-    if not whole.size:
-        return b""
-    return collective.allreduce(whole, collective.Op.MAX).tobytes()

@@ -18,7 +18,7 @@ import xgboost
 from xgboost import collective
 
 from tabular.data.store import Store
-from tabular.training.boosting import anywhere
+from tabular.training.collectives import anywhere, gathered
 from tabular.training.folds import (
     HeldOutPredictions,
     folds,
@@ -79,7 +79,7 @@ def cross_validate(
         _write_summary(trainer, results[-num_folds:])
     if len(deal) > 1:
         _write_summary(trainer, results)
-    table = _gathered(predictions.table())
+    table = np.concatenate(gathered(predictions.table()))
     if collective.get_rank() == 0:
         with trainer.timing.stage("save"):
             write_predictions(table, output)
@@ -116,17 +116,3 @@ def _write_summary(trainer: Trainer, results: list[Mapping[str, float]]) -> None
 
 def _means(results: list[Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([result[name] for result in results])) for name in results[0]}
-
-
-def _gathered(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Join the tables of all hosts, in the order of the hosts."""
-    hosts, rank = collective.get_world_size(), collective.get_rank()
-    if hosts == 1:
-        return table
-    counts = np.zeros(hosts, np.int64)
-    counts[rank] = len(table)
-    ends = np.cumsum(collective.allreduce(counts, collective.Op.SUM))
-    whole = np.zeros((int(ends[-1]), table.shape[1]))
-    whole[ends[rank] - len(table) : ends[rank]] = table
-    # It comes back flat.
-    return collective.allreduce(whole, collective.Op.SUM).reshape(whole.shape)

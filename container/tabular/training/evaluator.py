@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import xgboost
-from xgboost import collective
 
+from tabular.training.collectives import summed
 from tabular.training.metric_lines import ordered, parse_evaluation
 from tabular.training.metrics import ours
 from tabular.training.scores import statistics, values
@@ -54,7 +54,5 @@ class Evaluator:
                 self._objective,
                 self._num_class,
             )
-            if collective.get_world_size() > 1:
-                sums = collective.allreduce(sums, collective.Op.SUM)
-            found[name].update(values(self._ours, sums, self._objective, self._num_class))
+            found[name].update(values(self._ours, summed(sums), self._objective, self._num_class))
         return ordered(found, self._asked)

@@ -5,7 +5,6 @@ All of it happens within the collective: every host calls it.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
@@ -18,6 +17,7 @@ from xgboost import collective
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.data.store import Store
+from tabular.training.collectives import summed, told
 
 # A host holds a block two or three times while it travels.
 BLOCK_BYTES = 32 << 20
@@ -107,26 +107,6 @@ def joined(columns: Sequence[Floats], width: int) -> list[Floats]:
     for column, values in zip(range(first, width, step), columns, strict=True):
         block[ends[column] - len(values) : ends[column]] = values.view(np.uint32)
     return np.split(summed(block).view(np.float32), ends[:-1])
-
-
-def told(value: object) -> list[Any]:
-    """Tell all hosts what JSON can hold, and get every host's, in rank order."""
-    said = np.frombuffer(json.dumps(value).encode(), np.uint8)
-    rank = collective.get_rank()
-    counts = np.zeros(collective.get_world_size(), np.int64)
-    counts[rank] = len(said)
-    ends = np.cumsum(summed(counts))
-    block = np.zeros(ends[-1], np.uint8)
-    block[ends[rank] - len(said) : ends[rank]] = said
-    return [json.loads(part.tobytes()) for part in np.split(summed(block), ends[:-1])]
-
-
-def summed(block: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Add the arrays of all hosts; they have one shape, which XGBoost's own result has not."""
-    block = np.asarray(block)
-    if block.dtype == np.bool_:
-        block = block.astype(np.int64)
-    return collective.allreduce(block, collective.Op.SUM).reshape(block.shape)
 
 
 def _dense(pieces: Sequence[Floats], places: Positions, shape: tuple[int, ...]) -> Floats:

@@ -21,6 +21,7 @@ from tabular.contract.machine import in_memory
 from tabular.data.batch import Batch
 from tabular.data.channel import channel_files, no_data, read_channel
 from tabular.data.columns import Columns, unite
+from tabular.data.csv.text import number_of
 from tabular.data.layout import Layout
 from tabular.data.store import Room, Store
 from tabular.training.hyperparameters import Settings
@@ -157,24 +158,16 @@ def seal(
         store.seal(columns)
     for column, texts in columns.categories.items():
         name = columns.names[column] if columns.names else f"number {column + 1}"
-        numbers = sum(map(_is_number, texts))
+        numbers = sum(number_of(text) is not None for text in texts)
         log.info("feature column '%s' has %d categories", name, len(texts))
         if 2 * numbers > len(texts) > numbers:
-            odd = next(text for text in texts if not _is_number(text))
+            odd = next(text for text in texts if number_of(text) is None)
             log.warning(
                 "column '%s' is text because of cells such as %r; most are numbers", name, odd[:40]
             )
     if columns.base:
         log.info("the indices of the LIBSVM files start from 1")
     return columns
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def scratch_folder(job: TrainingJob) -> Path:

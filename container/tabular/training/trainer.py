@@ -13,8 +13,9 @@ import xgboost
 from xgboost import collective
 
 from tabular.contract.termination import Termination
-from tabular.training.boosting import Course, blame, boost, shared
+from tabular.training.boosting import Course, blame, boost
 from tabular.training.checkpoints import Checkpoints, Expected
+from tabular.training.collectives import shared
 from tabular.training.evaluator import Evaluator
 from tabular.training.hyperparameters import Settings
 from tabular.training.matrices import Part, Plan

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO, cast
 
-import numpy as np
 import xgboost
 from xgboost import collective
 
@@ -25,8 +24,10 @@ from tabular.contract.worker import Worker
 from tabular.data.columns import Columns
 from tabular.data.store import Room, Store
 from tabular.training.cluster import Cluster, gather
+from tabular.training.collectives import anywhere
 from tabular.training.crossvalidation import cross_validate
-from tabular.training.cuts import cuts_in_turns, single_host_cuts
+from tabular.training.cuts import single_host_cuts
+from tabular.training.cuts_in_turns import cuts_in_turns
 from tabular.training.gpus import agreed_devices, devices_of, placed, ports_of
 from tabular.training.hyperparameters import Settings, validate
 from tabular.training.matrices import Plan
@@ -218,6 +219,8 @@ def _shares(
 
     Validation rows are evaluated whole on each host; in folds they are training rows.
     """
+    if run.worker is None and len(run.job.hosts.names) == 1:
+        return {}
     with run.timing.stage("gather"):
         listings = cast(
             list[dict[str, str]],
@@ -241,10 +244,8 @@ def _agreed_plan(
 ) -> Plan:
     """Choose the kind of matrix, the same on all hosts."""
     chosen = plan(stores, settings, nthread, memory, scratch)
-    if collective.get_world_size() > 1:
-        on_disk = np.array([chosen.cache is not None], np.int32)
-        if collective.allreduce(on_disk, collective.Op.MAX)[0] and chosen.cache is None:
-            return plan(stores, settings, nthread, memory, scratch, on_disk=True)
+    if anywhere(chosen.cache is not None) and chosen.cache is None:
+        return plan(stores, settings, nthread, memory, scratch, on_disk=True)
     return chosen
 
 

@@ -36,13 +36,13 @@ def overlaps() -> None:
 
 def is_not_taken_over() -> None:
     """Let the values that lead to the cuts lead to others."""
-    honest = cuts._reference
+    honest = cuts.reference
 
     def reference(sketched: Any, *rest: Any) -> Any:
         values = [of_column[::2] for of_column in sketched.values]
-        return honest(cuts._Sketched(sketched.cuts, values), *rest)
+        return honest(cuts.Sketched(sketched.cuts, values), *rest)
 
-    cuts._reference = reference
+    cuts.reference = reference
 
 
 FAULTS: dict[str, Callable[[], None]] = {

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from tabular.data.batch import Batch
 from tabular.data.columns import unite
 from tabular.data.store import Room, Store
-from tabular.training.cuts import cuts_in_turns
+from tabular.training.cuts_in_turns import cuts_in_turns
 from tabular.training.hyperparameters import validate
 from tabular.training.memory import MEBIBYTE, Memory
 from tabular.training.planning import plan

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from tabular.data.batch import ColumnCountError, Floats
+from tabular.data.blocks import BYTE_ORDER_MARK
 from tabular.data.csv.faults import Column, Kind, fault
-from tabular.data.csv.text import BYTE_ORDER_MARK, MISSING, cells_of, delimiter_of, number_of
+from tabular.data.csv.text import MISSING, cells_of, delimiter_of, number_of
 
 if TYPE_CHECKING:
     import pyarrow

@@ -8,7 +8,6 @@ block, ``csv_faults`` reads that block again, slowly, and names the line and the
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterable, Iterator
 from csv import Error, reader
 from itertools import chain
@@ -16,11 +15,10 @@ from pathlib import Path
 
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
-from tabular.data.blocks import Block, blocks_of, in_order
+from tabular.data.blocks import BYTE_ORDER_MARK, Block, blocks_of, in_order
 from tabular.data.csv.faults import ENCODE, Column, Kind
 from tabular.data.csv.parsing import Parser, is_blank, text_columns
 from tabular.data.csv.text import (
-    BYTE_ORDER_MARK,
     cells_of,
     delimiter_of,
     number_of,
@@ -29,7 +27,7 @@ from tabular.data.csv.text import (
 )
 from tabular.data.layout import Layout
 from tabular.data.roles import Roles, by_name, by_place
-from tabular.data.source import Source, unreadable
+from tabular.data.source import BROKEN_STREAM, Source, unreadable
 
 NAME = "csv"
 CONTENT_TYPES = ("text/csv", "csv")
@@ -85,7 +83,7 @@ def _blocks(source: Source) -> Iterator[Block]:
                 if block.first_line == 1:
                     block = Block(block.content.removeprefix(BYTE_ORDER_MARK), 1)
                 yield block
-        except (OSError, EOFError, zlib.error) as error:
+        except BROKEN_STREAM as error:
             raise unreadable(source.path, error) from error
 
 

@@ -11,7 +11,6 @@ DELIMITERS = (",", "\t", ";", "|", " ")
 # More cells are a text without line ends. They are counted before they are made into a list,
 # which takes twenty times the line's size.
 MOST_CELLS = 1_000_000
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def delimiter_of(line: str) -> str | None:

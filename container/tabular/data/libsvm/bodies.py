@@ -13,11 +13,10 @@ from itertools import chain
 import numpy as np
 
 from tabular.data.batch import ColumnCountError, Floats
-from tabular.data.blocks import Block, blocks_of
+from tabular.data.blocks import BYTE_ORDER_MARK, Block, blocks_of
 from tabular.data.libsvm.lines import blank, row_of
 from tabular.data.libsvm.tokens import BLOCK_BYTES, tokens_of
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Below this a body is read by plain Python: importing pyarrow takes 40 MB in each worker.
 SMALL_BODY_BYTES = 64 << 10
 # All that a small body is written with; float() takes more (1_0, digits of other scripts).

@@ -20,9 +20,8 @@ import numpy.typing as npt
 
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats, Sparse
-from tabular.data.blocks import Block, blocks_of, in_order
+from tabular.data.blocks import BYTE_ORDER_MARK, Block, blocks_of, in_order
 from tabular.data.layout import Layout
-from tabular.data.libsvm.bodies import BYTE_ORDER_MARK
 from tabular.data.libsvm.lines import LineError, blank, rows_of, uneven
 from tabular.data.libsvm.tokens import BLOCK_BYTES, Integers, tokens_of
 from tabular.data.source import Source

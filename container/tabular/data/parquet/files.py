@@ -7,7 +7,6 @@ sends the files of a channel one behind the other.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
 from tabular.data.layout import Layout
 from tabular.data.parquet.rows import Rows
-from tabular.data.source import GZIP, MAGIC_BYTES, ZSTANDARD, Source, unreadable
+from tabular.data.source import BROKEN_STREAM, GZIP, MAGIC_BYTES, ZSTANDARD, Source, unreadable
 
 NAME = "parquet"
 CONTENT_TYPES = ("application/x-parquet", "parquet")
@@ -85,7 +84,7 @@ def _chunks(source: Source) -> Iterator[bytes]:
         try:
             while chunk := stream.read(READ_BYTES):
                 yield chunk
-        except (OSError, EOFError, zlib.error) as error:
+        except BROKEN_STREAM as error:
             raise unreadable(source.path, error) from error
 
 

@@ -7,7 +7,6 @@ tensors in the messages (``messages`` walks the odd ones), ``tensors`` makes row
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -21,7 +20,7 @@ from tabular.data.layout import Layout
 from tabular.data.recordio.messages import RecordError
 from tabular.data.recordio.records import Integers
 from tabular.data.recordio.tensors import NO_VALUES, Rows, other_width, read_rows, unlike
-from tabular.data.source import Source, unreadable
+from tabular.data.source import BROKEN_STREAM, Source, unreadable
 
 NAME = "recordio-protobuf"
 CONTENT_TYPES = ("application/x-recordio-protobuf", "recordio-protobuf")
@@ -110,7 +109,7 @@ def read_file(source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
             raise RecordError(f"record 1 {NO_VALUES}, and so have all others", 0)
     except RecordError as error:
         raise UserError(f"{source.path} {error}") from error
-    except (OSError, EOFError, zlib.error) as error:
+    except BROKEN_STREAM as error:
         raise unreadable(source.path, error) from error
 
 
