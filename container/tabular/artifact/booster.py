@@ -15,8 +15,15 @@ from typing import Any, cast
 
 import xgboost
 
-from tabular.artifact.files import not_written, verify, write_whole
+from tabular.artifact.files import (
+    COMPILED,
+    compiled_name,
+    not_written,
+    verify,
+    write_whole,
+)
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_manifest
+from tabular.artifact.unpickling import PICKLE_MAGIC, read_booster
 from tabular.contract.errors import UserError
 
 MODEL = "xgboost-model"
@@ -34,13 +41,18 @@ for what, limit in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_DATA, memor
                     (resource.RLIMIT_CORE, 0)):
     hard = resource.getrlimit(what)[1]
     resource.setrlimit(what, (limit if hard < 0 else min(limit, hard), hard))
-import xgboost
-xgboost.Booster().load_model(bytearray(open(path, "rb").read()))
+from pathlib import Path
+from tabular.artifact.booster import load_model
+load_model(Path(path))
 """
 
 
-def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, FileRecord]:
+def save_models(
+    folder: Path, boosters: Sequence[xgboost.Booster], compiled: Sequence[bytes] = ()
+) -> dict[str, FileRecord]:
     """Save ``xgboost-model``, or ``xgboost-model-0``, ``-1``, ... when there are several.
+
+    Their compiled models, if any, go to ``tabular/``.
 
     The manifest of earlier models goes first: a kill between the writes leaves models without a
     manifest, and never one with another's. Models of an earlier training go last.
@@ -61,8 +73,12 @@ def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, 
         name: write_whole(folder, name, bytes(booster.save_raw(raw_format="ubj")))
         for name, booster in zip(names, boosters, strict=True)
     }
-    for path in folder.glob(f"{MODEL}*"):
-        if path.name not in records and NUMBERED.fullmatch(path.name):
+    for number, content in enumerate(compiled):
+        name = compiled_name(number, len(boosters))
+        records[name] = write_whole(folder, name, content)
+    for path in [*folder.glob(f"{MODEL}*"), *folder.glob(f"{FOLDER}/*.onnx")]:
+        name = path.relative_to(folder).as_posix()
+        if name not in records and (NUMBERED.fullmatch(name) or COMPILED.fullmatch(name)):
             _remove(path)
     return records
 
@@ -90,28 +106,48 @@ def load_models(folder: Path) -> tuple[list[xgboost.Booster], Manifest | None]:
         There is no model, or it is truncated, changed, or no XGBoost model.
     """
     manifest = read_manifest(folder)
-    names = [name for name in manifest.files if NUMBERED.fullmatch(name)] if manifest else []
-    paths = [folder / name for name in names or [MODEL]]
-    if not paths[0].is_file():
-        there = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-        state = "is no file" if paths[0].exists() else "does not exist"
+    if manifest is None:
+        return [load_unverified(folder / MODEL)], None
+    verify(folder, manifest)
+    return [load_model(path) for path in models_of(folder, manifest)], manifest
+
+
+def models_of(folder: Path, manifest: Manifest) -> list[Path]:
+    """Find the native models of an artifact, in their order.
+
+    Raises
+    ------
+    UserError
+        The manifest names none.
+    """
+    names = [name for name in manifest.files if NUMBERED.fullmatch(name)]
+    if not names:
         raise UserError(
-            f"no model: {paths[0]} {state} (the folder holds {', '.join(there) or 'nothing'}); "
-            "train first, or unpack a model.tar.gz with an xgboost-model there"
+            f"{folder / FOLDER / NAME} names no {MODEL}; unpack model.tar.gz again, or train again"
         )
-    if manifest is not None:
-        verify(folder, manifest)
-    # A model that its manifest vouches for is whole.
-    load = load_unverified if manifest is None else _load
-    boosters = [load(path) for path in paths]
-    for booster in boosters:
-        # One thread for each prediction: requests run side by side, and workers are forked.
-        booster.set_param({"nthread": 1})
-    return boosters, manifest
+    return [folder / name for name in names]
 
 
 def load_unverified(path: Path) -> xgboost.Booster:
-    """Load a model that may be truncated, or anything else.
+    """Load a model that may be truncated, or anything else; see ``load_model``."""
+    if not path.is_file():
+        there = (
+            sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
+        )
+        state = "is no file" if path.exists() else "does not exist"
+        raise UserError(
+            f"no model: {path} {state} (the folder holds {', '.join(there) or 'nothing'}); "
+            "train first, or unpack a model.tar.gz with an xgboost-model there"
+        )
+    try:
+        _rehearse(path)
+    except ValueError as error:
+        raise _no_model(path, error) from error
+    return load_model(path)
+
+
+def load_model(path: Path) -> xgboost.Booster:
+    """Load a model that is whole: UBJSON, JSON, or a pickled ``Booster`` or ``XGBModel``.
 
     Raises
     ------
@@ -119,30 +155,30 @@ def load_unverified(path: Path) -> xgboost.Booster:
         It is no model that XGBoost can load.
     """
     try:
-        _rehearse(path)
-    except ValueError as error:
-        raise _no_model(path) from error
-    return _load(path)
-
-
-def _load(path: Path) -> xgboost.Booster:
-    try:
         # From memory: for a file without an extension XGBoost warns that it has to guess.
         content = bytearray(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}") from error
-    booster = xgboost.Booster()
     try:
-        booster.load_model(content)
+        if content.startswith(PICKLE_MAGIC):
+            booster = xgboost.Booster.__new__(xgboost.Booster)
+            booster.__setstate__({"handle": read_booster(bytes(content))})
+        else:
+            booster = xgboost.Booster()
+            booster.load_model(content)
     except (xgboost.core.XGBoostError, ValueError) as error:
-        raise _no_model(path) from error
+        raise _no_model(path, error) from error
+    # One thread for each prediction: requests run side by side, and workers are forked.
+    booster.set_param({"nthread": 1})
     return booster
 
 
-def _no_model(path: Path) -> UserError:
+def _no_model(path: Path, error: Exception) -> UserError:
     return UserError(
         f"{path} is not a model that XGBoost {xgboost.__version__} can load: it is truncated, "
-        "pickled, or of another kind (expected UBJSON or JSON from Booster.save_model)"
+        "of another kind, or of a version before 1.7 (expected UBJSON or JSON from "
+        "Booster.save_model, or a pickled Booster or XGBModel; an old one: load it with the "
+        f"XGBoost that wrote it, and save_model). {plain_message(error)[:300]}"
     )
 
 
@@ -167,7 +203,8 @@ def _rehearse(path: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise ValueError("loading did not end") from error
     if ended.returncode != 0:
-        raise ValueError(f"loading ended with status {ended.returncode}")
+        last = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise ValueError(last or f"loading ended with status {ended.returncode}")
 
 
 def plain_message(error: Exception) -> str:

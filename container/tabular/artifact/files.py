@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,13 @@ from tabular.contract.errors import PlatformError, UserError
 
 # Unfinished files stay below tabular/, out of the folder whose every file AWS's container loads.
 PARTIAL = ".partial"
+# One for each model of the artifact, in their order.
+COMPILED = re.compile(rf"{FOLDER}/compiled(-\d+)?\.onnx")
+
+
+def compiled_name(number: int, count: int) -> str:
+    """Name the compiled file of the ``number``-th of ``count`` models."""
+    return f"{FOLDER}/compiled.onnx" if count == 1 else f"{FOLDER}/compiled-{number}.onnx"
 
 
 def write_whole(folder: Path, name: str, content: bytes) -> FileRecord:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from tabular.contract.errors import UserError
 
@@ -19,7 +20,7 @@ FORMAT_VERSION = 1
 FOLDER = "tabular"
 NAME = "manifest.json"
 # Fields that the first artifacts did not have.
-OPTIONAL = frozenset({"feature_names", "categories", "index_base"})
+OPTIONAL = frozenset({"feature_names", "categories", "index_base", "categorical", "compiled"})
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,29 @@ class FileRecord:
 
     bytes: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How the compiled model compares with the native one.
+
+    Attributes
+    ----------
+    served : bool
+        Whether it is good enough to be served.
+    reason : str
+        Why it is not.
+    tolerance, largest_difference : float
+        Relative, for values above 1.
+    rows : int
+        Checked: training rows and hard ones.
+    """
+
+    served: bool
+    reason: str = ""
+    tolerance: float | None = None
+    largest_difference: float | None = None
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +79,10 @@ class Manifest:
         For each feature column of text, by its number from "0": what the codes 0, 1, ... mean.
     index_base : int
         What the indices of the LIBSVM data that it was trained on start from: 0 or 1.
+    categorical : sequence of int
+        The feature columns that the model takes for categories, text or not.
+    compiled : Parity or None
+        Of ``tabular/compiled.onnx``; None when nobody tried to compile.
     """
 
     algorithm: str
@@ -71,16 +99,22 @@ class Manifest:
     feature_names: Sequence[str] = ()
     categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
     index_base: int = 0
+    categorical: Sequence[int] = ()
+    compiled: Parity | None = None
     format_version: int = field(default=FORMAT_VERSION)
 
     def to_json(self) -> str:
         """Write it for people: indented, in the order of the fields."""
-        # JSON has no number that is not finite.
-        finite = {
-            name: None if value is None or not math.isfinite(value) else value
-            for name, value in self.metrics.items()
-        }
-        return json.dumps({**asdict(self), "metrics": finite}, indent=2) + "\n"
+        return json.dumps(_finite(asdict(self)), indent=2) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no number that is not finite: null."""
+    if isinstance(value, dict):
+        return {name: _finite(entry) for name, entry in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -116,6 +150,9 @@ def read_manifest(folder: Path) -> Manifest | None:
         }
         known["files"] = {name: FileRecord(**record) for name, record in known["files"].items()}
         known["feature_names"] = tuple(known.get("feature_names", ()))
+        known["categorical"] = tuple(known.get("categorical", ()))
+        if known.get("compiled") is not None:
+            known["compiled"] = Parity(**known["compiled"])
         return Manifest(**known)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} lacks or misspells {error}; unpack model.tar.gz again") from error

@@ -15,7 +15,9 @@ import tabular
 from tabular.artifact.booster import objective_of, save_manifest, save_models
 from tabular.artifact.manifest import Manifest
 from tabular.contract.job import TrainingJob
+from tabular.data.batch import Floats
 from tabular.data.columns import Columns
+from tabular.training.compiling import Compiled, compile_models
 from tabular.training.hyperparameters import Settings
 
 log = logging.getLogger(__name__)
@@ -27,8 +29,15 @@ def save_artifact(
     columns: Columns,
     boosters: Sequence[xgboost.Booster],
     metrics: Mapping[str, float],
+    sample: Floats | None,
 ) -> None:
-    """Write the models and the manifest that describes them.
+    """Write the models, compiled too, and the manifest that describes them.
+
+    Parameters
+    ----------
+    sample : float32 array, (rows, features)
+        Training rows that the compiled models are checked on; None leaves them uncompiled, when
+        there is no time.
 
     Raises
     ------
@@ -37,7 +46,14 @@ def save_artifact(
     """
     objective, num_class = objective_of(boosters[0])
     best = boosters[0].attr("best_iteration") if len(boosters) == 1 else None
-    files = save_models(job.paths.model, boosters)
+    categorical = np.array(
+        [place for place, kind in enumerate(boosters[0].feature_types or ()) if kind == "c"],
+        np.int64,
+    )
+    compiled = Compiled(())
+    if sample is not None:
+        compiled = compile_models(boosters, objective, sample, categorical)
+    files = save_models(job.paths.model, boosters, compiled.contents)
     described: dict[str, Any] = {
         "feature_names": list(columns.names),
         "categories": {str(column): list(texts) for column, texts in columns.categories.items()},
@@ -62,8 +78,11 @@ def save_artifact(
                 "xgboost": xgboost.__version__,
                 "numpy": np.__version__,
                 "pyarrow": version("pyarrow"),
+                "onnx": version("onnx"),
             },
             files=files,
+            categorical=categorical.tolist(),
+            compiled=compiled.parity,
             **described,
         ),
     )

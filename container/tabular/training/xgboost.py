@@ -21,6 +21,7 @@ from tabular.contract.job import TrainingJob
 from tabular.contract.machine import Machine
 from tabular.contract.termination import Termination
 from tabular.contract.worker import Worker
+from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.data.store import Room, Store
 from tabular.training.cluster import Cluster, gather
@@ -29,6 +30,7 @@ from tabular.training.crossvalidation import cross_validate
 from tabular.training.cuts import single_host_cuts
 from tabular.training.cuts_in_turns import cuts_in_turns
 from tabular.training.gpus import agreed_devices, devices_of, placed, ports_of
+from tabular.training.hard_rows import sample_of
 from tabular.training.hyperparameters import Settings, validate
 from tabular.training.matrices import Plan
 from tabular.training.memory import Memory
@@ -259,10 +261,15 @@ def _fit_and_save(
     cuts: xgboost.DMatrix | None,
     ending: ExitStack,
 ) -> None:
-    def save(boosters: Sequence[xgboost.Booster], metrics: Mapping[str, float]) -> None:
+    def save(
+        boosters: Sequence[xgboost.Booster],
+        metrics: Mapping[str, float],
+        sample: Floats | None = None,
+    ) -> None:
         with run.timing.stage("save"):
-            save_artifact(run.job, settings, columns, boosters, metrics)
+            save_artifact(run.job, settings, columns, boosters, metrics, sample)
 
+    sample = sample_of(stores[TRAIN])
     trainer = Trainer(
         placed(settings, run.worker),
         chosen,
@@ -277,6 +284,7 @@ def _fit_and_save(
     if settings.save_model_on_termination == "true":
         ending.enter_context(run.termination.deferred())
         if settings.kfold is None:
+            # The time after SIGTERM is nearly over: nothing is compiled.
             trainer.keep = lambda booster: save([booster], {})
     if settings.kfold is None:
         fitted = trainer.fit({name: [(store, None)] for name, store in stores.items()})
@@ -285,6 +293,6 @@ def _fit_and_save(
         boosters, metrics = cross_validate(trainer, stores, run.job.paths.output_data)
     ending.enter_context(run.termination.deferred())
     if collective.get_rank() == 0:
-        save(boosters, metrics)
+        save(boosters, metrics, sample)
     if run.termination.requested.is_set():
         log.warning("stopped by SIGTERM: the model trained so far is saved")

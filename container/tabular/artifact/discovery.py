@@ -1,0 +1,154 @@
+"""Find the model in a folder that we did not write: AWS's artifacts, and people's own.
+
+By name first, then by content. A file that is no model never stops the server; several models
+of one kind are one only when they are named as k-fold names them.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabular.artifact.unpickling import PICKLE_MAGIC
+from tabular.contract.errors import UserError
+
+log = logging.getLogger(__name__)
+
+BOOSTER, PICKLE, SKOPS, ONNX = "booster", "pickle", "skops", "onnx"
+# The best known name comes first.
+KNOWN_NAMES = (
+    ("xgboost-model", BOOSTER),
+    ("xgboost-model-0", BOOSTER),
+    ("model.onnx", ONNX),
+    ("model.joblib", PICKLE),
+    ("model.skops", SKOPS),
+    ("model.pkl", PICKLE),
+)
+SUFFIXES = {
+    ".ubj": BOOSTER,
+    ".json": BOOSTER,
+    ".xgb": BOOSTER,
+    ".bst": BOOSTER,
+    ".model": BOOSTER,
+    ".onnx": ONNX,
+    ".joblib": PICKLE,
+    ".pkl": PICKLE,
+    ".pickle": PICKLE,
+    ".skops": SKOPS,
+}
+NUMBERED = re.compile(r"(?P<stem>.*-)(?P<number>0|[1-9][0-9]*)")
+# A saved Booster: UBJSON and JSON begin with its first object, "learner" or "version".
+UBJSON, JSON = b"{L", re.compile(rb'\{\s*"(learner|version)"')
+
+
+@dataclass(frozen=True)
+class Found:
+    """Files that make one model.
+
+    Attributes
+    ----------
+    kind : str
+        How to load them.
+    paths : sequence of Path
+        One, or the models of k-fold in their order.
+    """
+
+    kind: str
+    paths: Sequence[Path]
+
+
+def find_model(folder: Path, ensemble: bool = True) -> Found:
+    """Choose what to serve.
+
+    Parameters
+    ----------
+    ensemble : bool
+        Whether k-fold's models are served together; else the first of them.
+
+    Raises
+    ------
+    UserError
+        There is no model, or there are several of unknown names.
+    """
+    files = _files(folder)
+    names = {path.name: path for path in files}
+    chosen = next((Found(kind, [names[n]]) for n, kind in KNOWN_NAMES if n in names), None)
+    if chosen is None:
+        chosen = _by_content(folder, files)
+    path = chosen.paths[0]
+    match = NUMBERED.fullmatch(path.name)
+    if chosen.kind == BOOSTER and match and ensemble:
+        chosen = Found(BOOSTER, _numbered(match["stem"], names))
+    others = sorted(set(names) - {path.name for path in chosen.paths})
+    if others:
+        log.warning("serving %s; not used: %s", chosen.paths[0].name, ", ".join(others[:10]))
+    return chosen
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise UserError(
+            f"no model: {folder} can't be read ({error.strerror}); mount a model there"
+        ) from error
+    files = [path for path in entries if path.is_file() and not path.name.startswith(".")]
+    if not files:
+        there = ", ".join(path.name for path in entries[:10]) or "nothing"
+        raise UserError(
+            f"no model: {folder / 'xgboost-model'} does not exist (the folder holds {there}); "
+            "train first, or unpack a model.tar.gz there"
+        )
+    return files
+
+
+def _numbered(stem: str, names: dict[str, Path]) -> list[Path]:
+    """Take the models of k-fold: numbered from 0 on, without a gap."""
+    paths: list[Path] = []
+    while f"{stem}{len(paths)}" in names:
+        paths.append(names[f"{stem}{len(paths)}"])
+    return paths
+
+
+def _by_content(folder: Path, files: Sequence[Path]) -> Found:
+    found = [Found(kind, [path]) for path in files if (kind := kind_of(path))]
+    # Of k-fold's models the first stands for all.
+    firsts = [one for one in found if not _follows(one.paths[0])]
+    if len(firsts) == 1:
+        return firsts[0]
+    listed = ", ".join(path.name for path in files[:10])
+    if not found:
+        raise UserError(
+            f"no model: no file in {folder} is one that this image knows (it holds {listed}); "
+            f"expected {', '.join(name for name, _ in KNOWN_NAMES)}"
+        )
+    raise UserError(
+        f"{folder} holds several models ({listed}); leave one, or name it xgboost-model, "
+        "model.joblib or model.onnx"
+    )
+
+
+def _follows(path: Path) -> bool:
+    match = NUMBERED.fullmatch(path.name)
+    return bool(
+        match
+        and match["number"] != "0"
+        and path.with_name(f"{match['stem']}{int(match['number']) - 1}").exists()
+    )
+
+
+def kind_of(path: Path) -> str | None:
+    """Tell what kind of model a file is, by its name and first bytes; None when it is none."""
+    with path.open("rb") as file:
+        start = file.read(64)
+    kind = SUFFIXES.get(path.suffix)
+    if start.startswith(UBJSON) or JSON.match(start):
+        return BOOSTER
+    if kind == BOOSTER:  # such as features.json
+        return BOOSTER if start.startswith(PICKLE_MAGIC) else None
+    if kind is None and start.startswith(PICKLE_MAGIC):
+        return PICKLE
+    return kind

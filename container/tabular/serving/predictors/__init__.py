@@ -1,0 +1,168 @@
+"""Rows to scores: one module per engine, and the choice between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tabular.artifact.discovery import BOOSTER, ONNX, PICKLE, SKOPS, find_model
+from tabular.artifact.files import COMPILED, verify
+from tabular.artifact.manifest import Manifest, read_manifest
+from tabular.contract.errors import UserError
+from tabular.data.columns import Columns
+from tabular.serving.meaning import Meaning
+from tabular.serving.predictors.parallel import Parallel
+from tabular.serving.predictors.predictor import Predictor
+
+if TYPE_CHECKING:
+    from tabular.serving.predictors.booster import BoosterPredictor
+    from tabular.serving.predictors.compiled import CompiledPredictor
+
+__all__ = ["Predictor", "load_predictor"]
+
+
+def load_predictor(folder: Path, threads: int = 1, ensemble: bool = True) -> Predictor:
+    """Load the model of an artifact, or its models; engines are imported when they are needed.
+
+    Parameters
+    ----------
+    threads : int
+        For large requests.
+    ensemble : bool
+        Whether k-fold's models are served together; else the first of them.
+
+    Raises
+    ------
+    UserError
+        There is none, or it is broken.
+    """
+    parallel = Parallel(threads)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        found = find_model(folder, ensemble)
+        return LOADERS[found.kind](found.paths, parallel)
+    verify(folder, manifest)
+    columns = Columns(
+        manifest.num_features,
+        manifest.index_base,
+        manifest.feature_names,
+        {int(column): texts for column, texts in manifest.categories.items()},
+    )
+    if manifest.compiled is not None and manifest.compiled.served:
+        return _compiled(folder, manifest, columns, parallel, ensemble)
+    from tabular.artifact.booster import models_of
+
+    paths = models_of(folder, manifest)
+    return _boosters(paths if ensemble else paths[:1], parallel, columns, trusted=True)
+
+
+def _compiled(
+    folder: Path, manifest: Manifest, columns: Columns, parallel: Parallel, ensemble: bool
+) -> Predictor:
+    from tabular.serving.predictors.compiled import CompiledPredictor
+
+    names = [name for name in manifest.files if COMPILED.fullmatch(name)]
+
+    def member(number: int, name: str) -> CompiledPredictor:
+        def native() -> BoosterPredictor:
+            from tabular.artifact.booster import load_model, models_of
+            from tabular.serving.predictors.booster import BoosterPredictor
+
+            booster = load_model(models_of(folder, manifest)[number])
+            return BoosterPredictor(booster, columns, parallel)
+
+        return CompiledPredictor(
+            folder / name,
+            columns,
+            Meaning(manifest.objective, manifest.num_class),
+            tuple(manifest.categorical),
+            native,
+        )
+
+    members = [member(number, name) for number, name in enumerate(names)]
+    return _together(members if ensemble else members[:1])
+
+
+def _boosters(
+    paths: Sequence[Path], parallel: Parallel, columns: Columns | None = None, trusted: bool = False
+) -> Predictor:
+    from tabular.artifact.booster import load_model, load_unverified
+    from tabular.serving.predictors.booster import BoosterPredictor
+
+    # A model that its manifest vouches for is whole.
+    load = load_model if trusted else load_unverified
+    members = []
+    for path in paths:
+        booster = load(path)
+        members.append(
+            BoosterPredictor(booster, columns or Columns(booster.num_features()), parallel)
+        )
+        if members[-1].meaning != members[0].meaning or (
+            members[-1].columns.count != members[0].columns.count
+        ):
+            raise UserError(
+                f"{path} and {paths[0].name} are no models of one k-fold: their objectives or "
+                "their numbers of features differ; leave one of them"
+            )
+    return _together(members)
+
+
+def _together(members: Sequence[BoosterPredictor | CompiledPredictor]) -> Predictor:
+    if len(members) == 1:
+        return members[0]
+    from tabular.serving.predictors.ensemble import Ensemble
+
+    return Ensemble(members)
+
+
+def _pickled(paths: Sequence[Path], parallel: Parallel) -> Predictor:
+    """Load a Booster, an XGBModel or a scikit-learn estimator, by what is in the file."""
+    from tabular.artifact.unpickling import holds_booster, read_estimator
+    from tabular.serving.predictors.estimator import EstimatorPredictor
+
+    path = paths[0]
+    if holds_booster(path):
+        return _boosters(paths, parallel)
+    try:
+        return EstimatorPredictor(read_estimator(path), parallel)
+    except ValueError as error:
+        raise _no_estimator(path, error) from error
+
+
+def _skops(paths: Sequence[Path], parallel: Parallel) -> Predictor:
+    import skops.io
+
+    from tabular.serving.predictors.estimator import EstimatorPredictor
+
+    try:
+        # Without trusted names skops takes its own list of scikit-learn's, numpy's and scipy's.
+        return EstimatorPredictor(skops.io.load(paths[0]), parallel)
+    except Exception as error:  # a broken file raises anything
+        if isinstance(error, UserError):
+            raise
+        raise _no_estimator(paths[0], error) from error
+
+
+def _no_estimator(path: Path, error: Exception) -> UserError:
+    import sklearn
+
+    return UserError(
+        f"{path} is not an estimator that scikit-learn {sklearn.__version__} can load "
+        f"({str(error).strip().partition(chr(10))[0][:300]}); save it with this version, or serve "
+        "it by a script with model_fn"
+    )
+
+
+def _onnx(paths: Sequence[Path], parallel: Parallel) -> Predictor:
+    from tabular.serving.predictors.onnx_model import OnnxPredictor
+
+    return OnnxPredictor(paths[0], parallel)
+
+
+LOADERS: dict[str, Callable[[Sequence[Path], Parallel], Predictor]] = {
+    BOOSTER: _boosters,
+    PICKLE: _pickled,
+    SKOPS: _skops,
+    ONNX: _onnx,
+}

@@ -1,0 +1,70 @@
+"""Scores by scikit-learn itself."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import sklearn
+
+from tabular.contract.errors import UserError
+from tabular.data.batch import Floats
+from tabular.data.columns import Columns
+from tabular.serving.errors import RequestError
+from tabular.serving.meaning import Meaning
+from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
+from tabular.serving.predictors.predictor import Scores
+
+
+class EstimatorPredictor:
+    """A fitted scikit-learn estimator; a classifier answers with its labels.
+
+    Raises
+    ------
+    UserError
+        It does not say how many features it was fitted on.
+    """
+
+    engine = f"scikit-learn {sklearn.__version__}"
+
+    def __init__(self, estimator: Any, parallel: Parallel = ONE_THREAD) -> None:
+        count = getattr(estimator, "n_features_in_", None)
+        if count is None:
+            raise UserError(
+                f"the {type(estimator).__name__} has no n_features_in_: it is not fitted, or its "
+                "first step takes text; serve it by a script with model_fn"
+            )
+        names = tuple(map(str, getattr(estimator, "feature_names_in_", ())))
+        self.columns = Columns(int(count), names=names)
+        self.meaning = Meaning("", classes=_plain(getattr(estimator, "classes_", ())))
+        self._estimator = _on_one_thread(estimator)
+        self._parallel = parallel
+
+    def predict(self, rows: Floats) -> Scores:
+        """Score rows; see ``Predictor.predict``."""
+        return self._parallel(lambda part: self._call("predict", part), rows)
+
+    def probabilities(self, rows: Floats) -> Scores:
+        """Compute the probability of each class, (rows, classes)."""
+        return self._parallel(lambda part: self._call("predict_proba", part), rows)
+
+    def _call(self, method: str, rows: Floats) -> Scores:
+        try:
+            with warnings.catch_warnings():
+                # It warns of rows without the names that it was fitted with.
+                warnings.simplefilter("ignore")
+                return np.asarray(getattr(self._estimator, method)(rows))
+        except (ValueError, TypeError, AttributeError) as error:
+            first = str(error).strip().partition("\n")[0]
+            raise RequestError(400, f"Unable to evaluate payload provided: {first}") from error
+
+
+def _plain(classes: Any) -> tuple[Any, ...]:
+    return tuple(np.asarray(classes).tolist())
+
+
+def _on_one_thread(estimator: Any) -> Any:
+    """Let each prediction stay on its thread: requests run side by side."""
+    jobs = [name for name in estimator.get_params() if name.rpartition("__")[2] == "n_jobs"]
+    return estimator.set_params(**dict.fromkeys(jobs, 1))

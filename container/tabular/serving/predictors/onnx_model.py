@@ -1,0 +1,95 @@
+"""Scores by ONNX Runtime, of a ``model.onnx`` that somebody else made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from tabular.artifact.compiled import open_session
+from tabular.contract.errors import UserError
+from tabular.data.batch import Floats
+from tabular.data.columns import Columns
+from tabular.serving.errors import RequestError
+from tabular.serving.meaning import Meaning
+from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
+from tabular.serving.predictors.predictor import Scores
+
+DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+}
+
+
+class OnnxPredictor:
+    """A model of one input, (rows, features).
+
+    The first output is the answer; a second one with a column for each class holds the
+    probabilities of a classifier, as skl2onnx and onnxmltools write them.
+
+    Raises
+    ------
+    UserError
+        The file is no ONNX model, or its input is another.
+    """
+
+    engine = f"ONNX Runtime {onnxruntime.__version__}"
+
+    def __init__(self, path: Path, parallel: Parallel = ONE_THREAD) -> None:
+        session = open_session(path)
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        shape: list[Any] = inputs[0].shape if len(inputs) == 1 else []
+        if len(shape) != 2 or inputs[0].type not in DTYPES or not isinstance(shape[1], int):
+            found = ", ".join(f"{each.name} {each.type} {each.shape}" for each in inputs)
+            raise UserError(
+                f"{path} takes {found}; expected one numeric input of the shape (rows, features)"
+            )
+        self.columns = Columns(shape[1])
+        self._input, self._dtype = inputs[0].name, DTYPES[inputs[0].type]
+        self._outputs = [output.name for output in outputs]
+        # The session's own method checks names that are fixed here.
+        self._run, self._parallel = session._sess.run, parallel
+        self.meaning = Meaning("", classes=self._classes())
+
+    def predict(self, rows: Floats) -> Scores:
+        """Score rows; see ``Predictor.predict``."""
+        return self._parallel(lambda part: _flat(self._call(part, self._outputs[:1])[0]), rows)
+
+    def probabilities(self, rows: Floats) -> Scores:
+        """Compute the probability of each class, (rows, classes)."""
+        if len(self._outputs) < 2:
+            raise RequestError(400, "the model has no output with probabilities")
+        return self._parallel(lambda part: self._second(part), rows)
+
+    def _second(self, rows: Floats) -> Scores:
+        found = self._call(rows, self._outputs[1:2])[0]
+        if isinstance(found, list):  # ZipMap: a dict for each row
+            found = [list(row.values()) for row in found]
+        return np.asarray(found)
+
+    def _classes(self) -> tuple[Any, ...]:
+        """Ask for the classes, of which only ZipMap knows the names."""
+        if len(self._outputs) < 2:
+            return ()
+        found = self._call(np.zeros((1, self.columns.count), np.float32), self._outputs[1:2])[0]
+        if isinstance(found, list):
+            return tuple(found[0])
+        return tuple(range(found.shape[1])) if found.ndim == 2 else ()
+
+    def _call(self, rows: Floats, outputs: list[str]) -> list[Any]:
+        try:
+            found: list[Any] = self._run(
+                outputs, {self._input: rows.astype(self._dtype, copy=False)}, None
+            )
+        except Exception as error:  # its exceptions have no common class but this
+            first = str(error).strip().partition("\n")[0]
+            raise RequestError(400, f"Unable to evaluate payload provided: {first}") from error
+        return found
+
+
+def _flat(scores: Scores) -> Scores:
+    return scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores

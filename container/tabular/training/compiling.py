@@ -1,0 +1,108 @@
+"""Compile what was trained to ONNX, and serve the compiled model only if it agrees."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xgboost
+
+from tabular.artifact.compiled import Margins
+from tabular.artifact.links import LINKS
+from tabular.artifact.manifest import Parity
+from tabular.artifact.trees import NotCompilableError, compile_booster
+from tabular.contract.errors import UserError
+from tabular.data.batch import Floats
+from tabular.training.hard_rows import hard_rows
+
+log = logging.getLogger(__name__)
+
+# Both add up the leaves in float32, each in its own order: 1e-6 is what long sums differ by.
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The compiled models of an artifact, in the order of the native ones; none if not served.
+
+    Attributes
+    ----------
+    contents : sequence of bytes
+        ONNX.
+    parity : Parity or None
+        What the manifest says of it.
+    """
+
+    contents: Sequence[bytes]
+    parity: Parity | None = None
+
+
+def compile_models(
+    boosters: Sequence[xgboost.Booster],
+    objective: str,
+    sample: Floats,
+    categorical: npt.NDArray[np.int64],
+) -> Compiled:
+    """Compile all models, or none, and say why in log and manifest.
+
+    Parameters
+    ----------
+    sample : float32 array, (rows, features)
+        Of the training data.
+    categorical : int64 array
+        The columns that are categories.
+    """
+    contents: list[bytes] = []
+    rows, largest = 0, 0.0
+    try:
+        for booster in boosters:
+            contents.append(compile_booster(booster))
+            checked = hard_rows(sample, booster, categorical)
+            rows += len(checked)
+            largest = max(
+                largest, _difference(booster, objective, contents[-1], checked, categorical)
+            )
+    except (NotCompilableError, UserError) as error:
+        log.warning("the model is served by XGBoost, not compiled: %s", error)
+        return Compiled((), Parity(served=False, reason=str(error)))
+    if largest > TOLERANCE:
+        reason = f"the compiled model differs by {largest:.3g}, more than {TOLERANCE:g}"
+        log.warning("the model is served by XGBoost, not compiled: %s", reason)
+        return Compiled((), Parity(False, reason, TOLERANCE, largest, rows))
+    log.info("compiled to ONNX: differs by %.2g at most on %d rows", largest, rows)
+    return Compiled(tuple(contents), Parity(True, "", TOLERANCE, largest, rows))
+
+
+def _difference(
+    booster: xgboost.Booster,
+    objective: str,
+    content: bytes,
+    rows: Floats,
+    categorical: npt.NDArray[np.int64],
+) -> float:
+    """Find the largest difference, relative above 1: of the margins, and of what is made of them.
+
+    A class is compared given the same margins: which of two equal ones wins is chance.
+    """
+    native = booster.inplace_predict(rows, predict_type="margin", validate_features=False)
+    native = native.reshape(len(rows), -1)
+    scores = booster.inplace_predict(rows, validate_features=False)
+    margins = Margins(content, categorical)(rows)
+    link = LINKS[objective]
+    pairs = [(margins, native), (link.scores(native), scores)]
+    if not link.classes:
+        pairs.append((link.scores(margins), scores))
+    return max(_apart(ours, theirs) for ours, theirs in pairs)
+
+
+def _apart(ours: Floats, theirs: Floats) -> float:
+    if ours.shape != theirs.shape:
+        return np.inf
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.abs(ours.astype(np.float64) - theirs) / np.maximum(1, np.abs(theirs))
+    same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+    apart = np.where(same, 0, np.where(np.isnan(apart), np.inf, apart))
+    return float(apart.max(initial=0))

@@ -1,0 +1,119 @@
+"""Rows on which a compiled model could differ from its original.
+
+Rows of the training data, and of them some with missing values, infinities, extremes, values at
+and beside the splits, and categories that no split knows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xgboost
+
+from tabular.data.batch import Floats
+from tabular.data.store import Store
+
+SAMPLE_ROWS = 1000
+# A wide sample stays small: rows are checked by the million of values.
+SAMPLE_VALUES = 4_000_000
+MOST_SPLITS = 1000
+EXTREMES = (0.0, -0.0, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-45, -1e-45)
+ODD_CATEGORIES = (-1.0, -0.5, 0.5, 1e6, 1e9, -1e9)
+
+
+def sample_of(store: Store) -> Floats:
+    """Take the first rows of the training data, dense, NaN where a value is missing."""
+    width = max(store.columns.count if store.columns else store.width, 1)
+    wanted = max(1, min(SAMPLE_ROWS, SAMPLE_VALUES // width, store.rows))
+    parts: list[Floats] = []
+    for _, piece in store.features(4 * wanted * width):
+        parts.append(_dense(piece[: wanted - sum(map(len, parts))]))
+        if sum(map(len, parts)) >= wanted:
+            break
+    return np.concatenate(parts)
+
+
+def _dense(piece: Any) -> Floats:
+    if isinstance(piece, np.ndarray):
+        return piece.astype(np.float32)
+    rows = np.full(piece.shape, np.nan, np.float32)
+    coordinates = piece.tocoo()
+    rows[coordinates.row, coordinates.col] = coordinates.data
+    return rows
+
+
+def hard_rows(
+    sample: Floats, booster: xgboost.Booster, categorical: npt.NDArray[np.int64]
+) -> Floats:
+    """Make the rows that a compiled model is checked on.
+
+    Parameters
+    ----------
+    sample : float32 array, (rows, features)
+        Of the training data.
+    categorical : int64 array
+        The columns that are categories.
+
+    Returns
+    -------
+    float32 array, (more rows, features)
+    """
+    draw = np.random.default_rng(0)
+    return np.concatenate([sample, *_hard(sample, _splits_of(booster), categorical, draw)])
+
+
+def _hard(
+    sample: Floats,
+    splits: Sequence[tuple[int, float]],
+    categorical: npt.NDArray[np.int64],
+    draw: np.random.Generator,
+) -> Iterator[Floats]:
+    width = sample.shape[1]
+    few = sample[: max(1, min(len(sample), 200_000 // width))]
+    yield np.where(draw.random(few.shape) < 0.3, np.nan, few).astype(np.float32)
+    yield np.full((1, width), np.nan, np.float32)
+    for extreme in EXTREMES:
+        yield np.full((1, width), extreme, np.float32)
+        yield np.where(draw.random(few.shape) < 0.1, extreme, few).astype(np.float32)
+    if len(categorical):
+        for odd in ODD_CATEGORIES:
+            rows = few.copy()
+            rows[:, categorical] = odd
+            yield rows
+    if splits:
+        chosen = draw.permutation(len(splits))[: max(1, min(MOST_SPLITS, SAMPLE_VALUES // width))]
+        for beside in (-np.inf, 0.0, np.inf, "rounded"):
+            rows = sample[np.arange(len(chosen)) % len(sample)].copy()
+            for row, place in zip(rows, chosen, strict=True):
+                feature, split = splits[place]
+                row[feature] = _beside(split, beside)
+            yield rows
+
+
+def _beside(split: float, beside: float | str) -> np.float32:
+    if beside == "rounded":  # as a request's float64 that float32 can't hold
+        return np.float32(split * (1 + 1e-9))
+    return np.nextafter(np.float32(split), np.float32(beside)) if beside else np.float32(split)
+
+
+def _splits_of(booster: xgboost.Booster) -> list[tuple[int, float]]:
+    """Find a model's numeric splits: feature and value."""
+    model: Mapping[str, Any] = json.loads(booster.save_raw(raw_format="json"))["learner"]
+    boosting = model["gradient_booster"]
+    boosting = boosting.get("gbtree", boosting)
+    found: set[tuple[int, float]] = set()
+    for tree in boosting["model"]["trees"]:
+        for left, feature, split, kind in zip(
+            tree["left_children"],
+            tree["split_indices"],
+            tree["split_conditions"],
+            tree["split_type"],
+            strict=True,
+        ):
+            if left >= 0 and kind == 0:
+                found.add((feature, split))
+    return sorted(found)
