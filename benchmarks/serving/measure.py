@@ -23,7 +23,7 @@ RESULTS = HERE.parent / "results"
 ROUTES = {"invocations": "/invocations", "constant": "/invocations-constant"}
 # 30 features like the breast cancer data that many examples use, and a model of usual size.
 FEATURES, ROWS = 30, 569
-HYPERPARAMETERS = {"objective": "binary:logistic", "num_round": "100", "max_depth": "6"}
+HYPERPARAMETERS = {"objective": "binary:logistic", "num_round": "200", "max_depth": "6"}
 CONNECTIONS = (1, 16)
 PAIRS, SECONDS, STARTS = 3, 4, 5
 WORKERS = (1, 2, 4)

@@ -24,7 +24,7 @@ def main() -> None:
     """Serve as ``tabular.commands.serve`` does."""
     os.environ["OMP_NUM_THREADS"] = "1"
     endpoint = read_endpoint(os.environ, available_cpus())
-    app = create_app(load_predictor(endpoint.model), endpoint)
+    app = create_app(endpoint, load_predictor(endpoint.model, endpoint.cpus))
 
     @app.post("/invocations-constant")
     def constant() -> Response:

@@ -27,7 +27,8 @@ def main() -> int:
         from tabular.serving.predictors import load_predictor
         from tabular.serving.server import run
 
-        run(create_app(load_predictor(endpoint.model), endpoint), endpoint)
+        predictor = load_predictor(endpoint.model, endpoint.cpus, endpoint.ensemble)
+        run(create_app(endpoint, predictor), endpoint)
     except Exception as error:
         return report(error)
     return 0

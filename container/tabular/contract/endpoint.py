@@ -31,6 +31,16 @@ class Endpoint:
         How long a worker may be silent, and a client may stall.
     default_accept : str
         For a request without ``Accept``, or with ``*/*``.
+    cpus : int
+        Processors of this container.
+    batch : bool
+        ``SAGEMAKER_BATCH``: batch transform asks.
+    inference_output : str
+        ``SAGEMAKER_INFERENCE_OUTPUT``: what to answer in place of scores, by commas.
+    ensemble : bool
+        Whether k-fold's models are served together.
+    multi_model : bool
+        ``SAGEMAKER_MULTI_MODEL``: models come and go by ``/models``.
     """
 
     model: Path
@@ -40,6 +50,11 @@ class Endpoint:
     timeout_seconds: int = 60
     max_body_bytes: int = MAX_BODY_BYTES
     default_accept: str = "text/csv"
+    cpus: int = 1
+    batch: bool = False
+    inference_output: str = ""
+    ensemble: bool = True
+    multi_model: bool = False
 
 
 def read_endpoint(environ: Mapping[str, str], available_cpus: int) -> Endpoint:
@@ -51,13 +66,9 @@ def read_endpoint(environ: Mapping[str, str], available_cpus: int) -> Endpoint:
     Raises
     ------
     UserError
-        A number is none or not positive, or the container is to serve several models.
+        A number is none or not positive.
     """
-    if environ.get("SAGEMAKER_MULTI_MODEL", "").lower() not in ("", "false"):
-        raise UserError(
-            "SAGEMAKER_MULTI_MODEL is set: this version serves one model; create the model with "
-            "Mode SingleModel and one model.tar.gz"
-        )
+    multi_model = _flag(environ, "SAGEMAKER_MULTI_MODEL", default=False)
     port = _positive(environ, "SAGEMAKER_BIND_TO_PORT", Endpoint.port)
     if port > LAST_PORT:
         raise UserError(
@@ -73,9 +84,21 @@ def read_endpoint(environ: Mapping[str, str], available_cpus: int) -> Endpoint:
             environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT", Endpoint.timeout_seconds
         ),
         max_body_bytes=max(payload, _positive(environ, "MAX_CONTENT_LENGTH", MAX_BODY_BYTES)),
+        # A toolkit's default, which multi-model endpoints of AWS's containers have.
         default_accept=environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT")
-        or Endpoint.default_accept,
+        or ("application/json" if multi_model else Endpoint.default_accept),
+        cpus=available_cpus,
+        batch=_flag(environ, "SAGEMAKER_BATCH", default=False),
+        inference_output=environ.get("SAGEMAKER_INFERENCE_OUTPUT", ""),
+        ensemble=_flag(environ, "SAGEMAKER_INFERENCE_ENSEMBLE", default=True),
+        multi_model=multi_model,
     )
+
+
+def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """Read a flag; for AWS's containers any text but "false" sets it (the SDK writes "True")."""
+    text = environ.get(name, "").strip().lower()
+    return text not in ("false", "0") if text else default
 
 
 def _positive(environ: Mapping[str, str], name: str, default: int) -> int:

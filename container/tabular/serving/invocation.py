@@ -1,0 +1,45 @@
+"""One invocation of one model: body to rows to scores to response."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Response, request
+
+from tabular.contract.endpoint import Endpoint
+from tabular.contract.errors import UserError
+from tabular.serving.predictors import Predictor
+from tabular.serving.requests import read_body, read_rows
+from tabular.serving.responses import ENCODERS, choose
+
+CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+
+
+def answers(endpoint: Endpoint) -> Callable[[Predictor], Response]:
+    """Make the function that answers the request at hand with a model.
+
+    Raises
+    ------
+    UserError
+        The default ``Accept`` is none that is offered.
+    """
+    if endpoint.default_accept not in ENCODERS:
+        raise UserError(
+            f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is {endpoint.default_accept!r}, expected one "
+            f"of {', '.join(ENCODERS)}; correct it or unset it"
+        )
+
+    def answer(predictor: Predictor) -> Response:
+        environ = request.environ
+        body = read_body(endpoint.max_body_bytes)
+        if not body:
+            return Response(status=204)
+        rows = read_rows(body, environ.get("CONTENT_TYPE"), predictor.columns)
+        accept = choose(environ.get("HTTP_ACCEPT"), endpoint.default_accept)
+        response = Response(ENCODERS[accept](predictor.predict(rows)), mimetype=accept)
+        attributes = environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")
+        if attributes is not None:
+            response.headers[CUSTOM_ATTRIBUTES] = attributes
+        return response
+
+    return answer

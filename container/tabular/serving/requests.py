@@ -1,0 +1,135 @@
+"""Requests to rows: the body, whole and unpacked, and the values in it."""
+
+from __future__ import annotations
+
+import zlib
+from typing import BinaryIO
+
+from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from tabular.contract.endpoint import MEBIBYTE
+from tabular.contract.errors import UserError
+from tabular.data.batch import ColumnCountError, Floats
+from tabular.data.columns import Columns
+from tabular.data.formats import format_of, guess
+from tabular.serving.errors import RequestError
+
+BLOCK_BYTES = 1 << 16
+# Enough of a body to tell its format by, when it has no content type.
+LOOKED_AT_BYTES = 1 << 12
+# The largest payload of batch transform.
+DRAINED_BYTES = 100 * MEBIBYTE
+# zlib's way to say: a header and a checksum of gzip.
+GZIP = 16 + zlib.MAX_WBITS
+
+
+def read_body(limit: int) -> bytes:
+    """Read the body, of known length or in chunks, and unpack it if it is packed.
+
+    Raises
+    ------
+    RequestEntityTooLarge
+        The body is larger than the limit, as it came or unpacked.
+    RequestError
+        400: it broke off, or is not what it says. 415: packed in a way that is not known.
+    """
+    environ = request.environ
+    encoding = environ.get("HTTP_CONTENT_ENCODING")
+    length = environ.get("CONTENT_LENGTH", "")
+    if length.isdecimal() and int(length) <= limit:
+        body = _exactly(environ["wsgi.input"], int(length))
+    else:
+        body = _bounded(limit)
+    return body if encoding is None else _unpacked(body, encoding, limit)
+
+
+def _exactly(stream: BinaryIO, length: int) -> bytes:
+    try:
+        body = stream.read(length)
+    except Exception as error:  # the HTTP server has its own for a lost client
+        raise _broken(0, error) from error
+    if len(body) < length:
+        raise RequestError(400, f"The body ends after {len(body)} of {length} bytes")
+    return body
+
+
+def _bounded(limit: int) -> bytes:
+    """Read a body of unknown or too great length.
+
+    What is beyond the limit is read too, and dropped: closing a connection with unread bytes
+    resets it, and the client never sees the answer.
+    """
+    body = bytearray()
+    size = 0
+    try:
+        while size <= max(limit, DRAINED_BYTES) and (block := request.stream.read(BLOCK_BYTES)):
+            size += len(block)
+            if size <= limit:
+                body += block
+    except Exception as error:  # the HTTP server has its own for a broken chunk, a lost client
+        raise _broken(size, error) from error
+    if size > limit:
+        raise RequestEntityTooLarge
+    return bytes(body)
+
+
+def _broken(size: int, error: Exception) -> RequestError:
+    return RequestError(400, f"The body can't be read beyond {size} bytes: {type(error).__name__}")
+
+
+def _unpacked(body: bytes, encoding: str, limit: int) -> bytes:
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "x-gzip"):
+        raise RequestError(
+            415, f"Content-Encoding {encoding} is not supported; send gzip, or the body as it is"
+        )
+    whole, rest = bytearray(), body
+    try:
+        while rest:  # gzip may have several members
+            member = zlib.decompressobj(GZIP)
+            whole += member.decompress(rest, limit + 1 - len(whole))
+            if len(whole) > limit:
+                raise RequestEntityTooLarge
+            if not member.eof:
+                raise RequestError(400, "The gzip body breaks off before its end")
+            rest = member.unused_data
+    except zlib.error as error:
+        raise RequestError(400, f"The body is no gzip: {error}") from error
+    return bytes(whole)
+
+
+def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats:
+    """Turn a request's body into rows that fit the model.
+
+    Raises
+    ------
+    RequestError
+        415: unknown content type, or a body that is not what it says. 400: another number
+        of columns than the model has features. The first words are AWS's.
+    """
+    try:
+        form = format_of(content_type) if content_type else guess(body[:LOOKED_AT_BYTES])
+    except UserError as error:
+        raise RequestError(415, str(error)) from error
+    if form.read_body is None:
+        raise RequestError(415, f"{content_type or form.name} is not accepted in requests.")
+    try:
+        return form.read_body(body, columns)
+    except ColumnCountError as error:
+        one_more = form.name == "csv" and error.found == error.expected + 1
+        hint = " (is the label among them?)" if one_more else ""
+        raise RequestError(
+            400,
+            f"Unable to evaluate payload provided: Feature size of {form.name} inference data "
+            f"{error.found} is not consistent with feature size of trained model "
+            f"{error.expected}: {error}{hint}.",
+        ) from error
+    except ValueError as error:
+        raise RequestError(
+            415,
+            f"Loading {form.name} data failed with Exception, please ensure data is in "
+            f"{form.name} format: {error}",
+        ) from error
