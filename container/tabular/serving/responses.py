@@ -64,13 +64,14 @@ def csv_body(result: Result, batch: bool = False) -> bytes:
         line = ",".join([cell.mark for cell in written])
         text = _filled(line, "\n", [cell.values for cell in written])
         return (text + BATCH_END if batch else text).encode()
-    cells, mark = result, "%r\n"
-    if cells.dtype.kind not in NUMBERS:
-        cells, mark = _texts(cells, _quoted), "%s\n"
+    if result.dtype.kind in NUMBERS:
+        cells, line = result, b"%r\n"
+    else:
+        cells, line = _texts(result, lambda label: _quoted(label).encode()), b"%s\n"
     if cells.ndim > 1:
-        mark = ",".join([mark[:2]] * cells.shape[1]) + "\n"
+        line = b",".join([line[:2]] * cells.shape[1]) + b"\n"
         cells = cells.ravel()
-    return (mark * len(result) % tuple(cells.tolist())).encode()
+    return line * len(result) % tuple(cells.tolist())
 
 
 def json_body(result: Result, batch: bool = False) -> bytes:
@@ -166,8 +167,10 @@ def _objects(result: Result, between: str) -> str:
     else:
         if result.dtype.kind in NUMBERS:  # the way of nearly all requests, made short
             text = _filled(f'{{"score": {_nested("%r", result)}}}', between, [result])
-            if "n" not in text:  # neither nan nor inf
-                return text
+            if "n" in text:
+                for word in ("nan", "-inf", "inf"):
+                    text = text.replace(word, "null")
+            return text
         columns = {"score": result}
     cells = [_json_cell(column) for column in columns.values()]
     names = [json.dumps(key).replace("%", "%%") for key in columns]
@@ -205,7 +208,7 @@ def _nested(mark: str, column: npt.NDArray[Any]) -> str:
     return mark
 
 
-def _texts(values: npt.NDArray[Any], write: Callable[[Any], str]) -> npt.NDArray[Any]:
+def _texts(values: npt.NDArray[Any], write: Callable[[Any], str | bytes]) -> npt.NDArray[Any]:
     """Write each value."""
     texts = np.empty(values.size, object)
     texts[:] = [*map(write, values.ravel().tolist())]
