@@ -109,7 +109,7 @@ def columns_of(meaning: Meaning) -> Mapping[str, _Column]:
     """Say which keys a model has, and how each is made."""
     if meaning.objective:
         return {**OBJECTIVES.get(meaning.objective, NUMBER), **EXPLANATIONS}
-    if not meaning.classes:
+    if len(meaning.classes) == 0:
         return NUMBER
     return CLASSIFIER if meaning.has_probabilities else DECIDER
 
@@ -168,7 +168,7 @@ def _highest(asked: _Asked) -> Array:
 
 def _labels(asked: _Asked) -> Array:
     meaning = asked.model.meaning
-    labels = np.asarray(meaning.classes or range(meaning.num_class or 2))
+    labels = np.asarray(meaning.classes if len(meaning.classes) else range(meaning.num_class or 2))
     return np.broadcast_to(labels, (len(asked.rows), len(labels)))
 
 
