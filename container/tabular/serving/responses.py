@@ -60,18 +60,18 @@ def csv_body(result: Result, batch: bool = False) -> bytes:
     and no line end after the last row, but in batch. There each row is a line whatever happens.
     """
     if isinstance(result, Selected):
-        written = [_csv_cell(column) for column in result.columns.values()]
-        line = ",".join([cell.mark for cell in written])
-        text = _filled(line, "\n", [cell.values for cell in written])
+        cells = [_csv_cell(column) for column in result.columns.values()]
+        marks = ",".join([cell.mark for cell in cells])
+        text = _filled(marks, "\n", [cell.values for cell in cells])
         return (text + BATCH_END if batch else text).encode()
     if result.dtype.kind in NUMBERS:
-        cells, line = result, b"%r\n"
+        values, line = result, b"%r\n"
     else:
-        cells, line = _texts(result, lambda label: _quoted(label).encode()), b"%s\n"
-    if cells.ndim > 1:
-        line = b",".join([line[:2]] * cells.shape[1]) + b"\n"
-        cells = cells.ravel()
-    return line * len(result) % tuple(cells.tolist())
+        values, line = _texts(result, lambda label: _quoted(label).encode()), b"%s\n"
+    if values.ndim > 1:
+        line = b",".join([line[:2]] * values.shape[1]) + b"\n"
+        values = values.ravel()
+    return line * len(result) % tuple(values.tolist())
 
 
 def json_body(result: Result, batch: bool = False) -> bytes:

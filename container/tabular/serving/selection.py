@@ -20,14 +20,12 @@ Array = npt.NDArray[Any]
 
 
 class Explained(Protocol):
-    """What selection needs of a model. Each method is called once a request at most.
+    """What selection needs of a model. Each method is called once a request at most."""
 
-    Attributes
-    ----------
-    meaning : Meaning
-    """
-
-    meaning: Meaning
+    @property
+    def meaning(self) -> Meaning:
+        """Say what the scores mean."""
+        ...
 
     def predict(self, rows: Floats) -> Array:
         """Score rows: (rows,) or (rows, classes); a scikit-learn classifier's are its labels."""
