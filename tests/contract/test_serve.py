@@ -73,7 +73,8 @@ def test_container_writes_nowhere_but_to_tmp(served: Served) -> None:
         ("application/json; charset=utf-8", "application/json"),
         ("text/html, application/json", "application/json"),
         ("text/csv;q=0.5, application/json", "application/json"),
-        ("application/jsonlines, */*;q=0.1", "text/csv"),
+        ("image/png, */*;q=0.1", "text/csv"),
+        ("application/jsonlines, */*;q=0.1", "application/jsonlines"),
     ],
 )
 def test_accept_chooses_the_content_type(served: Served, accept: str, content_type: str) -> None:

@@ -1,4 +1,4 @@
-"""What a model's scores mean."""
+"""What a model's scores mean: whose they are, and of which classes."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a model's scores mean.
+    """What ``selection`` has to know to make labels and probabilities of scores.
 
     Attributes
     ----------
     objective : str
-        XGBoost's name of it; empty for a scikit-learn estimator.
+        XGBoost's name of it (``binary:logistic``); empty for a scikit-learn estimator.
     num_class : int
-        Classes of a multiclass objective, else 0.
+        Of XGBoost's ``multi:*`` objectives, else 0.
     classes : sequence
-        Labels of a classifier, in the order of its probabilities.
+        The labels of a scikit-learn classifier, in the order of its probabilities; empty for a
+        regressor.
+    has_probabilities : bool
+        Whether a scikit-learn classifier has ``predict_proba``.
     """
 
     objective: str
     num_class: int = 0
     classes: Sequence[Any] = ()
+    has_probabilities: bool = True

@@ -1,4 +1,7 @@
-"""RecordIO-protobuf: frames (``framing``), protobuf (``messages``, ``records``), ``tensors``."""
+"""RecordIO-protobuf: frames (``framing``), protobuf (``messages``, ``records``), ``tensors``.
+
+``writing`` goes the other way: it writes the responses of a server.
+"""
 
 from tabular.data.recordio.framing import (
     CONTENT_TYPES,
