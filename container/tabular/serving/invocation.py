@@ -10,7 +10,8 @@ from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
 from tabular.serving.predictors import Predictor
 from tabular.serving.requests import read_body, read_rows
-from tabular.serving.responses import ENCODERS, choose
+from tabular.serving.responses import ENCODERS, choose, encode
+from tabular.serving.selection import keys_of, select
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
@@ -29,6 +30,8 @@ def answers(endpoint: Endpoint) -> Callable[[Predictor], Response]:
             f"of {', '.join(ENCODERS)}; correct it or unset it"
         )
 
+    keys, batch = keys_of(endpoint.inference_output), endpoint.batch
+
     def answer(predictor: Predictor) -> Response:
         environ = request.environ
         body = read_body(endpoint.max_body_bytes)
@@ -36,7 +39,8 @@ def answers(endpoint: Endpoint) -> Callable[[Predictor], Response]:
             return Response(status=204)
         rows = read_rows(body, environ.get("CONTENT_TYPE"), predictor.columns)
         accept = choose(environ.get("HTTP_ACCEPT"), endpoint.default_accept)
-        response = Response(ENCODERS[accept](predictor.predict(rows)), mimetype=accept)
+        result = select(keys, predictor, rows) if keys else predictor.predict(rows)
+        response = Response(encode(accept, result, batch), mimetype=accept)
         attributes = environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")
         if attributes is not None:
             response.headers[CUSTOM_ATTRIBUTES] = attributes

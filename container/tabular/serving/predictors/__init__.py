@@ -108,7 +108,7 @@ def _boosters(
     return _together(members)
 
 
-def _together(members: Sequence[BoosterPredictor | CompiledPredictor]) -> Predictor:
+def _together(members: Sequence[Predictor]) -> Predictor:
     if len(members) == 1:
         return members[0]
     from tabular.serving.predictors.ensemble import Ensemble

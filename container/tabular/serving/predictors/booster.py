@@ -13,9 +13,10 @@ from tabular.data.columns import Columns
 from tabular.serving.errors import RequestError
 from tabular.serving.meaning import Meaning
 from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
+from tabular.serving.predictors.predictor import Predictor
 
 
-class BoosterPredictor:
+class BoosterPredictor(Predictor):
     """An XGBoost model, with the rounds that early stopping kept."""
 
     engine = f"XGBoost {xgboost.__version__}"
@@ -37,16 +38,11 @@ class BoosterPredictor:
         return self._parallel(self._predict, rows)
 
     def contributions(self, rows: Floats) -> Floats:
-        """Explain scores: each feature's part of the margin (SHAP), and the bias last.
-
-        Returns
-        -------
-        float32 array, (rows, features + 1) or (rows, classes, features + 1)
-        """
+        """Explain scores; see ``Predictor.contributions``."""
         return self._of_matrix(rows, pred_contribs=True)
 
     def leaves(self, rows: Floats) -> Floats:
-        """Tell the leaf of each tree, (rows, trees)."""
+        """Tell the leaf of each tree; see ``Predictor.leaves``."""
         leaves = self._of_matrix(rows, pred_leaf=True)
         return leaves.reshape(len(rows), -1)
 

@@ -15,6 +15,7 @@ from tabular.artifact.links import LINKS
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.serving.meaning import Meaning
+from tabular.serving.predictors.predictor import Predictor
 
 if TYPE_CHECKING:
     from tabular.serving.predictors.booster import BoosterPredictor
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 NATIVE_ROWS = 2048
 
 
-class CompiledPredictor:
+class CompiledPredictor(Predictor):
     """A compiled model; XGBoost's own takes large requests, and explains.
 
     Parameters
@@ -56,11 +57,11 @@ class CompiledPredictor:
         return self._scores(self._margins(rows))
 
     def contributions(self, rows: Floats) -> Floats:
-        """Explain scores; see ``BoosterPredictor.contributions``."""
+        """Explain scores; see ``Predictor.contributions``."""
         return self.native.contributions(rows)
 
     def leaves(self, rows: Floats) -> Floats:
-        """Tell the leaf of each tree; see ``BoosterPredictor.leaves``."""
+        """Tell the leaf of each tree; see ``Predictor.leaves``."""
         return self.native.leaves(rows)
 
     @property

@@ -9,14 +9,13 @@ import numpy as np
 
 from tabular.artifact.links import LINKS
 from tabular.data.batch import Floats
-from tabular.serving.predictors.booster import BoosterPredictor
-from tabular.serving.predictors.compiled import CompiledPredictor
+from tabular.serving.predictors.predictor import Predictor
 
 
-class Ensemble:
+class Ensemble(Predictor):
     """The mean of the models' scores, or their vote where scores are classes."""
 
-    def __init__(self, members: Sequence[BoosterPredictor | CompiledPredictor]) -> None:
+    def __init__(self, members: Sequence[Predictor]) -> None:
         self.columns, self.meaning = members[0].columns, members[0].meaning
         self.engine = f"{members[0].engine}, {len(members)} models"
         self._members = members

@@ -14,10 +14,10 @@ from tabular.data.columns import Columns
 from tabular.serving.errors import RequestError
 from tabular.serving.meaning import Meaning
 from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
-from tabular.serving.predictors.predictor import Scores
+from tabular.serving.predictors.predictor import Predictor, Scores
 
 
-class EstimatorPredictor:
+class EstimatorPredictor(Predictor):
     """A fitted scikit-learn estimator; a classifier answers with its labels.
 
     Raises
@@ -37,7 +37,11 @@ class EstimatorPredictor:
             )
         names = tuple(map(str, getattr(estimator, "feature_names_in_", ())))
         self.columns = Columns(int(count), names=names)
-        self.meaning = Meaning("", classes=_plain(getattr(estimator, "classes_", ())))
+        self.meaning = Meaning(
+            "",
+            classes=_plain(getattr(estimator, "classes_", ())),
+            has_probabilities=hasattr(estimator, "predict_proba"),
+        )
         self._estimator = _on_one_thread(estimator)
         self._parallel = parallel
 

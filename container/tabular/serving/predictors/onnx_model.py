@@ -15,7 +15,7 @@ from tabular.data.columns import Columns
 from tabular.serving.errors import RequestError
 from tabular.serving.meaning import Meaning
 from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
-from tabular.serving.predictors.predictor import Scores
+from tabular.serving.predictors.predictor import Predictor, Scores
 
 DTYPES = {
     "tensor(float)": np.float32,
@@ -25,7 +25,7 @@ DTYPES = {
 }
 
 
-class OnnxPredictor:
+class OnnxPredictor(Predictor):
     """A model of one input, (rows, features).
 
     The first output is the answer; a second one with a column for each class holds the
@@ -53,7 +53,8 @@ class OnnxPredictor:
         self._outputs = [output.name for output in outputs]
         # The session's own method checks names that are fixed here.
         self._run, self._parallel = session._sess.run, parallel
-        self.meaning = Meaning("", classes=self._classes())
+        classes = self._classes()
+        self.meaning = Meaning("", classes=classes, has_probabilities=bool(classes))
 
     def predict(self, rows: Floats) -> Scores:
         """Score rows; see ``Predictor.predict``."""

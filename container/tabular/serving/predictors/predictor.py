@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy.typing as npt
 
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
+from tabular.serving.errors import RequestError
 from tabular.serving.meaning import Meaning
 
 Scores = npt.NDArray[Any]
 
 
-class Predictor(Protocol):
+class Predictor:
     """A model. Called from several threads at once.
 
     Attributes
@@ -48,4 +49,24 @@ class Predictor(Protocol):
         RequestError
             400: the engine refuses the rows.
         """
-        ...
+        raise NotImplementedError
+
+    def probabilities(self, rows: Floats) -> Scores:
+        """Compute a scikit-learn classifier's probability of each class, (rows, classes)."""
+        raise self._lacks("probabilities")
+
+    def contributions(self, rows: Floats) -> Floats:
+        """Explain scores: each feature's part of the margin (SHAP), and the bias last.
+
+        Returns
+        -------
+        float32 array, (rows, features + 1) or (rows, classes, features + 1)
+        """
+        raise self._lacks("contributions")
+
+    def leaves(self, rows: Floats) -> Scores:
+        """Tell the leaf of each tree, (rows, trees)."""
+        raise self._lacks("leaves")
+
+    def _lacks(self, what: str) -> RequestError:
+        return RequestError(400, f"{self.engine} computes no {what} of this model")
