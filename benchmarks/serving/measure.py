@@ -5,28 +5,34 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import statistics
 import subprocess
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
+from containers import HERE, container, docker, load, require_score
+from models import FEATURES, Model, boosted, forest, lines_of
+
 RESULTS = HERE.parent / "results"
 ROUTES = {"invocations": "/invocations", "constant": "/invocations-constant"}
-# 30 features like the breast cancer data that many examples use, and a model of usual size.
-FEATURES, ROWS = 30, 569
-HYPERPARAMETERS = {"objective": "binary:logistic", "num_round": "200", "max_depth": "6"}
 CONNECTIONS = (1, 16)
-PAIRS, SECONDS, STARTS = 3, 4, 5
+PAIRS, SECONDS, STARTS = 5, 4, 7
 WORKERS = (1, 2, 4)
+LARGE_ROWS = 20_700  # of 30 values: 6 MB
+SERVE = ("python", "/benchmark/serve.py")
+# gunicorn's workers beside ours; LaneWorker is gthread with a lane for /ping.
+SETTINGS: dict[str, dict[str, object]] = {
+    "LaneWorker, 4 threads": {},
+    "LaneWorker, 1 thread": {"THREADS": 1},
+    "gthread, 4 threads": {"WORKER_CLASS": "gthread"},
+    "sync": {"WORKER_CLASS": "sync", "THREADS": 1},
+    "gevent": {"WORKER_CLASS": "gevent", "THREADS": 1},
+    "LaneWorker, 4 threads, no preload": {"PRELOAD": "off"},
+}
 # In the container: its processes, their parents and what each costs; shared pages are split
 # among those who share them (PSS).
 MEMORY = """
@@ -47,120 +53,56 @@ print(json.dumps(found))
 
 
 def main() -> None:
-    """Measure, print Markdown, write JSON."""
+    """Measure what is asked for, print Markdown, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image")
-    image = parser.parse_args().image
+    parser.add_argument("figures", nargs="*", default=["requests", "large", "start", "memory"])
+    parser.add_argument("--minutes", type=float, default=10, help="how long the soak takes")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        row = train(image, root)
-        result = {
-            "date": datetime.now(UTC).date().isoformat(),
-            "image": docker("image", "inspect", "--format", "{{.Id}}", image),
-            "processors": os.cpu_count(),
-            "requests": measure_requests(image, root / "model", row),
-            "start": measure_start(image, root / "model"),
-            "memory": [measure_memory(image, root / "model", row, count) for count in WORKERS],
+        model = boosted(given.image, Path(folder) / "ml")
+        models = [model, forest(Path(folder) / "forest")]
+        figures: dict[str, Callable[[], Any]] = {
+            "requests": lambda: {
+                each.name: measure_requests(given.image, each) for each in models if each
+            },
+            "large": lambda: measure_large(given.image, model),
+            "start": lambda: measure_start(given.image, model),
+            "memory": lambda: [measure_memory(given.image, model, count) for count in WORKERS],
+            "workers": lambda: measure_workers(given.image, model),
+            "soak": lambda: measure_soak(given.image, model, given.minutes * 60),
         }
+        result: dict[str, Any] = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "image": docker("image", "inspect", "--format", "{{.Id}}", given.image),
+            "processors": os.cpu_count(),
+        }
+        print(f"{result['processors']} processors, {result['date']}\n")
+        for name in given.figures:
+            result[name] = figures[name]()
+            print(TABLES[name](result[name]), flush=True)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"serving-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps(result, indent=2) + "\n")
-    print(markdown(result))
     print(f"Written to benchmarks/results/{path.name}")
 
 
-def docker(*arguments: str) -> str:
-    """Run the engine's client; what it printed, or the end of the benchmark."""
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"docker {arguments[0]} failed: {done.stderr.strip()}")
-    return done.stdout.strip()
-
-
-def train(image: str, root: Path) -> str:
-    """Train the model with the image itself on generated data; return one row of it."""
-    draw = random.Random(11)  # noqa: S311 - data, not secrets
-    lines = []
-    for _ in range(ROWS):
-        values = [draw.gauss(0, 1) for _ in range(FEATURES)]
-        label = int(sum(values[:6]) + draw.gauss(0, 1) > 0)
-        lines.append(",".join([str(label), *(f"{value:.4g}" for value in values)]))
-    (root / "input" / "config").mkdir(parents=True)
-    (root / "input" / "data" / "train").mkdir(parents=True)
-    (root / "model").mkdir()
-    (root / "input" / "config" / "hyperparameters.json").write_text(json.dumps(HYPERPARAMETERS))
-    (root / "input" / "data" / "train" / "data.csv").write_text("\n".join(lines))
-    docker("run", "--rm", "--network=none", "--volume", f"{root}:/opt/ml", image, "train")
-    return lines[0].partition(",")[2]
-
-
-@contextmanager
-def container(image: str, model: Path, *command: str, workers: int) -> Iterator[tuple[str, str]]:
-    """Start one container on a free port of 127.0.0.1; its id and address."""
-    name = docker(
-        *("run", "--detach", "--publish", "127.0.0.1::8080"),
-        *("--volume", f"{model}:/opt/ml/model:ro", "--volume", f"{HERE}:/benchmark:ro"),
-        *("--env", f"SAGEMAKER_MODEL_SERVER_WORKERS={workers}", image, *command),
-    )
-    try:
-        yield name, f"http://{docker('port', name, '8080').splitlines()[0]}"
-    finally:
-        docker("rm", "--force", "--volumes", name)
-
-
-def wait_for_200(address: str) -> None:
-    """Ask for /ping until it is answered."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{address}/ping", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.005)
-    raise SystemExit(f"{address}/ping was not answered within 60 s")
-
-
-def measure_requests(image: str, model: Path, row: str) -> list[dict[str, Any]]:
+def measure_requests(
+    image: str, model: Model, connections: tuple[int, ...] = CONNECTIONS, **settings: object
+) -> list[dict[str, Any]]:
     """Load both routes of one server by turns, so that what else the machine does hits both."""
     measured: list[dict[str, Any]] = []
-    command = ("python", "/benchmark/serve.py")
-    with container(image, model, *command, workers=os.cpu_count() or 1) as (_, address):
-        wait_for_200(address)
+    with container(image, model.folder, *SERVE, **settings) as (_, address):
         for route in ROUTES.values():
-            require_score(address + route, row)
-            load(address + route, row, max(CONNECTIONS), seconds=1)  # warm
-        for connections in CONNECTIONS:
+            require_score(address + route, model.row)
+            load(address + route, model.row, 16, seconds=1)
+        for number in connections:
             runs: dict[str, list[dict[str, float]]] = {name: [] for name in ROUTES}
             for _ in range(PAIRS):
                 for name, route in ROUTES.items():
-                    runs[name].append(load(address + route, row, connections, SECONDS))
-            measured.append({"connections": connections, **summary(runs), "runs": runs})
+                    runs[name].append(load(address + route, model.row, number, SECONDS))
+            measured.append({"connections": number, **summary(runs), "runs": runs})
     return measured
-
-
-def require_score(url: str, row: str) -> None:
-    """Check that a route answers 200 and one number: wrk counts any status below 400 as good."""
-    request = urllib.request.Request(url, row.encode(), {"Content-Type": "text/csv"})
-    with urllib.request.urlopen(request, timeout=5) as response:
-        body = response.read()
-    if response.status != 200 or not 0 < float(body or "nan") < 1:
-        raise SystemExit(f"{url} answered {response.status} {body!r}, expected 200 and a score")
-
-
-def load(url: str, row: str, connections: int, seconds: int) -> dict[str, float]:
-    """Run wrk once; ends the benchmark when a request fails, for a failed one is fast."""
-    command = ["wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s"]
-    done = subprocess.run(
-        [*command, "--latency", "--script", HERE / "post.lua", url],
-        env={**os.environ, "ROW": row},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    if result["failed"]:
-        raise SystemExit(f"{result['failed']:.0f} requests to {url} failed")
-    return result
 
 
 def summary(runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
@@ -176,33 +118,53 @@ def summary(runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
     }
 
 
-def measure_start(image: str, model: Path) -> dict[str, float]:
-    """Time ``docker run IMAGE serve`` to the first 200, beside ``docker run IMAGE true``."""
-    serving, nothing = [], []
-    for _ in range(STARTS):
-        started = time.monotonic()
-        docker("run", "--rm", image, "true")
-        nothing.append(time.monotonic() - started)
-        started = time.monotonic()
-        with container(image, model, "serve", workers=os.cpu_count() or 1) as (_, address):
-            wait_for_200(address)
-            serving.append(time.monotonic() - started)
-    medians = {"first_200_s": statistics.median(serving), "true_s": statistics.median(nothing)}
-    return {**medians, "ratio": medians["first_200_s"] / medians["true_s"]}
+def measure_large(image: str, model: Model) -> dict[str, Any]:
+    """Time a body of 6 MB beside the libraries alone, in one container."""
+    body = "\n".join(line.partition(",")[2] for line in lines_of(LARGE_ROWS, seed=12)) + "\n"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "body.csv"
+        path.write_text(body)
+        path.parent.chmod(0o755)
+        volume = ("--volume", f"{folder}:/body:ro")
+        with container(image, model.folder, "serve", options=volume) as (name, _):
+            runs = docker("exec", name, "python", "/benchmark/inside.py", "large", "/body/body.csv")
+    return compared(json.loads(runs), "server_s", "libraries_s", bytes=len(body))
 
 
-def measure_memory(image: str, model: Path, row: str, workers: int) -> dict[str, Any]:
+def measure_start(image: str, model: Model) -> dict[str, Any]:
+    """Time ``serve`` to the first 200 beside the import of its libraries, in one container."""
+    with container(image, model.folder, "serve") as (name, _):
+        runs = docker("exec", name, "python", "/benchmark/inside.py", "start", str(STARTS))
+    return compared(json.loads(runs), "first_200_s", "import_s")
+
+
+def compared(
+    runs: list[dict[str, float]], ours: str, theirs: str, **more: object
+) -> dict[str, Any]:
+    """Medians of both, and of the ratios of neighbouring runs."""
+    medians = {name: statistics.median(run[name] for run in runs) for name in (ours, theirs)}
+    ratio = statistics.median(run[ours] / run[theirs] for run in runs)
+    return {**more, **medians, "ratio": ratio, "runs": runs}
+
+
+def measure_memory(image: str, model: Model, workers: int) -> dict[str, Any]:
     """Weigh master and workers after a second of load."""
-    with container(image, model, "serve", workers=workers) as (name, address):
-        wait_for_200(address)
-        load(f"{address}/invocations", row, 16, seconds=1)
+    with container(image, model.folder, "serve", SAGEMAKER_MODEL_SERVER_WORKERS=workers) as (
+        name,
+        address,
+    ):
+        load(f"{address}/invocations", model.row, 16, seconds=1)
         time.sleep(0.5)
-        found = json.loads(docker("exec", name, "python", "-c", MEMORY))
+        return {"workers": workers, **weigh(name)}
+
+
+def weigh(name: str) -> dict[str, Any]:
+    """Weigh the processes of a container."""
+    found = json.loads(docker("exec", name, "python", "-c", MEMORY))
     # Process 1, whose parent is outside the container, is the master.
     master = next(entry["pss_mib"] for entry in found if entry["parent"] == 0)
     each = sorted(entry["pss_mib"] for entry in found if entry["parent"] == 1)
     return {
-        "workers": workers,
         "master_pss_mib": master,
         "worker_pss_mib": each,
         "total_pss_mib": master + sum(each),
@@ -210,38 +172,119 @@ def measure_memory(image: str, model: Path, row: str, workers: int) -> dict[str,
     }
 
 
-def markdown(result: dict[str, Any]) -> str:
-    """Write the figures as tables."""
+def measure_workers(image: str, model: Model) -> dict[str, Any]:
+    """Try other workers of gunicorn; one that the image lacks is left out."""
+    measured = {}
+    for name, settings in SETTINGS.items():
+        try:
+            both = measure_requests(image, model, (16,), **settings)[0]
+        except SystemExit as error:
+            measured[name] = {"error": str(error)}
+        else:
+            measured[name] = both
+    return measured
+
+
+def measure_soak(image: str, model: Model, seconds: float) -> dict[str, Any]:
+    """Load for long, weigh before and after; then SIGTERM in the middle of more load."""
+    with container(image, model.folder, "serve") as (name, address):
+        load(f"{address}/invocations", model.row, 16, seconds=20)
+        before = weigh(name)["total_pss_mib"]
+        run = load(f"{address}/invocations", model.row, 16, seconds)
+        after = weigh(name)["total_pss_mib"]
+        with subprocess.Popen(["docker", "stop", "--time", "30", name], stdout=subprocess.DEVNULL):
+            pass
+        code = int(docker("inspect", "--format", "{{.State.ExitCode}}", name))
+    return {"seconds": seconds, "before_mib": before, "after_mib": after, "exit": code, **run}
+
+
+def requests_table(result: dict[str, list[dict[str, Any]]]) -> str:
+    """Write the figures of both routes, model by model."""
     lines = [
-        f"One row of {FEATURES} values, {result['processors']} processors, {result['date']}",
+        f"One row of {FEATURES} values",
         "",
-        "| connections | route | requests/s | p50 ms | p99 ms |",
-        "|---:|---|---:|---:|---:|",
+        "| model | connections | route | requests/s | p50 ms | p99 ms |",
+        "|---|---:|---|---:|---:|---:|",
     ]
-    for entry in result["requests"]:
-        for name, digits in (("invocations", 3), ("constant", 3), ("ratio", 2)):
-            figures = entry[name]
-            rate = figures["requests_per_second"]
-            lines.append(
-                f"| {entry['connections']} | {name} | {rate:.{2 if name == 'ratio' else 0}f} | "
-                f"{figures['p50_ms']:.{digits}f} | {figures['p99_ms']:.{digits}f} |"
-            )
-    start = result["start"]
-    lines += [
-        "",
-        f"Start to first 200: {start['first_200_s']:.2f} s; `docker run IMAGE true`: "
-        f"{start['true_s']:.2f} s; ratio {start['ratio']:.2f}",
-        "",
+    for model, entries in result.items():
+        for entry in entries:
+            for name, digits in (("invocations", 3), ("constant", 3), ("ratio", 2)):
+                figures = entry[name]
+                rate = figures["requests_per_second"]
+                lines.append(
+                    f"| {model} | {entry['connections']} | {name} | "
+                    f"{rate:.{2 if name == 'ratio' else 0}f} | "
+                    f"{figures['p50_ms']:.{digits}f} | {figures['p99_ms']:.{digits}f} |"
+                )
+    return "\n".join([*lines, ""])
+
+
+def large_table(result: dict[str, Any]) -> str:
+    """Write the figures of the large body."""
+    return (
+        f"{result['bytes']:,} bytes of CSV: {result['server_s']:.3f} s; the libraries alone "
+        f"{result['libraries_s']:.3f} s; ratio {result['ratio']:.2f}\n"
+    )
+
+
+def start_table(result: dict[str, Any]) -> str:
+    """Write the figures of the start."""
+    return (
+        f"serve to first 200: {result['first_200_s']:.2f} s; import of its libraries "
+        f"{result['import_s']:.2f} s; ratio {result['ratio']:.2f}\n"
+    )
+
+
+def memory_table(result: list[dict[str, Any]]) -> str:
+    """Write what the processes weigh."""
+    lines = [
         "| workers | master PSS MiB | each worker PSS MiB | all PSS MiB | a worker's RSS MiB |",
         "|---:|---:|---:|---:|---:|",
     ]
-    for entry in result["memory"]:
+    for entry in result:
         each = statistics.mean(entry["worker_pss_mib"])
         lines.append(
             f"| {entry['workers']} | {entry['master_pss_mib']:.0f} | {each:.0f} | "
             f"{entry['total_pss_mib']:.0f} | {entry['worker_rss_mib']:.0f} |"
         )
     return "\n".join([*lines, ""])
+
+
+def workers_table(result: dict[str, Any]) -> str:
+    """Write what other workers of gunicorn make of it."""
+    lines = [
+        "| worker | requests/s | p50 ms | p99 ms | requests/s against the constant answer |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, entry in result.items():
+        if "error" in entry:
+            lines.append(f"| {name} | {entry['error'][:60]} | | | |")
+            continue
+        own = entry["invocations"]
+        lines.append(
+            f"| {name} | {own['requests_per_second']:.0f} | {own['p50_ms']:.2f} | "
+            f"{own['p99_ms']:.2f} | {entry['ratio']['requests_per_second']:.2f} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def soak_table(result: dict[str, Any]) -> str:
+    """Write what the long load did."""
+    return (
+        f"{result['seconds']:.0f} s at {result['requests_per_second']:.0f} requests/s, "
+        f"{result['failed']:.0f} failed; {result['before_mib']:.1f} MiB before, "
+        f"{result['after_mib']:.1f} after; exit code after SIGTERM: {result['exit']}\n"
+    )
+
+
+TABLES: dict[str, Callable[[Any], str]] = {
+    "requests": requests_table,
+    "large": large_table,
+    "start": start_table,
+    "memory": memory_table,
+    "workers": workers_table,
+    "soak": soak_table,
+}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The product's server, with one route more that answers a constant.
 
 Runs in the image, whose package it imports; the image does not hold it. The route's path begins
-with ``/invocations``, so that the server treats both alike: same lane, same threads.
+with ``/invocations``, so that the server treats both alike: same lane, same threads. WORKER_CLASS,
+THREADS and PRELOAD try other settings of gunicorn.
 """
 
 from __future__ import annotations
@@ -12,12 +13,25 @@ from flask import Response, request
 
 from tabular.contract.endpoint import read_endpoint
 from tabular.contract.machine import available_cpus
+from tabular.serving import server
 from tabular.serving.app import create_app
 from tabular.serving.predictors import load_predictor
-from tabular.serving.server import run
 
 # As long as the score of one row.
 CONSTANT = b"0.8971942067146301\n"
+
+
+class Server(server.Server):
+    """The product's, with settings of the environment."""
+
+    def load_config(self) -> None:
+        """Change what is asked for."""
+        super().load_config()
+        for name in ("worker_class", "threads"):
+            if value := os.environ.get(name.upper()):
+                self.cfg.set(name, value)
+        if os.environ.get("PRELOAD") == "off":
+            self.cfg.set("preload_app", False)
 
 
 def main() -> None:
@@ -31,7 +45,7 @@ def main() -> None:
         request.get_data(cache=False)
         return Response(CONSTANT, mimetype="text/csv")
 
-    run(app, endpoint)
+    Server(app, endpoint).run()
 
 
 if __name__ == "__main__":
