@@ -119,13 +119,14 @@ def _together(members: Sequence[Predictor]) -> Predictor:
 def _pickled(paths: Sequence[Path], parallel: Parallel) -> Predictor:
     """Load a Booster, an XGBModel or a scikit-learn estimator, by what is in the file."""
     from tabular.artifact.unpickling import holds_booster, read_estimator
+    from tabular.serving.predictors.batching import batched_if_worth
     from tabular.serving.predictors.estimator import EstimatorPredictor
 
     path = paths[0]
     if holds_booster(path):
         return _boosters(paths, parallel)
     try:
-        return EstimatorPredictor(read_estimator(path), parallel)
+        return batched_if_worth(EstimatorPredictor(read_estimator(path), parallel))
     except ValueError as error:
         raise _no_estimator(path, error) from error
 
@@ -133,11 +134,12 @@ def _pickled(paths: Sequence[Path], parallel: Parallel) -> Predictor:
 def _skops(paths: Sequence[Path], parallel: Parallel) -> Predictor:
     import skops.io
 
+    from tabular.serving.predictors.batching import batched_if_worth
     from tabular.serving.predictors.estimator import EstimatorPredictor
 
     try:
         # Without trusted names skops takes its own list of scikit-learn's, numpy's and scipy's.
-        return EstimatorPredictor(skops.io.load(paths[0]), parallel)
+        return batched_if_worth(EstimatorPredictor(skops.io.load(paths[0]), parallel))
     except Exception as error:  # a broken file raises anything
         if isinstance(error, UserError):
             raise
