@@ -164,7 +164,7 @@ def metrics_table(
     tuple of list of str and dict of str to list of str
         The columns' names, and each row's cells by the name of the metric.
     """
-    parts = {name: name.partition("-")[::2] for name in metrics}
+    parts = {name: tuple(name.split("-", 1)) if "-" in name else ("", name) for name in metrics}
     datasets = list(dict.fromkeys(dataset for dataset, _ in parts.values()))
     rows = {metric: [""] * len(datasets) for _, metric in parts.values()}
     for name, (dataset, metric) in parts.items():
