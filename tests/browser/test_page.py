@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from .conftest import CITIES, HOSTILE, MANIFEST, Watched, serving
 from playwright.sync_api import Page, expect
 
 from tabular.serving.page import Card, card_of
+
+from .conftest import CITIES, HOSTILE, MANIFEST, Watched, serving
 
 # The ratio of WCAG 2.1 AA, for every element that holds text of its own.
 CONTRAST = """() => {
@@ -166,11 +167,13 @@ def test_curl_line_does_what_the_form_does(watched: Watched, address: str, city:
     assert (200, answer.stdout) == ask(address, sent), answer.stderr
 
 
-def test_curl_line_takes_rows_as_they_are(watched: Watched, address: str) -> None:
+def test_curl_line_takes_rows_as_they_are(watched: Watched, address: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(",,,")
     page = watched.page
     page.goto(address)
     page.get_by_text("CSV rows").click()
-    for rows in ("1,2,3,Köln\n4,5,6,it's", "@/etc/passwd", "$(id) `id` \\ !x", '1,2,3,"a,b"'):
+    file = f"@{tmp_path}/rows.csv"
+    for rows in ("1,2,3,Köln\n4,5,6,it's", file, "$(id) `id` \\ !x", '1,2,3,"a,b"'):
         page.get_by_label("Rows, one on each line").fill(rows)
         command = ["bash", "-c", curl(page)]
         answer = subprocess.run(command, capture_output=True, text=True, timeout=20)

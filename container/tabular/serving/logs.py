@@ -14,6 +14,7 @@ from gunicorn import glogging
 Format = Literal["text", "json"]
 
 access = logging.getLogger("tabular.access")
+ACCESS_LEVEL = logging.INFO
 
 INFERENCE_ID = "HTTP_X_AMZN_SAGEMAKER_INFERENCE_ID"
 # InvokeEndpoint takes no longer ones; a client without SageMaker may send anything.
@@ -92,7 +93,7 @@ def configure(form: Format, level: int = logging.INFO, access_log: bool = False)
     handler.setFormatter(FORMATTERS[form]())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # Asked for is asked for, also when the level leaves out what is no warning.
-    access.setLevel(logging.INFO if access_log else logging.CRITICAL + 1)
+    access.setLevel(ACCESS_LEVEL if access_log else logging.CRITICAL + 1)
 
 
 def access_line(
@@ -117,7 +118,7 @@ def access_line(
     model : str
         Which, where there are several.
     """
-    if not access.isEnabledFor(logging.INFO):
+    if not access.isEnabledFor(ACCESS_LEVEL):
         return
     fields: dict[str, object] = {
         "method": environ["REQUEST_METHOD"],
@@ -131,7 +132,7 @@ def access_line(
     }
     if model:
         fields["model"] = model
-    access.info("request", extra=fields)
+    access.log(ACCESS_LEVEL, "request", extra=fields)
 
 
 def inference_id(environ: Mapping[str, Any]) -> dict[str, object]:
