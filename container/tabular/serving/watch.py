@@ -18,10 +18,17 @@ INVOCATIONS = "/invocations"
 UNLOGGED = "/ping"
 
 
-def watched(application: Application, telemetry: Telemetry) -> Application:
+def watched(
+    application: Application, telemetry: Telemetry, access_log: bool = False
+) -> Application:
     """Put a WSGI application under watch: ``app.wsgi_app = watched(app.wsgi_app, telemetry)``.
 
     Only ``/invocations`` counts: ``/ping``, ``/metrics`` and the page would blur its figures.
+
+    Parameters
+    ----------
+    access_log : bool
+        Log each request; ``logs.configure`` is to be asked for the same.
     """
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -42,7 +49,7 @@ def watched(application: Application, telemetry: Telemetry) -> Application:
             path = environ["PATH_INFO"]
             if path == INVOCATIONS:
                 telemetry.observe(status, rows, seconds)
-            if logs.access.isEnabledFor(logs.ACCESS_LEVEL) and path != UNLOGGED:
+            if access_log and path != UNLOGGED:
                 sizes = (_size(environ.get("CONTENT_LENGTH")), _size(_length(started[1])))
                 logs.access_line(environ, status, *sizes, rows, seconds)
 

@@ -29,7 +29,7 @@ def telemetry() -> Telemetry:
 @pytest.fixture
 def client(model_folder: Path, telemetry: Telemetry) -> FlaskClient:
     app = create_app(load_predictor(model_folder), Endpoint(model_folder))
-    app.wsgi_app = watched(app.wsgi_app, telemetry)  # type: ignore[method-assign, assignment]
+    app.wsgi_app = watched(app.wsgi_app, telemetry, access_log=True)  # type: ignore[method-assign, assignment]
     return app.test_client()
 
 
@@ -100,6 +100,15 @@ def test_body_in_chunks_has_no_size(
 ) -> None:
     client.post("/invocations", headers={"Content-Length": "many"})
     assert logs.extras(access_log.records[0])["bytes_in"] == 0
+
+
+def test_no_request_is_logged_unless_asked_for(
+    telemetry: Telemetry, access_log: pytest.LogCaptureFixture
+) -> None:
+    app = Flask("tiny")
+    app.wsgi_app = watched(app.wsgi_app, telemetry)  # type: ignore[method-assign, assignment]
+    app.test_client().post("/invocations")
+    assert access_log.records == []
 
 
 def test_ping_is_not_logged(client: FlaskClient, access_log: pytest.LogCaptureFixture) -> None:
