@@ -59,7 +59,8 @@ class JsonFormatter(logging.Formatter):
             fields["traceback"] = self.formatException(record.exc_info)
         if record.stack_info:
             fields["stack"] = self.formatStack(record.stack_info)
-        return json.dumps({**extras(record), **fields}, default=str)
+        # First so that they stand first, last so that no extra field takes their place.
+        return json.dumps({**fields, **extras(record), **fields}, default=str)
 
 
 class ServerLogger(glogging.Logger):
