@@ -1,0 +1,182 @@
+"""``GET /`` for people: what model this is, and a form to try it.
+
+One document that asks nobody for anything: style and script stand in it, and the
+Content-Security-Policy lets only those run. The model's own words are escaped by Jinja, and the
+script reads them as JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from tabular.artifact.manifest import Manifest
+
+# What a score is, by objective; one that is not here goes by its name alone.
+OBJECTIVES = {
+    "binary:logistic": "the probability of class 1",
+    "binary:logitraw": "the log-odds of class 1",
+    "binary:hinge": "the class, 0 or 1",
+    "count:poisson": "an expected count",
+    "multi:softmax": "the most probable class",
+    "multi:softprob": "the probability of each class",
+    "rank:map": "a score to rank rows by",
+    "rank:ndcg": "a score to rank rows by",
+    "rank:pairwise": "a score to rank rows by",
+    "reg:absoluteerror": "a number, fitted to the median",
+    "reg:gamma": "an expected positive amount",
+    "reg:linear": "a number, fitted to the mean",
+    "reg:logistic": "a share between 0 and 1",
+    "reg:pseudohubererror": "a number, fitted with little weight on outliers",
+    "reg:quantileerror": "the quantiles asked for in training",
+    "reg:squarederror": "a number, fitted to the mean",
+    "reg:squaredlogerror": "a number, fitted by its relative error",
+    "reg:tweedie": "an expected amount, often zero",
+    "survival:aft": "an expected time until the event",
+    "survival:cox": "a hazard ratio",
+}
+NAMES = {"xgboost": "XGBoost", "scikit-learn": "scikit-learn"}
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the page tells of a model; empty what is not known.
+
+    Attributes
+    ----------
+    num_features : int
+    engine : str
+        What computes the scores.
+    rounds : int
+        Of boosting, that the scores are made of.
+    libraries : Mapping[str, str]
+        Versions that it was trained with, by name.
+    metrics : Mapping[str, float or None]
+        Named ``train-rmse`` and the like.
+    feature_names : sequence of str
+        Empty, or one for each feature.
+    categories : Mapping[int, sequence of str]
+        The values of each column of text, by its number from 0.
+    """
+
+    num_features: int
+    engine: str = ""
+    algorithm: str = ""
+    objective: str = ""
+    num_class: int = 0
+    rounds: int = 0
+    training_job: str = ""
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    feature_names: Sequence[str] = ()
+    categories: Mapping[int, Sequence[str]] = field(default_factory=dict)
+
+
+def card_of(manifest: Manifest | None, num_features: int, engine: str) -> Card:
+    """Take what the page tells from a manifest; of AWS's own artifacts that is not much."""
+    if manifest is None:
+        return Card(num_features, engine)
+    best = manifest.best_iteration
+    return Card(
+        num_features=num_features,
+        engine=engine,
+        algorithm=manifest.algorithm,
+        objective=manifest.objective,
+        num_class=manifest.num_class,
+        rounds=manifest.rounds if best is None else best + 1,
+        training_job=manifest.training_job,
+        libraries=manifest.libraries,
+        metrics=manifest.metrics,
+        feature_names=manifest.feature_names,
+        categories={int(column): texts for column, texts in manifest.categories.items()},
+    )
+
+
+def render(card: Card) -> tuple[bytes, Mapping[str, str]]:
+    """Make the page.
+
+    Returns
+    -------
+    tuple of bytes and Mapping[str, str]
+        The document, and the headers to send with it.
+    """
+    style, script = _part("page.css"), _part("page.js")
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    datasets, metrics = metrics_table(card.metrics)
+    algorithm = NAMES.get(card.algorithm, card.algorithm)
+    body = environment.from_string(_part("page.html")).render(
+        title=card.training_job or (f"{algorithm} model" if algorithm else "Model"),
+        facts=facts(card, algorithm),
+        meaning=OBJECTIVES.get(card.objective, ""),
+        datasets=datasets,
+        metrics=metrics,
+        data={
+            "count": card.num_features,
+            "names": list(card.feature_names),
+            "categories": {str(column): list(texts) for column, texts in card.categories.items()},
+        },
+        style=Markup(style),  # noqa: S704 ours
+        script=Markup(script),  # noqa: S704 ours
+    )
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
+    }
+    # A lone surrogate can't be encoded; a name may hold one when its file was no UTF-8.
+    return body.encode(errors="replace"), headers
+
+
+def facts(card: Card, algorithm: str) -> dict[str, str]:
+    """List what is known of a model, in the order of the page."""
+    known = {
+        "Algorithm": algorithm,
+        "Objective": card.objective,
+        "Classes": str(card.num_class or ""),
+        "Features": f"{card.num_features:,}",
+        "Rounds": f"{card.rounds:,}" if card.rounds else "",
+        "Trained with": ", ".join(f"{name} {text}" for name, text in card.libraries.items()),
+        "Served by": card.engine,
+    }
+    return {name: text for name, text in known.items() if text}
+
+
+def metrics_table(
+    metrics: Mapping[str, float | None],
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Lay metrics out: a row for each metric, a column for each set of data.
+
+    Returns
+    -------
+    tuple of list of str and dict of str to list of str
+        The columns' names, and each row's cells by the name of the metric.
+    """
+    parts = {name: tuple(name.split("-", 1)) if "-" in name else ("", name) for name in metrics}
+    datasets = list(dict.fromkeys(dataset for dataset, _ in parts.values()))
+    rows = {metric: [""] * len(datasets) for _, metric in parts.values()}
+    for name, (dataset, metric) in parts.items():
+        value = metrics[name]
+        rows[metric][datasets.index(dataset)] = "none" if value is None else f"{value:.6g}"
+    return datasets, rows
+
+
+def _part(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
