@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import time
 
 from tabular.commands.failures import report
 from tabular.contract.endpoint import read_endpoint
@@ -23,12 +24,17 @@ def main() -> int:
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
         endpoint = read_endpoint(os.environ, available_cpus())
+        from tabular.artifact.manifest import read_manifest
         from tabular.serving.app import create_app
+        from tabular.serving.logs import configure
         from tabular.serving.predictors import load_predictor
         from tabular.serving.server import run
+        from tabular.serving.telemetry import Telemetry
 
+        configure("json" if endpoint.json_log else "text", access_log=endpoint.access_log)
         predictor = load_predictor(endpoint.model, endpoint.cpus, endpoint.ensemble)
-        run(create_app(endpoint, predictor), endpoint)
+        telemetry = Telemetry(endpoint.workers, time.time())
+        run(create_app(endpoint, predictor, telemetry, read_manifest(endpoint.model)), endpoint)
     except Exception as error:
         return report(error)
     return 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tabular.contract.errors import UserError
+from tabular.contract.hosting import page_shown
 from tabular.contract.paths import Paths
 
 MEBIBYTE = 1 << 20
@@ -41,6 +42,12 @@ class Endpoint:
         Whether k-fold's models are served together.
     multi_model : bool
         ``SAGEMAKER_MULTI_MODEL``: models come and go by ``/models``.
+    page : bool
+        Whether ``GET /`` shows what is served; not where SageMaker runs it.
+    json_log : bool
+        ``TABULAR_LOG_FORMAT``: log lines as JSON, in place of text.
+    access_log : bool
+        ``TABULAR_ACCESS_LOG``: a log line for each request.
     """
 
     model: Path
@@ -55,6 +62,9 @@ class Endpoint:
     inference_output: str = ""
     ensemble: bool = True
     multi_model: bool = False
+    page: bool = True
+    json_log: bool = False
+    access_log: bool = False
 
 
 def read_endpoint(environ: Mapping[str, str], available_cpus: int) -> Endpoint:
@@ -92,6 +102,9 @@ def read_endpoint(environ: Mapping[str, str], available_cpus: int) -> Endpoint:
         inference_output=environ.get("SAGEMAKER_INFERENCE_OUTPUT", ""),
         ensemble=_flag(environ, "SAGEMAKER_INFERENCE_ENSEMBLE", default=True),
         multi_model=multi_model,
+        page=page_shown(environ),
+        json_log=_one_of(environ, "TABULAR_LOG_FORMAT", ("text", "json")) == "json",
+        access_log=_flag(environ, "TABULAR_ACCESS_LOG", default=False),
     )
 
 
@@ -99,6 +112,13 @@ def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
     """Read a flag; for AWS's containers any text but "false" sets it (the SDK writes "True")."""
     text = environ.get(name, "").strip().lower()
     return text not in ("false", "0") if text else default
+
+
+def _one_of(environ: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    text = environ.get(name, "").strip().lower() or choices[0]
+    if text not in choices:
+        raise UserError(f"{name} is {text!r}, expected {' or '.join(choices)}; correct it")
+    return text
 
 
 def _positive(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
+import tabular
+from tabular.artifact.manifest import Manifest
 from tabular.contract.endpoint import MEBIBYTE, Endpoint
+from tabular.serving import logs
 from tabular.serving.errors import RequestError
 from tabular.serving.invocation import answers
+from tabular.serving.page import card_of, render
 from tabular.serving.predictors import Predictor
+from tabular.serving.telemetry import CONTENT_TYPE, Telemetry
+from tabular.serving.watch import watched
 
 log = logging.getLogger(__name__)
 
 
-def create_app(endpoint: Endpoint, predictor: Predictor) -> Flask:
+def create_app(
+    endpoint: Endpoint,
+    predictor: Predictor,
+    telemetry: Telemetry | None = None,
+    manifest: Manifest | None = None,
+) -> Flask:
     """Make the application that serves one model.
 
     Parameters
@@ -25,25 +37,54 @@ def create_app(endpoint: Endpoint, predictor: Predictor) -> Flask:
         Limits and defaults.
     predictor : Predictor
         Called from several threads at once.
+    telemetry : Telemetry or None
+        Counts requests for ``/metrics``.
+    manifest : Manifest or None
+        What the page and the metrics tell of the model.
 
     Raises
     ------
     UserError
         The default ``Accept`` is none that is offered.
     """
-    app = bare_app(endpoint)
+    card = card_of(manifest, predictor.columns.count, predictor.engine)
+    described = {
+        "algorithm": card.algorithm,
+        "objective": predictor.meaning.objective,
+        "engine": predictor.engine,
+        "training_job": card.training_job,
+        "version": tabular.__version__,
+    }
+    app = bare_app(endpoint, telemetry, described)
     answer = answers(endpoint)
 
     @app.post("/invocations")
     def invocations() -> Response:
         return answer(predictor)
 
+    if endpoint.page:
+        body, headers = render(card)
+
+        @app.get("/")
+        def page() -> Response:
+            return Response(body, headers=dict(headers))
+
     return app
 
 
-def bare_app(endpoint: Endpoint) -> Flask:
-    """Make the application without a model: what it answers whatever it serves, and errors."""
+def bare_app(
+    endpoint: Endpoint, telemetry: Telemetry | None, described: Mapping[str, str]
+) -> Flask:
+    """Make the application without a model: what it answers whatever it serves, and errors.
+
+    Parameters
+    ----------
+    described : Mapping[str, str]
+        The model, in the labels of a metric.
+    """
     app = Flask(__name__, static_folder=None)
+    if telemetry is not None:
+        _watch(app, endpoint, telemetry, described)
     execution_parameters = json.dumps(
         {
             "MaxConcurrentTransforms": endpoint.workers,
@@ -82,12 +123,23 @@ def bare_app(endpoint: Endpoint) -> Flask:
 
     @app.errorhandler(Exception)
     def fault(error: Exception) -> Response:
-        log.exception("%s %s failed", request.method, request.path)
+        extra = logs.inference_id(request.environ)
+        log.exception("%s %s failed", request.method, request.path, extra=extra)
         return error_response(
             500, f"{type(error).__name__}: a fault of the server; its log has the traceback"
         )
 
     return app
+
+
+def _watch(
+    app: Flask, endpoint: Endpoint, telemetry: Telemetry, described: Mapping[str, str]
+) -> None:
+    app.wsgi_app = watched(app.wsgi_app, telemetry, endpoint.access_log)  # type: ignore[assignment,method-assign]
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(telemetry.text(described), content_type=CONTENT_TYPE)
 
 
 def error_response(status: int, message: str) -> Response:

@@ -12,6 +12,7 @@ from tabular.serving.predictors import Predictor
 from tabular.serving.requests import read_body, read_rows
 from tabular.serving.responses import ENCODERS, choose, encode
 from tabular.serving.selection import keys_of, select
+from tabular.serving.watch import ROWS
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
@@ -39,6 +40,7 @@ def answers(endpoint: Endpoint) -> Callable[[Predictor], Response]:
             return Response(status=204)
         rows = read_rows(body, environ.get("CONTENT_TYPE"), predictor.columns)
         accept = choose(environ.get("HTTP_ACCEPT"), endpoint.default_accept)
+        environ[ROWS] = len(rows)
         result = select(keys, predictor, rows) if keys else predictor.predict(rows)
         response = Response(encode(accept, result, batch), mimetype=accept)
         attributes = environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")

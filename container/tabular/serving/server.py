@@ -18,6 +18,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers import gthread
 
 from tabular.contract.endpoint import Endpoint
+from tabular.serving.logs import ServerLogger
 
 # Prediction threads in each worker. XGBoost lets go of Python's lock while it predicts; more
 # than one thread keeps small requests from waiting behind a large one.
@@ -124,6 +125,8 @@ class Server(BaseApplication):
             "graceful_timeout": GRACE_SECONDS,
             "keepalive": KEEPALIVE_SECONDS,
             "post_fork": _die_of_sigterm,
+            "logger_class": ServerLogger,
+            "errorlog": None,
             # It would write a socket into the home folder, which may be read-only.
             "control_socket_disable": True,
         }

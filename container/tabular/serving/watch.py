@@ -13,7 +13,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 # Where the application leaves how many rows it scored, in the request's environ.
 ROWS = "tabular.rows"
-INVOCATIONS = "/invocations"
+INVOCATIONS, INVOKE = "/invocations", "/invoke"  # the second of a multi-model endpoint
 # SageMaker asks every five seconds; nobody looks for it in a log.
 UNLOGGED = "/ping"
 
@@ -23,7 +23,7 @@ def watched(
 ) -> Application:
     """Put a WSGI application under watch: ``app.wsgi_app = watched(app.wsgi_app, telemetry)``.
 
-    Only ``/invocations`` counts: ``/ping``, ``/metrics`` and the page would blur its figures.
+    Only invocations count: ``/ping``, ``/metrics`` and the page would blur its figures.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def watched(
             seconds = time.perf_counter() - begun
             status, rows = int(started[0][:3]), environ.get(ROWS, 0)
             path = environ["PATH_INFO"]
-            if path == INVOCATIONS:
+            if path == INVOCATIONS or path.endswith(INVOKE):
                 telemetry.observe(status, rows, seconds)
             if access_log and path != UNLOGGED:
                 sizes = (_size(environ.get("CONTENT_LENGTH")), _size(_length(started[1])))

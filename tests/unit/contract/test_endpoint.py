@@ -20,6 +20,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         timeout_seconds=60,
         max_body_bytes=6291456,
         default_accept="text/csv",
+        cpus=3,
     )
 
 
@@ -75,9 +76,29 @@ def test_port_that_does_not_exist_is_refused() -> None:
 
 
 @pytest.mark.parametrize("value", ["true", "True", "1"])
-def test_several_models_are_refused(value: str) -> None:
-    with pytest.raises(UserError, match="serves one model"):
-        read(SAGEMAKER_MULTI_MODEL=value)
+def test_several_models_are_served_as_json(value: str) -> None:
+    endpoint = read(SAGEMAKER_MULTI_MODEL=value)
+    assert (endpoint.multi_model, endpoint.default_accept) == (True, "application/json")
+
+
+@pytest.mark.parametrize("value", ["yaml", "JSON lines"])
+def test_unknown_log_format_is_refused(value: str) -> None:
+    with pytest.raises(UserError, match="TABULAR_LOG_FORMAT is .* expected text or json"):
+        read(TABULAR_LOG_FORMAT=value)
+
+
+def test_batch_transform_and_its_companions_are_read() -> None:
+    endpoint = read(
+        SAGEMAKER_BATCH="True",
+        SAGEMAKER_MAX_PAYLOAD_IN_MB="50",
+        SAGEMAKER_INFERENCE_OUTPUT="predicted_label",
+        SAGEMAKER_INFERENCE_ENSEMBLE="false",
+    )
+    assert endpoint.batch
+    assert not endpoint.ensemble
+    assert not endpoint.page
+    assert endpoint.max_body_bytes == 50 << 20
+    assert endpoint.inference_output == "predicted_label"
 
 
 @pytest.mark.parametrize("value", ["false", "False", ""])

@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 from tabular.contract.endpoint import Endpoint
 from tabular.data.columns import Columns
 from tabular.serving.app import create_app
-from tabular.serving.predictors import load_predictor
+from tabular.serving.meaning import Meaning
+from tabular.serving.predictors import Predictor, load_predictor
 
 from ..conftest import boost
 
@@ -163,7 +164,7 @@ def test_body_at_the_limit_is_read(model_folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/invocations", 405), ("GET", "/", 404)]
+    ("method", "path", "status"), [("GET", "/invocations", 405), ("GET", "/nothing", 404)]
 )
 def test_other_request_has_its_status(
     client: FlaskClient, method: str, path: str, status: int
@@ -171,17 +172,17 @@ def test_other_request_has_its_status(
     assert client.open(path, method=method).status_code == status
 
 
-class Broken:
+class Broken(Predictor):
     """Stands for a model with a fault of ours."""
 
-    columns = Columns(4)
+    columns, meaning, engine = Columns(4), Meaning(""), "broken"
 
     def predict(self, rows: object) -> np.ndarray:
         raise RuntimeError("secret")
 
 
 def test_fault_of_the_server_is_500_without_its_message() -> None:
-    client = create_app(Broken(), Endpoint(Path())).test_client()
+    client = create_app(Endpoint(Path()), Broken()).test_client()
     response = post(client, ROW)
     assert (response.status_code, "secret" in response.text) == (500, False)
 

@@ -23,17 +23,19 @@ import numpy
 from tabular.contract.endpoint import Endpoint
 from tabular.data.columns import Columns
 from tabular.serving.app import create_app
+from tabular.serving.meaning import Meaning
+from tabular.serving.predictors import Predictor
 from tabular.serving.server import run
 port, gate = int(sys.argv[1]), Path(sys.argv[2])
-class Waits:
-    columns = Columns(1)
+class Waits(Predictor):
+    columns, meaning, engine = Columns(1), Meaning(""), "waits"
     def predict(self, rows):
         if rows[0, 0]:
             with gate.with_suffix(".held").open("a") as held: held.write("x")
             while not gate.exists(): time.sleep(0.01)
         return rows[:, 0]
 endpoint = Endpoint(Path(), port=port, timeout_seconds=int(sys.argv[3]))
-run(create_app(Waits(), endpoint), endpoint)
+run(create_app(endpoint, Waits()), endpoint)
 """
 AT_ONCE, HELD = "0", "1"
 REQUEST = (

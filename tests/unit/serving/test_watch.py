@@ -28,7 +28,7 @@ def telemetry() -> Telemetry:
 
 @pytest.fixture
 def client(model_folder: Path, telemetry: Telemetry) -> FlaskClient:
-    app = create_app(load_predictor(model_folder), Endpoint(model_folder))
+    app = create_app(Endpoint(model_folder), load_predictor(model_folder))
     app.wsgi_app = watched(app.wsgi_app, telemetry, access_log=True)  # type: ignore[method-assign, assignment]
     return app.test_client()
 
