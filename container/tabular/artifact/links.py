@@ -1,7 +1,8 @@
 """What an objective makes of margins, and margins of its base score; numpy alone.
 
 A compiled model gives margins, the sums of its leaves; the functions here make scores of them
-as XGBoost does (``PredTransform`` and ``ProbToMargin`` in its ``src/objective``), in float32.
+as XGBoost does (``PredTransform`` and ``ProbToMargin`` in its ``src/objective``), in float32,
+and nearly always to the last bit: what AWS's container answers, byte for byte.
 """
 
 from __future__ import annotations
@@ -43,13 +44,18 @@ def _same(margins: Floats) -> Floats:
     return margins[:, 0] if margins.shape[1] == 1 else margins
 
 
+def _powers(exponents: Floats) -> Floats:
+    """Raise e in float64 and round: the float32 that C's expf gives, to the last bit."""
+    return np.exp(exponents, dtype=np.float64).astype(np.float32)
+
+
 def _sigmoid(margins: Floats) -> Floats:
-    return cast(Floats, ONE / (ONE + np.exp(np.minimum(-_same(margins), LARGEST_EXPONENT))))
+    return cast(Floats, ONE / (ONE + _powers(np.minimum(-_same(margins), LARGEST_EXPONENT))))
 
 
 def _exp(margins: Floats) -> Floats:
     with np.errstate(over="ignore"):
-        return cast(Floats, np.exp(_same(margins)))
+        return _powers(_same(margins))
 
 
 def _hinge(margins: Floats) -> Floats:
@@ -57,8 +63,9 @@ def _hinge(margins: Floats) -> Floats:
 
 
 def _softprob(margins: Floats) -> Floats:
-    powers = np.exp(margins - margins.max(axis=1, keepdims=True))
-    return cast(Floats, powers / powers.sum(axis=1, keepdims=True))
+    powers = _powers(margins - margins.max(axis=1, keepdims=True))
+    total = powers.sum(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+    return cast(Floats, powers / total)
 
 
 def _softmax(margins: Floats) -> Floats:
@@ -70,12 +77,16 @@ def _unchanged(base: Floats) -> Floats:
 
 
 def _logit(base: Floats) -> Floats:
-    return cast(Floats, -np.log(ONE / base - ONE))
+    return -_log(ONE / base - ONE)
+
+
+def _log(base: Floats) -> Floats:
+    return np.log(base, dtype=np.float64).astype(np.float32)
 
 
 IDENTITY = Link(_same, _unchanged)
 LOGISTIC = Link(_sigmoid, _logit)
-EXPONENTIAL = Link(_exp, np.log)
+EXPONENTIAL = Link(_exp, _log)
 
 # An objective that is not here is served by XGBoost itself.
 LINKS = {

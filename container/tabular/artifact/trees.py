@@ -62,15 +62,17 @@ def compile_booster(booster: xgboost.Booster) -> bytes:
     if sum(int(tree["tree_param"]["num_nodes"]) for tree in model["trees"]) > MOST_NODES:
         raise NotCompilableError(f"it has more than {MOST_NODES:,} nodes")
     nodes = _Nodes()
-    for number, (tree, group) in enumerate(zip(model["trees"], model["tree_info"], strict=True)):
-        nodes.add(tree, number, group, weights[number] if weights else 1.0)
     base = json.loads(learner["learner_model_param"]["base_score"])
     base = np.atleast_1d(np.asarray(base, np.float32))
     margins = np.broadcast_to(LINKS[objective].base_margin(base), (groups,))
+    # Trees of one leaf each, and first: so the sum is XGBoost's to the last bit.
+    for group, margin in enumerate(margins.tolist()):
+        nodes.add_leaf(group, group, margin)
+    for number, (tree, group) in enumerate(zip(model["trees"], model["tree_info"], strict=True)):
+        nodes.add(tree, groups + number, group, weights[number] if weights else 1.0)
     ensemble = helper.make_node(
         "TreeEnsembleRegressor", [INPUT], [OUTPUT], domain="ai.onnx.ml", n_targets=groups
     )
-    ensemble.attribute.append(helper.make_attribute("base_values", margins.tolist()))
     ensemble.attribute.extend(nodes.attributes())
     features = int(learner["learner_model_param"]["num_feature"])
     graph = helper.make_graph(
@@ -113,6 +115,16 @@ class _Nodes:
     falsenodeids: list[int] = field(default_factory=list)
     missing: list[int] = field(default_factory=list)
     targets: list[tuple[int, int, int, float]] = field(default_factory=list)
+
+    def add_leaf(self, number: int, group: int, value: float) -> None:
+        """Add a tree that is one leaf."""
+        for numbers in (self.featureids, self.truenodeids, self.falsenodeids, self.missing):
+            numbers.append(0)
+        self.treeids.append(number)
+        self.nodeids.append(0)
+        self.modes.append(LEAF)
+        self.values.append(0.0)
+        self.targets.append((number, 0, group, value))
 
     def add(self, tree: Mapping[str, Any], number: int, group: int, weight: float) -> None:
         """Add a tree; its nodes keep their numbers."""

@@ -83,7 +83,7 @@ def test_several_models_are_served_as_json(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["yaml", "JSON lines"])
 def test_unknown_log_format_is_refused(value: str) -> None:
-    with pytest.raises(UserError, match="TABULAR_LOG_FORMAT is .* expected text or json"):
+    with pytest.raises(UserError, match=r"TABULAR_LOG_FORMAT is .* expected text or json"):
         read(TABULAR_LOG_FORMAT=value)
 
 
