@@ -49,15 +49,15 @@ def variable(name: str, value: str, says: str = "expected a whole number above 0
 NOT_A_MODEL = f"{MODEL} is not a model that XGBoost .* can load: .*expected UBJSON or JSON"
 BROKEN = {
     "no model": Broken(
-        f"no model: {MODEL} does not exist .*holds nothing.*train first",
+        f"no model: {MODEL} does not exist .*holds tabular.*train first",
         {**BARE, "xgboost-model": None},
     ),
     "model of another name": Broken(
-        f"{MODEL} does not exist .*holds model.pkl.*train first",
+        "model.pkl is not an estimator that scikit-learn .* can load .*model_fn",
         {**BARE, "xgboost-model": None, "model.pkl": b"x"},
     ),
     "archive that was not unpacked": Broken(
-        f"{MODEL} does not exist .*model.tar.gz.*unpack",
+        "no file in /opt/ml/model is one .*holds model.tar.gz.*unpack",
         {**BARE, "xgboost-model": None, "model.tar.gz": b"x"},
     ),
     "truncated model with a manifest": Broken(
@@ -74,7 +74,9 @@ BROKEN = {
     "changed model": Broken(
         f"{MODEL}.*manifest.*(again|SHA-256)", {"xgboost-model": b"another model"}
     ),
-    "manifest without its model": Broken(f"{MODEL} does not exist", {"xgboost-model": None}),
+    "manifest without its model": Broken(
+        f"{MODEL} can't be read .* though its manifest names it", {"xgboost-model": None}
+    ),
     "manifest that is no JSON": Broken(
         f"{MANIFEST} can't be read .*unpack model.tar.gz again", {"tabular/manifest.json": b"{"}
     ),

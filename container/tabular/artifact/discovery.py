@@ -123,7 +123,8 @@ def _by_content(folder: Path, files: Sequence[Path]) -> Found:
     if not found:
         raise UserError(
             f"no model: no file in {folder} is one that this image knows (it holds {listed}); "
-            f"expected {', '.join(name for name, _ in KNOWN_NAMES)}"
+            f"expected {', '.join(name for name, _ in KNOWN_NAMES)}; unpack a model.tar.gz there, "
+            "or train first"
         )
     raise UserError(
         f"{folder} holds several models ({listed}); leave one, or name it xgboost-model, "
