@@ -54,10 +54,6 @@ def _libsvm_body(body: bytes, columns: Columns) -> Floats:
     return libsvm.read_body(body, columns.count, columns.base)
 
 
-def _parquet_body(body: bytes, columns: Columns) -> Floats:
-    raise ValueError("not yet")
-
-
 def _recordio_body(body: bytes, columns: Columns) -> Floats:
     return recordio.read_body(body, columns.count)
 
@@ -73,7 +69,7 @@ FORMATS = (
         pipe=False,
         text=True,
     ),
-    Format(parquet.NAME, parquet.CONTENT_TYPES, parquet.read_file, _parquet_body, "Parquet"),
+    Format(parquet.NAME, parquet.CONTENT_TYPES, parquet.read_file, parquet.read_body, "Parquet"),
     Format(
         recordio.NAME,
         recordio.CONTENT_TYPES,

@@ -90,17 +90,18 @@ def _read_small(body: bytes, columns: Columns) -> Floats | None:
     width = len(rows[0])
     if len(rows) > 1 and any(len(row) != width for row in rows):
         return None
+    cells = rows[0] if len(rows) == 1 else list(chain.from_iterable(rows))
     try:
-        # array() rounds as NumPy does, and is as quiet about numbers that are infinite in float32.
-        values = array("f", map(float, chain.from_iterable(rows)))
+        numbers = list(map(float, cells))
     except ValueError:
         try:
-            values = array("f", [float(cell or "nan") for cell in chain.from_iterable(rows)])
+            numbers = [float(cell or "nan") for cell in cells]
         except ValueError:
             return None
     if width != columns.count:
         raise ColumnCountError(width, columns.count)
-    return np.frombuffer(values, np.float32).reshape(len(rows), width)
+    # array() rounds as NumPy does, and is as quiet about numbers that are infinite in float32.
+    return np.frombuffer(array("f", numbers), np.float32).reshape(len(rows), width)
 
 
 def _read(body: bytes, columns: Columns, first_line: int) -> Floats:
