@@ -74,7 +74,7 @@ def _fuzz(content_type: str, runs: int, seconds: int, seed: int) -> int:
             for choice in range(len(COLUMNS)):
                 Path(corpus, f"{number}-{choice}").write_bytes(bytes([choice, number]) + body)
         target = _target(content_type, runs, seconds)
-        options = [f"-seed={seed}", f"-max_len={LONGEST_BODY}", "-runs=-1", "-verbosity=0"]
+        options = [f"-seed={seed}", f"-max_len={LONGEST_BODY}", "-runs=-1", "-len_control=0"]
         atheris.Setup([sys.argv[0], *options, corpus], target)
         atheris.Fuzz()
     return 2  # the target ends the process

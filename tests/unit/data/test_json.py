@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -159,8 +160,8 @@ def test_number_is_refused_in_a_column_of_text(value: Any) -> None:
         (b"[[1, 2]", "line 1, character 8"),
         (b"[[1, 2]] x", "line 1, character 10: Extra data"),
         (b"[[1,\n\xff]]", "^line 2: byte 1 is not UTF-8"),
-        (b'{"instances": 1, "instances": 2}', "the key 'instances' twice"),
-        (b'[{"a": 1, "a": 2}]', "the key 'a' twice"),
+        (b'{"instances": 1, "instances": 2}', "the key 'instances' 2 times"),
+        (b'[{"a": 1, "a": 2}]', "the key 'a' 2 times"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"a":' * 100_000, "nested too deeply"),
         (b"[" * 500 + b"]" * 500, "row 1"),
@@ -169,6 +170,14 @@ def test_number_is_refused_in_a_column_of_text(value: Any) -> None:
 def test_body_that_is_no_json_is_named(body: bytes, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         read_document(body, PLAIN)
+
+
+def test_object_of_many_keys_is_refused_at_once() -> None:
+    keys = ",".join(f'"{number}": 1' for number in [*range(50_000), 49_999])
+    start = time.process_time()
+    with pytest.raises(ValueError, match="the key '49999' 2 times"):
+        read_document(f"{{{keys}}}".encode(), PLAIN)
+    assert time.process_time() - start < 1
 
 
 def test_byte_order_mark_is_no_fault() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"an object has the key {twice[:40]!r} twice; give each key once")
+        [(name, times)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"an object has the key {name[:40]!r} {times} times; give each key once")
     return found
 
 
