@@ -11,7 +11,7 @@ from tabular.data.blocks import BYTE_ORDER_MARK
 from tabular.data.columns import Columns, check_names
 from tabular.data.csv.text import DELIMITERS, MISSING, delimiter_of, number_of
 
-LINE_END = re.compile(rb"\r\n?|\n")
+FIRST_LINE = re.compile(rb"[\r\n]*([^\r\n]+)(?:\r\n?|\n)?")
 
 
 @dataclass(frozen=True)
@@ -51,37 +51,37 @@ def header_of(body: bytes, columns: Columns, stated: bool = False) -> Header | N
     """
     if not (stated or columns.names):
         return None
-    line, rows = _first_line(body)
-    text = line.decode("utf-8", errors="replace")
+    text, end = _first_line(body)
     if not stated and _number_or_missing(text.partition(delimiter_of(text) or ",")[0]):
         return None
     names = set(columns.names)
     cells = max(_readings(text), key=lambda cells: len(names.intersection(cells)))
     if not columns.names:
-        return Header(columns, None, rows)
+        return Header(columns, None, body[end:])
     if sorted(cells) != sorted(names):
         if stated or (names.intersection(cells) and not _could_be_row(cells, columns)):
             check_names(cells, columns.names, "the header line")
         return None
     if cells == list(columns.names):
-        return Header(columns, None, rows)
+        return Header(columns, None, body[end:])
     at = {name: place for place, name in enumerate(cells)}
     places = tuple(at[name] for name in columns.names)
     texts = {places[column]: known for column, known in columns.categories.items()}
-    return Header(Columns(columns.count, columns.base, cells, texts), places, rows)
+    return Header(Columns(columns.count, columns.base, cells, texts), places, body[end:])
 
 
 def looks_like_header(body: bytes) -> bool:
     """Tell whether the first line has nothing but texts, and another line follows."""
-    line, rows = _first_line(body)
-    cells = next(_readings(line.decode("utf-8", errors="replace")))
-    return bool(rows.strip()) and not any(map(_number_or_missing, cells))
+    text, end = _first_line(body)
+    return bool(body[end:].strip()) and not any(map(_number_or_missing, next(_readings(text))))
 
 
-def _first_line(body: bytes) -> tuple[bytes, bytes]:
-    body = body.lstrip(b"\r\n").removeprefix(BYTE_ORDER_MARK)
-    end = LINE_END.search(body)
-    return (body[: end.start()], body[end.end() :]) if end else (body, b"")
+def _first_line(body: bytes) -> tuple[str, int]:
+    """Find the first line with anything in it, and where the second begins."""
+    line = FIRST_LINE.match(body)
+    if line is None:
+        return "", len(body)
+    return line[1].removeprefix(BYTE_ORDER_MARK).decode("utf-8", errors="replace"), line.end()
 
 
 def _readings(line: str) -> Iterator[list[str]]:
