@@ -17,11 +17,16 @@ Floats = npt.NDArray[np.float32]
 Sparse: TypeAlias = "scipy.sparse.csr_matrix[Any]"
 
 
-class ColumnCountError(ValueError):
+class ColumnsError(ValueError):
+    """Rows of a request that can be read, but have other columns than the model's features."""
+
+
+class ColumnCountError(ColumnsError):
     """Rows of a request that have another number of columns than the model has features."""
 
-    def __init__(self, found: int, expected: int) -> None:
-        super().__init__(f"expected {expected} columns in each row, found {found}")
+    def __init__(self, found: int, expected: int, where: str = "") -> None:
+        place = f" in {where}" if where else ""
+        super().__init__(f"expected {expected} columns in each row, found {found}{place}")
         self.found = found
         self.expected = expected
 

@@ -131,6 +131,11 @@ def _sources(channel: Channel, form: Format, paths: list[Path]) -> list[Source]:
 
 
 def _batches(form: Format, source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
+    if form.read_file is None:
+        raise UserError(
+            f"{source.path} is {form.spoken}, which is for requests; train with CSV, Parquet, "
+            "LIBSVM or RecordIO-Protobuf, and give the channel that content type"
+        )
     try:
         yield from form.read_file(source, layout, threads)
     except LineTooLongError as error:

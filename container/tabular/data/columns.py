@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tabular.contract.errors import UserError
-from tabular.data.batch import Floats
+from tabular.data.batch import ColumnsError, Floats
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,31 @@ def unite(stores: Sequence[Mapping[str, Any]], path: Path) -> Columns:
     }
     count = max(store["width"] for store in stores) - base
     return Columns(count, base, tuple(first["names"]), categories)
+
+
+def check_names(found: Iterable[str], expected: Sequence[str], where: str) -> None:
+    """Compare the names of a request's columns with the model's; their order is free.
+
+    Raises
+    ------
+    ColumnsError
+        A name is missing, unknown or there twice; says which, and which are expected.
+    """
+    times, known = Counter(iter(found)), set(expected)
+    missing = [name for name in expected if name not in times]
+    unknown = [name for name in times if name not in known]
+    repeated = [name for name in expected if times[name] > 1]
+    said = [f"lacks {_quoted(missing)}"] * bool(missing)
+    said += [f"has {_quoted(unknown)}, which the model does not know"] * bool(unknown)
+    said += [f"has {_quoted(repeated)} more than once"] * bool(repeated)
+    if said:
+        raise ColumnsError(f"{where} {' and '.join(said)}; expected {listed(expected)}")
+
+
+def _quoted(names: Sequence[str]) -> str:
+    """Write names that a client sent: no line ends, nothing that UTF-8 can't hold."""
+    more = f", ... ({len(names)} in all)" if len(names) > 8 else ""
+    return ", ".join(repr(name[:40]) for name in names[:8]) + more
 
 
 def listed(names: Sequence[str]) -> str:

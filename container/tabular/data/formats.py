@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message
+from functools import lru_cache, partial
+from typing import TypeAlias
 
 from tabular.contract.errors import UserError
-from tabular.data import csv, libsvm, parquet, recordio
+from tabular.data import csv, json, libsvm, npy, parquet, recordio
 from tabular.data.batch import Batch, Floats
+from tabular.data.charset import CODECS, utf_8_of
 from tabular.data.columns import Columns
 from tabular.data.layout import Layout
 from tabular.data.source import Source
+
+ReadBody: TypeAlias = Callable[[bytes, Columns], Floats]
 
 
 @dataclass(frozen=True)
@@ -20,30 +25,29 @@ class Format:
 
     Attributes
     ----------
-    read_file : (source, layout, threads) -> batches
-        For training; raises UserError.
-    read_body : (bytes, columns) -> float32 array, (rows, columns), or None
-        For serving, of rows as the model's ``Columns`` say; raises ColumnCountError, and
-        ValueError for what can't be read. None: training only.
+    read_file : (source, layout, threads) -> batches, or None
+        For training; raises UserError. None: requests only.
+    read_body : (bytes, columns) -> float32 array, (rows, columns)
+        For serving, of rows as the model's ``Columns`` say; raises ColumnsError, and
+        ValueError for what can't be read.
     spoken : str
         How AWS's container calls it.
     pipe : bool
         Whether Pipe mode can bring it.
     unwrapped : bool
         Whether RecordIO frames of Pipe mode are not the format's own.
+    text : bool
+        Whether the content type's ``charset`` says anything about it.
     """
 
     name: str
     content_types: tuple[str, ...]
-    read_file: Callable[[Source, Layout, int], Iterator[Batch]]
-    read_body: Callable[[bytes, Columns], Floats] | None
+    read_file: Callable[[Source, Layout, int], Iterator[Batch]] | None
+    read_body: ReadBody
     spoken: str
     pipe: bool = True
     unwrapped: bool = True
-
-
-def _csv_body(body: bytes, columns: Columns) -> Floats:
-    return csv.read_body(body, columns.count, columns.codes)
+    text: bool = False
 
 
 def _libsvm_body(body: bytes, columns: Columns) -> Floats:
@@ -55,7 +59,7 @@ def _recordio_body(body: bytes, columns: Columns) -> Floats:
 
 
 FORMATS = (
-    Format(csv.NAME, csv.CONTENT_TYPES, csv.read_file, _csv_body, "CSV"),
+    Format(csv.NAME, csv.CONTENT_TYPES, csv.read_file, csv.read_body, "CSV", text=True),
     Format(
         libsvm.NAME,
         libsvm.CONTENT_TYPES,
@@ -63,8 +67,9 @@ FORMATS = (
         _libsvm_body,
         "LibSVM",
         pipe=False,
+        text=True,
     ),
-    Format(parquet.NAME, parquet.CONTENT_TYPES, parquet.read_file, None, "Parquet"),
+    Format(parquet.NAME, parquet.CONTENT_TYPES, parquet.read_file, parquet.read_body, "Parquet"),
     Format(
         recordio.NAME,
         recordio.CONTENT_TYPES,
@@ -73,12 +78,19 @@ FORMATS = (
         "RecordIO-Protobuf",
         unwrapped=False,
     ),
+    Format(json.NAME, json.CONTENT_TYPES, None, json.read_document, "JSON", text=True),
+    Format(
+        json.LINES_NAME, json.LINES_CONTENT_TYPES, None, json.read_lines, "JSON Lines", text=True
+    ),
+    Format(npy.NAME, npy.CONTENT_TYPES, None, npy.read_body, "NumPy"),
 )
 BY_CONTENT_TYPE = {name: row for row in FORMATS for name in row.content_types}
 
 
 def format_of(content_type: str) -> Format:
-    """Find the format of a content type; case and parameters do not matter.
+    """Find the format of a content type, in any case.
+
+    Its ``read_body`` heeds the parameters: ``charset`` of text, ``header=present`` of CSV.
 
     Raises
     ------
@@ -86,9 +98,12 @@ def format_of(content_type: str) -> Format:
         The content type is not known, or has ``label_size`` other than 1. The first words of
         both messages are those of AWS's container.
     """
-    exact = BY_CONTENT_TYPE.get(content_type)
-    if exact is not None:
-        return exact
+    return BY_CONTENT_TYPE.get(content_type) or _with_parameters(content_type)
+
+
+# Clients send the same few over and over, and parsing one takes longer than reading a row.
+@lru_cache(maxsize=64)
+def _with_parameters(content_type: str) -> Format:
     name, _, _ = content_type.partition(";")
     found = BY_CONTENT_TYPE.get(name.strip().lower())
     if found is None:
@@ -100,7 +115,16 @@ def format_of(content_type: str) -> Format:
             f"{content_type} is not an accepted csv ContentType. "
             "Optional parameter label_size must be equal to 1"
         )
+    if found.name == csv.NAME and has_header(content_type):
+        found = replace(found, read_body=partial(csv.read_body, header=True))
+    charset = _parameter(content_type, "charset", "utf-8")
+    if found.text and CODECS.get(charset.lower()) != "utf-8":
+        found = replace(found, read_body=_decoding(found.read_body, charset))
     return found
+
+
+def _decoding(read_body: ReadBody, charset: str) -> ReadBody:
+    return lambda body, columns: read_body(utf_8_of(body, charset), columns)
 
 
 def has_header(content_type: str) -> bool:

@@ -171,6 +171,13 @@ def test_header_parameter_of_the_content_type_is_heeded(tmp_path: Path) -> None:
     assert list(read(tmp_path, content_type="text/csv; header=present").names) == ["x"]
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-npy"])
+def test_content_type_of_requests_is_refused(tmp_path: Path, content_type: str) -> None:
+    write(tmp_path, "a.csv")
+    with pytest.raises(UserError, match=r"a\.csv is .*, which is for requests; train with CSV"):
+        read(tmp_path, content_type=content_type)
+
+
 def test_unknown_content_type_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "a.csv")
     with pytest.raises(UserError, match="'train': image/png is not an accepted ContentType"):

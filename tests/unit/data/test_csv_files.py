@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
+from tabular.data.columns import Columns
 from tabular.data.csv import files as csv
 from tabular.data.csv import parsing
 from tabular.data.csv.bodies import read_body
@@ -100,7 +101,7 @@ def test_cell_means_the_same_in_training_and_serving(
     tmp_path_factory: pytest.TempPathFactory, number: object
 ) -> None:
     (batch,) = read(write(tmp_path_factory.mktemp("csv"), f"1,{number}\n"))
-    np.testing.assert_array_equal(batch.features, read_body(f"{number}".encode(), 1))
+    np.testing.assert_array_equal(batch.features, read_body(f"{number}".encode(), Columns(1)))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

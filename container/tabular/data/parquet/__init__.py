@@ -1,5 +1,6 @@
-"""Parquet: training files, and several of them in one stream."""
+"""Parquet: training files, several of them in one stream, and requests."""
 
+from tabular.data.parquet.bodies import read_body
 from tabular.data.parquet.files import CONTENT_TYPES, MAGIC, NAME, read_file
 
-__all__ = ["CONTENT_TYPES", "MAGIC", "NAME", "read_file"]
+__all__ = ["CONTENT_TYPES", "MAGIC", "NAME", "read_body", "read_file"]

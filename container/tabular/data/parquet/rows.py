@@ -52,12 +52,12 @@ class Rows:
             raise UserError(f"{path} has no columns")
         # csv_weights is for CSV alone.
         layout = replace(layout, weights=False)
-        self._roles = by_name(self._names, layout, path, _index_columns(schema))
+        self._roles = by_name(self._names, layout, path, index_columns(schema))
         types = layout.feature_types or (None,) * len(self._roles.features)
         stated = dict(zip(self._roles.features, types, strict=True))
         self._text: set[int] = set()
         for column, kind in stated.items():
-            if _is_text(schema.field(column).type):
+            if is_text(schema.field(column).type):
                 self._check_category(column, schema.field(column).type, kind, layout)
                 self._text.add(column)
         self._codes = {column for column, kind in stated.items() if kind == "c"} - self._text
@@ -151,7 +151,7 @@ class Rows:
                     f"{self._path}, {self._shown(column)} has type {str(kind)[:60]}; the group "
                     "must be an integer"
                 )
-        elif not _is_number(kind):
+        elif not is_number(kind):
             cure = "write it as a number" + (
                 ", or choose other columns with the hyperparameter features"
                 if column in self._roles.features
@@ -160,12 +160,12 @@ class Rows:
             raise UserError(
                 f"{self._path}, {self._shown(column)} has type {str(kind)[:60]}, which is neither "
                 f"number nor text; {cure}"
-                if not _is_text(kind)
+                if not is_text(kind)
                 else f"{self._path}, {self._shown(column)} is text ({kind}); {cure}"
             )
 
 
-def _index_columns(schema: pyarrow.Schema) -> frozenset[str]:
+def index_columns(schema: pyarrow.Schema) -> frozenset[str]:
     """Find the columns that pandas wrote its index to; AWS's container takes them for no data."""
     try:
         index = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
@@ -182,14 +182,16 @@ def _coded(values: pyarrow.Array) -> tuple[Any, list[str]]:
     return coded.indices.to_numpy(zero_copy_only=False), coded.dictionary.to_pylist()
 
 
-def _is_text(kind: Any) -> bool:
+def is_text(kind: Any) -> bool:
+    """Tell whether a column of this type holds text."""
     from pyarrow import types
 
     kind = kind.value_type if types.is_dictionary(kind) else kind
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
-def _is_number(kind: Any) -> bool:
+def is_number(kind: Any) -> bool:
+    """Tell whether a column of this type holds numbers, or nothing."""
     from pyarrow import types
 
     kind = kind.value_type if types.is_dictionary(kind) else kind

@@ -1,0 +1,77 @@
+"""The two content types of JSON requests: one document of rows, and a document a row.
+
+>>> columns = Columns(2, names=("age", "city"), categories={1: ("Bonn", "Ulm")})
+>>> read_document(b'{"instances": [[30, "Ulm"], {"age": null, "city": "Bonn"}]}', columns)
+array([[30.,  1.],
+       [nan,  0.]], dtype=float32)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tabular.data.batch import Floats
+from tabular.data.blocks import BYTE_ORDER_MARK
+from tabular.data.columns import Columns
+from tabular.data.json.decoding import decode
+from tabular.data.json.rows import KINDS, matrix_of, unwrapped
+
+
+def read_document(body: bytes, columns: Columns) -> Floats:
+    """Read the rows of one document.
+
+    A list of rows, one row, or either inside of ``{"instances": ...}``, ``{"features": ...}``,
+    ``{"inputs": ...}`` or ``{"data": {"features": ...}}``. A row is a list of values or an
+    object by feature name, and may be in such an object of its own. A list of plain values is
+    one row, but for a model of a single feature, where each value is a row.
+
+    Values are numbers (through float64, as in CSV), booleans for 1 and 0, null for missing,
+    and texts: in a column of categories only these, in others only ``"nan"`` and ``"inf"``.
+
+    Returns
+    -------
+    float32 array, (rows, columns)
+
+    Raises
+    ------
+    ColumnsError
+        A row has another number of values, or other names.
+    ValueError
+        No JSON, or a row or value that can't be read; names it, from 1.
+    """
+    rows = unwrapped(decode(body.removeprefix(BYTE_ORDER_MARK)))
+    if isinstance(rows, dict):
+        rows = [rows]
+    if not isinstance(rows, list):
+        raise ValueError(f'the body is {KINDS[type(rows)]}, expected {{"instances": [[...], ...]}}')
+    if not rows:
+        raise ValueError("the body holds no row")
+    if not isinstance(rows[0], (list, dict)):
+        rows = [[value] for value in rows] if columns.count == 1 else [rows]
+    return matrix_of(rows, columns, "row")
+
+
+def read_lines(body: bytes, columns: Columns) -> Floats:
+    """Read one row from each line: ``[1, 2]``, or an object as in ``read_document``.
+
+    Returns
+    -------
+    float32 array, (lines, columns)
+
+    Raises
+    ------
+    ColumnsError
+        A row has another number of values, or other names.
+    ValueError
+        A line is empty, no JSON, or no row; names it, from 1.
+    """
+    lines = body.removeprefix(BYTE_ORDER_MARK).rstrip().split(b"\n")
+    if lines == [b""]:
+        raise ValueError("the body holds no row")
+    return matrix_of([_row(line, number) for number, line in enumerate(lines, 1)], columns, "line")
+
+
+def _row(line: bytes, number: int) -> Any:
+    if not line.strip():
+        raise ValueError(f"line {number} is empty; every line is a row, so leave it out")
+    return unwrapped(decode(line, number))
