@@ -31,7 +31,7 @@ def lines_of(rows: int, seed: int = 11) -> list[str]:
     for _ in range(rows):
         values = [draw.gauss(0, 1) for _ in range(FEATURES)]
         label = int(sum(values[:6]) + draw.gauss(0, 1) > 0)
-        lines.append(",".join([str(label), *(f"{value:.4g}" for value in values)]))
+        lines.append(",".join([str(label), *(f"{value:.6f}" for value in values)]))
     return lines
 
 

@@ -9,11 +9,12 @@ from flask import Response, request
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
 from tabular.serving.predictors import Predictor
-from tabular.serving.requests import read_body, read_rows
+from tabular.serving.requests import header_line, read_body, read_rows
 from tabular.serving.responses import ENCODERS, choose, encode
 from tabular.serving.selection import keys_of, select
 from tabular.serving.watch import ROWS
 
+CSV = "text/csv"
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 
@@ -38,11 +39,16 @@ def answers(endpoint: Endpoint) -> Callable[[Predictor], Response]:
         body = read_body(endpoint.max_body_bytes)
         if not body:
             return Response(status=204)
-        rows = read_rows(body, environ.get("CONTENT_TYPE"), predictor.columns)
+        columns = predictor.columns
+        rows = read_rows(body, environ.get("CONTENT_TYPE"), columns)
         accept = choose(environ.get("HTTP_ACCEPT"), endpoint.default_accept)
         environ[ROWS] = len(rows)
         result = select(keys, predictor, rows) if keys else predictor.predict(rows)
-        response = Response(encode(accept, result, batch), mimetype=accept)
+        answered = encode(accept, result, batch)
+        if batch and accept == CSV and header_line(body, environ.get("CONTENT_TYPE"), columns):
+            # A line for each line: JoinSource puts them side by side.
+            answered = (",".join(keys) or "score").encode() + b"\n" + answered
+        response = Response(answered, mimetype=accept)
         attributes = environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")
         if attributes is not None:
             response.headers[CUSTOM_ATTRIBUTES] = attributes

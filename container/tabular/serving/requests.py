@@ -10,9 +10,10 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from tabular.contract.endpoint import MEBIBYTE
 from tabular.contract.errors import UserError
-from tabular.data.batch import ColumnCountError, Floats
+from tabular.data import csv
+from tabular.data.batch import ColumnCountError, ColumnsError, Floats
 from tabular.data.columns import Columns
-from tabular.data.formats import format_of, guess
+from tabular.data.formats import format_of, guess, has_header
 from tabular.serving.errors import RequestError
 
 BLOCK_BYTES = 1 << 16
@@ -20,6 +21,8 @@ BLOCK_BYTES = 1 << 16
 LOOKED_AT_BYTES = 1 << 12
 # The largest payload of batch transform.
 DRAINED_BYTES = 100 * MEBIBYTE
+# gzip files may follow one another; what is left is copied each time.
+MOST_MEMBERS = 100
 # zlib's way to say: a header and a checksum of gzip.
 GZIP = 16 + zlib.MAX_WBITS
 
@@ -86,9 +89,12 @@ def _unpacked(body: bytes, encoding: str, limit: int) -> bytes:
         raise RequestError(
             415, f"Content-Encoding {encoding} is not supported; send gzip, or the body as it is"
         )
-    whole, rest = bytearray(), body
+    whole, rest, members = bytearray(), body, 0
     try:
-        while rest:  # gzip may have several members
+        while rest:
+            members += 1
+            if members > MOST_MEMBERS:
+                raise RequestError(400, f"The gzip body has more than {MOST_MEMBERS} members")
             member = zlib.decompressobj(GZIP)
             whole += member.decompress(rest, limit + 1 - len(whole))
             if len(whole) > limit:
@@ -99,6 +105,13 @@ def _unpacked(body: bytes, encoding: str, limit: int) -> bytes:
     except zlib.error as error:
         raise RequestError(400, f"The body is no gzip: {error}") from error
     return bytes(whole)
+
+
+def header_line(body: bytes, content_type: str | None, columns: Columns) -> bool:
+    """Tell whether a body that ``read_rows`` has read is CSV that begins with a line of names."""
+    if content_type and format_of(content_type).name != csv.NAME:
+        return False
+    return bool(csv.header_of(body, columns, has_header(content_type or "")))
 
 
 def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats:
@@ -114,8 +127,6 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
         form = format_of(content_type) if content_type else guess(body[:LOOKED_AT_BYTES])
     except UserError as error:
         raise RequestError(415, str(error)) from error
-    if form.read_body is None:
-        raise RequestError(415, f"{content_type or form.name} is not accepted in requests.")
     try:
         return form.read_body(body, columns)
     except ColumnCountError as error:
@@ -127,6 +138,8 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
             f"{error.found} is not consistent with feature size of trained model "
             f"{error.expected}: {error}{hint}.",
         ) from error
+    except ColumnsError as error:
+        raise RequestError(400, f"Unable to evaluate payload provided: {error}.") from error
     except ValueError as error:
         raise RequestError(
             415,

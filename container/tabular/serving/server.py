@@ -6,6 +6,7 @@ ends ``serve`` before anything listens.
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import struct
@@ -97,12 +98,15 @@ class LaneWorker(gthread.ThreadWorker):
         return Lanes(self.cfg.threads, self.cfg.timeout)
 
 
-def _die_of_sigterm(_: object, __: object) -> None:
-    """Undo the master's handler, which would swallow SIGTERM until the worker has its own.
+def _begin_worker(cpus: int) -> Callable[[object, object], None]:
+    def begin(_: object, __: object) -> None:
+        # Undo the master's handler, which would swallow SIGTERM until the worker has its own:
+        # the master sends the signal once, and would wait for its whole grace.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # pyarrow reads it when a large request loads it; a single thread was for the fork.
+        os.environ["OMP_NUM_THREADS"] = str(cpus)
 
-    The master sends the signal once, and would wait for its whole grace.
-    """
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return begin
 
 
 class Server(BaseApplication):
@@ -124,7 +128,7 @@ class Server(BaseApplication):
             "timeout": self._endpoint.timeout_seconds,
             "graceful_timeout": GRACE_SECONDS,
             "keepalive": KEEPALIVE_SECONDS,
-            "post_fork": _die_of_sigterm,
+            "post_fork": _begin_worker(self._endpoint.cpus),
             "logger_class": ServerLogger,
             "errorlog": None,
             # It would write a socket into the home folder, which may be read-only.
