@@ -138,6 +138,9 @@ if [ "$part" != contract ]; then
 fi
 
 left_out=''
+if [ "$part" != contract ]; then
+  step 'the page in a browser' some_tests tests/browser "$@"
+fi
 if [ "$part" != unit ]; then
   if [ -n "${TABULAR_IMAGE:-}" ]; then
     step "image: $TABULAR_IMAGE, as TABULAR_IMAGE says" check_size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 import xgboost
-from flask import Response
+from flask import Flask, Response
 from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
@@ -21,7 +21,7 @@ from tabular.artifact.booster import save_manifest, save_models
 from tabular.artifact.manifest import Manifest
 from tabular.contract.endpoint import Endpoint
 from tabular.serving.app import create_app
-from tabular.serving.page import Card, card_of, render
+from tabular.serving.page import Card, render
 from tabular.serving.predictors import load_predictor
 
 # Debian's packages; the first has no window and needs a third of the second's libraries.
@@ -106,17 +106,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def address(folder: Path) -> Iterator[str]:
     """Where the model is served, with its page."""
-    with serving(folder, card_of(MANIFEST, 4, "XGBoost")) as address:
+    predictor = load_predictor(folder)
+    with listening(create_app(Endpoint(folder), predictor, manifest=MANIFEST)) as address:
         yield address
 
 
 @contextmanager
 def serving(folder: Path, card: Card) -> Iterator[str]:
-    """Serve a model with the page of another, if need be."""
-    app = create_app(load_predictor(folder), Endpoint(folder))
+    """Serve a model with the page of another."""
+    app = create_app(Endpoint(folder, page=False), load_predictor(folder))
     body, headers = render(card)
-    page: Mapping[str, str] = headers
-    app.add_url_rule("/", "page", lambda: Response(body, headers=dict(page)))
+    app.add_url_rule("/", "page", lambda: Response(body, headers=dict(headers)))
+    with listening(app) as address:
+        yield address
+
+
+@contextmanager
+def listening(app: Flask) -> Iterator[str]:
+    """Serve an application."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
