@@ -10,7 +10,7 @@ import time
 
 from tabular.commands.failures import report
 from tabular.contract.endpoint import read_endpoint
-from tabular.contract.machine import available_cpus
+from tabular.contract.machine import available_cpus, memory_limit
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
     # Workers are forked after the model is loaded, and OpenMP's threads do not survive a fork.
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
-        endpoint = read_endpoint(os.environ, available_cpus())
+        endpoint = read_endpoint(os.environ, available_cpus(), memory_limit())
         from tabular.artifact.manifest import read_manifest
         from tabular.serving.app import create_app
         from tabular.serving.logs import configure

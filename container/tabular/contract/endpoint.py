@@ -8,12 +8,17 @@ from pathlib import Path
 
 from tabular.contract.errors import UserError
 from tabular.contract.hosting import page_shown
+from tabular.contract.machine import UNKNOWN_MEMORY
 from tabular.contract.paths import Paths
 
 MEBIBYTE = 1 << 20
 LAST_PORT = 65535
 # The body limit of AWS's XGBoost container, and of InvokeEndpoint: 6 MiB.
 MAX_BODY_BYTES = 6 * MEBIBYTE
+# What the server takes at rest, and what a body takes while it is answered, in sizes of the body
+# (JSON takes most: 40 bytes a value).
+RESTING_BYTES = 256 * MEBIBYTE
+MEMORY_PER_BODY_BYTE = 10
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class Endpoint:
         The artifact's folder.
     address : str
         ``TABULAR_BIND_ADDRESS``: where to listen, for serving without a container.
+    transforms : int
+        How many requests batch transform is to have under way: what processors and memory take.
     max_body_bytes : int
         A larger request is answered with 413.
     timeout_seconds : int
@@ -54,6 +61,7 @@ class Endpoint:
     address: str = "0.0.0.0"  # noqa: S104 - the contract: SageMaker asks from outside
     port: int = 8080
     workers: int = 1
+    transforms: int = 1
     timeout_seconds: int = 60
     max_body_bytes: int = MAX_BODY_BYTES
     default_accept: str = "text/csv"
@@ -67,7 +75,9 @@ class Endpoint:
     access_log: bool = False
 
 
-def read_endpoint(environ: Mapping[str, str], available_cpus: int) -> Endpoint:
+def read_endpoint(
+    environ: Mapping[str, str], available_cpus: int, memory: int = UNKNOWN_MEMORY
+) -> Endpoint:
     """Read the variables that AWS's XGBoost container reads, with its defaults.
 
     ``SAGEMAKER_MAX_PAYLOAD_IN_MB``, which batch transform sets when the job has its own
@@ -85,15 +95,19 @@ def read_endpoint(environ: Mapping[str, str], available_cpus: int) -> Endpoint:
             f"SAGEMAKER_BIND_TO_PORT is '{port}', expected 1 to {LAST_PORT}; correct it"
         )
     payload = _positive(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0) * MEBIBYTE
+    workers = _positive(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", available_cpus)
+    max_body_bytes = max(payload, _positive(environ, "MAX_CONTENT_LENGTH", MAX_BODY_BYTES))
+    bodies = (memory - RESTING_BYTES) // (MEMORY_PER_BODY_BYTE * max_body_bytes)
     return Endpoint(
         model=Paths.of(environ).model,
         address=environ.get("TABULAR_BIND_ADDRESS") or Endpoint.address,
         port=port,
-        workers=_positive(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", available_cpus),
+        workers=workers,
+        transforms=max(1, min(workers, bodies)),
         timeout_seconds=_positive(
             environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT", Endpoint.timeout_seconds
         ),
-        max_body_bytes=max(payload, _positive(environ, "MAX_CONTENT_LENGTH", MAX_BODY_BYTES)),
+        max_body_bytes=max_body_bytes,
         # A toolkit's default, which multi-model endpoints of AWS's containers have.
         default_accept=environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT")
         or ("application/json" if multi_model else Endpoint.default_accept),

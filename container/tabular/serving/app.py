@@ -87,7 +87,7 @@ def bare_app(
         _watch(app, endpoint, telemetry, described)
     execution_parameters = json.dumps(
         {
-            "MaxConcurrentTransforms": endpoint.workers,
+            "MaxConcurrentTransforms": endpoint.transforms,
             "BatchStrategy": "MULTI_RECORD",
             "MaxPayloadInMB": endpoint.max_body_bytes // MEBIBYTE,
         }

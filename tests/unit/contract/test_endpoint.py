@@ -17,6 +17,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         model=Path("/opt/ml/model"),
         port=8080,
         workers=3,
+        transforms=3,
         timeout_seconds=60,
         max_body_bytes=6291456,
         default_accept="text/csv",
@@ -85,6 +86,14 @@ def test_several_models_are_served_as_json(value: str) -> None:
 def test_unknown_log_format_is_refused(value: str) -> None:
     with pytest.raises(UserError, match=r"TABULAR_LOG_FORMAT is .* expected text or json"):
         read(TABULAR_LOG_FORMAT=value)
+
+
+@pytest.mark.parametrize(
+    ("mebibytes", "payload", "transforms"), [(4096, "", 3), (300, "", 1), (2048, "100", 1)]
+)
+def test_transforms_fit_into_memory(mebibytes: int, payload: str, transforms: int) -> None:
+    environ = {"SAGEMAKER_MAX_PAYLOAD_IN_MB": payload}
+    assert read_endpoint(environ, 3, mebibytes << 20).transforms == transforms
 
 
 def test_batch_transform_and_its_companions_are_read() -> None:
