@@ -1,4 +1,4 @@
-"""``serve``: load the model that SageMaker mounted and answer requests until SIGTERM."""
+"""``serve``: load the model that SageMaker mounted, or those that it names, and answer requests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import logging
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from tabular.commands.failures import report
-from tabular.contract.endpoint import read_endpoint
+from tabular.contract.endpoint import Endpoint, read_endpoint
 from tabular.contract.machine import available_cpus
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 
 def main() -> int:
@@ -23,15 +27,28 @@ def main() -> int:
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
         endpoint = read_endpoint(os.environ, available_cpus())
-        from tabular.serving.app import create_app
-        from tabular.serving.predictors import load_predictor
         from tabular.serving.server import run
 
-        predictor = load_predictor(endpoint.model, endpoint.cpus, endpoint.ensemble)
-        run(create_app(endpoint, predictor), endpoint)
+        run(_several_models(endpoint) if endpoint.multi_model else _one_model(endpoint), endpoint)
     except Exception as error:
         return report(error)
     return 0
+
+
+def _one_model(endpoint: Endpoint) -> Flask:
+    from tabular.serving.app import create_app
+    from tabular.serving.predictors import load_predictor
+    from tabular.serving.predictors.parallel import Parallel
+
+    predictor = load_predictor(endpoint.model, Parallel(endpoint.cpus), endpoint.ensemble)
+    return create_app(endpoint, predictor)
+
+
+def _several_models(endpoint: Endpoint) -> Flask:
+    from tabular.serving.multi_model import create_multi_model_app, open_store
+    from tabular.serving.server import threads
+
+    return create_multi_model_app(endpoint, open_store(endpoint, threads(endpoint)))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ class Endpoint:
     ----------
     model : Path
         The artifact's folder.
+    models : Path
+        Where a multi-model endpoint's artifacts are.
     address : str
         ``TABULAR_BIND_ADDRESS``: where to listen, for serving without a container.
     max_body_bytes : int
@@ -55,6 +57,7 @@ class Endpoint:
     inference_output: str = ""
     ensemble: bool = True
     multi_model: bool = False
+    models: Path = Paths().models
 
 
 def read_endpoint(environ: Mapping[str, str], available_cpus: int) -> Endpoint:
@@ -79,7 +82,10 @@ def read_endpoint(environ: Mapping[str, str], available_cpus: int) -> Endpoint:
         model=Paths.of(environ).model,
         address=environ.get("TABULAR_BIND_ADDRESS") or Endpoint.address,
         port=port,
-        workers=_positive(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", available_cpus),
+        # One process holds one copy of each of the models that come and go.
+        workers=1
+        if multi_model
+        else _positive(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", available_cpus),
         timeout_seconds=_positive(
             environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT", Endpoint.timeout_seconds
         ),
@@ -92,6 +98,7 @@ def read_endpoint(environ: Mapping[str, str], available_cpus: int) -> Endpoint:
         inference_output=environ.get("SAGEMAKER_INFERENCE_OUTPUT", ""),
         ensemble=_flag(environ, "SAGEMAKER_INFERENCE_ENSEMBLE", default=True),
         multi_model=multi_model,
+        models=Paths.of(environ).models,
     )
 
 

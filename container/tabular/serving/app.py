@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
@@ -41,8 +42,21 @@ def create_app(endpoint: Endpoint, predictor: Predictor) -> Flask:
     return app
 
 
-def bare_app(endpoint: Endpoint) -> Flask:
-    """Make the application without a model: what it answers whatever it serves, and errors."""
+def bare_app(
+    endpoint: Endpoint,
+    refuse: Callable[[int, str], Response] | None = None,
+    health: str = "",
+) -> Flask:
+    """Make the application without a model: what it answers whatever it serves, and errors.
+
+    Parameters
+    ----------
+    refuse : callable or None
+        Makes the answer of an error from its status and message; None takes ``error_response``.
+    health : str
+        JSON that ``/ping`` answers with, or nothing.
+    """
+    error_answer = refuse or error_response
     app = Flask(__name__, static_folder=None)
     execution_parameters = json.dumps(
         {
@@ -54,7 +68,7 @@ def bare_app(endpoint: Endpoint) -> Flask:
 
     @app.route("/ping", methods=["GET", "POST"])
     def ping() -> Response:
-        return Response()
+        return Response(health, mimetype="application/json" if health else None)
 
     @app.get("/execution-parameters")
     def parameters() -> Response:
@@ -62,11 +76,11 @@ def bare_app(endpoint: Endpoint) -> Flask:
 
     @app.errorhandler(RequestError)
     def refused(error: RequestError) -> Response:
-        return error_response(error.status, str(error))
+        return error_answer(error.status, str(error))
 
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(_: RequestEntityTooLarge) -> Response:
-        return error_response(
+        return error_answer(
             413,
             f"The body is larger than {endpoint.max_body_bytes} bytes; send fewer rows in one "
             "request, or set the environment variable MAX_CONTENT_LENGTH (in bytes) on the model",
@@ -75,7 +89,7 @@ def bare_app(endpoint: Endpoint) -> Flask:
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         message = f"{request.method} {request.path}: {error.name}"
-        response = error_response(error.code or 500, message)
+        response = error_answer(error.code or 500, message)
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
         return response
@@ -83,7 +97,7 @@ def bare_app(endpoint: Endpoint) -> Flask:
     @app.errorhandler(Exception)
     def fault(error: Exception) -> Response:
         log.exception("%s %s failed", request.method, request.path)
-        return error_response(
+        return error_answer(
             500, f"{type(error).__name__}: a fault of the server; its log has the traceback"
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flask import Response, request
 
@@ -10,13 +10,20 @@ from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
 from tabular.serving.predictors import Predictor
 from tabular.serving.requests import read_body, read_rows
-from tabular.serving.responses import ENCODERS, choose
+from tabular.serving.responses import ENCODERS, Scores, choose
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 
-def answers(endpoint: Endpoint) -> Callable[[Predictor], Response]:
+def answers(
+    endpoint: Endpoint, encoders: Mapping[str, Callable[[Scores], bytes]] = ENCODERS
+) -> Callable[[Predictor], Response]:
     """Make the function that answers the request at hand with a model.
+
+    Parameters
+    ----------
+    encoders : Mapping[str, callable]
+        Scores to bytes, for each content type of ``ENCODERS``.
 
     Raises
     ------
@@ -36,7 +43,7 @@ def answers(endpoint: Endpoint) -> Callable[[Predictor], Response]:
             return Response(status=204)
         rows = read_rows(body, environ.get("CONTENT_TYPE"), predictor.columns)
         accept = choose(environ.get("HTTP_ACCEPT"), endpoint.default_accept)
-        response = Response(ENCODERS[accept](predictor.predict(rows)), mimetype=accept)
+        response = Response(encoders[accept](predictor.predict(rows)), mimetype=accept)
         attributes = environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")
         if attributes is not None:
             response.headers[CUSTOM_ATTRIBUTES] = attributes
