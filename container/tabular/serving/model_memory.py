@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tabular.artifact.discovery import UBJSON
 from tabular.artifact.files import COMPILED
-from tabular.artifact.manifest import FOLDER
+from tabular.artifact.manifest import FOLDER, NAME
 from tabular.contract.errors import UserError
 
 # Bytes of memory for each byte of a file, at the most while it is loaded. Measured on models of
@@ -21,6 +21,8 @@ PEAK_OF_ONNX, PEAK_OF_UBJSON, PEAK_OF_OTHERS = 15, 4, 13
 STAYS_OF_NATIVE = 1.6
 # Ten trees take 103 KB compiled, whatever their file says.
 LEAST_BYTES = 256 << 10
+# A Booster without a manifest is first loaded by a process of its own: Python and XGBoost.
+REHEARSAL_BYTES = 96 << 20
 # A request's body, its values while they are parsed, and the rows made of them.
 COPIES_OF_A_BODY = 4
 
@@ -61,7 +63,9 @@ def estimate(folder: Path) -> Need:
         return Need(
             LEAST_BYTES + PEAK_OF_ONNX * compiled, int(STAYS_OF_NATIVE * sum(native.values()))
         )
-    return Need(LEAST_BYTES + sum(_peak(path) * size for path, size in native.items()))
+    loading = sum(_peak(path) * size for path, size in native.items())
+    rehearsed = folder / FOLDER / NAME not in files
+    return Need(LEAST_BYTES + loading + REHEARSAL_BYTES * rehearsed)
 
 
 def headroom(limit: int, threads: int, max_body_bytes: int) -> int:
