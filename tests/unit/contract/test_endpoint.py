@@ -75,9 +75,18 @@ def test_port_that_does_not_exist_is_refused() -> None:
 
 
 @pytest.mark.parametrize("value", ["true", "True", "1"])
-def test_several_models_are_refused(value: str) -> None:
-    with pytest.raises(UserError, match="serves one model"):
-        read(SAGEMAKER_MULTI_MODEL=value)
+def test_several_models_are_served_by_one_process(value: str) -> None:
+    endpoint = read(SAGEMAKER_MULTI_MODEL=value, SAGEMAKER_MODEL_SERVER_WORKERS="3")
+    assert (endpoint.multi_model, endpoint.workers) == (True, 1)
+
+
+def test_several_models_answer_json_by_default() -> None:
+    assert read(SAGEMAKER_MULTI_MODEL="true").default_accept == "application/json"
+
+
+def test_several_models_lie_beside_the_one() -> None:
+    endpoint = read(SAGEMAKER_BASE_DIR="/there")
+    assert (endpoint.model, endpoint.models) == (Path("/there/model"), Path("/there/models"))
 
 
 @pytest.mark.parametrize("value", ["false", "False", ""])
