@@ -16,6 +16,7 @@ from tabular.contract.machine import available_cpus
 from tabular.serving import server
 from tabular.serving.app import create_app
 from tabular.serving.predictors import load_predictor
+from tabular.serving.predictors.parallel import Parallel
 
 # As long as the score of one row.
 CONSTANT = b"0.8971942067146301\n"
@@ -38,7 +39,7 @@ def main() -> None:
     """Serve as ``tabular.commands.serve`` does."""
     os.environ["OMP_NUM_THREADS"] = "1"
     endpoint = read_endpoint(os.environ, available_cpus())
-    app = create_app(endpoint, load_predictor(endpoint.model, endpoint.cpus))
+    app = create_app(endpoint, load_predictor(endpoint.model, Parallel(endpoint.cpus)))
 
     @app.post("/invocations-constant")
     def constant() -> Response:

@@ -95,10 +95,6 @@ BROKEN = {
         "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT .*text/csv",
         environment={"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "image/png"},
     ),
-    "several models": Broken(
-        "SAGEMAKER_MULTI_MODEL is set: .*one model.*SingleModel",
-        environment={"SAGEMAKER_MULTI_MODEL": "true"},
-    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""``serve``: load the model that SageMaker mounted and answer requests until SIGTERM."""
+"""``serve``: load the model that SageMaker mounted, or those that it names, and answer requests."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ import os
 import signal
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from tabular.commands.failures import report
-from tabular.contract.endpoint import read_endpoint
+from tabular.contract.endpoint import Endpoint, read_endpoint
 from tabular.contract.machine import available_cpus, memory_limit
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from tabular.serving.telemetry import Telemetry
 
 
 def main() -> int:
@@ -24,20 +30,34 @@ def main() -> int:
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
         endpoint = read_endpoint(os.environ, available_cpus(), memory_limit())
-        from tabular.artifact.manifest import read_manifest
-        from tabular.serving.app import create_app
         from tabular.serving.logs import configure
-        from tabular.serving.predictors import load_predictor
         from tabular.serving.server import run
         from tabular.serving.telemetry import Telemetry
 
-        configure("json" if endpoint.json_log else "text", access_log=endpoint.access_log)
-        predictor = load_predictor(endpoint.model, endpoint.cpus, endpoint.ensemble)
         telemetry = Telemetry(endpoint.workers, time.time())
-        run(create_app(endpoint, predictor, telemetry, read_manifest(endpoint.model)), endpoint)
+        configure("json" if endpoint.json_log else "text", access_log=endpoint.access_log)
+        make = _several_models if endpoint.multi_model else _one_model
+        run(make(endpoint, telemetry), endpoint)
     except Exception as error:
         return report(error)
     return 0
+
+
+def _one_model(endpoint: Endpoint, telemetry: Telemetry) -> Flask:
+    from tabular.artifact.manifest import read_manifest
+    from tabular.serving.app import create_app
+    from tabular.serving.predictors import load_predictor
+    from tabular.serving.predictors.parallel import Parallel
+
+    predictor = load_predictor(endpoint.model, Parallel(endpoint.cpus), endpoint.ensemble)
+    return create_app(endpoint, predictor, telemetry, read_manifest(endpoint.model))
+
+
+def _several_models(endpoint: Endpoint, telemetry: Telemetry) -> Flask:
+    from tabular.serving.multi_model import create_multi_model_app, open_store
+    from tabular.serving.server import threads
+
+    return create_multi_model_app(endpoint, open_store(endpoint, threads(endpoint)), telemetry)
 
 
 if __name__ == "__main__":

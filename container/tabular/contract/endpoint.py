@@ -29,6 +29,8 @@ class Endpoint:
     ----------
     model : Path
         The artifact's folder.
+    models : Path
+        Where a multi-model endpoint's artifacts are.
     address : str
         ``TABULAR_BIND_ADDRESS``: where to listen, for serving without a container.
     transforms : int
@@ -73,6 +75,7 @@ class Endpoint:
     page: bool = True
     json_log: bool = False
     access_log: bool = False
+    models: Path = Paths().models
 
 
 def read_endpoint(
@@ -96,6 +99,8 @@ def read_endpoint(
         )
     payload = _positive(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0) * MEBIBYTE
     workers = _positive(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", available_cpus)
+    if multi_model:  # one process holds one copy of each of the models that come and go
+        workers = 1
     max_body_bytes = max(payload, _positive(environ, "MAX_CONTENT_LENGTH", MAX_BODY_BYTES))
     bodies = (memory - RESTING_BYTES) // (MEMORY_PER_BODY_BYTE * max_body_bytes)
     return Endpoint(
@@ -119,6 +124,7 @@ def read_endpoint(
         page=page_shown(environ),
         json_log=_one_of(environ, "TABULAR_LOG_FORMAT", ("text", "json")) == "json",
         access_log=_flag(environ, "TABULAR_ACCESS_LOG", default=False),
+        models=Paths.of(environ).models,
     )
 
 

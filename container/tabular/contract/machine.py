@@ -6,6 +6,7 @@ The host's figures are wrong inside a container with limits, so the cgroup's com
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 from contextlib import suppress
@@ -65,6 +66,33 @@ def memory_limit(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) -
     return min(limits, default=UNKNOWN_MEMORY)
 
 
+def memory_left(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Find how many bytes of memory this container may still take.
+
+    The smaller of what the machine has left and what the cgroup has. Cached files count as
+    left, but for those that programs run from (mapped): the kernel drops the others first.
+    """
+    left = [
+        _cgroup_left(cgroup, "memory.max", "memory.current", "file_mapped"),
+        _cgroup_left(
+            cgroup / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "mapped_file"
+        ),
+    ]
+    with suppress(OSError):
+        available = _figures(meminfo).get("MemAvailable:")
+        left.append(None if available is None else available * 1024)
+    return min((size for size in left if size is not None), default=UNKNOWN_MEMORY)
+
+
+def give_back() -> None:
+    """Hand memory that was freed back to the system.
+
+    glibc keeps it: hundreds of MiB after a sketch of many columns, which training could use.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def in_memory(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     """Tell whether a folder lies on a file system that is kept in memory (``--tmpfs /tmp``)."""
     kinds: dict[str, str] = {}
@@ -75,6 +103,22 @@ def in_memory(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     resolved = folder.resolve()
     nearest = next((str(path) for path in (resolved, *resolved.parents) if str(path) in kinds), "/")
     return kinds.get(nearest) in ("tmpfs", "ramfs")
+
+
+def _cgroup_left(folder: Path, limit: str, usage: str, mapped: str) -> int | None:
+    try:
+        free = int((folder / limit).read_text()) - int((folder / usage).read_text())
+        figures = _figures(folder / "memory.stat")
+    except (OSError, ValueError):  # absent, or "max"
+        return None
+    cached = figures.get("active_file", 0) + figures.get("inactive_file", 0)
+    return free + max(0, cached - figures.get(mapped, 0))
+
+
+def _figures(file: Path) -> dict[str, int]:
+    """Read lines of a name and a number."""
+    words = (line.split() for line in file.read_text().splitlines())
+    return {name: int(number) for name, number, *_ in words}
 
 
 def _cpu_quota(cgroup: Path) -> float | None:

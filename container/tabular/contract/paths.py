@@ -66,6 +66,11 @@ class Paths:
         return self.root / "model"
 
     @property
+    def models(self) -> Path:
+        """The artifacts of a multi-model endpoint: ``<model_name>/model``."""
+        return self.root / "models"
+
+    @property
     def code(self) -> Path:
         """The customer's own code, in script mode."""
         return self.root / "code"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
@@ -73,7 +73,11 @@ def create_app(
 
 
 def bare_app(
-    endpoint: Endpoint, telemetry: Telemetry | None, described: Mapping[str, str]
+    endpoint: Endpoint,
+    telemetry: Telemetry | None,
+    described: Mapping[str, str],
+    refuse: Callable[[int, str], Response] | None = None,
+    health: str = "",
 ) -> Flask:
     """Make the application without a model: what it answers whatever it serves, and errors.
 
@@ -81,7 +85,12 @@ def bare_app(
     ----------
     described : Mapping[str, str]
         The model, in the labels of a metric.
+    refuse : callable or None
+        Makes the answer of an error from its status and message; None takes ``error_response``.
+    health : str
+        JSON that ``/ping`` answers with, or nothing.
     """
+    error_answer = refuse or error_response
     app = Flask(__name__, static_folder=None)
     if telemetry is not None:
         _watch(app, endpoint, telemetry, described)
@@ -95,7 +104,7 @@ def bare_app(
 
     @app.route("/ping", methods=["GET", "POST"])
     def ping() -> Response:
-        return Response()
+        return Response(health, mimetype="application/json" if health else None)
 
     @app.get("/execution-parameters")
     def parameters() -> Response:
@@ -103,11 +112,11 @@ def bare_app(
 
     @app.errorhandler(RequestError)
     def refused(error: RequestError) -> Response:
-        return error_response(error.status, str(error))
+        return error_answer(error.status, str(error))
 
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(_: RequestEntityTooLarge) -> Response:
-        return error_response(
+        return error_answer(
             413,
             f"The body is larger than {endpoint.max_body_bytes} bytes; send fewer rows in one "
             "request, or set the environment variable MAX_CONTENT_LENGTH (in bytes) on the model",
@@ -116,7 +125,7 @@ def bare_app(
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         message = f"{request.method} {request.path}: {error.name}"
-        response = error_response(error.code or 500, message)
+        response = error_answer(error.code or 500, message)
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
         return response
@@ -125,7 +134,7 @@ def bare_app(
     def fault(error: Exception) -> Response:
         extra = logs.inference_id(request.environ)
         log.exception("%s %s failed", request.method, request.path, extra=extra)
-        return error_response(
+        return error_answer(
             500, f"{type(error).__name__}: a fault of the server; its log has the traceback"
         )
 

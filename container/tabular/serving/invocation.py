@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flask import Response, request
 
@@ -10,7 +10,7 @@ from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
 from tabular.serving.predictors import Predictor
 from tabular.serving.requests import header_line, read_body, read_rows
-from tabular.serving.responses import ENCODERS, choose, encode
+from tabular.serving.responses import ENCODERS, Encoder, choose
 from tabular.serving.selection import keys_of, select
 from tabular.serving.watch import ROWS
 
@@ -18,8 +18,15 @@ CSV = "text/csv"
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 
-def answers(endpoint: Endpoint) -> Callable[[Predictor], Response]:
+def answers(
+    endpoint: Endpoint, encoders: Mapping[str, Encoder] = ENCODERS
+) -> Callable[[Predictor], Response]:
     """Make the function that answers the request at hand with a model.
+
+    Parameters
+    ----------
+    encoders : Mapping[str, Encoder]
+        For each content type of ``ENCODERS``.
 
     Raises
     ------
@@ -44,7 +51,7 @@ def answers(endpoint: Endpoint) -> Callable[[Predictor], Response]:
         accept = choose(environ.get("HTTP_ACCEPT"), endpoint.default_accept)
         environ[ROWS] = len(rows)
         result = select(keys, predictor, rows) if keys else predictor.predict(rows)
-        answered = encode(accept, result, batch)
+        answered = encoders[accept](result, batch)
         if batch and accept == CSV and header_line(body, environ.get("CONTENT_TYPE"), columns):
             # A line for each line: JoinSource puts them side by side.
             answered = (",".join(keys) or "score").encode() + b"\n" + answered

@@ -1,17 +1,19 @@
 """gunicorn around the application: workers, threads, and a lane that is always free.
 
 The model is loaded before the workers are forked, so they share its memory, and a broken one
-ends ``serve`` before anything listens.
+ends ``serve`` before anything listens. The models of a multi-model endpoint are loaded in its
+one worker.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import struct
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 from flask import Flask
@@ -29,6 +31,12 @@ CONTROL_THREADS = 2
 GRACE_SECONDS = 25
 KEEPALIVE_SECONDS = 75
 PREDICTION = b"POST /invocations"
+# A multi-model endpoint has one process for all processors.
+MOST_THREADS = 32
+# Loading a model takes seconds, and unloading waits for requests; several at a time.
+LOADING_THREADS = 8
+INVOKE = re.compile(rb"POST /models/[^ /]+/invoke[ ?]")
+LOAD = re.compile(rb"(POST|DELETE) /models[ /?]")
 
 
 class Lanes(ThreadPoolExecutor):
@@ -43,6 +51,8 @@ class Lanes(ThreadPoolExecutor):
         A client that neither sends nor takes bytes for so long loses its thread.
     """
 
+    looked_at = len(PREDICTION)
+
     def __init__(self, threads: int, stall_seconds: int) -> None:
         super().__init__(threads, thread_name_prefix="predict")
         self._control = ThreadPoolExecutor(CONTROL_THREADS, thread_name_prefix="control")
@@ -56,9 +66,12 @@ class Lanes(ThreadPoolExecutor):
             not_yet: Future[Any] = Future()
             not_yet.set_result(gthread._DEFER)
             return not_yet
-        if start == PREDICTION:
-            return super().submit(handle, conn)
-        return self._control.submit(handle, conn)
+        lane = self._lane(start)
+        # A lane is another pool, or this one.
+        return super().submit(handle, conn) if lane is self else lane.submit(handle, conn)
+
+    def _lane(self, start: bytes) -> Executor:
+        return self if start == PREDICTION else self._control
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Shut both lanes down."""
@@ -70,12 +83,12 @@ class Lanes(ThreadPoolExecutor):
             # Bytes of the next request that were read together with the last one.
             buffered: bytes = conn.parser.unreader.buf.getvalue()
             if buffered:
-                return buffered[: len(PREDICTION)]
+                return buffered[: self.looked_at]
         else:
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 conn.sock.setsockopt(socket.SOL_SOCKET, option, self._stall)
         try:
-            start: bytes = conn.sock.recv(len(PREDICTION), socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            start: bytes = conn.sock.recv(self.looked_at, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             return None
         except OSError:
@@ -83,8 +96,30 @@ class Lanes(ThreadPoolExecutor):
         return start
 
 
+class ModelLanes(Lanes):
+    """The lanes of a multi-model endpoint: predictions, loads and unloads, all other requests."""
+
+    looked_at = 1024  # a name is a hash; one that is too long to be seen goes by the control lane
+
+    def __init__(self, threads: int, stall_seconds: int) -> None:
+        super().__init__(threads, stall_seconds)
+        self._loading = ThreadPoolExecutor(LOADING_THREADS, thread_name_prefix="load")
+
+    def _lane(self, start: bytes) -> Executor:
+        if INVOKE.match(start):
+            return self
+        return self._loading if LOAD.match(start) else self._control
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Shut all lanes down."""
+        self._loading.shutdown(wait, cancel_futures=cancel_futures)
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
 class LaneWorker(gthread.ThreadWorker):
-    """gunicorn's threaded worker with two lanes."""
+    """gunicorn's threaded worker with lanes."""
+
+    lanes: type[Lanes] = Lanes
 
     def _cap_keepalive(self, deadline: float) -> None:
         # At SIGTERM gunicorn forgets the connections on which nothing was sent yet, and would
@@ -95,7 +130,18 @@ class LaneWorker(gthread.ThreadWorker):
 
     def get_thread_pool(self) -> Lanes:
         """Make the pool; gunicorn documents this method as the place to choose another."""
-        return Lanes(self.cfg.threads, self.cfg.timeout)
+        return self.lanes(self.cfg.threads, self.cfg.timeout)
+
+
+class ModelLaneWorker(LaneWorker):
+    """The worker of a multi-model endpoint."""
+
+    lanes = ModelLanes
+
+
+def threads(endpoint: Endpoint) -> int:
+    """Tell how many predictions each worker makes at the same time."""
+    return min(THREADS * endpoint.cpus, MOST_THREADS) if endpoint.multi_model else THREADS
 
 
 def _begin_worker(cpus: int) -> Callable[[object, object], None]:
@@ -122,8 +168,8 @@ class Server(BaseApplication):
         settings = {
             "bind": f"{self._endpoint.address}:{self._endpoint.port}",
             "workers": self._endpoint.workers,
-            "threads": THREADS,
-            "worker_class": LaneWorker,
+            "threads": threads(self._endpoint),
+            "worker_class": ModelLaneWorker if self._endpoint.multi_model else LaneWorker,
             "preload_app": True,
             "timeout": self._endpoint.timeout_seconds,
             "graceful_timeout": GRACE_SECONDS,

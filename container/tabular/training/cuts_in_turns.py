@@ -12,6 +12,7 @@ from typing import Any, cast
 import xgboost
 from xgboost import collective
 
+from tabular.contract.machine import give_back
 from tabular.data.columns import Columns
 from tabular.data.store import Store
 from tabular.training.boosting import blame
@@ -20,7 +21,6 @@ from tabular.training.memory import (
     DEFAULT_BINS,
     PIECES_AT_A_TIME,
     Memory,
-    give_back,
     sketch_bytes,
 )
 from tabular.training.reference import Sketched, SomeColumns, reference

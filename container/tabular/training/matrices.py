@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 
+from tabular.contract.machine import give_back
 from tabular.data.columns import Columns
 from tabular.data.store import Store
-from tabular.training.memory import give_back
 
 # How often XGBoost passes over rows to bin them on the processor; once less when it takes bins
 # over. Held by a test: in the last pass rows are given back.

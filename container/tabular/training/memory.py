@@ -6,10 +6,8 @@ rows, and the histograms of a tree. ``benchmarks/training/memory.py`` measures w
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,15 +174,6 @@ def tree_bytes(store: Store, max_bin: int, params: Mapping[str, Any]) -> int:
     nodes = min(2**depth if depth < 64 else math.inf, leaves, max(1, store.rows // 2))
     distinct = min(max_bin, max(1, store.values // max(1, store.width)))
     return int(nodes * store.width * distinct * BYTES_PER_BIN)
-
-
-def give_back() -> None:
-    """Hand memory that was freed back to the system.
-
-    glibc keeps it: hundreds of MiB after a sketch of many columns, which training could use.
-    """
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def mib(size: float) -> str:

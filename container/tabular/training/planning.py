@@ -12,11 +12,12 @@ from typing import Any, cast
 import xgboost
 
 from tabular.contract.errors import PlatformError, UserError
+from tabular.contract.machine import give_back
 from tabular.data.columns import Columns
 from tabular.data.store import Store
 from tabular.training.hyperparameters import Settings
 from tabular.training.matrices import Plan
-from tabular.training.memory import LARGEST_PIECE, MEBIBYTE, Memory, Need, give_back, least, mib
+from tabular.training.memory import LARGEST_PIECE, MEBIBYTE, Memory, Need, least, mib
 from tabular.training.memory import need as needed
 from tabular.training.rows import TRAIN
 

@@ -110,6 +110,16 @@ def test_batch_transform_and_its_companions_are_read() -> None:
     assert endpoint.inference_output == "predicted_label"
 
 
+def test_several_models_are_served_by_one_process() -> None:
+    endpoint = read(SAGEMAKER_MULTI_MODEL="true", SAGEMAKER_MODEL_SERVER_WORKERS="3")
+    assert (endpoint.multi_model, endpoint.workers) == (True, 1)
+
+
+def test_several_models_lie_beside_the_one() -> None:
+    endpoint = read(SAGEMAKER_BASE_DIR="/there")
+    assert (endpoint.model, endpoint.models) == (Path("/there/model"), Path("/there/models"))
+
+
 @pytest.mark.parametrize("value", ["false", "False", ""])
 def test_multi_model_switched_off_is_fine(value: str) -> None:
     assert read(SAGEMAKER_MULTI_MODEL=value) == read()

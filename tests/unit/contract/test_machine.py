@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tabular.contract.machine import available_cpus, available_gpus
+from tabular.contract.machine import (
+    UNKNOWN_MEMORY,
+    available_cpus,
+    available_gpus,
+    give_back,
+    memory_left,
+)
 
 AFFINITY = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
@@ -61,3 +67,38 @@ def test_gpus_are_counted_by_their_device_files(tmp_path: Path) -> None:
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "nvidia0-caps"):
         (tmp_path / name).touch()
     assert available_gpus(tmp_path) == 2
+
+
+def test_what_is_left_is_the_limit_less_what_is_used(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("600\n")
+    (tmp_path / "memory.stat").write_text(
+        "anon 1\nactive_file 70\ninactive_file 90\nfile_mapped 60\n"
+    )
+    # Cached files can go, but for those that run.
+    assert memory_left(tmp_path, tmp_path / "absent") == 400 + 100
+
+
+def test_what_is_left_by_version_1(tmp_path: Path) -> None:
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    (folder / "memory.limit_in_bytes").write_text("1000\n")
+    (folder / "memory.usage_in_bytes").write_text("600\n")
+    (folder / "memory.stat").write_text("mapped_file 20\nactive_file 70\ninactive_file 0\n")
+    assert memory_left(tmp_path, tmp_path / "absent") == 400 + 50
+
+
+def test_machine_may_have_less_left_than_the_cgroup(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("600\n")
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 9 kB\nMemAvailable: 3 kB\nHugePages_Total: 0\n")
+    assert memory_left(tmp_path, meminfo) == 3072
+
+
+def test_unknown_memory_is_that_of_a_small_laptop(tmp_path: Path) -> None:
+    assert memory_left(tmp_path, tmp_path / "absent") == UNKNOWN_MEMORY
+
+
+def test_memory_freed_can_be_handed_back() -> None:
+    give_back()

@@ -17,7 +17,6 @@ from tabular.training.hyperparameters import validate
 from tabular.training.memory import (
     MEBIBYTE,
     Memory,
-    give_back,
     least,
     need,
     sketch_bytes,
@@ -98,10 +97,6 @@ def test_rows_that_are_held_out_have_no_gradients() -> None:
 
 def test_least_is_what_logloss_takes() -> None:
     assert least(1000, 0) == 52_000
-
-
-def test_memory_freed_can_be_handed_back() -> None:
-    give_back()
 
 
 def test_rows_move_to_disk_when_the_sketch_needs_their_memory(tmp_path: Path) -> None:

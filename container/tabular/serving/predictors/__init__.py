@@ -12,7 +12,7 @@ from tabular.artifact.manifest import Manifest, read_manifest
 from tabular.contract.errors import UserError
 from tabular.data.columns import Columns
 from tabular.serving.meaning import Meaning
-from tabular.serving.predictors.parallel import Parallel
+from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
 from tabular.serving.predictors.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["Predictor", "load_predictor"]
 
 
-def load_predictor(folder: Path, threads: int = 1, ensemble: bool = True) -> Predictor:
+def load_predictor(
+    folder: Path, parallel: Parallel = ONE_THREAD, ensemble: bool = True
+) -> Predictor:
     """Load the model of an artifact, or its models; engines are imported when they are needed.
 
     Parameters
     ----------
-    threads : int
-        For large requests.
+    parallel : Parallel
+        Threads for large requests; models may share them.
     ensemble : bool
         Whether k-fold's models are served together; else the first of them.
 
@@ -37,7 +39,6 @@ def load_predictor(folder: Path, threads: int = 1, ensemble: bool = True) -> Pre
     UserError
         There is none, or it is broken.
     """
-    parallel = Parallel(threads)
     manifest = read_manifest(folder)
     if manifest is None:
         found = find_model(folder, ensemble)

@@ -1,0 +1,92 @@
+"""What a model will take of memory, estimated from its files before it is loaded."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabular.artifact.discovery import UBJSON
+from tabular.artifact.files import COMPILED
+from tabular.artifact.manifest import FOLDER, NAME
+from tabular.contract.errors import UserError
+
+# Bytes of memory for each byte of a file, at the most while it is loaded. Measured on models of
+# 10 to 1,000 trees (docs/serving.md): ONNX 14.2 (4.6 to 6.4 stay), UBJSON 3.6 (1.6 stay),
+# a pickled Booster 5.6, a packed joblib 7.3, XGBoost's JSON 12.1.
+PEAK_OF_ONNX, PEAK_OF_UBJSON, PEAK_OF_OTHERS = 15, 4, 13
+# What stays of XGBoost's own model, which large requests to a compiled one load.
+STAYS_OF_NATIVE = 1.6
+# Ten trees take 103 KB compiled, whatever their file says.
+LEAST_BYTES = 256 << 10
+# A Booster without a manifest is first loaded by a process of its own: Python and XGBoost.
+REHEARSAL_BYTES = 96 << 20
+# A request's body, its values while they are parsed, and the rows made of them.
+COPIES_OF_A_BODY = 4
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one model takes, in bytes.
+
+    Attributes
+    ----------
+    loading : int
+        At the most, while it is loaded.
+    later : int
+        What it may take beside that once it is loaded: its native model.
+    """
+
+    loading: int
+    later: int = 0
+
+
+def estimate(folder: Path) -> Need:
+    """Estimate what the model of an artifact takes.
+
+    Raises
+    ------
+    UserError
+        The folder can't be read.
+    """
+    try:
+        files = dict(_sizes(folder))
+    except OSError as error:
+        raise UserError(f"{folder} can't be read ({error.strerror or error})") from error
+    compiled = sum(
+        size for path, size in files.items() if COMPILED.fullmatch(f"{FOLDER}/{path.name}")
+    )
+    native = {path: size for path, size in files.items() if path.parent == folder}
+    if compiled:
+        return Need(
+            LEAST_BYTES + PEAK_OF_ONNX * compiled, int(STAYS_OF_NATIVE * sum(native.values()))
+        )
+    loading = sum(_peak(path) * size for path, size in native.items())
+    rehearsed = folder / FOLDER / NAME not in files
+    return Need(LEAST_BYTES + loading + REHEARSAL_BYTES * rehearsed)
+
+
+def headroom(limit: int, threads: int, max_body_bytes: int) -> int:
+    """Tell what no model may take: requests need it, a third of all memory at the most."""
+    return min(threads * COPIES_OF_A_BODY * max_body_bytes, limit // 3)
+
+
+def _sizes(folder: Path) -> Iterator[tuple[Path, int]]:
+    for place in (folder, folder / FOLDER):
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.is_file():
+                        yield place / entry.name, entry.stat().st_size
+        except OSError as error:
+            if place == folder or error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                raise
+
+
+def _peak(path: Path) -> int:
+    if path.suffix == ".onnx":
+        return PEAK_OF_ONNX
+    with path.open("rb") as file:
+        return PEAK_OF_UBJSON if file.read(len(UBJSON)) == UBJSON else PEAK_OF_OTHERS

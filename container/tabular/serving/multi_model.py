@@ -1,0 +1,196 @@
+"""SageMaker's routes of a multi-model endpoint; the answers are those of Multi Model Server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+from flask import Flask, Response, request
+
+import tabular
+from tabular.contract.endpoint import Endpoint
+from tabular.contract.machine import memory_left, memory_limit
+from tabular.serving.app import bare_app
+from tabular.serving.errors import RequestError
+from tabular.serving.invocation import answers
+from tabular.serving.model_memory import headroom
+from tabular.serving.model_store import Model, ModelStore
+from tabular.serving.predictors import load_predictor
+from tabular.serving.predictors.parallel import Parallel
+from tabular.serving.requests import read_body
+from tabular.serving.responses import ENCODERS, Result, csv_body, json_body
+from tabular.serving.selection import Selected
+from tabular.serving.telemetry import Telemetry
+
+# Multi Model Server's names of errors; SageMaker goes by the status.
+ERRORS = {
+    400: "BadRequestException",
+    404: "ResourceNotFoundException",
+    405: "MethodNotAllowedException",
+    406: "NotAcceptableException",
+    408: "RequestTimeoutException",
+    409: "ConflictStatusException",
+    413: "RequestEntityTooLargeException",
+    415: "UnsupportedMediaTypeException",
+    507: "InsufficientStorageException",
+}
+FAULT = "InternalServerException"
+MODEL_NOT_FOUND = "ModelNotFoundException"
+LARGEST_PAGE = 100
+
+
+def open_store(endpoint: Endpoint, threads: int) -> ModelStore:
+    """Make the store of an endpoint's models, still empty.
+
+    Parameters
+    ----------
+    threads : int
+        Requests that are answered at the same time.
+    """
+    # Now, so that what they take is no surprise when the first model is weighed.
+    from tabular.serving.predictors import booster, compiled  # noqa: F401
+
+    kept = headroom(memory_limit(), threads, endpoint.max_body_bytes)
+    parallel = Parallel(endpoint.cpus)
+    return ModelStore(
+        lambda folder: load_predictor(folder, parallel, endpoint.ensemble),
+        (endpoint.models, endpoint.model),
+        lambda: memory_left() - kept,
+        endpoint.timeout_seconds,
+    )
+
+
+def create_multi_model_app(
+    endpoint: Endpoint, store: ModelStore, telemetry: Telemetry | None = None
+) -> Flask:
+    """Make the application that serves the models of a store.
+
+    Raises
+    ------
+    UserError
+        The default ``Accept`` is none that is offered.
+    """
+    health = _pretty({"status": "Healthy"})
+    labels = {"version": tabular.__version__}
+    app = bare_app(endpoint, telemetry, labels, error_response, health)
+    answer = answers(endpoint, {**ENCODERS, "application/json": list_body, "text/csv": comma_body})
+
+    @app.post("/models")
+    def load() -> Response:
+        wanted = _parameters(read_body(endpoint.max_body_bytes))
+        store.load(wanted["model_name"], wanted["url"])
+        return _said({"status": "Workers scaled"})
+
+    @app.get("/models")
+    def listed() -> Response:
+        page, following = store.page(
+            _number("next_page_token", 0, least=0),
+            min(_number("limit", LARGEST_PAGE, least=1), LARGEST_PAGE),
+        )
+        models = [{"modelName": model.name, "modelUrl": model.url} for model in page]
+        token = {} if following is None else {"nextPageToken": str(following)}
+        return _said({"models": models, **token})
+
+    @app.get("/models/<name>")
+    def described(name: str) -> Response:
+        return _said(_description(store.find(name)))
+
+    @app.delete("/models/<name>")
+    def unload(name: str) -> Response:
+        store.unload(name)
+        return _said({"status": f'Model "{name}" unregistered'})
+
+    @app.post("/models/<name>/invoke")
+    def invoke(name: str) -> Response:
+        return store.use(name, answer)
+
+    @app.post("/invocations")
+    def invocations() -> Response:
+        raise RequestError(
+            404, "A multi-model endpoint answers POST /models/<model_name>/invoke, no /invocations"
+        )
+
+    return app
+
+
+def error_response(status: int, message: str) -> Response:
+    """Answer as Multi Model Server does: ``{"code", "type", "message"}``."""
+    kind = ERRORS.get(status, FAULT)
+    if status == 404 and request.path.startswith("/models"):
+        kind = MODEL_NOT_FOUND
+    return _said({"code": status, "type": kind, "message": message}, status)
+
+
+def list_body(result: Result, batch: bool = False) -> bytes:
+    """Write a list with an element for each row: a number, or a list for several classes."""
+    if isinstance(result, Selected):
+        return json_body(result, batch)
+    try:
+        text = json.dumps(result.tolist(), allow_nan=False)
+    except ValueError:  # JSON has no NaN and no infinities
+        values = result.astype(object)
+        values[~np.isfinite(result)] = None
+        text = json.dumps(values.tolist())
+    return (text + "\n" if batch else text).encode()
+
+
+def comma_body(result: Result, batch: bool = False) -> bytes:
+    """Write all rows on one line, or one line a row in batch or when a row has several values."""
+    lines = csv_body(result, batch)
+    if batch or isinstance(result, Selected) or result.ndim > 1:
+        return lines
+    return lines.removesuffix(b"\n").replace(b"\n", b",")
+
+
+def _parameters(body: bytes) -> dict[str, str]:
+    try:
+        sent = json.loads(body)
+    except ValueError as error:
+        raise RequestError(400, f"The body is no JSON: {error}") from error
+    if not isinstance(sent, dict):
+        raise RequestError(400, "The body is no JSON object with model_name and url")
+    for parameter in ("url", "model_name"):
+        value = sent.get(parameter)
+        if value is None or value == "":
+            raise RequestError(400, f"Parameter {parameter} is required.")
+        if not isinstance(value, str):
+            raise RequestError(400, f"Parameter {parameter} is {value!r}, expected a text")
+    if "/" in sent["model_name"]:
+        raise RequestError(
+            400,
+            f"Parameter model_name is {sent['model_name']!r}, expected no / in it: no path "
+            "of this server could name the model",
+        )
+    return sent
+
+
+def _number(parameter: str, default: int, least: int) -> int:
+    text = request.args.get(parameter, str(default))
+    if text.isdecimal() and int(text) >= least:
+        return int(text)
+    raise RequestError(
+        400, f"Parameter {parameter} is {text!r}, expected a whole number from {least} on"
+    )
+
+
+def _description(model: Model) -> Mapping[str, object]:
+    """Describe a model as Multi Model Server does; the one process is its worker."""
+    return {
+        "modelName": model.name,
+        "modelUrl": model.url,
+        "runtime": "python",
+        "minWorkers": 1,
+        "maxWorkers": 1,
+        "batchSize": 1,
+        "maxBatchDelay": 100,
+        "workers": [{"id": str(model.number), "status": "READY", "gpu": False}],
+    }
+
+
+def _said(value: Mapping[str, object], status: int = 200) -> Response:
+    return Response(_pretty(value), status, mimetype="application/json")
+
+
+def _pretty(value: Mapping[str, object]) -> str:
+    return json.dumps(value, indent=2) + "\n"
