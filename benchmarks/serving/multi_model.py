@@ -53,9 +53,8 @@ def main() -> int:
                 unload_all(served)
                 after = worker_bytes(served)
                 wrong += seen.wrong
-                answers = ", ".join(
-                    f"{kind} {n}: {c}" for (kind, n), c in sorted(seen.answers.items())
-                )
+                counted = sorted(seen.answers.items())
+                answers = ", ".join(f"{kind} {status}: {n}" for (kind, status), n in counted)
                 print(
                     f"round {turn}: loads {dict(statuses)} in {took:.1f} s, "
                     f"{(full - empty) / count / 1e3:.0f} kB a model; {answers}; "

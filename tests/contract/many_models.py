@@ -87,12 +87,13 @@ class Client:
 
 
 def worker_bytes(served: Served) -> int:
-    """Memory of the one worker (PSS)."""
+    """Memory of the one worker: what it allocated, without the libraries it runs from."""
     (worker,) = served.workers()
     rollup = served.container.exec_run(["cat", f"/proc/{worker}/smaps_rollup"]).output.decode()
-    return (
-        int(next(line.split()[1] for line in rollup.splitlines() if line.startswith("Pss:"))) * 1024
+    (kilobytes,) = (
+        line.split()[1] for line in rollup.splitlines() if line.startswith("Anonymous:")
     )
+    return int(kilobytes) * 1024
 
 
 @dataclass
