@@ -42,17 +42,6 @@ class Encoder(Protocol):
         ...
 
 
-def encode(accept: str, result: Result, batch: bool = False) -> bytes:
-    """Write a body of the type that ``choose`` has chosen.
-
-    Raises
-    ------
-    RequestError
-        406: the type can't hold the result, such as text in RecordIO-protobuf.
-    """
-    return ENCODERS[accept](result, batch)
-
-
 def csv_body(result: Result, batch: bool = False) -> bytes:
     """Write one line a row, classes separated by commas; float32 shown as the nearest float64.
 

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from sagemaker.amazon.record_pb2 import Record
 
 from tabular.serving.errors import RequestError
-from tabular.serving.responses import ENCODERS, choose, csv_body, encode, json_body
+from tabular.serving.responses import ENCODERS, choose, csv_body, json_body
 from tabular.serving.selection import Selected
 
 SCORES = np.array([8.468644142150879, 1.6134401559829712], np.float32)
@@ -146,11 +146,11 @@ def records(body: bytes) -> Iterator[dict[str, list[float]]]:
 
 def test_jsonlines_have_an_object_a_row() -> None:
     expected = b'{"score": 8.468644142150879}\n{"score": 1.6134401559829712}\n'
-    assert encode("application/jsonlines", SCORES) == expected
+    assert ENCODERS["application/jsonlines"](SCORES) == expected
 
 
 def test_npy_is_read_by_numpy_without_pickle() -> None:
-    body = encode("application/x-npy", CLASSES)
+    body = ENCODERS["application/x-npy"](CLASSES)
     read = np.load(io.BytesIO(body), allow_pickle=False)
     assert body[6:8] == b"\x01\x00"
     assert read.dtype == np.float32
@@ -158,7 +158,7 @@ def test_npy_is_read_by_numpy_without_pickle() -> None:
 
 
 def test_recordio_has_a_record_a_row() -> None:
-    assert list(records(encode("application/x-recordio-protobuf", CLASSES))) == [
+    assert list(records(ENCODERS["application/x-recordio-protobuf"](CLASSES))) == [
         {"score": row} for row in CLASSES.tolist()
     ]
 
@@ -181,7 +181,7 @@ ODD = np.array([np.nan, np.inf, -np.inf, 1.5], np.float32)
     ],
 )
 def test_what_is_no_number_is_null_in_json(accept: str, expected: bytes) -> None:
-    assert encode(accept, ODD) == expected
+    assert ENCODERS[accept](ODD) == expected
 
 
 def test_what_is_no_number_is_null_in_lists() -> None:
@@ -205,7 +205,7 @@ def test_what_is_no_number_is_null_in_lists() -> None:
 @pytest.mark.parametrize("dtype", [np.str_, object])
 def test_text_is_quoted_where_it_must_be(accept: str, expected: bytes, dtype: type) -> None:
     labels = np.array(["plain", 'a, "b"', " led", "", "\xe9t\xe9", "two\nlines"], dtype)
-    assert encode(accept, labels) == expected
+    assert ENCODERS[accept](labels) == expected
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_labels_that_are_true_or_false_are_written_in_json() -> None:
 
 @pytest.mark.parametrize("dtype", [np.str_, object])
 def test_text_is_an_array_of_text_in_npy(dtype: type) -> None:
-    body = encode("application/x-npy", np.array(["yes", "no"], dtype))
+    body = ENCODERS["application/x-npy"](np.array(["yes", "no"], dtype))
     assert np.load(io.BytesIO(body), allow_pickle=False).tolist() == ["yes", "no"]
 
 
@@ -240,7 +240,7 @@ def test_text_is_an_array_of_text_in_npy(dtype: type) -> None:
 )
 def test_answer_that_a_type_can_not_hold_is_406(accept: str, answer: Any, why: str) -> None:
     with pytest.raises(RequestError, match=f"^Accept type {accept} is not supported.*{why}") as got:
-        encode(accept, answer)
+        ENCODERS[accept](answer)
     assert got.value.status == 406
 
 
@@ -259,7 +259,7 @@ def test_answer_that_a_type_can_not_hold_is_406(accept: str, answer: Any, why: s
     ],
 )
 def test_batch_ends_each_answer_with_its_line(accept: str, expected: bytes) -> None:
-    assert encode(accept, SCORES, batch=True) == expected
+    assert ENCODERS[accept](SCORES, batch=True) == expected
 
 
 def test_batch_writes_classes_as_cells_and_not_as_a_list() -> None:
@@ -283,8 +283,8 @@ def test_selected_csv_is_awss_to_the_byte() -> None:
         b'1,"[0, 1]",0.8971942067146301,"[0.10280579328536987, 0.8971942067146301]"\n'
         b'0,"[0, 1]",0.25,"[0.75, 0.25]"'
     )
-    assert encode("text/csv", LOGISTIC) == expected
-    assert encode("text/csv", LOGISTIC, batch=True) == expected + b"\n"
+    assert ENCODERS["text/csv"](LOGISTIC) == expected
+    assert ENCODERS["text/csv"](LOGISTIC, batch=True) == expected + b"\n"
 
 
 def test_selected_json_is_awss_to_the_byte() -> None:
@@ -295,13 +295,13 @@ def test_selected_json_is_awss_to_the_byte() -> None:
     second = first.replace(b": 1,", b": 0,").replace(b"0.8971942067146301", b"0.25")
     second = second.replace(b"0.10280579328536987", b"0.75")
     body = b'{"predictions": [' + first + b", " + second + b"]}"
-    assert encode("application/json", LOGISTIC) == body
-    assert encode("application/json", LOGISTIC, batch=True) == body + b"\n"
-    assert encode("application/jsonlines", LOGISTIC) == first + b"\n" + second + b"\n"
+    assert ENCODERS["application/json"](LOGISTIC) == body
+    assert ENCODERS["application/json"](LOGISTIC, batch=True) == body + b"\n"
+    assert ENCODERS["application/jsonlines"](LOGISTIC) == first + b"\n" + second + b"\n"
 
 
 def test_each_record_of_selected_keys_is_one_row_only() -> None:
-    first, second = records(encode("application/x-recordio-protobuf", LOGISTIC))
+    first, second = records(ENCODERS["application/x-recordio-protobuf"](LOGISTIC))
     assert first["predicted_label"] == [1]
     assert second == {
         "predicted_label": [0],
@@ -313,52 +313,52 @@ def test_each_record_of_selected_keys_is_one_row_only() -> None:
 
 def test_json_has_the_order_of_its_own() -> None:
     columns = {"b": np.array([1]), "a": np.array([2])}
-    assert encode("application/jsonlines", Selected(columns, ("a", "b"))) == b'{"a": 2, "b": 1}\n'
-    assert encode("text/csv", Selected(columns, ("a", "b"))) == b"1,2"
+    assert ENCODERS["application/jsonlines"](Selected(columns, ("a", "b"))) == b'{"a": 2, "b": 1}\n'
+    assert ENCODERS["text/csv"](Selected(columns, ("a", "b"))) == b"1,2"
 
 
 def test_key_with_a_percent_sign_or_quotes_is_written_as_it_is() -> None:
     answer = Selected({'5%s"': np.full(1, np.nan)}, ('5%s"',))
-    assert json.loads(encode("application/jsonlines", answer)) == {'5%s"': None}
-    assert encode("text/csv", answer) == b"nan"
+    assert json.loads(ENCODERS["application/jsonlines"](answer)) == {'5%s"': None}
+    assert ENCODERS["text/csv"](answer) == b"nan"
 
 
 def test_selected_nan_is_null_in_json_and_nan_elsewhere() -> None:
     answer = selected(label=np.array([2]), scores=np.array([[0.5, np.nan]], np.float32))
-    assert json.loads(encode("application/jsonlines", answer)) == {
+    assert json.loads(ENCODERS["application/jsonlines"](answer)) == {
         "label": 2,
         "scores": [0.5, None],
     }
-    assert encode("text/csv", answer) == b'2,"[0.5, nan]"'
-    (record,) = records(encode("application/x-recordio-protobuf", answer))
+    assert ENCODERS["text/csv"](answer) == b'2,"[0.5, nan]"'
+    (record,) = records(ENCODERS["application/x-recordio-protobuf"](answer))
     np.testing.assert_array_equal(record["scores"], [0.5, np.nan])
 
 
 def test_lists_of_lists_stay_one_cell() -> None:
     values = np.arange(8, dtype=np.float32).reshape(2, 2, 2)
     answer = selected(contributions=values)
-    assert encode("text/csv", answer).splitlines()[0] == b'"[[0.0, 1.0], [2.0, 3.0]]"'
-    lines = encode("application/jsonlines", answer).splitlines()
+    assert ENCODERS["text/csv"](answer).splitlines()[0] == b'"[[0.0, 1.0], [2.0, 3.0]]"'
+    lines = ENCODERS["application/jsonlines"](answer).splitlines()
     assert [json.loads(line)["contributions"] for line in lines] == values.tolist()
 
 
 def test_lists_of_text_are_quoted_as_clarify_reads_them() -> None:
     answer = selected(label=np.array(["cat"]), labels=np.array([["cat", 'do"g']]))
-    assert encode("text/csv", answer) == b"""cat,"['cat', 'do""g']\""""
-    assert json.loads(encode("application/jsonlines", answer))["labels"] == ["cat", 'do"g']
+    assert ENCODERS["text/csv"](answer) == b"""cat,"['cat', 'do""g']\""""
+    assert json.loads(ENCODERS["application/jsonlines"](answer))["labels"] == ["cat", 'do"g']
 
 
 def test_npy_of_one_key_is_its_column() -> None:
-    body = encode("application/x-npy", selected(labels=np.broadcast_to([0, 1], (3, 2))))
+    body = ENCODERS["application/x-npy"](selected(labels=np.broadcast_to([0, 1], (3, 2))))
     assert np.load(io.BytesIO(body)).tolist() == [[0, 1]] * 3
 
 
 def test_npy_of_numbers_puts_them_side_by_side() -> None:
     answer = selected(predicted_label=np.array([1, 0]), probability=np.array([0.75, 0.25]))
-    body = encode("application/x-npy", answer)
+    body = ENCODERS["application/x-npy"](answer)
     assert np.load(io.BytesIO(body)).tolist() == [[1, 0.75], [0, 0.25]]
 
 
 def test_npy_of_lists_beside_numbers_is_406() -> None:
     with pytest.raises(RequestError, match=r"predicted_label, labels, prob.*not one number"):
-        encode("application/x-npy", LOGISTIC)
+        ENCODERS["application/x-npy"](LOGISTIC)
