@@ -35,6 +35,7 @@ PARTS = frozenset(
         "sklearn.metrics._ranking",
         "sklearn.metrics._regression",
         "sklearn.metrics._scorer",
+        "sklearn.model_selection._split",
         "sklearn.neighbors._ball_tree",
         "sklearn.neighbors._kd_tree",
         "sklearn.neural_network._stochastic_optimizers",

@@ -67,7 +67,7 @@ class BoosterUnpickler(pickle.Unpickler):
         """Find what a pickle names; XGBoost's own are replaced by what stands for them."""
         if (module, name) == ("xgboost.core", "Booster"):
             return PickledBooster
-        if module == "xgboost.sklearn" and name.startswith("XGB"):
+        if module == "xgboost.sklearn" and name.startswith("XGB") and "." not in name:
             return PickledModel
         if (module, name) == ("xgboost.compat", "XGBoostLabelEncoder"):  # before 1.6
             return Pickled
