@@ -48,6 +48,9 @@ NAMES = frozenset(
     {
         ("joblib.numpy_pickle", "NumpyArrayWrapper"),
         ("numpy", "mean"),
+        ("numpy.ma", "MaskedArray"),
+        ("numpy.ma.core", "MaskedArray"),
+        ("numpy.ma.core", "_mareconstruct"),
         ("scipy._lib.array_api_compat.numpy._aliases", "asarray"),
         ("scipy.interpolate._bsplines", "BSpline"),
         ("scipy.interpolate._interpolate", "interp1d"),

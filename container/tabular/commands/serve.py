@@ -11,6 +11,8 @@ from tabular.commands.failures import report
 from tabular.contract.endpoint import read_endpoint
 from tabular.contract.machine import available_cpus
 
+log = logging.getLogger(__name__)
+
 
 def main() -> int:
     """Serve; 0 after SIGTERM, otherwise the exit codes of ``tabular.contract.errors``."""
@@ -28,6 +30,7 @@ def main() -> int:
         from tabular.serving.server import run
 
         predictor = load_predictor(endpoint.model, endpoint.cpus, endpoint.ensemble)
+        log.info("serving by %s, %d features", predictor.engine, predictor.columns.count)
         run(create_app(endpoint, predictor), endpoint)
     except Exception as error:
         return report(error)

@@ -6,6 +6,7 @@ import pickle
 import struct
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -250,10 +251,8 @@ def test_changed_byte_of_a_pickled_booster_ends_no_server(tmp_path: Path) -> Non
     whole = bytearray(pickle.dumps(booster()))
     whole[len(whole) // 3] ^= 0xFF
     (tmp_path / "xgboost-model").write_bytes(whole)
-    try:
-        load_unverified(tmp_path / "xgboost-model")
-    except UserError as error:
-        assert "xgboost-model" in str(error)
+    with suppress(UserError):
+        assert load_unverified(tmp_path / "xgboost-model").num_features() == 4
 
 
 @pytest.mark.parametrize("compress", [0, 3, ("gzip", 3), ("bz2", 3), ("lzma", 3)], ids=str)

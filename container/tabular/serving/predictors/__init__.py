@@ -64,6 +64,11 @@ def _compiled(
     from tabular.serving.predictors.compiled import CompiledPredictor
 
     names = [name for name in manifest.files if COMPILED.fullmatch(name)]
+    if not names:
+        raise UserError(
+            f"the manifest in {folder} names no compiled model, though it says that one is "
+            "served; unpack model.tar.gz again, or train again"
+        )
 
     def member(number: int, name: str) -> CompiledPredictor:
         def native() -> BoosterPredictor:
