@@ -41,6 +41,7 @@ PARTS = frozenset(
         "sklearn.neural_network._stochastic_optimizers",
         "sklearn.tree._tree",
         "sklearn.utils._bunch",
+        "sklearn.utils._metadata_requests",
     }
 )
 # And these names of others.
