@@ -77,6 +77,21 @@ def test_compiled_model_is_served_without_the_libraries_of_training(
             assert f"/{library}" not in there
 
 
+def test_compiled_model_explains_as_xgboost(
+    docker_engine: docker.DockerClient, image: str, binary: Path
+) -> None:
+    options = {"environment": {"SAGEMAKER_INFERENCE_OUTPUT": "probability,contributions,leaf"}}
+    booster, matrix = as_matrix(binary), xgboost.DMatrix(ROWS)
+    with serving(docker_engine, image, binary, **options) as served:
+        body = served.invoke(BODY, Accept="application/json").body
+    found = json.loads(body)["predictions"]
+    np.testing.assert_allclose([row["probability"] for row in found], booster.predict(matrix), 1e-5)
+    contributions = booster.predict(matrix, pred_contribs=True)
+    np.testing.assert_allclose([row["contributions"] for row in found], contributions, 1e-5)
+    leaves = booster.predict(matrix, pred_leaf=True)
+    np.testing.assert_array_equal([row["leaf"] for row in found], leaves)
+
+
 def test_large_request_is_answered_as_small_ones(
     docker_engine: docker.DockerClient, image: str, binary: Path
 ) -> None:
@@ -211,8 +226,6 @@ def test_what_is_no_model_ends_serve_with_a_reason(
     assert "UserError" in end.stderr
     assert reason in end.stderr
     assert "Traceback" not in end.stderr.rpartition("UserError")[2]
-
-
 
 
 def test_onnxruntime_starts_no_thread_and_calls_nobody(
