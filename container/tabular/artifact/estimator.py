@@ -122,8 +122,8 @@ def load_estimator(path: Path) -> BaseEstimator:
 def _read_skops(path: Path) -> Any:
     import skops.io
 
-    # Without trusted names skops takes its own list of scikit-learn's, numpy's and scipy's.
-    return skops.io.load(path)
+    # Beside skops' own list: trees, which a pickle may hold too.
+    return skops.io.load(path, trusted=["sklearn.tree._tree.Tree"])
 
 
 def _read_pickle(path: Path) -> Any:

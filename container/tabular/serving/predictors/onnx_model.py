@@ -91,8 +91,8 @@ class OnnxPredictor(Predictor):
                 outputs, {self._input: rows.astype(self._dtype, copy=False)}, None
             )
         except Exception as error:  # its exceptions have no common class but this
-            first = str(error).strip().partition("\n")[0]
-            raise RequestError(400, f"Unable to evaluate payload provided: {first}") from error
+            reason = " ".join(str(error).split())[:300]
+            raise RequestError(400, f"Unable to evaluate payload provided: {reason}") from error
         return found
 
 
