@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -23,36 +21,16 @@ from tabular.artifact.files import (
     write_whole,
 )
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_manifest
+from tabular.artifact.rehearsal import rehearse
 from tabular.artifact.unpickling import PICKLE_MAGIC, read_booster
 from tabular.contract.errors import UserError
 
 MODEL = "xgboost-model"
 NUMBERED = re.compile(rf"{MODEL}(-\d+)?")
-# What loading a model of unknown origin may take, in seconds of processor time and in bytes.
-# 100 MB load within one second, and take less than ten times their size in memory.
-REHEARSAL_SECONDS = 10
-BYTES_PER_SECOND = 10_000_000
-REHEARSAL_MEMORY = 1 << 30
-MEMORY_PER_BYTE = 20
-REHEARSAL = """
-import resource, sys
-path, seconds, memory = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-for what, limit in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_DATA, memory),
-                    (resource.RLIMIT_CORE, 0)):
-    hard = resource.getrlimit(what)[1]
-    resource.setrlimit(what, (limit if hard < 0 else min(limit, hard), hard))
-from pathlib import Path
-from tabular.artifact.booster import load_model
-load_model(Path(path))
-"""
 
 
-def save_models(
-    folder: Path, boosters: Sequence[xgboost.Booster], compiled: Sequence[bytes] = ()
-) -> dict[str, FileRecord]:
+def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, FileRecord]:
     """Save ``xgboost-model``, or ``xgboost-model-0``, ``-1``, ... when there are several.
-
-    Their compiled models, if any, go to ``tabular/``.
 
     The manifest of earlier models goes first: a kill between the writes leaves models without a
     manifest, and never one with another's. Models of an earlier training go last.
@@ -73,14 +51,23 @@ def save_models(
         name: write_whole(folder, name, bytes(booster.save_raw(raw_format="ubj")))
         for name, booster in zip(names, boosters, strict=True)
     }
-    for number, content in enumerate(compiled):
-        name = compiled_name(number, len(boosters))
-        records[name] = write_whole(folder, name, content)
     for path in [*folder.glob(f"{MODEL}*"), *folder.glob(f"{FOLDER}/*.onnx")]:
         name = path.relative_to(folder).as_posix()
         if name not in records and (NUMBERED.fullmatch(name) or COMPILED.fullmatch(name)):
             _remove(path)
     return records
+
+
+def save_compiled(folder: Path, contents: Sequence[bytes]) -> dict[str, FileRecord]:
+    """Save the compiled models, which no manifest names yet, in ``tabular/``.
+
+    Returns and raises what ``save_models`` does.
+    """
+    names = [compiled_name(number, len(contents)) for number in range(len(contents))]
+    return {
+        name: write_whole(folder, name, content)
+        for name, content in zip(names, contents, strict=True)
+    }
 
 
 def _remove(path: Path) -> None:
@@ -139,10 +126,7 @@ def load_unverified(path: Path) -> xgboost.Booster:
             f"no model: {path} {state} (the folder holds {', '.join(there) or 'nothing'}); "
             "train first, or unpack a model.tar.gz with an xgboost-model there"
         )
-    try:
-        _rehearse(path)
-    except ValueError as error:
-        raise _no_model(path, error) from error
+    rehearse(load_model, path)
     return load_model(path)
 
 
@@ -180,31 +164,6 @@ def _no_model(path: Path, error: Exception) -> UserError:
         "Booster.save_model, or a pickled Booster or XGBModel; an old one: load it with the "
         f"XGBoost that wrote it, and save_model). {plain_message(error)[:300]}"
     )
-
-
-def _rehearse(path: Path) -> None:
-    """Load a model in a process of its own, which may die of it.
-
-    A truncated model makes XGBoost 3.2 raise, abort, or take all memory, by where it ends.
-
-    Raises
-    ------
-    ValueError
-        The process did not end well within its time and memory.
-    """
-    size = path.stat().st_size
-    seconds = REHEARSAL_SECONDS + size // BYTES_PER_SECOND
-    memory = REHEARSAL_MEMORY + MEMORY_PER_BYTE * size
-    command = [sys.executable, "-c", REHEARSAL, str(path), str(seconds), str(memory)]
-    try:
-        ended = subprocess.run(  # noqa: S603 - our own code, no shell
-            command, capture_output=True, timeout=10 * seconds, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ValueError("loading did not end") from error
-    if ended.returncode != 0:
-        last = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ValueError(last or f"loading ended with status {ended.returncode}")
 
 
 def plain_message(error: Exception) -> str:

@@ -40,8 +40,9 @@ SUFFIXES = {
     ".skops": SKOPS,
 }
 NUMBERED = re.compile(r"(?P<stem>.*-)(?P<number>0|[1-9][0-9]*)")
-# A saved Booster: UBJSON and JSON begin with its first object, "learner" or "version".
-UBJSON, JSON = b"{L", re.compile(rb'\{\s*"(learner|version)"')
+# A saved Booster: an object whose first key is "learner" (1.0 wrote "version" first).
+UBJSON = re.compile(rb"\{[LliIU].{1,8}learner", re.DOTALL)
+JSON = re.compile(rb'\s*\{\s*("learner"\s*:\s*\{|"version"\s*:\s*\[)')
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def find_model(folder: Path, ensemble: bool = True) -> Found:
         chosen = _by_content(folder, files)
     path = chosen.paths[0]
     match = NUMBERED.fullmatch(path.name)
-    if chosen.kind == BOOSTER and match and ensemble:
+    if match and match["number"] == "0" and ensemble and chosen.kind == BOOSTER:
         chosen = Found(BOOSTER, _numbered(match["stem"], names))
     others = sorted(set(names) - {path.name for path in chosen.paths})
     if others:
@@ -134,19 +135,20 @@ def _by_content(folder: Path, files: Sequence[Path]) -> Found:
 
 def _follows(path: Path) -> bool:
     match = NUMBERED.fullmatch(path.name)
-    return bool(
-        match
-        and match["number"] != "0"
-        and path.with_name(f"{match['stem']}{int(match['number']) - 1}").exists()
-    )
+    first = path.with_name(f"{match['stem']}0") if match else path
+    return first != path and first.exists()
 
 
 def kind_of(path: Path) -> str | None:
     """Tell what kind of model a file is, by its name and first bytes; None when it is none."""
-    with path.open("rb") as file:
-        start = file.read(64)
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        log.warning("%s can't be read: %s", path, error.strerror)
+        return None
     kind = SUFFIXES.get(path.suffix)
-    if start.startswith(UBJSON) or JSON.match(start):
+    if UBJSON.match(start) or JSON.match(start):
         return BOOSTER
     if kind == BOOSTER:  # such as features.json
         return BOOSTER if start.startswith(PICKLE_MAGIC) else None

@@ -1,13 +1,15 @@
 """Pickles of models, read by unpicklers that know only the names they need.
 
 A pickle can name any function of Python and have it called; these refuse every name that no
-model has, before anything happens.
+model has, before anything happens. A name with a dot in it, which would be looked up attribute
+by attribute, none has.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,7 +25,13 @@ _NUMPY_CLASSES = frozenset(
     | {"uint16", "uint32", "uint64", "float16", "float32", "float64", "intp", "longlong"}
 )
 _BUILTINS = frozenset({"bytearray", "set", "frozenset", "slice", "range", "complex", "object"})
-_RANDOM = frozenset({"__randomstate_ctor", "__bit_generator_ctor", "__generator_ctor"})
+# The state of a random number generator, by module.
+_RANDOM = {
+    "_pickle": {"__randomstate_ctor", "__bit_generator_ctor", "__generator_ctor"},
+    "_mt19937": {"MT19937"},
+    "_pcg64": {"PCG64"},
+    "bit_generator": {"SeedSequence", "__pyx_unpickle_SeedSequence"},
+}
 
 
 class ForbiddenNameError(pickle.UnpicklingError):
@@ -34,10 +42,14 @@ class Pickled:
     """Stands for an object of XGBoost; holds its state, and runs none of its code."""
 
     def __init__(self, *_: object) -> None:
-        self.state: dict[str, Any] = {}
+        self.state: object = None
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: object) -> None:
         self.state = state
+
+    def get(self, name: str) -> object:
+        """Look an attribute up."""
+        return self.state.get(name) if isinstance(self.state, dict) else None
 
 
 class PickledBooster(Pickled):
@@ -55,8 +67,10 @@ class BoosterUnpickler(pickle.Unpickler):
         """Find what a pickle names; XGBoost's own are replaced by what stands for them."""
         if (module, name) == ("xgboost.core", "Booster"):
             return PickledBooster
-        if module == "xgboost.sklearn" and name.startswith("XGB"):
+        if module == "xgboost.sklearn" and name.startswith("XGB") and "." not in name:
             return PickledModel
+        if (module, name) == ("xgboost.compat", "XGBoostLabelEncoder"):  # before 1.6
+            return Pickled
         if common(module, name):
             return super().find_class(module, name)
         refuse(module, name)
@@ -74,9 +88,8 @@ def common(module: str, name: str) -> bool:
     return (
         (module == "numpy" and name in _NUMPY_CLASSES)
         or (name, rest.rpartition(".")[2]) in _NUMPY
-        or module == "numpy.dtypes"
-        or (module == "numpy.random._pickle" and name in _RANDOM)
-        or (module == "numpy.random._mt19937" and name == "MT19937")
+        or (module == "numpy.dtypes" and name.isidentifier() and name.endswith("DType"))
+        or (rest.startswith("random.") and name in _RANDOM.get(rest[7:], ()))
     )
 
 
@@ -100,56 +113,20 @@ def read_booster(content: bytes) -> bytearray:
     except Exception as error:  # a broken pickle raises anything
         raise ValueError(f"{type(error).__name__}: {error}") from error
     if isinstance(found, PickledModel):
-        found = found.state.get("_Booster")
+        found = found.get("_Booster")
     if not isinstance(found, PickledBooster):
-        raise ValueError(f"it holds a {type(found).__name__}, not a Booster")
-    handle = found.state.get("handle")
+        raise ValueError(f"it holds a {type(found).__name__}, not a trained Booster")
+    handle = found.get("handle")
     if not isinstance(handle, (bytes, bytearray)):
         raise ValueError("its Booster is empty: it was pickled before it was trained")
     return bytearray(handle)
 
 
 def holds_booster(path: Path) -> bool:
-    """Tell whether a pickle holds XGBoost's own model; nothing of it is run."""
+    """Tell whether a pickle is of XGBoost's own model, by its first name; nothing is loaded."""
     with path.open("rb") as file:
         try:
-            return isinstance(BoosterUnpickler(file).load(), (PickledBooster, PickledModel))
-        except Exception:  # an estimator, or broken: the other reader says so
+            texts = (text for _, text, _ in pickletools.genops(file) if isinstance(text, str))
+            return next(texts, "").startswith("xgboost.")
+        except ValueError:  # compressed, or broken: the other reader says so
             return False
-
-
-def read_estimator(path: Path) -> Any:
-    """Load a scikit-learn estimator from a pickle or a file of joblib, compressed or not.
-
-    Raises
-    ------
-    ValueError
-        It is none, or it names what is not scikit-learn's.
-    """
-    import joblib.numpy_pickle as of_joblib
-    from joblib.numpy_pickle_utils import _validate_fileobject_and_memmap
-
-    class EstimatorUnpickler(of_joblib.NumpyUnpickler):  # type: ignore[misc]
-        """Knows the classes of scikit-learn, and what their arrays need."""
-
-        def find_class(self, module: str, name: str) -> Any:
-            root = module.partition(".")[0]
-            if common(module, name) or module == "joblib.numpy_pickle":
-                return super().find_class(module, name)
-            if root == "sklearn" or module.startswith("scipy.sparse."):
-                found = super().find_class(module, name)
-                if isinstance(found, type) or name.startswith(("__pyx_unpickle", "newObj")):
-                    return found
-            refuse(module, name)
-
-    try:
-        with (
-            path.open("rb") as file,
-            _validate_fileobject_and_memmap(file, str(path), None) as (stream, _),
-        ):
-            found = EstimatorUnpickler(str(path), stream, True).load()
-    except Exception as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from error
-    if not hasattr(found, "predict"):
-        raise ValueError(f"it holds a {type(found).__name__}, which has no predict")
-    return found

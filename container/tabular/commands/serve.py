@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tabular.serving.telemetry import Telemetry
 
+log = logging.getLogger(__name__)
+
 
 def main() -> int:
     """Serve; 0 after SIGTERM, otherwise the exit codes of ``tabular.contract.errors``."""
@@ -50,6 +52,7 @@ def _one_model(endpoint: Endpoint, telemetry: Telemetry) -> Flask:
     from tabular.serving.predictors.parallel import Parallel
 
     predictor = load_predictor(endpoint.model, Parallel(endpoint.cpus), endpoint.ensemble)
+    log.info("serving by %s, %d features", predictor.engine, predictor.columns.count)
     return create_app(endpoint, predictor, telemetry, read_manifest(endpoint.model))
 
 

@@ -21,8 +21,9 @@ PEAK_OF_ONNX, PEAK_OF_UBJSON, PEAK_OF_OTHERS = 15, 4, 13
 STAYS_OF_NATIVE = 1.6
 # Ten trees take 103 KB compiled, whatever their file says.
 LEAST_BYTES = 256 << 10
-# A Booster without a manifest is first loaded by a process of its own: Python and XGBoost.
-REHEARSAL_BYTES = 96 << 20
+# A model without a manifest is first loaded by a process of its own: Python with XGBoost or
+# scikit-learn.
+REHEARSAL_BYTES = 160 << 20
 # A request's body, its values while they are parsed, and the rows made of them.
 COPIES_OF_A_BODY = 4
 
@@ -89,4 +90,4 @@ def _peak(path: Path) -> int:
     if path.suffix == ".onnx":
         return PEAK_OF_ONNX
     with path.open("rb") as file:
-        return PEAK_OF_UBJSON if file.read(len(UBJSON)) == UBJSON else PEAK_OF_OTHERS
+        return PEAK_OF_UBJSON if UBJSON.match(file.read(64)) else PEAK_OF_OTHERS

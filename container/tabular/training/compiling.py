@@ -17,11 +17,16 @@ from tabular.artifact.trees import NotCompilableError, compile_booster
 from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.training.hard_rows import hard_rows
+from tabular.training.memory import MEBIBYTE, mib, resident
 
 log = logging.getLogger(__name__)
 
 # Both add up the leaves in float32, each in its own order: 1e-6 is what long sums differ by.
 TOLERANCE = 1e-5
+# What compiling takes beside the model, for a byte of its UBJSON; measured: 31 for a million nodes.
+BYTES_PER_SAVED = 35
+# For the rows that are checked.
+BYTES_BESIDE = 128 * MEBIBYTE
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,11 @@ def compile_models(
     objective: str,
     sample: Floats,
     categorical: npt.NDArray[np.int64],
+    memory: int,
 ) -> Compiled:
     """Compile all models, or none, and say why in log and manifest.
+
+    Nothing that happens here ends a training job: its model is saved.
 
     Parameters
     ----------
@@ -54,26 +62,49 @@ def compile_models(
         Of the training data.
     categorical : int64 array
         The columns that are categories.
+    memory : int
+        Bytes that the container may use.
     """
     contents: list[bytes] = []
     rows, largest = 0, 0.0
     try:
         for booster in boosters:
+            _require_memory(booster, memory)
             contents.append(compile_booster(booster))
             checked = hard_rows(sample, booster, categorical)
             rows += len(checked)
             largest = max(
                 largest, _difference(booster, objective, contents[-1], checked, categorical)
             )
-    except (NotCompilableError, UserError) as error:
-        log.warning("the model is served by XGBoost, not compiled: %s", error)
-        return Compiled((), Parity(served=False, reason=str(error)))
+    except Exception as error:  # the converter's and the runtime's own come in all classes
+        reason = str(error)
+        if not isinstance(error, (NotCompilableError, UserError)):
+            log.debug("compiling failed", exc_info=True)
+            reason = f"compiling failed ({type(error).__name__}: {reason})"
+        log.warning("the model is served by XGBoost, not compiled: %s", reason)
+        return Compiled((), Parity(served=False, reason=reason))
     if largest > TOLERANCE:
         reason = f"the compiled model differs by {largest:.3g}, more than {TOLERANCE:g}"
         log.warning("the model is served by XGBoost, not compiled: %s", reason)
         return Compiled((), Parity(False, reason, TOLERANCE, largest, rows))
     log.info("compiled to ONNX: differs by %.2g at most on %d rows", largest, rows)
     return Compiled(tuple(contents), Parity(True, "", TOLERANCE, largest, rows))
+
+
+def _require_memory(booster: xgboost.Booster, memory: int) -> None:
+    """Refuse to compile where that could get the container killed.
+
+    Raises
+    ------
+    NotCompilableError
+        Says how much memory is missing.
+    """
+    needed = BYTES_BESIDE + BYTES_PER_SAVED * len(booster.save_raw("ubj"))
+    free = memory - resident()
+    if needed > free:
+        raise NotCompilableError(
+            f"compiling takes {mib(needed)} of memory, and {mib(free)} are free"
+        )
 
 
 def _difference(

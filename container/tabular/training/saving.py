@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import xgboost
 
 import tabular
-from tabular.artifact.booster import objective_of, save_manifest, save_models
+from tabular.artifact.booster import objective_of, save_compiled, save_manifest, save_models
 from tabular.artifact.manifest import Manifest
 from tabular.contract.job import TrainingJob
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
-from tabular.training.compiling import Compiled, compile_models
+from tabular.training.compiling import compile_models
 from tabular.training.hyperparameters import Settings
 
 log = logging.getLogger(__name__)
@@ -29,15 +30,8 @@ def save_artifact(
     columns: Columns,
     boosters: Sequence[xgboost.Booster],
     metrics: Mapping[str, float],
-    sample: Floats | None,
-) -> None:
-    """Write the models, compiled too, and the manifest that describes them.
-
-    Parameters
-    ----------
-    sample : float32 array, (rows, features)
-        Training rows that the compiled models are checked on; None leaves them uncompiled, when
-        there is no time.
+) -> Manifest:
+    """Write the models, and the manifest that describes them.
 
     Raises
     ------
@@ -46,44 +40,63 @@ def save_artifact(
     """
     objective, num_class = objective_of(boosters[0])
     best = boosters[0].attr("best_iteration") if len(boosters) == 1 else None
-    categorical = np.array(
-        [place for place, kind in enumerate(boosters[0].feature_types or ()) if kind == "c"],
-        np.int64,
+    types = boosters[0].feature_types or ()
+    manifest = Manifest(
+        algorithm="xgboost",
+        objective=objective,
+        num_features=boosters[0].num_features(),
+        num_class=num_class,
+        best_iteration=None if best is None else int(best),
+        rounds=max(booster.num_boosted_rounds() for booster in boosters),
+        # Those of the model that is kept, which early stopping may have cut back.
+        metrics=metrics,
+        hyperparameters={**settings.params, "num_round": settings.num_round},
+        training_job=job.name,
+        libraries={
+            "python": platform.python_version(),
+            "sagemaker-tabular": tabular.__version__,
+            "xgboost": xgboost.__version__,
+            "numpy": np.__version__,
+            "pyarrow": version("pyarrow"),
+            "onnx": version("onnx"),
+        },
+        files=save_models(job.paths.model, boosters),
+        feature_names=list(columns.names),
+        categories={str(column): list(texts) for column, texts in columns.categories.items()},
+        index_base=columns.base,
+        categorical=[place for place, kind in enumerate(types) if kind == "c"],
     )
-    compiled = Compiled(())
-    if sample is not None:
-        compiled = compile_models(boosters, objective, sample, categorical)
-    files = save_models(job.paths.model, boosters, compiled.contents)
-    described: dict[str, Any] = {
-        "feature_names": list(columns.names),
-        "categories": {str(column): list(texts) for column, texts in columns.categories.items()},
-        "index_base": columns.base,
-    }
+    save_manifest(job.paths.model, manifest)
+    log.info("saved %s in %s", ", ".join(manifest.files), job.paths.model)
+    return manifest
+
+
+def add_compiled(
+    folder: Path,
+    manifest: Manifest,
+    boosters: Sequence[xgboost.Booster],
+    sample: Floats,
+    memory: int,
+) -> None:
+    """Compile the models of an artifact, which is whole without: a kill meanwhile leaves it so.
+
+    Parameters
+    ----------
+    sample : float32 array, (rows, features)
+        Training rows that the compiled models are checked on.
+    memory : int
+        Bytes that the container may use.
+
+    Raises
+    ------
+    PlatformError
+        The folder can't be written, or the disk is full.
+    """
+    compiled = compile_models(
+        boosters, manifest.objective, sample, np.array(manifest.categorical, np.int64), memory
+    )
+    files = save_compiled(folder, compiled.contents)
     save_manifest(
-        job.paths.model,
-        Manifest(
-            algorithm="xgboost",
-            objective=objective,
-            num_features=boosters[0].num_features(),
-            num_class=num_class,
-            best_iteration=None if best is None else int(best),
-            rounds=max(booster.num_boosted_rounds() for booster in boosters),
-            # Those of the model that is kept, which early stopping may have cut back.
-            metrics=metrics,
-            hyperparameters={**settings.params, "num_round": settings.num_round},
-            training_job=job.name,
-            libraries={
-                "python": platform.python_version(),
-                "sagemaker-tabular": tabular.__version__,
-                "xgboost": xgboost.__version__,
-                "numpy": np.__version__,
-                "pyarrow": version("pyarrow"),
-                "onnx": version("onnx"),
-            },
-            files=files,
-            categorical=categorical.tolist(),
-            compiled=compiled.parity,
-            **described,
-        ),
+        folder,
+        replace(manifest, files={**manifest.files, **files}, compiled=compiled.parity),
     )
-    log.info("saved %s in %s", ", ".join(files), job.paths.model)

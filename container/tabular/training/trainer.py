@@ -72,7 +72,7 @@ class Trainer:
     termination: Termination
     stdout: TextIO
     timing: Timing
-    keep: Callable[[xgboost.Booster], None] | None = None
+    keep: Callable[[xgboost.Booster], object] | None = None
     cuts: xgboost.DMatrix | None = None
     _metrics_file: MetricsFile = field(init=False)
 

@@ -14,6 +14,7 @@ import xgboost
 from xgboost import collective
 
 from tabular.artifact.files import require_writable
+from tabular.artifact.manifest import Manifest
 from tabular.contract.channels import Channel
 from tabular.contract.environment import RESERVED_PREFIX
 from tabular.contract.errors import JobError, UserError
@@ -21,7 +22,6 @@ from tabular.contract.job import TrainingJob
 from tabular.contract.machine import Machine
 from tabular.contract.termination import Termination
 from tabular.contract.worker import Worker
-from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.data.store import Room, Store
 from tabular.training.cluster import Cluster, gather
@@ -45,7 +45,7 @@ from tabular.training.rows import (
     scratch_folder,
     seal,
 )
-from tabular.training.saving import save_artifact
+from tabular.training.saving import add_compiled, save_artifact
 from tabular.training.timing import Timing
 from tabular.training.trainer import Trainer
 
@@ -261,13 +261,9 @@ def _fit_and_save(
     cuts: xgboost.DMatrix | None,
     ending: ExitStack,
 ) -> None:
-    def save(
-        boosters: Sequence[xgboost.Booster],
-        metrics: Mapping[str, float],
-        sample: Floats | None = None,
-    ) -> None:
+    def save(boosters: Sequence[xgboost.Booster], metrics: Mapping[str, float]) -> Manifest:
         with run.timing.stage("save"):
-            save_artifact(run.job, settings, columns, boosters, metrics, sample)
+            return save_artifact(run.job, settings, columns, boosters, metrics)
 
     sample = sample_of(stores[TRAIN])
     trainer = Trainer(
@@ -284,7 +280,6 @@ def _fit_and_save(
     if settings.save_model_on_termination == "true":
         ending.enter_context(run.termination.deferred())
         if settings.kfold is None:
-            # The time after SIGTERM is nearly over: nothing is compiled.
             trainer.keep = lambda booster: save([booster], {})
     if settings.kfold is None:
         fitted = trainer.fit({name: [(store, None)] for name, store in stores.items()})
@@ -293,6 +288,9 @@ def _fit_and_save(
         boosters, metrics = cross_validate(trainer, stores, run.job.paths.output_data)
     ending.enter_context(run.termination.deferred())
     if collective.get_rank() == 0:
-        save(boosters, metrics, sample)
+        manifest = save(boosters, metrics)
+        run.termination.rescue = lambda: None  # the model is saved
+        with run.timing.stage("compile"):
+            add_compiled(run.job.paths.model, manifest, boosters, sample, run.machine.memory)
     if run.termination.requested.is_set():
         log.warning("stopped by SIGTERM: the model trained so far is saved")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tabular.artifact.discovery import BOOSTER, ONNX, PICKLE, SKOPS, find_model
 from tabular.artifact.files import COMPILED, verify
 from tabular.artifact.manifest import Manifest, read_manifest
+from tabular.artifact.rehearsal import rehearse
 from tabular.contract.errors import UserError
 from tabular.data.columns import Columns
 from tabular.serving.meaning import Meaning
@@ -64,6 +65,11 @@ def _compiled(
     from tabular.serving.predictors.compiled import CompiledPredictor
 
     names = [name for name in manifest.files if COMPILED.fullmatch(name)]
+    if not names:
+        raise UserError(
+            f"the manifest in {folder} names no compiled model, though it says that one is "
+            "served; unpack model.tar.gz again, or train again"
+        )
 
     def member(number: int, name: str) -> CompiledPredictor:
         def native() -> BoosterPredictor:
@@ -119,53 +125,32 @@ def _together(members: Sequence[Predictor]) -> Predictor:
 
 def _pickled(paths: Sequence[Path], parallel: Parallel) -> Predictor:
     """Load a Booster, an XGBModel or a scikit-learn estimator, by what is in the file."""
-    from tabular.artifact.unpickling import holds_booster, read_estimator
+    from tabular.artifact.unpickling import holds_booster
+
+    load = _boosters if holds_booster(paths[0]) else _estimator
+    return load(paths, parallel)
+
+
+def _estimator(paths: Sequence[Path], parallel: Parallel) -> Predictor:
+    from tabular.artifact.estimator import load_estimator
     from tabular.serving.predictors.batching import batched_if_worth
     from tabular.serving.predictors.estimator import EstimatorPredictor
 
-    path = paths[0]
-    if holds_booster(path):
-        return _boosters(paths, parallel)
-    try:
-        return batched_if_worth(EstimatorPredictor(read_estimator(path), parallel))
-    except ValueError as error:
-        raise _no_estimator(path, error) from error
-
-
-def _skops(paths: Sequence[Path], parallel: Parallel) -> Predictor:
-    import skops.io
-
-    from tabular.serving.predictors.batching import batched_if_worth
-    from tabular.serving.predictors.estimator import EstimatorPredictor
-
-    try:
-        # Without trusted names skops takes its own list of scikit-learn's, numpy's and scipy's.
-        return batched_if_worth(EstimatorPredictor(skops.io.load(paths[0]), parallel))
-    except Exception as error:  # a broken file raises anything
-        if isinstance(error, UserError):
-            raise
-        raise _no_estimator(paths[0], error) from error
-
-
-def _no_estimator(path: Path, error: Exception) -> UserError:
-    import sklearn
-
-    return UserError(
-        f"{path} is not an estimator that scikit-learn {sklearn.__version__} can load "
-        f"({str(error).strip().partition(chr(10))[0][:300]}); save it with this version, or serve "
-        "it by a script with model_fn"
-    )
+    rehearse(load_estimator, paths[0])
+    return batched_if_worth(EstimatorPredictor(load_estimator(paths[0]), parallel))
 
 
 def _onnx(paths: Sequence[Path], parallel: Parallel) -> Predictor:
+    from tabular.artifact.compiled import open_session
     from tabular.serving.predictors.onnx_model import OnnxPredictor
 
+    rehearse(open_session, paths[0])
     return OnnxPredictor(paths[0], parallel)
 
 
 LOADERS: dict[str, Callable[[Sequence[Path], Parallel], Predictor]] = {
     BOOSTER: _boosters,
     PICKLE: _pickled,
-    SKOPS: _skops,
+    SKOPS: _estimator,
     ONNX: _onnx,
 }

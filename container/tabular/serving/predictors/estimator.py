@@ -37,10 +37,11 @@ class EstimatorPredictor(Predictor):
             )
         names = tuple(map(str, getattr(estimator, "feature_names_in_", ())))
         self.columns = Columns(int(count), names=names)
+        classes = _classes(estimator)
         self.meaning = Meaning(
             "",
-            classes=_plain(getattr(estimator, "classes_", ())),
-            has_probabilities=hasattr(estimator, "predict_proba"),
+            classes=classes,
+            has_probabilities=bool(classes) and hasattr(estimator, "predict_proba"),
         )
         self._estimator = _on_one_thread(estimator)
         self._parallel = parallel
@@ -64,8 +65,10 @@ class EstimatorPredictor(Predictor):
             raise RequestError(400, f"Unable to evaluate payload provided: {first}") from error
 
 
-def _plain(classes: Any) -> tuple[Any, ...]:
-    return tuple(np.asarray(classes).tolist())
+def _classes(estimator: Any) -> tuple[Any, ...]:
+    classes = getattr(estimator, "classes_", ())
+    # Of several targets each has its own: a list.
+    return () if isinstance(classes, list) else tuple(np.asarray(classes).tolist())
 
 
 def _on_one_thread(estimator: Any) -> Any:

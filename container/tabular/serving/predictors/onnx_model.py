@@ -76,7 +76,11 @@ class OnnxPredictor(Predictor):
         """Ask for the classes, of which only ZipMap knows the names."""
         if len(self._outputs) < 2:
             return ()
-        found = self._call(np.zeros((1, self.columns.count), np.float32), self._outputs[1:2])[0]
+        try:
+            row = np.zeros((1, self.columns.count), np.float32)
+            found = self._call(row, self._outputs[1:2])[0]
+        except RequestError:  # a fixed number of rows, or zeros that it refuses
+            return ()
         if isinstance(found, list):
             return tuple(found[0])
         return tuple(range(found.shape[1])) if found.ndim == 2 else ()
@@ -87,8 +91,8 @@ class OnnxPredictor(Predictor):
                 outputs, {self._input: rows.astype(self._dtype, copy=False)}, None
             )
         except Exception as error:  # its exceptions have no common class but this
-            first = str(error).strip().partition("\n")[0]
-            raise RequestError(400, f"Unable to evaluate payload provided: {first}") from error
+            reason = " ".join(str(error).split())[:300]
+            raise RequestError(400, f"Unable to evaluate payload provided: {reason}") from error
         return found
 
 

@@ -1,0 +1,134 @@
+"""Fitted estimators of scikit-learn in an artifact: pickle, joblib (compressed or not), skops."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import joblib.numpy_pickle as of_joblib
+import numpy as np
+import sklearn
+from joblib.numpy_pickle_utils import _validate_fileobject_and_memmap
+from sklearn.base import BaseEstimator
+
+from tabular.artifact.unpickling import common, refuse
+from tabular.contract.errors import UserError
+
+# What fitted estimators hold besides estimators: classes and functions of these modules, which
+# compute and touch no file.
+PARTS = frozenset(
+    {
+        "sklearn._loss._loss",
+        "sklearn._loss.link",
+        "sklearn._loss.loss",
+        "sklearn.calibration",
+        "sklearn.cluster._birch",
+        "sklearn.cluster._bisect_k_means",
+        "sklearn.ensemble._hist_gradient_boosting.predictor",
+        "sklearn.feature_selection._mutual_info",
+        "sklearn.feature_selection._univariate_selection",
+        "sklearn.gaussian_process.kernels",
+        "sklearn.linear_model._sgd_fast",
+        "sklearn.metrics._classification",
+        "sklearn.metrics._dist_metrics",
+        "sklearn.metrics._ranking",
+        "sklearn.metrics._regression",
+        "sklearn.metrics._scorer",
+        "sklearn.model_selection._split",
+        "sklearn.neighbors._ball_tree",
+        "sklearn.neighbors._kd_tree",
+        "sklearn.neural_network._stochastic_optimizers",
+        "sklearn.tree._tree",
+        "sklearn.utils._bunch",
+        "sklearn.utils._metadata_requests",
+    }
+)
+# And these names of others.
+NAMES = frozenset(
+    {
+        ("joblib.numpy_pickle", "NumpyArrayWrapper"),
+        ("numpy", "mean"),
+        ("numpy.ma", "MaskedArray"),
+        ("numpy.ma.core", "MaskedArray"),
+        ("numpy.ma.core", "_mareconstruct"),
+        ("scipy._lib.array_api_compat.numpy._aliases", "asarray"),
+        ("scipy.interpolate._bsplines", "BSpline"),
+        ("scipy.interpolate._interpolate", "interp1d"),
+        ("scipy.sparse._csc", "csc_matrix"),
+        ("scipy.sparse._csr", "csr_array"),
+        ("scipy.sparse._csr", "csr_matrix"),
+        ("sklearn.cluster._kmeans", "_kmeans_single_elkan"),
+        ("sklearn.cluster._kmeans", "_kmeans_single_lloyd"),
+        ("xgboost.core", "Booster"),
+    }
+)
+
+
+class EstimatorUnpickler(of_joblib.NumpyUnpickler):  # type: ignore[misc]
+    """Knows the estimators of scikit-learn and XGBoost, and what they are made of."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Find what a pickle names."""
+        if "." in name:
+            refuse(module, name)
+        if common(module, name) or (module, name) in NAMES:
+            return super().find_class(module, name)
+        root = module.partition(".")[0]
+        if root == "numpy" and isinstance(getattr(np, name, None), np.ufunc):
+            return getattr(np, name)  # of a FunctionTransformer
+        if root == "sklearn" or module == "xgboost.sklearn":
+            found = super().find_class(module, name)
+            if _is_estimator(found) or (module in PARTS and _belongs(found, module)):
+                return found
+        refuse(module, name)
+
+
+def _is_estimator(found: object) -> bool:
+    return (
+        isinstance(found, type)
+        and issubclass(found, BaseEstimator)
+        and found.__module__.partition(".")[0] in ("sklearn", "xgboost")
+    )
+
+
+def _belongs(found: object, module: str) -> bool:
+    """Tell whether a module has defined something, not imported it."""
+    return callable(found) and getattr(found, "__module__", None) == module
+
+
+def load_estimator(path: Path) -> BaseEstimator:
+    """Load a fitted estimator.
+
+    Raises
+    ------
+    UserError
+        It is none, or it holds what is not scikit-learn's.
+    """
+    try:
+        found = _read_skops(path) if zipfile.is_zipfile(path) else _read_pickle(path)
+        if not isinstance(found, BaseEstimator) or not hasattr(found, "predict"):
+            raise TypeError(f"it holds a {type(found).__name__}, which has no predict")
+    except Exception as error:  # a broken file raises anything
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"{path} is not an estimator that scikit-learn {sklearn.__version__} can load "
+            f"({type(error).__name__}: {reason}); save it with this version, or serve it by a "
+            "script with model_fn"
+        ) from error
+    return found
+
+
+def _read_skops(path: Path) -> Any:
+    import skops.io
+
+    # Beside skops' own list: trees, which a pickle may hold too.
+    return skops.io.load(path, trusted=["sklearn.tree._tree.Tree"])
+
+
+def _read_pickle(path: Path) -> Any:
+    with (
+        path.open("rb") as file,
+        _validate_fileobject_and_memmap(file, str(path), None) as (stream, _),
+    ):
+        return EstimatorUnpickler(str(path), stream, True).load()

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import json
+import logging
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import pytest
+import xgboost
+
+from tabular.artifact.booster import load_models
+from tabular.artifact.manifest import Manifest, Parity, read_manifest
+from tabular.serving.predictors import load_predictor
+from tabular.serving.predictors.booster import BoosterPredictor
+from tabular.serving.predictors.compiled import CompiledPredictor
+from tabular.training import compiling, saving
+from tabular.training.compiling import TOLERANCE, Compiled, compile_models
+from tabular.training.hard_rows import hard_rows
+
+from ..conftest import JobFolder
+from .test_xgboost import run
+
+ROWS = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
+NONE = np.array([], np.int64)
+ROOM = 64 << 30
+
+
+def fit(**params: object) -> xgboost.Booster:
+    label = (ROWS[:, 0] > 0).astype(np.float32)
+    matrix = xgboost.DMatrix(ROWS, label, nthread=1)
+    return xgboost.train({"max_depth": 3, "nthread": 1, **params}, matrix, 4)
+
+
+def compiled(*boosters: xgboost.Booster, memory: int = ROOM) -> Compiled:
+    return compile_models(boosters, "reg:squarederror", ROWS, NONE, memory)
+
+
+def reason_of(found: Compiled, caplog: pytest.LogCaptureFixture) -> str:
+    """The reason, which the log must say too, of a model that is not served compiled."""
+    assert found.contents == ()
+    assert found.parity is not None
+    assert not found.parity.served
+    assert found.parity.reason in caplog.text
+    assert "served by XGBoost, not compiled" in caplog.text
+    return found.parity.reason
+
+
+def test_figures_of_the_comparison_are_kept() -> None:
+    parity = compiled(fit()).parity
+    assert parity is not None
+    assert (parity.served, parity.tolerance) == (True, TOLERANCE)
+    assert parity.largest_difference is not None
+    assert parity.largest_difference < 1e-6
+    assert parity.rows > 10 * len(ROWS)
+
+
+def change(content: bytes, attribute: str, place: int, value: float) -> bytes:
+    model = onnx.load_from_string(content)
+    found = next(each for each in model.graph.node[0].attribute if each.name == attribute)
+    (found.floats or found.ints)[place] = value
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("target_weights", 0.01),
+        ("nodes_values", 9.0),
+        ("nodes_missing_value_tracks_true", None),
+        ("base_values", 0.6),
+    ],
+)
+def test_wrong_compiled_model_is_not_served(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    attribute: str,
+    value: float | None,
+) -> None:
+    content = compiling.compile_booster(fit())
+    model = onnx.load_from_string(content)
+    found = next(each for each in model.graph.node[0].attribute if each.name == attribute)
+    new = 1 - found.ints[0] if value is None else value
+    wrong = change(content, attribute, 0, new)
+    monkeypatch.setattr(compiling, "compile_booster", lambda booster: wrong)
+    result = compiled(fit())
+    assert "the compiled model differs by" in reason_of(result, caplog)
+    assert result.parity is not None
+    assert (result.parity.largest_difference or 0) > TOLERANCE
+
+
+def test_split_beside_the_right_one_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    # No training row lies between the two; a hard one does.
+    content = compiling.compile_booster(fit())
+    model = onnx.load_from_string(content)
+    values = next(a for a in model.graph.node[0].attribute if a.name == "nodes_values").floats
+    wrong = change(content, "nodes_values", 0, float(np.nextafter(np.float32(values[0]), 9)))
+    monkeypatch.setattr(compiling, "compile_booster", lambda booster: wrong)
+    parity = compiled(fit()).parity
+    assert parity is not None
+    assert not parity.served
+
+
+def test_one_member_that_can_not_be_compiled_leaves_all_to_xgboost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert "gblinear" in reason_of(compiled(fit(), fit(booster="gblinear")), caplog)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), ValueError("odd")])
+def test_failure_of_the_converter_ends_no_training(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def fail(booster: xgboost.Booster) -> bytes:
+        raise error
+
+    monkeypatch.setattr(compiling, "compile_booster", fail)
+    assert type(error).__name__ in reason_of(compiled(fit()), caplog)
+
+
+def test_nothing_is_compiled_where_memory_is_short(caplog: pytest.LogCaptureFixture) -> None:
+    reason = reason_of(compiled(fit(), memory=64 << 20), caplog)
+    assert "compiling takes 1" in reason
+    assert "MiB are free" in reason
+
+
+@pytest.fixture
+def folder(job_folder: JobFolder) -> JobFolder:
+    draw = np.random.default_rng(1)
+    lines = (f"{int(a + b > 0)},{a:.4f},{b:.4f}\n" for a, b in draw.normal(size=(200, 2)))
+    job_folder.data("train", "".join(lines))
+    return job_folder
+
+
+def manifest_of(folder: JobFolder) -> Manifest:
+    manifest = read_manifest(folder.root / "model")
+    assert manifest is not None
+    return manifest
+
+
+def test_trained_model_is_served_compiled(folder: JobFolder) -> None:
+    run(folder, {"objective": "binary:logistic"})
+    manifest = manifest_of(folder)
+    assert list(manifest.files) == ["xgboost-model", "tabular/compiled.onnx"]
+    assert manifest.compiled is not None
+    assert manifest.compiled.served
+    assert isinstance(load_predictor(folder.root / "model"), CompiledPredictor)
+
+
+def test_linear_model_is_served_by_xgboost_and_the_manifest_says_why(folder: JobFolder) -> None:
+    run(folder, {"booster": "gblinear"})
+    manifest = manifest_of(folder)
+    assert list(manifest.files) == ["xgboost-model"]
+    assert manifest.compiled == Parity(served=False, reason="gblinear has no trees")
+    assert isinstance(load_predictor(folder.root / "model"), BoosterPredictor)
+
+
+def test_kill_while_compiling_leaves_an_artifact_that_serves(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object) -> Compiled:
+        raise Killed
+
+    monkeypatch.setattr(saving, "compile_models", kill)
+    with pytest.raises(Killed):
+        run(folder)
+    assert manifest_of(folder).compiled is None
+    assert load_models(folder.root / "model")[0][0].num_features() == 2
+    assert isinstance(load_predictor(folder.root / "model"), BoosterPredictor)
+
+
+def test_compiled_model_of_an_earlier_training_goes(folder: JobFolder) -> None:
+    run(folder)
+    run(folder, {"booster": "gblinear"})
+    assert not list((folder.root / "model" / "tabular").glob("*.onnx"))
+
+
+def test_artifact_of_before_compiling_is_served(folder: JobFolder) -> None:
+    run(folder)
+    path = folder.root / "model" / "tabular" / "manifest.json"
+    values = json.loads(path.read_text())
+    for name in ("categorical", "compiled"):
+        del values[name]
+    del values["files"]["tabular/compiled.onnx"]
+    path.write_text(json.dumps(values))
+    assert isinstance(load_predictor(folder.root / "model"), BoosterPredictor)
+
+
+def test_hard_rows_are_few_of_a_wide_sample() -> None:
+    wide = np.zeros((40, 100_000), np.float32)
+    matrix = xgboost.DMatrix(wide[:, :50] + ROWS[:40, :1], ROWS[:40, 0], nthread=1)
+    booster = xgboost.train({"max_depth": 3, "nthread": 1}, matrix, 3)
+    rows = hard_rows(wide, booster, NONE)
+    assert rows.nbytes < 128 << 20
+
+
+def test_hard_rows_have_every_split_and_its_neighbours(caplog: pytest.LogCaptureFixture) -> None:
+    booster = fit()
+    rows: npt.NDArray[np.float32] = hard_rows(ROWS, booster, NONE)
+    with caplog.at_level(logging.WARNING):
+        split = np.float32(booster.trees_to_dataframe()["Split"].dropna().iloc[0])
+    for beside in (-np.inf, np.inf):
+        assert np.nextafter(split, np.float32(beside)) in rows
+    assert split in rows
+    assert np.isnan(rows).all(axis=1).any()
+    assert np.isinf(rows).any()
