@@ -131,7 +131,11 @@ def test_history_and_environment_name_no_secret(
 
 
 def test_no_argument_trains_where_a_job_is_mounted(train: Train) -> None:
-    assert train(command=None).job.saved() == ["tabular/manifest.json", "xgboost-model"]
+    assert train(command=None).job.saved() == [
+        "tabular/compiled.onnx",
+        "tabular/manifest.json",
+        "xgboost-model",
+    ]
 
 
 @pytest.fixture(scope="module")

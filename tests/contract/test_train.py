@@ -59,7 +59,11 @@ def test_job_that_succeeds_leaves_no_failure_file(trained: Trained) -> None:
 
 
 def test_model_lies_at_the_top_alone_and_the_manifest_below_it(trained: Trained) -> None:
-    assert trained.job.saved() == ["tabular/manifest.json", "xgboost-model"]
+    assert trained.job.saved() == [
+        "tabular/compiled.onnx",
+        "tabular/manifest.json",
+        "xgboost-model",
+    ]
 
 
 def test_only_the_model_folder_is_written(trained: Trained) -> None:

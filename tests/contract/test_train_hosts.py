@@ -251,7 +251,11 @@ def test_sigterm_on_all_hosts_saves_one_model_that_serves(
         for container in hosts.containers.values():
             container.kill("SIGTERM")
         ends = trained(hosts)
-    assert ends["algo-1"].job.saved() == ["tabular/manifest.json", "xgboost-model"]
+    assert ends["algo-1"].job.saved() == [
+        "tabular/compiled.onnx",
+        "tabular/manifest.json",
+        "xgboost-model",
+    ]
     with serving(docker_engine, image, ends["algo-1"].job.model) as server:
         assert server.invoke(b"0,0,0,0").status == 200
 

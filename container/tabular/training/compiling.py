@@ -25,8 +25,9 @@ log = logging.getLogger(__name__)
 TOLERANCE = 1e-5
 # What compiling takes beside the model, for a byte of its UBJSON; measured: 31 for a million nodes.
 BYTES_PER_SAVED = 35
-# For the rows that are checked.
-BYTES_BESIDE = 128 * MEBIBYTE
+BYTES_BESIDE = 64 * MEBIBYTE
+# Hard rows are up to six samples, which are there twice while they are put together.
+SAMPLES = 12
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def compile_models(
     rows, largest = 0, 0.0
     try:
         for booster in boosters:
-            _require_memory(booster, memory)
+            _require_memory(booster, sample, memory)
             contents.append(compile_booster(booster))
             checked = hard_rows(sample, booster, categorical)
             rows += len(checked)
@@ -91,7 +92,7 @@ def compile_models(
     return Compiled(tuple(contents), Parity(True, "", TOLERANCE, largest, rows))
 
 
-def _require_memory(booster: xgboost.Booster, memory: int) -> None:
+def _require_memory(booster: xgboost.Booster, sample: Floats, memory: int) -> None:
     """Refuse to compile where that could get the container killed.
 
     Raises
@@ -99,7 +100,8 @@ def _require_memory(booster: xgboost.Booster, memory: int) -> None:
     NotCompilableError
         Says how much memory is missing.
     """
-    needed = BYTES_BESIDE + BYTES_PER_SAVED * len(booster.save_raw("ubj"))
+    saved = len(booster.save_raw("ubj"))
+    needed = BYTES_BESIDE + SAMPLES * sample.nbytes + BYTES_PER_SAVED * saved
     free = memory - resident()
     if needed > free:
         raise NotCompilableError(

@@ -120,7 +120,7 @@ def test_failure_of_the_converter_ends_no_training(
 
 def test_nothing_is_compiled_where_memory_is_short(caplog: pytest.LogCaptureFixture) -> None:
     reason = reason_of(compiled(fit(), memory=64 << 20), caplog)
-    assert "compiling takes 1" in reason
+    assert "compiling takes " in reason
     assert "MiB are free" in reason
 
 
