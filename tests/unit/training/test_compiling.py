@@ -24,6 +24,8 @@ from .test_xgboost import run
 ROWS = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
 NONE = np.array([], np.int64)
 ROOM = 64 << 30
+# The first node of the first tree, and the first leaf: before it comes that of the base score.
+FIRST = 1
 
 
 def fit(**params: object) -> xgboost.Booster:
@@ -68,7 +70,6 @@ def change(content: bytes, attribute: str, place: int, value: float) -> bytes:
         ("target_weights", 0.01),
         ("nodes_values", 9.0),
         ("nodes_missing_value_tracks_true", None),
-        ("base_values", 0.6),
     ],
 )
 def test_wrong_compiled_model_is_not_served(
@@ -80,8 +81,8 @@ def test_wrong_compiled_model_is_not_served(
     content = compiling.compile_booster(fit())
     model = onnx.load_from_string(content)
     found = next(each for each in model.graph.node[0].attribute if each.name == attribute)
-    new = 1 - found.ints[0] if value is None else value
-    wrong = change(content, attribute, 0, new)
+    new = 1 - found.ints[FIRST] if value is None else value
+    wrong = change(content, attribute, FIRST, new)
     monkeypatch.setattr(compiling, "compile_booster", lambda booster: wrong)
     result = compiled(fit())
     assert "the compiled model differs by" in reason_of(result, caplog)
@@ -89,12 +90,22 @@ def test_wrong_compiled_model_is_not_served(
     assert (result.parity.largest_difference or 0) > TOLERANCE
 
 
+def test_wrong_base_score_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = change(compiling.compile_booster(fit()), "target_weights", 0, 0.6)
+    monkeypatch.setattr(compiling, "compile_booster", lambda booster: wrong)
+    parity = compiled(fit()).parity
+    assert parity is not None
+    assert not parity.served
+
+
 def test_split_beside_the_right_one_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     # No training row lies between the two; a hard one does.
     content = compiling.compile_booster(fit())
     model = onnx.load_from_string(content)
     values = next(a for a in model.graph.node[0].attribute if a.name == "nodes_values").floats
-    wrong = change(content, "nodes_values", 0, float(np.nextafter(np.float32(values[0]), 9)))
+    wrong = change(
+        content, "nodes_values", FIRST, float(np.nextafter(np.float32(values[FIRST]), 9))
+    )
     monkeypatch.setattr(compiling, "compile_booster", lambda booster: wrong)
     parity = compiled(fit()).parity
     assert parity is not None
