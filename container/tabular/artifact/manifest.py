@@ -105,7 +105,9 @@ class Manifest:
 
     def to_json(self) -> str:
         """Write it for people: indented, in the order of the fields."""
-        return json.dumps(_finite(asdict(self)), indent=2) + "\n"
+        fields = asdict(self)
+        fields.update({name: _finite(fields[name]) for name in ("metrics", "compiled")})
+        return json.dumps(fields, indent=2) + "\n"
 
 
 def _finite(value: Any) -> Any:

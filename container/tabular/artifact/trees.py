@@ -131,32 +131,40 @@ class _Nodes:
         self.targets.append((number, 0, group, value))
 
     def add(self, tree: Mapping[str, Any], number: int, group: int, weight: float) -> None:
-        """Add a tree; its nodes keep their numbers."""
+        """Add a tree; its nodes are numbered anew, without those that pruning has left behind."""
         left, right = np.asarray(tree["left_children"]), np.asarray(tree["right_children"])
-        conditions = np.asarray(tree["split_conditions"], np.float32)
+        kept = _reachable(left, right)
+        places = np.zeros(len(left), np.int64)
+        places[kept] = np.arange(len(kept))
+        left, right = left[kept], right[kept]
+        conditions = np.asarray(tree["split_conditions"], np.float32)[kept]
         leaf = left < 0
-        count = len(left)
+        count = len(kept)
         self.treeids += [number] * count
         self.nodeids += range(count)
-        self.featureids += np.where(leaf, 0, tree["split_indices"]).tolist()
+        self.featureids += np.where(leaf, 0, np.asarray(tree["split_indices"])[kept]).tolist()
         self.modes += [LEAF if is_leaf else LESS for is_leaf in leaf.tolist()]
         self.values += np.where(leaf, 0, conditions).tolist()
-        self.truenodeids += np.where(leaf, 0, left).tolist()
-        self.falsenodeids += np.where(leaf, 0, right).tolist()
-        self.missing += np.where(leaf, 0, tree["default_left"]).tolist()
+        self.truenodeids += np.where(leaf, 0, places[left]).tolist()
+        self.falsenodeids += np.where(leaf, 0, places[right]).tolist()
+        self.missing += np.where(leaf, 0, np.asarray(tree["default_left"])[kept]).tolist()
         leaves = np.flatnonzero(leaf).tolist()
         weighed = (conditions[leaf] * np.float32(weight)).tolist()
         self.targets += [
             (number, place, group, value) for place, value in zip(leaves, weighed, strict=True)
         ]
         categories = np.asarray(tree["categories"], np.int64)
+        there = set(kept.tolist())
         for place, begin, size in zip(
             tree["categories_nodes"],
             tree["categories_segments"],
             tree["categories_sizes"],
             strict=True,
         ):
-            self._split_by_category(number, place, categories[begin : begin + size])
+            if place in there:
+                self._split_by_category(
+                    number, int(places[place]), categories[begin : begin + size]
+                )
 
     def _split_by_category(
         self, number: int, place: int, categories: npt.NDArray[np.int64]
@@ -206,6 +214,16 @@ class _Nodes:
         names = ("target_treeids", "target_nodeids", "target_ids", "target_weights")
         lists.update(zip(names, map(list, zip(*self.targets, strict=True)), strict=True))
         return [_attribute(name, values) for name, values in lists.items()]
+
+
+def _reachable(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Find the nodes of a tree, level by level; of those that were pruned the lists still tell."""
+    levels, level = [], np.array([0])
+    while len(level):
+        levels.append(level)
+        inner = level[left[level] >= 0]
+        level = np.concatenate([left[inner], right[inner]])
+    return np.sort(np.concatenate(levels))
 
 
 def _attribute(name: str, values: list[Any]) -> onnx.AttributeProto:

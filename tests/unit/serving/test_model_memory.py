@@ -9,12 +9,15 @@ import pytest
 from tabular.contract.errors import UserError
 from tabular.serving.model_memory import LEAST_BYTES, REHEARSAL_BYTES, Need, estimate, headroom
 
+# What UBJSON of a Booster begins with.
+SAVED = b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner{"
+
 
 def write(folder: Path, **sizes: int) -> Path:
     for name, size in sizes.items():
         path = folder / name.replace("__", "/").replace("_", ".")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((b"{L" if "model" in name else b"") + bytes(size))
+        path.write_bytes((SAVED if "model" in name else b"") + bytes(size))
         with path.open("r+b") as file:
             file.truncate(size)
     return folder

@@ -27,6 +27,7 @@ from tabular.serving.errors import RequestError
 from tabular.serving.predictors import load_predictor
 from tabular.serving.predictors.compiled import NATIVE_ROWS, CompiledPredictor
 from tabular.serving.predictors.onnx_model import OnnxPredictor
+from tabular.serving.predictors.parallel import Parallel
 
 from ..conftest import boost
 
@@ -276,7 +277,7 @@ def test_compiled_model_explains_as_xgboost(tmp_path: Path, params: dict[str, ob
 
 def test_large_request_is_scored_as_its_parts(tmp_path: Path) -> None:
     compiled(tmp_path, {"objective": "multi:softprob", "num_class": 3})
-    predictor = load_predictor(tmp_path, threads=2)
+    predictor = load_predictor(tmp_path, Parallel(2))
     rows = DRAW.normal(size=(NATIVE_ROWS, 4)).astype(np.float32)
     parts = [predictor.predict(part) for part in np.array_split(rows, 3)]
     np.testing.assert_allclose(predictor.predict(rows), np.concatenate(parts), rtol=1e-5)

@@ -14,7 +14,7 @@ from sklearn.svm import LinearSVC
 
 from tabular.serving import selection
 from tabular.serving.meaning import Meaning
-from tabular.serving.responses import encode
+from tabular.serving.responses import ENCODERS
 from tabular.serving.selection import Explained, keys_of, select
 
 draw = np.random.default_rng(3)
@@ -118,7 +118,7 @@ def awss(objective: str, key: str, score: np.ndarray) -> Any:
 
 
 def lines(keys: tuple[str, ...], model: Explained) -> list[dict[str, Any]]:
-    body = encode("application/jsonlines", select(keys, model, ROWS))
+    body = ENCODERS["application/jsonlines"](select(keys, model, ROWS))
     return [json.loads(line) for line in body.splitlines()]
 
 
@@ -146,7 +146,7 @@ def test_csv_is_what_awss_loop_over_the_rows_writes(objective: str) -> None:
     cells = [[f'"{value}"' if isinstance(value, list) else str(value) for value in row]
              for row in values]  # fmt: skip
     expected = "\n".join(",".join(row) for row in cells)
-    assert encode("text/csv", select(keys, model, ROWS)) == expected.encode()
+    assert ENCODERS["text/csv"](select(keys, model, ROWS)) == expected.encode()
 
 
 @pytest.mark.parametrize("objective", ["binary:logistic", "multi:softprob", "reg:squarederror"])
@@ -162,7 +162,7 @@ def test_contributions_add_up_to_the_margin(objective: str) -> None:
 
 def test_leaves_are_whole_numbers_one_a_tree() -> None:
     model = booster("binary:logistic")
-    text = encode("text/csv", select(("leaf",), model, ROWS)).decode()
+    text = ENCODERS["text/csv"](select(("leaf",), model, ROWS)).decode()
     expected = model.model.predict(xgboost.DMatrix(ROWS), pred_leaf=True).astype(int).tolist()
     assert text.split("\n") == [f'"{row}"' for row in expected]
 
@@ -180,7 +180,7 @@ def test_json_has_awss_order_and_what_the_model_has_not_last() -> None:
 
 
 def test_csv_has_the_order_asked() -> None:
-    first = encode("text/csv", select(("labels", "nonsense"), booster("binary:hinge"), ROWS))
+    first = ENCODERS["text/csv"](select(("labels", "nonsense"), booster("binary:hinge"), ROWS))
     assert first.split(b"\n")[0] == b'"[0, 1]",nan'
 
 
