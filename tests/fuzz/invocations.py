@@ -32,8 +32,8 @@ from unit.data.valid_bodies import BODIES  # noqa: E402
 
 SLOW_SECONDS = 1.0
 GROWTH_BYTES = 10 << 20
-# Of the runs: the first part of them loads what the server loads when it is first needed.
-WARM_UP = 0.2
+# Of the runs: in the first part of them each thread's allocators come to their size.
+WARM_UP = 0.5
 ALLOWED = {200, 204, 400, 404, 405, 406, 413, 415}
 TOKENS = (
     *(b",", b"\n", b"\r", b'"', b"[", b"{", b"}", b"]", b":", b"#", b"-", b"_", b"\xe2\x82"),
@@ -174,6 +174,8 @@ def _made(source: random.Random) -> Request:
     method, path = "POST", "/invocations"
     if source.random() < 0.03:
         method = source.choice(("GET", "PUT", "HEAD", "OPTIONS", "PATCH", "DELETE"))
+        # gunicorn hangs up after an answer that left more of a body unread.
+        body = body[: 1 << 16]
         path = source.choice(("/invocations", "/ping", "/metrics", "/", "/models", "/%00", "/?a=%"))
     return Request(method, path, body, headers, source.random() < 0.2)
 
