@@ -10,6 +10,7 @@ import docker
 import pytest
 from containers import Served, Train, Trained, run_train, serving
 from job_folder import HYPERPARAMETERS, JobFolder, csv_text, table
+from request_bodies import NAMES
 
 
 @pytest.fixture
@@ -55,6 +56,21 @@ def multiclass(
 ) -> Path:
     """The artifact of ``multi:softprob`` with 3 classes on 4 features."""
     return _model(docker_engine, image, tmp_path_factory, "multi:softprob", 3)
+
+
+@pytest.fixture(scope="session")
+def named(
+    docker_engine: docker.DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The artifact of a regression on 4 features with the names of ``request_bodies``."""
+    job = JobFolder.lay_out(
+        tmp_path_factory.mktemp("named"),
+        {**HYPERPARAMETERS, "target": "y"},
+        {"train": {"data.csv": csv_text([["y", *NAMES], *table()])}},
+    )
+    end = run_train(docker_engine, image, job)
+    assert end.exit_code == 0, end.stderr
+    return job.model
 
 
 def _model(

@@ -17,7 +17,7 @@ def scores(model: Path, rows: list[list[float]] = ROWS) -> list[Any]:
     """Predict here, with XGBoost alone."""
     booster = xgboost.Booster()
     booster.load_model(bytearray((model / "xgboost-model").read_bytes()))
-    found: list[Any] = booster.predict(xgboost.DMatrix(rows)).tolist()
+    found: list[Any] = booster.predict(xgboost.DMatrix(rows), validate_features=False).tolist()
     return found
 
 

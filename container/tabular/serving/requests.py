@@ -44,6 +44,8 @@ def read_body(limit: int) -> bytes:
         body = _exactly(environ["wsgi.input"], int(length))
     else:
         body = _bounded(limit)
+        if length:  # too large, and broken off: the part that came is not the body
+            raise RequestEntityTooLarge
     return body if encoding is None else _unpacked(body, encoding, limit)
 
 

@@ -10,11 +10,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tabular.data.batch import Floats
 from tabular.data.blocks import BYTE_ORDER_MARK
 from tabular.data.columns import Columns
 from tabular.data.json.decoding import decode
 from tabular.data.json.rows import KINDS, matrix_of, unwrapped
+
+# So many lines are decoded before their rows are looked at: a fault is named without reading
+# on, and Python's objects, which are many times larger than the text, are few at a time.
+PART_LINES = 10_000
 
 
 def read_document(body: bytes, columns: Columns) -> Floats:
@@ -68,7 +74,12 @@ def read_lines(body: bytes, columns: Columns) -> Floats:
     lines = body.removeprefix(BYTE_ORDER_MARK).rstrip().split(b"\n")
     if lines == [b""]:
         raise ValueError("the body holds no row")
-    return matrix_of([_row(line, number) for number, line in enumerate(lines, 1)], columns, "line")
+    parts = []
+    for start in range(0, len(lines), PART_LINES):
+        numbered = enumerate(lines[start : start + PART_LINES], start + 1)
+        rows = [_row(line, number) for number, line in numbered]
+        parts.append(matrix_of(rows, columns, "line", start + 1))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _row(line: bytes, number: int) -> Any:

@@ -42,7 +42,7 @@ def unwrapped(value: Any) -> Any:
     return value
 
 
-def matrix_of(rows: Sequence[Any], columns: Columns, word: str) -> Floats:
+def matrix_of(rows: Sequence[Any], columns: Columns, word: str, first: int = 1) -> Floats:
     """Put rows into a matrix.
 
     Parameters
@@ -50,7 +50,9 @@ def matrix_of(rows: Sequence[Any], columns: Columns, word: str) -> Floats:
     rows : sequence of decoded JSON, not empty
         Lists of values, or objects by the columns' names.
     word : str
-        What a row is called in messages, where they count from 1.
+        What a row is called in messages.
+    first : int
+        The number of the first row there.
 
     Returns
     -------
@@ -68,12 +70,12 @@ def matrix_of(rows: Sequence[Any], columns: Columns, word: str) -> Floats:
         pick = itemgetter(*columns.names) if len(columns.names) > 1 else None
         rows = [
             _values(unwrapped(row), columns, pick, word, number)
-            for number, row in enumerate(rows, start=1)
+            for number, row in enumerate(rows, start=first)
         ]
     if set(map(len, rows)) != {columns.count}:
         number, found = next(
             (number, len(row))
-            for number, row in enumerate(rows, start=1)
+            for number, row in enumerate(rows, start=first)
             if len(row) != columns.count
         )
         raise ColumnCountError(found, columns.count, f"{word} {number}")
@@ -84,7 +86,7 @@ def matrix_of(rows: Sequence[Any], columns: Columns, word: str) -> Floats:
                 _number(value, known, columns, word, number, place)
                 for place, (value, known) in enumerate(zip(row, codes, strict=True))
             ]
-            for number, row in enumerate(rows, start=1)
+            for number, row in enumerate(rows, start=first)
         ]
     with np.errstate(over="ignore"):  # too large for float32 is infinite, as in CSV
         return np.array(rows, dtype=np.float32)

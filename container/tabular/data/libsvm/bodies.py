@@ -19,6 +19,9 @@ from tabular.data.libsvm.tokens import BLOCK_BYTES, tokens_of
 
 # Below this a body is read by plain Python: importing pyarrow takes 40 MB in each worker.
 SMALL_BODY_BYTES = 64 << 10
+# A large body is read again in such parts where a block of it can't be read: the plain reader
+# takes 50 ms for one.
+PART_BYTES = 64 << 10
 # All that a small body is written with; float() takes more (1_0, digits of other scripts).
 PLAIN = b"0123456789+-.eEinfatyINFATY: \t\n"
 
@@ -59,7 +62,8 @@ def read_body(body: bytes, num_features: int, index_base: int) -> Floats:
         try:
             parts.append(read(block.content, num_features, index_base))
         except ValueError:  # what only the plain reader takes, or a fault that it names
-            parts.append(_plain_body(block, num_features, index_base))
+            again = _plain_body if small else _read_in_parts
+            parts.append(again(block, num_features, index_base))
     rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
     if not len(rows):
         raise ValueError("the body holds comments and no row")
@@ -120,6 +124,18 @@ def _fast_body(content: bytes, num_features: int, index_base: int) -> Floats:
     with np.errstate(over="ignore"):
         matrix.reshape(-1)[places] = tokens.values[at + 1]
     return matrix
+
+
+def _read_in_parts(block: Block, num_features: int, index_base: int) -> Floats:
+    """Read a block again, and leave to the plain reader no more of it than has to be."""
+    parts = []
+    for part in blocks_of(BytesIO(block.content), PART_BYTES):
+        try:
+            parts.append(_fast_body(part.content, num_features, index_base))
+        except ValueError:
+            placed = Block(part.content, block.first_line + part.first_line - 1)
+            parts.append(_plain_body(placed, num_features, index_base))
+    return np.concatenate(parts)
 
 
 def _plain_body(block: Block, num_features: int, index_base: int) -> Floats:
