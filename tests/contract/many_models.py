@@ -22,7 +22,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import numpy, xgboost
-from tabular.artifact.booster import save_manifest, save_models
+from tabular.artifact.booster import save_compiled, save_manifest, save_models
 from tabular.artifact.manifest import Manifest, Parity
 from tabular.artifact.trees import compile_booster
 count, trees, depth, rows = map(int, sys.argv[1:])
@@ -33,7 +33,10 @@ for number in range(count):
     folder = Path("/made", f"m{number}", "model")
     params = {"base_score": number, "max_depth": depth, "nthread": 1}
     booster = xgboost.train(params, xgboost.DMatrix(features, label + number), trees)
-    files = save_models(folder, [booster], [compile_booster(booster)])
+    files = {
+        **save_models(folder, [booster]),
+        **save_compiled(folder, [compile_booster(booster)]),
+    }
     described = Manifest("xgboost", "reg:squarederror", 4, 0, None, trees, {}, {}, "", {}, files,
                          compiled=Parity(True))
     save_manifest(folder, described)

@@ -163,13 +163,29 @@ def test_batch_answers_a_line_for_each_line_of_csv(transforming: Served, lines: 
     assert transforming.invoke(BODY).body == lines
 
 
-@pytest.mark.parametrize(
-    "body", [headed(NAMES, ROWS), headed(NAMES[::-1], TURNED_ROWS)], ids=["in order", "turned"]
-)
+@pytest.mark.parametrize("content_type", ["text/csv", "text/csv; header=present"])
 def test_batch_answers_a_header_line_with_a_line(
-    transforming: Served, lines: bytes, body: bytes
+    transforming: Served, lines: bytes, content_type: str
 ) -> None:
-    assert transforming.invoke(body).body == b"score\n" + lines
+    answer = transforming.invoke(headed(NAMES, ROWS), Content_Type=content_type)
+    assert answer.body == b"score\n" + lines
+
+
+def test_batch_answers_a_header_line_that_comes_alone(transforming: Served) -> None:
+    answer = transforming.invoke(",".join(NAMES).encode() + b"\n")
+    assert (answer.status, answer.body) == (200, b"score\n")
+
+
+def test_batch_refuses_a_header_in_another_order(transforming: Served) -> None:
+    # The requests after it have no header: their columns would be taken by place.
+    answer = transforming.invoke(headed(NAMES[::-1], TURNED_ROWS))
+    assert answer.status == 400
+    assert b"in the model's order: " + ", ".join(NAMES).encode() in answer.body
+
+
+def test_batch_refuses_other_names_and_types_as_otherwise(transforming: Served) -> None:
+    assert transforming.invoke(headed(["x", *NAMES[1:]], ROWS)).status == 400
+    assert transforming.invoke(BODY, Content_Type="application/xml").status == 415
 
 
 def test_batch_answers_a_line_for_each_line_of_jsonlines(transforming: Served, named: Path) -> None:

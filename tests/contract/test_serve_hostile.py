@@ -150,7 +150,7 @@ def test_clients_that_hang_up_amid_their_answer_leave_nothing_behind(target: Ser
             client.recv(10)
 
 
-@pytest.mark.parametrize("part", [HEAD, HEAD + LENGTH + b"\r\n", CHUNKED])
+@pytest.mark.parametrize("part", [b"GET /ping HT", HEAD, HEAD + LENGTH + b"\r\n", CHUNKED])
 def test_slow_clients_do_not_keep_ping_waiting(target: Served, part: bytes) -> None:
     """50 that send a byte a second, and more of them than there are threads."""
     with ExitStack() as stack:

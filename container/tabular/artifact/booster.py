@@ -144,6 +144,8 @@ def load_model(path: Path) -> xgboost.Booster:
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}") from error
     try:
+        if not content:
+            raise ValueError("it is empty")
         if content.startswith(PICKLE_MAGIC):
             booster = xgboost.Booster.__new__(xgboost.Booster)
             booster.__setstate__({"handle": read_booster(bytes(content))})

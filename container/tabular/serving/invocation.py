@@ -9,7 +9,7 @@ from flask import Response, request
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
 from tabular.serving.predictors import Predictor
-from tabular.serving.requests import header_line, read_body, read_rows
+from tabular.serving.requests import read_body, read_rows, split_header
 from tabular.serving.responses import ENCODERS, Encoder, choose
 from tabular.serving.selection import keys_of, select
 from tabular.serving.watch import ROWS
@@ -46,16 +46,20 @@ def answers(
         body = read_body(endpoint.max_body_bytes)
         if not body:
             return Response(status=204)
-        columns = predictor.columns
-        rows = read_rows(body, environ.get("CONTENT_TYPE"), columns)
+        content_type = environ.get("CONTENT_TYPE")
         accept = choose(environ.get("HTTP_ACCEPT"), endpoint.default_accept)
+        header = b""
+        if batch:
+            found, body = split_header(body, content_type, predictor.columns)
+            if found and accept == CSV:
+                # A line for each line: JoinSource puts them side by side.
+                header = (",".join(keys) or "score").encode() + b"\n"
+            if found and not body.strip():
+                return Response(header, mimetype=accept)
+        rows = read_rows(body, content_type, predictor.columns)
         environ[ROWS] = len(rows)
         result = select(keys, predictor, rows) if keys else predictor.predict(rows)
-        answered = encoders[accept](result, batch)
-        if batch and accept == CSV and header_line(body, environ.get("CONTENT_TYPE"), columns):
-            # A line for each line: JoinSource puts them side by side.
-            answered = (",".join(keys) or "score").encode() + b"\n" + answered
-        response = Response(answered, mimetype=accept)
+        response = Response(header + encoders[accept](result, batch), mimetype=accept)
         attributes = environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")
         if attributes is not None:
             response.headers[CUSTOM_ATTRIBUTES] = attributes

@@ -12,7 +12,7 @@ from tabular.contract.endpoint import MEBIBYTE
 from tabular.contract.errors import UserError
 from tabular.data import csv
 from tabular.data.batch import ColumnCountError, ColumnsError, Floats
-from tabular.data.columns import Columns
+from tabular.data.columns import Columns, listed
 from tabular.data.formats import format_of, guess, has_header
 from tabular.serving.errors import RequestError
 
@@ -109,11 +109,37 @@ def _unpacked(body: bytes, encoding: str, limit: int) -> bytes:
     return bytes(whole)
 
 
-def header_line(body: bytes, content_type: str | None, columns: Columns) -> bool:
-    """Tell whether a body that ``read_rows`` has read is CSV that begins with a line of names."""
-    if content_type and format_of(content_type).name != csv.NAME:
-        return False
-    return bool(csv.header_of(body, columns, has_header(content_type or "")))
+def split_header(body: bytes, content_type: str | None, columns: Columns) -> tuple[bool, bytes]:
+    """Part a request of batch transform from the header line that its first one begins with.
+
+    Returns
+    -------
+    (bool, bytes)
+        Whether there is one, by the model's names, and the body without it.
+
+    Raises
+    ------
+    RequestError
+        400: the line has the names in another order, and later requests will have no header.
+    """
+    if has_header(content_type or ""):  # each request has one
+        return True, body
+    try:
+        if content_type and format_of(content_type).name != csv.NAME:
+            return False, body
+        header = csv.header_of(body, columns)
+    except (UserError, ColumnsError):  # whoever reads the rows says so
+        return False, body
+    if header is None:
+        return False, body
+    if header.places is not None:
+        raise RequestError(
+            400,
+            "The header line has the model's columns in another order, and the requests after "
+            "this one have no header; put the columns in the model's order: "
+            f"{listed(columns.names)}",
+        )
+    return True, header.rows
 
 
 def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats:

@@ -26,7 +26,8 @@ from tabular.serving.logs import ServerLogger
 # Prediction threads in each worker. XGBoost lets go of Python's lock while it predicts; more
 # than one thread keeps small requests from waiting behind a large one.
 THREADS = 4
-CONTROL_THREADS = 2
+# /ping and the like take no time, but a client that sends its request byte by byte holds a thread.
+CONTROL_THREADS = 64
 # SageMaker sends SIGKILL 30 s after SIGTERM.
 GRACE_SECONDS = 25
 KEEPALIVE_SECONDS = 75
