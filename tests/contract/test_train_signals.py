@@ -114,7 +114,7 @@ def test_sigterm_with_saving_is_a_success(saved: Stopped) -> None:
 def test_sigterm_with_saving_leaves_a_whole_model_that_serves(
     docker_engine: docker.DockerClient, image: str, saved: Stopped
 ) -> None:
-    assert saved.job.saved() == ["tabular/manifest.json", "xgboost-model"]
+    assert saved.job.saved() == ["tabular/compiled.onnx", "tabular/manifest.json", "xgboost-model"]
     with serving(docker_engine, image, saved.job.model) as server:
         assert server.invoke(b"0,0,0,0,0,0,0,0,0,0").status == 200
 
@@ -156,7 +156,7 @@ def test_second_sigterm_changes_nothing(
         end = ended(container)
         again.join()
     assert end.exit_code == 0, end.stderr
-    assert job.saved() == ["tabular/manifest.json", "xgboost-model"]
+    assert job.saved() == ["tabular/compiled.onnx", "tabular/manifest.json", "xgboost-model"]
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_rerun_after_sigkill_succeeds(
     again = JobFolder.lay_out(killed.root, HYPERPARAMETERS, {"train": {"a.csv": DATA}})
     end = run_train(docker_engine, image, again)
     assert end.exit_code == 0, end.stderr
-    assert again.saved() == ["tabular/manifest.json", "xgboost-model"]
+    assert again.saved() == ["tabular/compiled.onnx", "tabular/manifest.json", "xgboost-model"]
 
 
 def test_ctrl_c_ends_training_with_one_line(

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import xgboost
-
 from tabular.artifact.files import (
     COMPILED,
     compiled_name,
@@ -20,6 +18,7 @@ from tabular.artifact.files import (
     verify,
     write_whole,
 )
+from tabular.artifact.lean_xgboost import xgboost
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_manifest
 from tabular.artifact.rehearsal import rehearse
 from tabular.artifact.unpickling import PICKLE_MAGIC, read_booster

@@ -18,6 +18,14 @@ from tabular.contract.errors import UserError
 log = logging.getLogger(__name__)
 
 BOOSTER, PICKLE, SKOPS, ONNX = "booster", "pickle", "skops", "onnx"
+KINDS = (BOOSTER, ONNX, SKOPS, PICKLE)
+# What the files of a kind begin with: protobuf's first field; ZIP; pickle, alone or packed by
+# joblib (zlib, gzip, bz2, xz, lzma, lz4).
+STARTS = {
+    ONNX: (b"\x08",),
+    SKOPS: (b"PK",),
+    PICKLE: (PICKLE_MAGIC, b"x", b"\x1f\x8b", b"BZ", b"\xfd7zXZ", b"]\x00", b"\x04\x22\x4d\x18"),
+}
 # The best known name comes first.
 KNOWN_NAMES = (
     ("xgboost-model", BOOSTER),
@@ -118,6 +126,9 @@ def _by_content(folder: Path, files: Sequence[Path]) -> Found:
     found = [Found(kind, [path]) for path in files if (kind := kind_of(path))]
     # Of k-fold's models the first stands for all.
     firsts = [one for one in found if not _follows(one.paths[0])]
+    # What can be told best comes first: any object can be pickled.
+    best = min((KINDS.index(one.kind) for one in firsts), default=0)
+    firsts = [one for one in firsts if KINDS.index(one.kind) == best]
     if len(firsts) == 1:
         return firsts[0]
     listed = ", ".join(path.name for path in files[:10])
@@ -150,8 +161,8 @@ def kind_of(path: Path) -> str | None:
     kind = SUFFIXES.get(path.suffix)
     if UBJSON.match(start) or JSON.match(start):
         return BOOSTER
-    if kind == BOOSTER:  # such as features.json
+    if kind == BOOSTER:  # a pickle, or such as features.json
         return BOOSTER if start.startswith(PICKLE_MAGIC) else None
-    if kind is None and start.startswith(PICKLE_MAGIC):
-        return PICKLE
-    return kind
+    if kind is None:
+        return PICKLE if start.startswith(PICKLE_MAGIC) else None
+    return kind if start.startswith(STARTS[kind]) else None

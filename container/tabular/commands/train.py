@@ -71,6 +71,7 @@ def main(devices: Sequence[str] = ()) -> int:
             machine = worker.share_of(machine)
         with timing.stage("import"):
             # Late: XGBoost takes most of the start-up, and starts threads.
+            import tabular.artifact.lean_xgboost  # noqa: F401 - first
             from tabular.training.xgboost import Run, train
 
         run = Run(job, machine, termination, sys.stdout, abort, timing, worker, devices)

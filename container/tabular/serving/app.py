@@ -14,7 +14,8 @@ from tabular.artifact.manifest import Manifest
 from tabular.contract.endpoint import MEBIBYTE, Endpoint
 from tabular.serving import logs
 from tabular.serving.errors import RequestError
-from tabular.serving.invocation import answers
+from tabular.serving.invocation import answers, echoed
+from tabular.serving.logs import INFERENCE_ID
 from tabular.serving.page import card_of, render
 from tabular.serving.predictors import Predictor
 from tabular.serving.telemetry import CONTENT_TYPE, Telemetry
@@ -112,7 +113,10 @@ def bare_app(
 
     @app.errorhandler(RequestError)
     def refused(error: RequestError) -> Response:
-        return error_answer(error.status, str(error))
+        if INFERENCE_ID in request.environ:  # for whoever looks for the request of this id
+            extra = logs.inference_id(request.environ)
+            log.warning("%s: %d %s", request.path, error.status, str(error)[:300], extra=extra)
+        return echoed(error_answer(error.status, str(error)))
 
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(_: RequestEntityTooLarge) -> Response:

@@ -55,14 +55,18 @@ def answers(
                 # A line for each line: JoinSource puts them side by side.
                 header = (",".join(keys) or "score").encode() + b"\n"
             if found and not body.strip():
-                return Response(header, mimetype=accept)
+                return echoed(Response(header, mimetype=accept))
         rows = read_rows(body, content_type, predictor.columns)
         environ[ROWS] = len(rows)
         result = select(keys, predictor, rows) if keys else predictor.predict(rows)
-        response = Response(header + encoders[accept](result, batch), mimetype=accept)
-        attributes = environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")
-        if attributes is not None:
-            response.headers[CUSTOM_ATTRIBUTES] = attributes
-        return response
+        return echoed(Response(header + encoders[accept](result, batch), mimetype=accept))
 
     return answer
+
+
+def echoed(response: Response) -> Response:
+    """Give the request's custom attributes back, as they came."""
+    attributes = request.environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")
+    if attributes is not None:
+        response.headers[CUSTOM_ATTRIBUTES] = attributes
+    return response

@@ -49,6 +49,9 @@ def open_store(endpoint: Endpoint, threads: int) -> ModelStore:
         Requests that are answered at the same time.
     """
     # Now, so that what they take is no surprise when the first model is weighed.
+    # scikit-learn before XGBoost, which is whole only then: see tabular.artifact.lean_xgboost.
+    import sklearn  # noqa: F401
+
     from tabular.serving.predictors import booster, compiled  # noqa: F401
 
     kept = headroom(memory_limit(), threads, endpoint.max_body_bytes)

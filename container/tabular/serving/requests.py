@@ -142,6 +142,13 @@ def split_header(body: bytes, content_type: str | None, columns: Columns) -> tup
     return True, header.rows
 
 
+def _told_by_form(body: bytes) -> str:
+    """Find the content type of a body that has none; AWS's containers take LIBSVM or JSON."""
+    if body.lstrip()[:1] in (b"{", b"["):
+        return "application/json"
+    return guess(body[:LOOKED_AT_BYTES]).content_types[0]
+
+
 def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats:
     """Turn a request's body into rows that fit the model.
 
@@ -152,7 +159,7 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
         of columns than the model has features. The first words are AWS's.
     """
     try:
-        form = format_of(content_type) if content_type else guess(body[:LOOKED_AT_BYTES])
+        form = format_of(content_type or _told_by_form(body))
     except UserError as error:
         raise RequestError(415, str(error)) from error
     try:

@@ -123,6 +123,9 @@ class LaneWorker(gthread.ThreadWorker):
     lanes: type[Lanes] = Lanes
 
     def _cap_keepalive(self, deadline: float) -> None:
+        # gunicorn stops accepting, but leaves the door open: who knocks would wait for nothing.
+        for listener in self.sockets:
+            listener.close()
         # At SIGTERM gunicorn forgets the connections on which nothing was sent yet, and would
         # wait for them until its grace is over.
         super()._cap_keepalive(deadline)

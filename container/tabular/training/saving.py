@@ -18,7 +18,6 @@ from tabular.artifact.manifest import Manifest
 from tabular.contract.job import TrainingJob
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
-from tabular.training.compiling import compile_models
 from tabular.training.hyperparameters import Settings
 
 log = logging.getLogger(__name__)
@@ -92,6 +91,9 @@ def add_compiled(
     PlatformError
         The folder can't be written, or the disk is full.
     """
+    # Now, not with the modules of training: ONNX and its runtime take 50 MB.
+    from tabular.training.compiling import compile_models
+
     compiled = compile_models(
         boosters, manifest.objective, sample, np.array(manifest.categorical, np.int64), memory
     )

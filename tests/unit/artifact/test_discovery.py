@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from tabular.artifact.discovery import BOOSTER, ONNX, PICKLE, SKOPS, find_model
+from tabular.artifact.discovery import BOOSTER, ONNX, PICKLE, SKOPS, STARTS, find_model
 from tabular.contract.errors import UserError
 
 from ..conftest import boost
@@ -50,14 +50,34 @@ def names(folder: Path, ensemble: bool = True) -> list[str]:
         ("model.joblib", PICKLE),
         ("model.skops", SKOPS),
         ("model.pkl", PICKLE),
-        ("forest.pickle", PICKLE),
-        ("net.onnx", ONNX),
     ],
 )
 def test_kind_is_told_by_the_name(tmp_path: Path, name: str, kind: str) -> None:
     (tmp_path / name).write_bytes(TEXT)
     found = find_model(tmp_path)
     assert (found.kind, [path.name for path in found.paths]) == (kind, [name])
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("forest.pickle", PICKLE), ("net.onnx", ONNX), ("net.skops", SKOPS)]
+)
+def test_file_of_another_name_must_begin_as_its_kind_does(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    (tmp_path / name).write_bytes(TEXT)
+    with pytest.raises(UserError, match="no file in .* is one that this image knows"):
+        find_model(tmp_path)
+    (tmp_path / name).write_bytes(STARTS[kind][0] + TEXT)
+    assert find_model(tmp_path).kind == kind
+
+
+def test_stray_files_beside_a_booster_are_left_alone(
+    tmp_path: Path, saved: dict[str, bytes]
+) -> None:
+    (tmp_path / "churn.ubj").write_bytes(saved["ubj"])
+    (tmp_path / "encoder.pkl").write_bytes(pickle.dumps({"a": 1}))
+    (tmp_path / "x.onnx").write_bytes(b"junk")
+    assert names(tmp_path) == ["churn.ubj"]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
-import xgboost
 
 from tabular.artifact.booster import objective_of, plain_message
+from tabular.artifact.lean_xgboost import xgboost
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.serving.errors import RequestError
