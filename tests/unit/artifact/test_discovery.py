@@ -65,7 +65,7 @@ def test_file_of_another_name_must_begin_as_its_kind_does(
     tmp_path: Path, name: str, kind: str
 ) -> None:
     (tmp_path / name).write_bytes(TEXT)
-    with pytest.raises(UserError, match="no file in .* is one that this image knows"):
+    with pytest.raises(UserError, match=r"no file in .* is one that this image knows"):
         find_model(tmp_path)
     (tmp_path / name).write_bytes(STARTS[kind][0] + TEXT)
     assert find_model(tmp_path).kind == kind
