@@ -81,7 +81,10 @@ def test_request_is_logged_when_asked_for(
     client: FlaskClient, access_log: pytest.LogCaptureFixture
 ) -> None:
     client.post("/invocations", data="1,2,3", headers=CSV)
-    (record,) = access_log.records
+    refused, record = access_log.records
+    assert refused.levelname == "WARNING"
+    assert refused.getMessage().startswith("/invocations: 400 Unable to evaluate payload")
+    assert logs.extras(refused) == {"inference_id": "id-1"}
     fields = logs.extras(record)
     assert fields.pop("milliseconds") > 0
     assert fields.pop("bytes_out") > 50

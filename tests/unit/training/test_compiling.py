@@ -14,7 +14,7 @@ from tabular.artifact.manifest import Manifest, Parity, read_manifest
 from tabular.serving.predictors import load_predictor
 from tabular.serving.predictors.booster import BoosterPredictor
 from tabular.serving.predictors.compiled import CompiledPredictor
-from tabular.training import compiling, saving
+from tabular.training import compiling
 from tabular.training.compiling import TOLERANCE, Compiled, compile_models
 from tabular.training.hard_rows import hard_rows
 
@@ -175,7 +175,7 @@ def test_kill_while_compiling_leaves_an_artifact_that_serves(
     def kill(*_: object) -> Compiled:
         raise Killed
 
-    monkeypatch.setattr(saving, "compile_models", kill)
+    monkeypatch.setattr(compiling, "compile_models", kill)
     with pytest.raises(Killed):
         run(folder)
     assert manifest_of(folder).compiled is None

@@ -76,6 +76,7 @@ def test_three_train_the_model_of_one(folder: JobFolder, start: Start) -> None:
     assert np.abs(scores(folder) - alone).max() <= 1e-6
     # One model, one manifest, one line for each round.
     assert sorted(path.name for path in (folder.root / "model").rglob("*") if path.is_file()) == [
+        "compiled.onnx",
         "manifest.json",
         "xgboost-model",
     ]
