@@ -122,5 +122,12 @@ def test_page_is_shown_elsewhere(served: Served) -> None:
 
 def test_requests_are_not_logged_unless_asked_for(served: Served) -> None:
     served.invoke(BODY, **{ID: "quiet"})
-    served.invoke(b"1,x", **{ID: "quiet"})
+    served.invoke(b"1,x")
     assert b"quiet" not in served.container.logs()
+    assert b"1,x" not in served.container.logs()
+
+
+def test_refusal_of_a_request_with_an_id_is_logged(served: Served) -> None:
+    served.invoke(b"1,2", **{ID: "order-4711"})
+    assert b"400 Unable to evaluate payload" in served.container.logs()
+    assert b"inference_id=order-4711" in served.container.logs()
