@@ -53,7 +53,7 @@ def compile_booster(booster: xgboost.Booster) -> bytes:
     objective = learner["objective"]["name"]
     if objective not in LINKS:
         raise NotCompilableError(f"the objective {objective} has no known link function")
-    model, weights = _trees_of(learner["gradient_booster"])
+    model, weights = trees_of(learner["gradient_booster"])
     groups = max(
         1,
         int(learner["learner_model_param"]["num_class"]),
@@ -90,8 +90,14 @@ def compile_booster(booster: xgboost.Booster) -> bytes:
     return cast(bytes, compiled.SerializeToString())
 
 
-def _trees_of(gradient_booster: Mapping[str, Any]) -> tuple[dict[str, Any], list[float]]:
-    """Find the trees, and for dart the weight of each."""
+def trees_of(gradient_booster: Mapping[str, Any]) -> tuple[dict[str, Any], list[float]]:
+    """Find the trees, and for dart the weight of each.
+
+    Raises
+    ------
+    NotCompilableError
+        There are none, or their leaves are vectors.
+    """
     name = gradient_booster["name"]
     if name == "gblinear":
         raise NotCompilableError("gblinear has no trees")

@@ -7,13 +7,14 @@ and beside the splits, and categories that no split knows.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xgboost
 
+from tabular.artifact.trees import trees_of
 from tabular.data.batch import Floats
 from tabular.data.store import Store
 
@@ -102,11 +103,10 @@ def _beside(split: float, beside: float | str) -> np.float32:
 
 def _splits_of(booster: xgboost.Booster) -> list[tuple[int, float]]:
     """Find a model's numeric splits: feature and value."""
-    model: Mapping[str, Any] = json.loads(booster.save_raw(raw_format="json"))["learner"]
-    boosting = model["gradient_booster"]
-    boosting = boosting.get("gbtree", boosting)
+    learner = json.loads(booster.save_raw(raw_format="json"))["learner"]
+    model, _ = trees_of(learner["gradient_booster"])
     found: set[tuple[int, float]] = set()
-    for tree in boosting["model"]["trees"]:
+    for tree in model["trees"]:
         for left, feature, split, kind in zip(
             tree["left_children"],
             tree["split_indices"],
