@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from containers import HERE, container, docker, load, require_score
-from models import FEATURES, Model, boosted, forest, lines_of
+from models import Model, boosted, forest, lines_of
+from stopping import asked_while_stopping
+from tables import TABLES
 
 RESULTS = HERE.parent / "results"
 ROUTES = {"invocations": "/invocations", "constant": "/invocations-constant"}
 CONNECTIONS = (1, 16)
-PAIRS, SECONDS, STARTS = 5, 4, 7
+PAIRS, SECONDS, STARTS, METRICS_TURNS = 5, 4, 7, 10
 WORKERS = (1, 2, 4)
 LARGE_ROWS = 20_700  # of 30 values: 6 MB
 SERVE = ("python", "/benchmark/serve.py")
@@ -52,6 +53,18 @@ print(json.dumps(found))
 """
 
 
+# In the container: user and system time of its processes, in seconds.
+PROCESSOR = """
+import os
+ticks = 0
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    if int(pid) != os.getpid():
+        fields = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+print(ticks / os.sysconf("SC_CLK_TCK"))
+"""
+
+
 def main() -> None:
     """Measure what is asked for, print Markdown, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -69,6 +82,7 @@ def main() -> None:
             "large": lambda: measure_large(given.image, model),
             "start": lambda: measure_start(given.image, model),
             "memory": lambda: [measure_memory(given.image, model, count) for count in WORKERS],
+            "metrics": lambda: measure_metrics(given.image, model),
             "workers": lambda: measure_workers(given.image, model),
             "soak": lambda: measure_soak(given.image, model, given.minutes * 60),
         }
@@ -172,6 +186,31 @@ def weigh(name: str) -> dict[str, Any]:
     }
 
 
+def measure_metrics(image: str, model: Model) -> dict[str, Any]:
+    """Load a server that counts for /metrics and one that does not, by turns."""
+    with (
+        container(image, model.folder, *SERVE) as (counting, first),
+        container(image, model.folder, *SERVE, METRICS="off") as (bare, second),
+    ):
+        servers = {"counting_us": (counting, first), "bare_us": (bare, second)}
+        runs: list[dict[str, float]] = []
+        for turn in range(1 + METRICS_TURNS):
+            run = {}
+            for key, (name, address) in servers.items():
+                before = processor_seconds(name)
+                done = load(f"{address}/invocations", model.row, 16, SECONDS)
+                spent = processor_seconds(name) - before
+                run[key] = 1e6 * spent / (done["requests_per_second"] * SECONDS)
+            if turn:  # the first one warms both up
+                runs.append(run)
+    return compared(runs, "counting_us", "bare_us")
+
+
+def processor_seconds(name: str) -> float:
+    """Sum up what the processes of a container have taken of the processors."""
+    return float(docker("exec", name, "python", "-c", PROCESSOR))
+
+
 def measure_workers(image: str, model: Model) -> dict[str, Any]:
     """Try other workers of gunicorn; one that the image lacks is left out."""
     measured = {}
@@ -192,99 +231,16 @@ def measure_soak(image: str, model: Model, seconds: float) -> dict[str, Any]:
         before = weigh(name)["total_pss_mib"]
         run = load(f"{address}/invocations", model.row, 16, seconds)
         after = weigh(name)["total_pss_mib"]
-        with subprocess.Popen(["docker", "stop", "--time", "30", name], stdout=subprocess.DEVNULL):
-            pass
-        code = int(docker("inspect", "--format", "{{.State.ExitCode}}", name))
-    return {"seconds": seconds, "before_mib": before, "after_mib": after, "exit": code, **run}
-
-
-def requests_table(result: dict[str, list[dict[str, Any]]]) -> str:
-    """Write the figures of both routes, model by model."""
-    lines = [
-        f"One row of {FEATURES} values",
-        "",
-        "| model | connections | route | requests/s | p50 ms | p99 ms |",
-        "|---|---:|---|---:|---:|---:|",
-    ]
-    for model, entries in result.items():
-        for entry in entries:
-            for name, digits in (("invocations", 3), ("constant", 3), ("ratio", 2)):
-                figures = entry[name]
-                rate = figures["requests_per_second"]
-                lines.append(
-                    f"| {model} | {entry['connections']} | {name} | "
-                    f"{rate:.{2 if name == 'ratio' else 0}f} | "
-                    f"{figures['p50_ms']:.{digits}f} | {figures['p99_ms']:.{digits}f} |"
-                )
-    return "\n".join([*lines, ""])
-
-
-def large_table(result: dict[str, Any]) -> str:
-    """Write the figures of the large body."""
-    return (
-        f"{result['bytes']:,} bytes of CSV: {result['server_s']:.3f} s; the libraries alone "
-        f"{result['libraries_s']:.3f} s; ratio {result['ratio']:.2f}\n"
-    )
-
-
-def start_table(result: dict[str, Any]) -> str:
-    """Write the figures of the start."""
-    return (
-        f"serve to first 200: {result['first_200_s']:.2f} s; import of its libraries "
-        f"{result['import_s']:.2f} s; ratio {result['ratio']:.2f}\n"
-    )
-
-
-def memory_table(result: list[dict[str, Any]]) -> str:
-    """Write what the processes weigh."""
-    lines = [
-        "| workers | master PSS MiB | each worker PSS MiB | all PSS MiB | a worker's RSS MiB |",
-        "|---:|---:|---:|---:|---:|",
-    ]
-    for entry in result:
-        each = statistics.mean(entry["worker_pss_mib"])
-        lines.append(
-            f"| {entry['workers']} | {entry['master_pss_mib']:.0f} | {each:.0f} | "
-            f"{entry['total_pss_mib']:.0f} | {entry['worker_rss_mib']:.0f} |"
+        # By its own address: the engine's proxy accepts connections of a port that is closed.
+        own = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)
+        asked = asked_while_stopping(
+            own, 8080, model.row, 16, 5, lambda: docker("kill", "--signal", "TERM", name)
         )
-    return "\n".join([*lines, ""])
-
-
-def workers_table(result: dict[str, Any]) -> str:
-    """Write what other workers of gunicorn make of it."""
-    lines = [
-        "| worker | requests/s | p50 ms | p99 ms | requests/s against the constant answer |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    for name, entry in result.items():
-        if "error" in entry:
-            lines.append(f"| {name} | {entry['error'][:60]} | | | |")
-            continue
-        own = entry["invocations"]
-        lines.append(
-            f"| {name} | {own['requests_per_second']:.0f} | {own['p50_ms']:.2f} | "
-            f"{own['p99_ms']:.2f} | {entry['ratio']['requests_per_second']:.2f} |"
-        )
-    return "\n".join([*lines, ""])
-
-
-def soak_table(result: dict[str, Any]) -> str:
-    """Write what the long load did."""
-    return (
-        f"{result['seconds']:.0f} s at {result['requests_per_second']:.0f} requests/s, "
-        f"{result['failed']:.0f} failed; {result['before_mib']:.1f} MiB before, "
-        f"{result['after_mib']:.1f} after; exit code after SIGTERM: {result['exit']}\n"
-    )
-
-
-TABLES: dict[str, Callable[[Any], str]] = {
-    "requests": requests_table,
-    "large": large_table,
-    "start": start_table,
-    "memory": memory_table,
-    "workers": workers_table,
-    "soak": soak_table,
-}
+        code = int(docker("wait", name))
+    return {
+        **{"seconds": seconds, "before_mib": before, "after_mib": after, "exit": code, **run},
+        **{key: asked[key] for key in ("answered", "refused", "lost")},
+    }
 
 
 if __name__ == "__main__":

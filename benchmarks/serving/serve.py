@@ -2,12 +2,13 @@
 
 Runs in the image, whose package it imports; the image does not hold it. The route's path begins
 with ``/invocations``, so that the server treats both alike: same lane, same threads. WORKER_CLASS,
-THREADS and PRELOAD try other settings of gunicorn.
+THREADS and PRELOAD try other settings of gunicorn; METRICS=off counts nothing for ``/metrics``.
 """
 
 from __future__ import annotations
 
 import os
+import time
 
 from flask import Response, request
 
@@ -17,6 +18,7 @@ from tabular.serving import server
 from tabular.serving.app import create_app
 from tabular.serving.predictors import load_predictor
 from tabular.serving.predictors.parallel import Parallel
+from tabular.serving.telemetry import Telemetry
 
 # As long as the score of one row.
 CONSTANT = b"0.8971942067146301\n"
@@ -39,7 +41,9 @@ def main() -> None:
     """Serve as ``tabular.commands.serve`` does."""
     os.environ["OMP_NUM_THREADS"] = "1"
     endpoint = read_endpoint(os.environ, available_cpus())
-    app = create_app(endpoint, load_predictor(endpoint.model, Parallel(endpoint.cpus)))
+    counted = os.environ.get("METRICS") != "off"
+    telemetry = Telemetry(endpoint.workers, time.time()) if counted else None
+    app = create_app(endpoint, load_predictor(endpoint.model, Parallel(endpoint.cpus)), telemetry)
 
     @app.post("/invocations-constant")
     def constant() -> Response:

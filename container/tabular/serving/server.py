@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import os
 import re
+import selectors
 import signal
 import socket
 import struct
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -124,13 +127,30 @@ class LaneWorker(gthread.ThreadWorker):
 
     def _cap_keepalive(self, deadline: float) -> None:
         # gunicorn stops accepting, but leaves the door open: who knocks would wait for nothing.
+        # Who stands there already is let in: the system has told those clients to go on.
         for listener in self.sockets:
+            waiting = -1
+            while waiting < self.nr_conns:
+                waiting = self.nr_conns
+                self.accept(listener)
             listener.close()
         # At SIGTERM gunicorn forgets the connections on which nothing was sent yet, and would
         # wait for them until its grace is over.
         super()._cap_keepalive(deadline)
         for conn in self.pending_conns:
             conn.timeout = min(conn.timeout, deadline)
+
+    def finish_request(self, conn: gthread.TConn, fs: Future[Any]) -> None:
+        """Go on with a connection after a request."""
+        if self.alive or fs.cancelled() or fs.exception() or fs.result() is not gthread._DEFER:
+            super().finish_request(conn, fs)
+            return
+        # A stopping gunicorn closes those whose first bytes have not come yet.
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + gthread.STOP_KEEPALIVE_LINGER
+        self.pending_conns.append(conn)
+        readable = partial(self.on_pending_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, readable)
 
     def get_thread_pool(self) -> Lanes:
         """Make the pool; gunicorn documents this method as the place to choose another."""

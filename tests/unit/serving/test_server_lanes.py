@@ -182,6 +182,55 @@ def test_request_in_flight_is_finished_after_sigterm(served: Served) -> None:
     assert statuses == [200]
 
 
+@pytest.mark.parametrize("keep", [True, False], ids=["kept connection", "new connections"])
+def test_no_request_is_lost_when_sigterm_comes_under_load(served: Served, keep: bool) -> None:
+    statuses: list[int] = []
+    began = threading.Barrier(17)
+
+    def ask() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+        began.wait()
+        while True:
+            try:
+                if connection.sock is None:
+                    connection.connect()
+            except ConnectionRefusedError:
+                return
+            try:
+                connection.request("POST", "/invocations", AT_ONCE, {"Content-Type": "text/csv"})
+                response = connection.getresponse()
+                response.read()
+                statuses.append(response.status)
+            except (OSError, http.client.HTTPException):
+                statuses.append(0)
+                connection.close()
+            if not keep:
+                connection.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    began.wait()
+    time.sleep(0.5)
+    served.process.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join(20)
+    assert set(statuses) == {200}
+
+
+def test_bytes_that_come_after_sigterm_on_an_accepted_connection_are_answered(
+    served: Served,
+) -> None:
+    assert served.request("GET", "/ping") == 200
+    with served.connect() as connection:
+        time.sleep(0.2)
+        served.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        connection.sendall(REQUEST + b"0")
+        connection.settimeout(5)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+
+
 def test_sigterm_ends_the_server_with_0(served: Served) -> None:
     # Before the first answer the worker may not have its signal handlers yet.
     assert served.request("GET", "/ping") == 200
