@@ -65,7 +65,7 @@ def require_score(url: str, row: str) -> None:
 
 def load(url: str, row: str, connections: int, seconds: float) -> dict[str, float]:
     """Run wrk once; ends the benchmark when a request fails, for a failed one is fast."""
-    command = ["wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s"]
+    command = ["wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds:.0f}s"]
     done = subprocess.run(
         [*command, "--latency", "--script", HERE / "post.lua", url],
         env={**os.environ, "ROW": row},
