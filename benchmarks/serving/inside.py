@@ -2,6 +2,7 @@
 
     python inside.py large ROWS BODY    against parse, predict, encode by the fastest libraries
     python inside.py start TIMES        against ``python -c "import flask, numpy, onnxruntime"``
+    python inside.py metrics ROW        with the counting for /metrics, against without
 
 For ``large`` the server runs in the container already, on port 8080.
 """
@@ -15,10 +16,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-TURNS = 9
+TURNS, METRICS_TURNS, REQUESTS = 9, 15, 2000
 IMPORTS = "import flask, numpy, onnxruntime"
 
 
@@ -52,6 +53,40 @@ def large(body: bytes) -> list[dict[str, float]]:
     if not close:
         raise SystemExit("the two do not answer the same")
     return [{"server_s": timed(server), "libraries_s": timed(libraries)} for _ in range(TURNS)]
+
+
+def metrics(row: str) -> list[dict[str, float]]:
+    """Time requests to two applications by turns, in this process."""
+    from werkzeug.test import EnvironBuilder
+
+    from tabular.contract.endpoint import Endpoint
+    from tabular.serving.app import create_app
+    from tabular.serving.predictors import load_predictor
+    from tabular.serving.telemetry import Telemetry
+
+    endpoint = Endpoint(Path("/opt/ml/model"))
+    predictor = load_predictor(endpoint.model)
+    bare = create_app(endpoint, predictor)
+    counting = create_app(endpoint, predictor, Telemetry(1, time.time()))
+
+    def microseconds(application: Callable[..., Iterable[bytes]]) -> float:
+        environs = [
+            EnvironBuilder(
+                "/invocations", method="POST", data=row, content_type="text/csv"
+            ).get_environ()
+            for _ in range(REQUESTS)
+        ]
+
+        def answer() -> None:
+            for environ in environs:
+                list(application(environ, lambda *_: bytes))
+
+        return 1e6 * timed(answer) / REQUESTS
+
+    return [
+        {"counting_us": microseconds(counting), "bare_us": microseconds(bare)}
+        for _ in range(METRICS_TURNS)
+    ]
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -92,5 +127,9 @@ def to_first_200() -> float:
 
 if __name__ == "__main__":
     kind, argument = sys.argv[1:]
-    found = large(Path(argument).read_bytes()) if kind == "large" else start(int(argument))
-    print(json.dumps(found))
+    figures: dict[str, Callable[[], list[dict[str, float]]]] = {
+        "large": lambda: large(Path(argument).read_bytes()),
+        "start": lambda: start(int(argument)),
+        "metrics": lambda: metrics(argument),
+    }
+    print(json.dumps(figures[kind]()))

@@ -21,7 +21,7 @@ from tables import TABLES
 RESULTS = HERE.parent / "results"
 ROUTES = {"invocations": "/invocations", "constant": "/invocations-constant"}
 CONNECTIONS = (1, 16)
-PAIRS, SECONDS, STARTS, METRICS_TURNS = 5, 4, 7, 10
+PAIRS, SECONDS, STARTS = 5, 4, 7
 WORKERS = (1, 2, 4)
 LARGE_ROWS = 20_700  # of 30 values: 6 MB
 SERVE = ("python", "/benchmark/serve.py")
@@ -187,23 +187,18 @@ def weigh(name: str) -> dict[str, Any]:
 
 
 def measure_metrics(image: str, model: Model) -> dict[str, Any]:
-    """Load a server that counts for /metrics and one that does not, by turns."""
-    with (
-        container(image, model.folder, *SERVE) as (counting, first),
-        container(image, model.folder, *SERVE, METRICS="off") as (bare, second),
-    ):
-        servers = {"counting_us": (counting, first), "bare_us": (bare, second)}
-        runs: list[dict[str, float]] = []
-        for turn in range(1 + METRICS_TURNS):
-            run = {}
-            for key, (name, address) in servers.items():
-                before = processor_seconds(name)
-                done = load(f"{address}/invocations", model.row, 16, SECONDS)
-                spent = processor_seconds(name) - before
-                run[key] = 1e6 * spent / (done["requests_per_second"] * SECONDS)
-            if turn:  # the first one warms both up
-                runs.append(run)
-    return compared(runs, "counting_us", "bare_us")
+    """Time what counting adds to a request, in one process, beside what a whole request takes."""
+    with container(image, model.folder, "serve") as (name, address):
+        load(f"{address}/invocations", model.row, 16, seconds=2)
+        before = processor_seconds(name)
+        done = load(f"{address}/invocations", model.row, 16, SECONDS)
+        spent = processor_seconds(name) - before
+        runs = json.loads(
+            docker("exec", name, "python", "/benchmark/inside.py", "metrics", model.row)
+        )
+    counting = statistics.median(run["counting_us"] - run["bare_us"] for run in runs)
+    request = 1e6 * spent / (done["requests_per_second"] * SECONDS)
+    return {"counting_us": counting, "request_us": request, "runs": runs}
 
 
 def processor_seconds(name: str) -> float:

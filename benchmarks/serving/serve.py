@@ -2,7 +2,7 @@
 
 Runs in the image, whose package it imports; the image does not hold it. The route's path begins
 with ``/invocations``, so that the server treats both alike: same lane, same threads. WORKER_CLASS,
-THREADS and PRELOAD try other settings of gunicorn; METRICS=off counts nothing for ``/metrics``.
+THREADS and PRELOAD try other settings of gunicorn.
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ def main() -> None:
     """Serve as ``tabular.commands.serve`` does."""
     os.environ["OMP_NUM_THREADS"] = "1"
     endpoint = read_endpoint(os.environ, available_cpus())
-    counted = os.environ.get("METRICS") != "off"
-    telemetry = Telemetry(endpoint.workers, time.time()) if counted else None
+    telemetry = Telemetry(endpoint.workers, time.time())
     app = create_app(endpoint, load_predictor(endpoint.model, Parallel(endpoint.cpus)), telemetry)
 
     @app.post("/invocations-constant")

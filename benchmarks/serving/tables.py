@@ -63,9 +63,10 @@ def memory_table(result: list[dict[str, Any]]) -> str:
 
 def metrics_table(result: dict[str, Any]) -> str:
     """Write what counting costs."""
+    share = result["counting_us"] / result["request_us"]
     return (
-        f"a request takes {result['counting_us']:.0f} us of processor time with /metrics, "
-        f"{result['bare_us']:.0f} us without; ratio {result['ratio']:.3f}\n"
+        f"counting for /metrics takes {result['counting_us']:.1f} us of the "
+        f"{result['request_us']:.0f} us of processor time of a request: {share:.1%}\n"
     )
 
 
