@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
+import warnings
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,8 @@ from sklearn.base import BaseEstimator
 
 from tabular.artifact.unpickling import common, refuse
 from tabular.contract.errors import UserError
+
+log = logging.getLogger(__name__)
 
 # What fitted estimators hold besides estimators: classes and functions of these modules, which
 # compute and touch no file.
@@ -48,6 +54,7 @@ PARTS = frozenset(
 NAMES = frozenset(
     {
         ("joblib.numpy_pickle", "NumpyArrayWrapper"),
+        ("numpy", "dtype"),
         ("numpy", "mean"),
         ("numpy.ma", "MaskedArray"),
         ("numpy.ma.core", "MaskedArray"),
@@ -72,16 +79,26 @@ class EstimatorUnpickler(of_joblib.NumpyUnpickler):  # type: ignore[misc]
         """Find what a pickle names."""
         if "." in name:
             refuse(module, name)
-        if common(module, name) or (module, name) in NAMES:
+        if common(module, name):
             return super().find_class(module, name)
-        root = module.partition(".")[0]
-        if root == "numpy" and isinstance(getattr(np, name, None), np.ufunc):
-            return getattr(np, name)  # of a FunctionTransformer
-        if root == "sklearn" or module == "xgboost.sklearn":
-            found = super().find_class(module, name)
-            if _is_estimator(found) or (module in PARTS and _belongs(found, module)):
-                return found
-        refuse(module, name)
+        found = _known(module, name)
+        if found is None:
+            refuse(module, name)
+        return found
+
+
+def _known(module: str, name: str) -> Any:
+    """Find what fitted estimators may hold; None for everything else."""
+    if (module, name) in NAMES:
+        return getattr(importlib.import_module(module), name)
+    root = module.partition(".")[0]
+    if root == "numpy" and isinstance(getattr(np, name, None), np.ufunc):
+        return getattr(np, name)  # of a FunctionTransformer
+    if root == "sklearn" or module == "xgboost.sklearn":
+        found = getattr(importlib.import_module(module), name)
+        if _is_estimator(found) or (module in PARTS and _belongs(found, module)):
+            return found
+    return None
 
 
 def _is_estimator(found: object) -> bool:
@@ -98,32 +115,61 @@ def _belongs(found: object, module: str) -> bool:
 
 
 def load_estimator(path: Path) -> BaseEstimator:
-    """Load a fitted estimator.
+    """Load a fitted estimator; raises what ``load_versioned`` does."""
+    return load_versioned(path)[0]
+
+
+def load_versioned(path: Path) -> tuple[BaseEstimator, str | None]:
+    """Load a fitted estimator, and tell which other version of scikit-learn has saved it.
 
     Raises
     ------
     UserError
         It is none, or it holds what is not scikit-learn's.
     """
+    noted: list[warnings.WarningMessage] = []
     try:
-        found = _read_skops(path) if zipfile.is_zipfile(path) else _read_pickle(path)
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
+            found = _read_skops(path) if zipfile.is_zipfile(path) else _read_pickle(path)
         if not isinstance(found, BaseEstimator) or not hasattr(found, "predict"):
             raise TypeError(f"it holds a {type(found).__name__}, which has no predict")
     except Exception as error:  # a broken file raises anything
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"{path} is not an estimator that scikit-learn {sklearn.__version__} can load "
-            f"({type(error).__name__}: {reason}); save it with this version, or serve it by a "
-            "script with model_fn"
-        ) from error
-    return found
+        raise not_served(path, error, _version_of(noted)) from error
+    version = _version_of(noted)
+    if version:
+        log.warning(
+            "%s was saved by scikit-learn %s, and this is %s: answers may differ; save it with "
+            "this version",
+            *(path, version, sklearn.__version__),
+        )
+    return found, version
+
+
+def not_served(path: Path, error: Exception, version: str | None = None) -> UserError:
+    """Say that an estimator can't be served, and by which version it was saved."""
+    reason = " ".join(str(error).split())[:300]
+    return UserError(
+        f"{path} is not an estimator that scikit-learn {sklearn.__version__} can load "
+        f"({type(error).__name__}: {reason}); "
+        + (f"it was saved by scikit-learn {version}: " if version else "")
+        + "save it with this version, or serve it by a script with model_fn"
+    )
+
+
+def _version_of(noted: Sequence[warnings.WarningMessage]) -> str | None:
+    """Find which other version of scikit-learn has written what was loaded."""
+    versions = (getattr(each.message, "original_sklearn_version", None) for each in noted)
+    return next((version for version in versions if version), None)
 
 
 def _read_skops(path: Path) -> Any:
     import skops.io
 
-    # Beside skops' own list: trees, which a pickle may hold too.
-    return skops.io.load(path, trusted=["sklearn.tree._tree.Tree"])
+    # Beside skops' own list, what a pickle may hold too.
+    asked = skops.io.get_untrusted_types(file=path)
+    known = [name for name in asked if _known(*name.rpartition(".")[::2]) is not None]
+    return skops.io.load(path, trusted=known)
 
 
 def _read_pickle(path: Path) -> Any:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from tabular.serving.telemetry import Telemetry
+
+# A container has it whatever else is read-only.
+SHARED_MEMORY = "/dev/shm"  # noqa: S108
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,7 @@ def main() -> int:
     # Workers are forked after the model is loaded, and OpenMP's threads do not survive a fork.
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
+        _find_scratch()
         endpoint = read_endpoint(os.environ, available_cpus(), memory_limit())
         from tabular.serving.logs import configure
         from tabular.serving.server import run
@@ -43,6 +48,14 @@ def main() -> int:
     except Exception as error:
         return report(error)
     return 0
+
+
+def _find_scratch() -> None:
+    """Take memory for small files where the file system is read-only and has no /tmp."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        tempfile.tempdir = SHARED_MEMORY
 
 
 def _one_model(endpoint: Endpoint, telemetry: Telemetry) -> Flask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,20 @@ from tabular.contract.hosting import page_shown
 from tabular.contract.machine import UNKNOWN_MEMORY
 from tabular.contract.paths import Paths
 
+log = logging.getLogger(__name__)
+
 MEBIBYTE = 1 << 20
 LAST_PORT = 65535
 # The body limit of AWS's XGBoost container, and of InvokeEndpoint: 6 MiB.
 MAX_BODY_BYTES = 6 * MEBIBYTE
 # What the server takes at rest, and what a body takes while it is answered, in sizes of the body
-# (JSON takes most: 40 bytes a value).
+# (JSON takes 40 bytes a value; CSV of short cells takes as much for its answer).
 RESTING_BYTES = 256 * MEBIBYTE
-MEMORY_PER_BODY_BYTE = 10
+MEMORY_PER_BODY_BYTE = 20
+# As many as there are threads for predictions: more at a time are no faster.
+LARGE_PER_CPU = 4
+# Batch transform's bound on MaxConcurrentTransforms times MaxPayloadInMB.
+MOST_UNDER_WAY = 100 * MEBIBYTE
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,8 @@ class Endpoint:
         How many requests batch transform is to have under way: what processors and memory take.
     max_body_bytes : int
         A larger request is answered with 413.
+    large_bodies : int
+        How many of the largest bodies a worker has memory to work on at the same time.
     timeout_seconds : int
         How long a worker may be silent, and a client may stall.
     default_accept : str
@@ -66,6 +75,7 @@ class Endpoint:
     transforms: int = 1
     timeout_seconds: int = 60
     max_body_bytes: int = MAX_BODY_BYTES
+    large_bodies: int = 4
     default_accept: str = "text/csv"
     cpus: int = 1
     batch: bool = False
@@ -84,7 +94,8 @@ def read_endpoint(
     """Read the variables that AWS's XGBoost container reads, with its defaults.
 
     ``SAGEMAKER_MAX_PAYLOAD_IN_MB``, which batch transform sets when the job has its own
-    limit, raises the limit of ``MAX_CONTENT_LENGTH``; AWS's container ignores it.
+    limit, raises the limit of ``MAX_CONTENT_LENGTH``; 0, which is no limit, to what memory
+    takes. AWS's container ignores it.
 
     Raises
     ------
@@ -97,24 +108,35 @@ def read_endpoint(
         raise UserError(
             f"SAGEMAKER_BIND_TO_PORT is '{port}', expected 1 to {LAST_PORT}; correct it"
         )
-    payload = _positive(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0) * MEBIBYTE
     workers = _positive(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", available_cpus)
     if multi_model:  # one process holds one copy of each of the models that come and go
         workers = 1
-    max_body_bytes = max(payload, _positive(environ, "MAX_CONTENT_LENGTH", MAX_BODY_BYTES))
+    max_body_bytes = max(
+        _payload(environ, memory), _positive(environ, "MAX_CONTENT_LENGTH", MAX_BODY_BYTES)
+    )
     bodies = (memory - RESTING_BYTES) // (MEMORY_PER_BODY_BYTE * max_body_bytes)
+    if bodies < 1:
+        bodies = 1
+        log.warning(
+            "the container has %d MiB of memory, and a body of %d MiB (MAX_CONTENT_LENGTH, "
+            "SAGEMAKER_MAX_PAYLOAD_IN_MB) may take more: give it more memory, or a smaller limit",
+            *(memory // MEBIBYTE, max_body_bytes // MEBIBYTE),
+        )
+    # Batch transform refuses a job whose requests under way are larger together.
+    together = max(1, MOST_UNDER_WAY // max_body_bytes)
     return Endpoint(
         model=Paths.of(environ).model,
         address=environ.get("TABULAR_BIND_ADDRESS") or Endpoint.address,
         port=port,
         workers=workers,
-        transforms=max(1, min(workers, bodies)),
+        transforms=min(workers, bodies, together),
         timeout_seconds=_positive(
             environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT", Endpoint.timeout_seconds
         ),
         max_body_bytes=max_body_bytes,
+        large_bodies=max(1, min(bodies, LARGE_PER_CPU * available_cpus) // workers),
         # A toolkit's default, which multi-model endpoints of AWS's containers have.
-        default_accept=environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT")
+        default_accept=_accept(environ)
         or ("application/json" if multi_model else Endpoint.default_accept),
         cpus=available_cpus,
         batch=_flag(environ, "SAGEMAKER_BATCH", default=False),
@@ -126,6 +148,20 @@ def read_endpoint(
         access_log=_flag(environ, "TABULAR_ACCESS_LOG", default=False),
         models=Paths.of(environ).models,
     )
+
+
+def _payload(environ: Mapping[str, str], memory: int) -> int:
+    text = environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB", "").strip()
+    if text.isdecimal() and int(text) == 0:
+        return min(MOST_UNDER_WAY, (memory - RESTING_BYTES) // MEMORY_PER_BODY_BYTE)
+    return _positive(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0) * MEBIBYTE
+
+
+def _accept(environ: Mapping[str, str]) -> str:
+    """Read a content type, without parameters; any type is none in particular."""
+    text = environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "")
+    name = text.partition(";")[0].strip().lower()
+    return "" if name == "*/*" else name
 
 
 def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:

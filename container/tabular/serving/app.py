@@ -99,7 +99,8 @@ def bare_app(
         {
             "MaxConcurrentTransforms": endpoint.transforms,
             "BatchStrategy": "MULTI_RECORD",
-            "MaxPayloadInMB": endpoint.max_body_bytes // MEBIBYTE,
+            # 0 would mean no limit; batch transform takes 100 at most.
+            "MaxPayloadInMB": min(max(1, endpoint.max_body_bytes // MEBIBYTE), 100),
         }
     )
 
@@ -128,7 +129,7 @@ def bare_app(
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
-        message = f"{request.method} {request.path}: {error.name}"
+        message = f"{request.method} {request.path}: {error.name}{_hint(error)}"
         response = error_answer(error.code or 500, message)
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
@@ -143,6 +144,12 @@ def bare_app(
         )
 
     return app
+
+
+def _hint(error: HTTPException) -> str:
+    if isinstance(error, MethodNotAllowed):
+        return f"; send {' or '.join(sorted(error.valid_methods or ()))}"
+    return "; predictions are POST /invocations" if error.code == 404 else ""
 
 
 def _watch(

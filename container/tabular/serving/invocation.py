@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from threading import BoundedSemaphore
 
 from flask import Response, request
 
@@ -15,6 +16,7 @@ from tabular.serving.selection import keys_of, select
 from tabular.serving.watch import ROWS
 
 CSV = "text/csv"
+SMALL_BODY_BYTES = 1 << 16
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 
@@ -40,26 +42,44 @@ def answers(
         )
 
     keys, batch = keys_of(endpoint.inference_output), endpoint.batch
+    # What a large body becomes takes ten times its size: more at a time would cost the worker.
+    room = BoundedSemaphore(endpoint.large_bodies)
 
     def answer(predictor: Predictor) -> Response:
-        environ = request.environ
         body = read_body(endpoint.max_body_bytes)
         if not body:
             return Response(status=204)
+        if len(body) <= SMALL_BODY_BYTES:
+            return echoed(scored(predictor, body))
+        room.acquire()
+        try:
+            response = echoed(scored(predictor, body))
+        except BaseException:
+            room.release()
+            raise
+        # The answer may be twice as large as the body: until it is sent.
+        response.call_on_close(room.release)
+        return response
+
+    def scored(predictor: Predictor, body: bytes) -> Response:
+        environ = request.environ
         content_type = environ.get("CONTENT_TYPE")
-        accept = choose(environ.get("HTTP_ACCEPT"), endpoint.default_accept)
+        accepted = environ.get("HTTP_ACCEPT")
         header = b""
         if batch:
             found, body = split_header(body, content_type, predictor.columns)
+            accept = choose(accepted, endpoint.default_accept)
             if found and accept == CSV:
                 # A line for each line: JoinSource puts them side by side.
                 header = (",".join(keys) or "score").encode() + b"\n"
             if found and not body.strip():
-                return echoed(Response(header, mimetype=accept))
+                return Response(header, mimetype=accept)
         rows = read_rows(body, content_type, predictor.columns)
+        # After the body, as AWS does: of two faults, its own is named.
+        accept = choose(accepted, endpoint.default_accept)
         environ[ROWS] = len(rows)
         result = select(keys, predictor, rows) if keys else predictor.predict(rows)
-        return echoed(Response(header + encoders[accept](result, batch), mimetype=accept))
+        return Response(header + encoders[accept](result, batch), mimetype=accept)
 
     return answer
 

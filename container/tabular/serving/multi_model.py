@@ -159,11 +159,12 @@ def _parameters(body: bytes) -> dict[str, str]:
             raise RequestError(400, f"Parameter {parameter} is required.")
         if not isinstance(value, str):
             raise RequestError(400, f"Parameter {parameter} is {value!r}, expected a text")
-    if "/" in sent["model_name"]:
+    name = sent["model_name"]
+    if "/" in name or name in (".", "..") or not name.isprintable():
         raise RequestError(
             400,
-            f"Parameter model_name is {sent['model_name']!r}, expected no / in it: no path "
-            "of this server could name the model",
+            f"Parameter model_name is {name!r}, expected no / in it, and letters: no path of "
+            "this server could name the model",
         )
     return sent
 

@@ -24,6 +24,11 @@ DRAINED_BYTES = 100 * MEBIBYTE
 # gzip files may follow one another; what is left is copied each time.
 MOST_MEMBERS = 100
 # zlib's way to say: a header and a checksum of gzip.
+FORM = "application/x-www-form-urlencoded"
+CURLS_OWN = (
+    " curl -d sends this type by itself: add -H 'Content-Type: text/csv', and send a file with "
+    "--data-binary @FILE, which keeps its line ends"
+)
 GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -161,7 +166,8 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
     try:
         form = format_of(content_type or _told_by_form(body))
     except UserError as error:
-        raise RequestError(415, str(error)) from error
+        hint = CURLS_OWN if str(content_type).startswith(FORM) else ""
+        raise RequestError(415, f"{error}{hint}") from error
     try:
         return form.read_body(body, columns)
     except ColumnCountError as error:

@@ -50,6 +50,11 @@ NO_SYN = (
 )
 SO_ATTACH_FILTER = 26
 PREDICTION = b"POST /invocations"
+# Requests that have not come whole: a slow client holds a thread here, and no prediction's.
+SLOW_THREADS = 64
+# A request up to this size is looked at whole; a larger one comes in parts anyway.
+WHOLE_BYTES = 1 << 16
+LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)[ \t]*\r\n", re.IGNORECASE)
 # A multi-model endpoint has one process for all processors.
 MOST_THREADS = 32
 # Loading a model takes seconds, and unloading waits for requests; several at a time.
@@ -59,10 +64,11 @@ LOAD = re.compile(rb"(POST|DELETE) /models[ /?]")
 
 
 class Lanes(ThreadPoolExecutor):
-    """Predictions in one pool of threads, all other requests in another.
+    """Pools of threads: predictions, those that have not come whole, and all other requests.
 
     So ``/ping`` is answered at once when every prediction thread is busy and more requests
-    wait. gunicorn hands over a connection; its first bytes say which lane it belongs to.
+    wait, and predictions do not wait for slow clients. gunicorn hands over a connection; what
+    it has sent says which lane it belongs to.
 
     Parameters
     ----------
@@ -70,10 +76,9 @@ class Lanes(ThreadPoolExecutor):
         A client that neither sends nor takes bytes for so long loses its thread.
     """
 
-    looked_at = len(PREDICTION)
-
     def __init__(self, threads: int, stall_seconds: int) -> None:
         super().__init__(threads, thread_name_prefix="predict")
+        self._slow = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="slow")
         self._control = ThreadPoolExecutor(CONTROL_THREADS, thread_name_prefix="control")
         self._stall = struct.pack("ll", stall_seconds, 0)
 
@@ -90,10 +95,16 @@ class Lanes(ThreadPoolExecutor):
         return super().submit(handle, conn) if lane is self else lane.submit(handle, conn)
 
     def _lane(self, start: bytes) -> Executor:
-        return self if start == PREDICTION else self._control
+        if not self._predicts(start):
+            return self._control
+        return self if is_whole(start) else self._slow
+
+    def _predicts(self, start: bytes) -> bool:
+        return start.startswith(PREDICTION)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Shut both lanes down."""
+        """Shut all lanes down."""
+        self._slow.shutdown(wait, cancel_futures=cancel_futures)
         self._control.shutdown(wait, cancel_futures=cancel_futures)
         super().shutdown(wait, cancel_futures=cancel_futures)
 
@@ -102,12 +113,12 @@ class Lanes(ThreadPoolExecutor):
             # Bytes of the next request that were read together with the last one.
             buffered: bytes = conn.parser.unreader.buf.getvalue()
             if buffered:
-                return buffered[: self.looked_at]
+                return buffered[:WHOLE_BYTES]
         else:
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 conn.sock.setsockopt(socket.SOL_SOCKET, option, self._stall)
         try:
-            start: bytes = conn.sock.recv(self.looked_at, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            start: bytes = conn.sock.recv(WHOLE_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             return None
         except OSError:
@@ -115,19 +126,25 @@ class Lanes(ThreadPoolExecutor):
         return start
 
 
-class ModelLanes(Lanes):
-    """The lanes of a multi-model endpoint: predictions, loads and unloads, all other requests."""
+def is_whole(start: bytes) -> bool:
+    """Tell whether a request's head is there, and its body of known length."""
+    head = start.find(b"\r\n\r\n")
+    length = LENGTH.search(start, 0, head + 2) if head >= 0 else None
+    return length is not None and len(start) - head - 4 >= int(length[1])
 
-    looked_at = 1024  # a name is a hash; one that is too long to be seen goes by the control lane
+
+class ModelLanes(Lanes):
+    """The lanes of a multi-model endpoint: loads and unloads have one of their own."""
 
     def __init__(self, threads: int, stall_seconds: int) -> None:
         super().__init__(threads, stall_seconds)
         self._loading = ThreadPoolExecutor(LOADING_THREADS, thread_name_prefix="load")
 
     def _lane(self, start: bytes) -> Executor:
-        if INVOKE.match(start):
-            return self
-        return self._loading if LOAD.match(start) else self._control
+        return self._loading if LOAD.match(start) else super()._lane(start)
+
+    def _predicts(self, start: bytes) -> bool:
+        return INVOKE.match(start) is not None
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Shut all lanes down."""

@@ -67,8 +67,33 @@ def test_empty_number_takes_the_default(name: str) -> None:
     assert read(**{name: ""}) == read()
 
 
-def test_payload_of_zero_is_no_limit_of_its_own() -> None:
-    assert read(SAGEMAKER_MAX_PAYLOAD_IN_MB="0").max_body_bytes == 6291456
+@pytest.mark.parametrize(("mebibytes", "limit"), [(8192, 100), (1256, 50), (256, 6)])
+def test_payload_of_zero_is_what_memory_takes(mebibytes: int, limit: int) -> None:
+    environ = {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"}
+    assert read_endpoint(environ, 3, mebibytes << 20).max_body_bytes == limit << 20
+
+
+def test_requests_under_way_are_not_larger_together_than_batch_transform_takes() -> None:
+    endpoint = read_endpoint({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "40"}, 3, 64 << 30)
+    assert endpoint.transforms == 2
+
+
+@pytest.mark.parametrize(("mebibytes", "bodies"), [(64 << 10, 4), (1024, 2), (300, 1)])
+def test_large_bodies_at_a_time_fit_into_memory(mebibytes: int, bodies: int) -> None:
+    assert read_endpoint({}, 3, mebibytes << 20).large_bodies == bodies
+
+
+def test_body_that_memory_does_not_take_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    read_endpoint({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "100"}, 3, 1 << 30)
+    assert "has 1024 MiB of memory, and a body of 100 MiB" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [("*/*", "text/csv"), ("Application/JSON; charset=utf-8", "application/json")],
+)
+def test_default_accept_is_read_as_a_header_is(accept: str, expected: str) -> None:
+    assert read(SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT=accept).default_accept == expected
 
 
 def test_port_that_does_not_exist_is_refused() -> None:

@@ -123,6 +123,15 @@ def test_infinite_value_is_no_fault_of_the_server(tmp_path: Path, booster: str, 
             "expected 4 columns in each row, found 5 (is the label among them?).",
         ),
         (ROW, {"Accept": "image/png"}, 406, "Accept type image/png is not supported"),
+        # Of two faults the body's is named, as in AWS's container.
+        ("1,2", {"Accept": "image/png"}, 400, "expected 4 columns"),
+        ("1,2,3,x", {"Accept": "image/png"}, 415, "line 1, column 4"),
+        (
+            ROW,
+            {"Content_Type": "application/x-www-form-urlencoded"},
+            415,
+            "curl -d sends this type by itself: add -H 'Content-Type: text/csv'",
+        ),
     ],
 )
 def test_request_is_refused(
@@ -164,12 +173,26 @@ def test_body_at_the_limit_is_read(model_folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/invocations", 405), ("GET", "/nothing", 404)]
+    ("method", "path", "status", "hint"),
+    [
+        ("GET", "/invocations", 405, "send OPTIONS or POST"),
+        ("POST", "/predict", 404, "predictions are POST /invocations"),
+    ],
 )
-def test_other_request_has_its_status(
-    client: FlaskClient, method: str, path: str, status: int
+def test_other_request_has_its_status_and_a_hint(
+    client: FlaskClient, method: str, path: str, status: int, hint: str
 ) -> None:
-    assert client.open(path, method=method).status_code == status
+    response = client.open(path, method=method)
+    assert (response.status_code, hint in response.text) == (status, True), response.text
+
+
+def test_large_bodies_are_worked_on_one_after_the_other(model_folder: Path) -> None:
+    client = make_client(model_folder, large_bodies=1)
+    body = f"{ROW}\n" * 10_000
+    for _ in range(3):  # also after one that was refused
+        with post(client, body) as answer:  # to close it is what a server does when it is sent
+            assert answer.status_code == 200
+        assert post(client, body + "x\n").status_code == 415
 
 
 class Broken(Predictor):

@@ -14,8 +14,10 @@ import skops.io
 import xgboost
 from onnx import TensorProto, helper
 from sklearn.cluster import DBSCAN, KMeans
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -28,6 +30,7 @@ from tabular.serving.predictors import load_predictor
 from tabular.serving.predictors.compiled import NATIVE_ROWS, CompiledPredictor
 from tabular.serving.predictors.onnx_model import OnnxPredictor
 from tabular.serving.predictors.parallel import Parallel
+from tabular.serving.requests import read_rows
 
 from ..conftest import boost
 
@@ -156,6 +159,71 @@ def test_skops_file_is_loaded(tmp_path: Path) -> None:
     predictor = load_predictor(tmp_path)
     np.testing.assert_array_equal(predictor.predict(ROWS), model.predict(ROWS))
     np.testing.assert_allclose(predictor.probabilities(ROWS), model.predict_proba(ROWS))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()),
+        HistGradientBoostingClassifier(max_iter=3),
+        GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=KFold(2)),
+    ],
+    ids=["imputer", "histogram", "search"],
+)
+def test_skops_file_may_hold_what_a_pickle_may(tmp_path: Path, model: Any) -> None:
+    skops.io.dump(model.fit(ROWS, LABEL), tmp_path / "model.skops")
+    np.testing.assert_array_equal(load_predictor(tmp_path).predict(ROWS), model.predict(ROWS))
+
+
+def test_estimator_of_another_version_is_served_with_a_line_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr("sklearn.base.__version__", "1.5.2")
+        joblib.dump(LogisticRegression().fit(ROWS, LABEL), tmp_path / "model.joblib")
+    load_predictor(tmp_path)
+    assert "model.joblib was saved by scikit-learn 1.5.2, and this is" in caplog.text
+
+
+def test_estimator_of_another_version_that_can_not_be_served_is_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, LABEL)
+    del model.transform_input
+    with monkeypatch.context() as older:
+        older.setattr("sklearn.base.__version__", "1.5.2")
+        joblib.dump(model, tmp_path / "model.joblib")
+    with pytest.raises(UserError, match=r"it was saved by scikit-learn 1\.5\.2: save it with this"):
+        load_predictor(tmp_path)
+
+
+def test_names_that_a_booster_brings_are_its_columns(tmp_path: Path) -> None:
+    matrix = xgboost.DMatrix(ROWS, LABEL, feature_names=["age", "rooms", "size", "x"])
+    xgboost.train({"nthread": 1}, matrix, 2).save_model(tmp_path / "xgboost-model.ubj")
+    predictor = load_predictor(tmp_path)
+    turned = b"x,size,rooms,age\n0.4,0.3,0.2,0.1\n"
+    rows = read_rows(turned, "text/csv", predictor.columns)
+    np.testing.assert_allclose(rows, [[0.1, 0.2, 0.3, 0.4]], rtol=1e-6)
+
+
+def test_model_of_onnx_without_an_answer_for_each_row_is_refused(tmp_path: Path) -> None:
+    total = helper.make_node("ReduceSum", ["x"], ["y"], keepdims=0)
+    onnx_model(tmp_path, [total], [helper.make_tensor_value_info("y", FLOAT, [])])
+    with pytest.raises(UserError, match=r"answers 1 row with an output of the shape \(\)"):
+        load_predictor(tmp_path)
+
+
+@pytest.mark.parametrize("value", [0.5, np.nan, np.inf])
+def test_model_of_onnx_for_whole_numbers_refuses_others(tmp_path: Path, value: float) -> None:
+    inputs = [helper.make_tensor_value_info("x", INT64, [None, 4])]
+    output = helper.make_tensor_value_info("y", INT64, [None, 4])
+    onnx_model(tmp_path, [helper.make_node("Neg", ["x"], ["y"])], [output], inputs)
+    predictor = load_predictor(tmp_path)
+    rows = np.array([[1, 2, 3, 4]], np.float32)
+    assert predictor.predict(rows).tolist() == [[-1, -2, -3, -4]]
+    rows[0, 2] = value
+    with pytest.raises(RequestError, match="the model takes whole numbers"):
+        predictor.predict(rows)
 
 
 def own(rows: Any) -> Any:

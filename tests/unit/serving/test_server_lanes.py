@@ -167,6 +167,18 @@ def test_stalled_clients_lose_their_threads(served: Served) -> None:
         connection.close()
 
 
+def test_slow_clients_hold_no_thread_of_predictions(served: Served) -> None:
+    slow = [served.connect() for _ in range(THREADS * 4)]
+    for connection in slow:
+        connection.sendall(REQUEST)  # and no body
+    assert served.request("POST", "/invocations", AT_ONCE, wait=2) == 200
+    for connection in slow:
+        connection.sendall(b"0")
+        connection.settimeout(5)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        connection.close()
+
+
 def test_request_in_flight_is_finished_after_sigterm(served: Served) -> None:
     statuses: list[int] = []
     thread = threading.Thread(

@@ -19,7 +19,7 @@ import numpy as np
 
 from tabular.data.batch import ColumnCountError, Floats
 from tabular.data.blocks import BYTE_ORDER_MARK, blocks_of
-from tabular.data.columns import Columns
+from tabular.data.columns import Columns, listed
 from tabular.data.csv.faults import Column, Kind, fault
 from tabular.data.csv.header import header_of, looks_like_header
 from tabular.data.csv.text import MISSING, cells_of, delimiter_of, number_of
@@ -127,7 +127,9 @@ def _read(body: bytes, columns: Columns, first_line: int) -> Floats:
         found = _first_fault(body, delimiter, columns, first_line)
         words = found or next(iter(str(error).splitlines()), "no CSV")
         if words.startswith("line 1,") and looks_like_header(body):
-            words += "; line 1 looks like a header: leave it out"
+            words += "; line 1 looks like a header: " + (
+                f"expected the names {listed(columns.names)}" if columns.names else "leave it out"
+            )
         raise CsvError(words) from error
 
 

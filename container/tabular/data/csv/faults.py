@@ -16,6 +16,10 @@ from tabular.data.csv.text import MISSING, cells_of, number_of, shown, too_many
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 WHOLE = re.compile(r"[ \t]*-?[0-9]+[ \t]*")
 INT64 = range(-(1 << 63), 1 << 63)
+LABEL_MISSING = (
+    "a label or weight is missing; every row needs one (the label is the first column, or that "
+    "which the hyperparameter target names)"
+)
 ENCODE = "a missing value is an empty cell or nan, and text (labels too) is to be encoded"
 
 
@@ -119,7 +123,7 @@ def _wrong(cell: str, column: Column, finite: bool) -> str | None:
             )
         return f"{shown(cell)} is not a number; {column.cure}"
     if math.isnan(number):
-        return "a label or weight is missing; every row needs one" * (kind is Kind.REQUIRED)
+        return LABEL_MISSING if kind is Kind.REQUIRED else None
     if finite and abs(number) > FLOAT32_MAX:
         return f"{shown(cell)} is too large for a 32-bit number; use a finite one or an empty cell"
     if kind is Kind.CODE and not (number >= 0 and number.is_integer()):

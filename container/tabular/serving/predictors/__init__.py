@@ -17,6 +17,8 @@ from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
 from tabular.serving.predictors.predictor import Predictor
 
 if TYPE_CHECKING:
+    import xgboost
+
     from tabular.serving.predictors.booster import BoosterPredictor
     from tabular.serving.predictors.compiled import CompiledPredictor
 
@@ -102,9 +104,7 @@ def _boosters(
     members = []
     for path in paths:
         booster = load(path)
-        members.append(
-            BoosterPredictor(booster, columns or Columns(booster.num_features()), parallel)
-        )
+        members.append(BoosterPredictor(booster, columns or _own_columns(booster), parallel))
         if members[-1].meaning != members[0].meaning or (
             members[-1].columns.count != members[0].columns.count
         ):
@@ -113,6 +113,11 @@ def _boosters(
                 "their numbers of features differ; leave one of them"
             )
     return _together(members)
+
+
+def _own_columns(booster: xgboost.Booster) -> Columns:
+    """Take what a model says of its columns: as many as it learnt from, and mostly their names."""
+    return Columns(booster.num_features(), names=tuple(booster.feature_names or ()))
 
 
 def _together(members: Sequence[Predictor]) -> Predictor:
@@ -132,12 +137,16 @@ def _pickled(paths: Sequence[Path], parallel: Parallel) -> Predictor:
 
 
 def _estimator(paths: Sequence[Path], parallel: Parallel) -> Predictor:
-    from tabular.artifact.estimator import load_estimator
+    from tabular.artifact.estimator import load_estimator, load_versioned, not_served
     from tabular.serving.predictors.batching import batched_if_worth
     from tabular.serving.predictors.estimator import EstimatorPredictor
 
     rehearse(load_estimator, paths[0])
-    return batched_if_worth(EstimatorPredictor(load_estimator(paths[0]), parallel))
+    estimator, version = load_versioned(paths[0])
+    try:
+        return batched_if_worth(EstimatorPredictor(estimator, parallel))
+    except (AttributeError, TypeError, ValueError) as error:  # of another version
+        raise not_served(paths[0], error, version) from error
 
 
 def _onnx(paths: Sequence[Path], parallel: Parallel) -> Predictor:

@@ -53,6 +53,8 @@ class OnnxPredictor(Predictor):
         self._outputs = [output.name for output in outputs]
         # The session's own method checks names that are fixed here.
         self._run, self._parallel = session._sess.run, parallel
+        self._whole = not np.issubdtype(self._dtype, np.floating)
+        self._require_answer_for_each_row(path)
         classes = self._classes()
         self.meaning = Meaning("", classes=classes, has_probabilities=bool(classes))
 
@@ -72,6 +74,20 @@ class OnnxPredictor(Predictor):
             found = [list(row.values()) for row in found]
         return np.asarray(found)
 
+    def _require_answer_for_each_row(self, path: Path) -> None:
+        for rows in (1, 2):
+            try:
+                found = self._call(np.zeros((rows, self.columns.count), np.float32), self._outputs)
+            except RequestError:  # a fixed number of rows, or zeros that it refuses
+                continue
+            shape = np.shape(found[0])
+            if len(shape) not in (1, 2) or shape[0] != rows:
+                raise UserError(
+                    f"{path} answers {rows} row{'s' * (rows > 1)} with an output of the shape "
+                    f"{shape}; expected (rows,) or (rows, columns) in its first output "
+                    f"{self._outputs[0]}"
+                )
+
     def _classes(self) -> tuple[Any, ...]:
         """Ask for the classes, of which only ZipMap knows the names."""
         if len(self._outputs) < 2:
@@ -86,6 +102,12 @@ class OnnxPredictor(Predictor):
         return tuple(range(found.shape[1])) if found.ndim == 2 else ()
 
     def _call(self, rows: Floats, outputs: list[str]) -> list[Any]:
+        if self._whole and not (np.isfinite(rows) & (rows == np.floor(rows))).all():
+            raise RequestError(
+                400,
+                "Unable to evaluate payload provided: the model takes whole numbers, and a value "
+                "is missing, infinite or a fraction",
+            )
         try:
             found: list[Any] = self._run(
                 outputs, {self._input: rows.astype(self._dtype, copy=False)}, None
