@@ -54,7 +54,8 @@ PREDICTION = b"POST /invocations"
 SLOW_THREADS = 64
 # A request up to this size is looked at whole; a larger one comes in parts anyway.
 WHOLE_BYTES = 1 << 16
-LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)[ \t]*\r\n", re.IGNORECASE)
+# A longer number is no length that a request could have.
+LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*\r\n", re.IGNORECASE)
 # A multi-model endpoint has one process for all processors.
 MOST_THREADS = 32
 # Loading a model takes seconds, and unloading waits for requests; several at a time.

@@ -179,6 +179,12 @@ def test_slow_clients_hold_no_thread_of_predictions(served: Served) -> None:
         connection.close()
 
 
+def test_length_of_five_thousand_digits_harms_nobody(served: Served) -> None:
+    with served.connect() as connection:
+        connection.sendall(REQUEST.replace(b": 1\r\n\r\n", b": " + b"1" * 5000 + b"\r\n\r\n"))
+        assert served.request("POST", "/invocations", AT_ONCE, wait=2) == 200
+
+
 def test_request_in_flight_is_finished_after_sigterm(served: Served) -> None:
     statuses: list[int] = []
     thread = threading.Thread(
