@@ -17,7 +17,8 @@ from flask import Flask, Response
 from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
-from tabular.artifact.booster import save_manifest, save_models
+from tabular.artifact.booster import save_models
+from tabular.artifact.files import save_manifest
 from tabular.artifact.manifest import Manifest
 from tabular.contract.endpoint import Endpoint
 from tabular.serving.app import create_app

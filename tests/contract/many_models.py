@@ -22,7 +22,8 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import numpy, xgboost
-from tabular.artifact.booster import save_compiled, save_manifest, save_models
+from tabular.artifact.booster import save_models
+from tabular.artifact.files import save_compiled, save_manifest
 from tabular.artifact.manifest import Manifest, Parity
 from tabular.artifact.trees import compile_booster
 count, trees, depth, rows = map(int, sys.argv[1:])

@@ -17,7 +17,8 @@ import pytest
 import xgboost
 from hypothesis import settings
 
-from tabular.artifact.booster import save_manifest, save_models
+from tabular.artifact.booster import save_models
+from tabular.artifact.files import save_manifest
 from tabular.artifact.manifest import Manifest
 
 # The first example imports pyarrow; a loaded machine is not a finding.

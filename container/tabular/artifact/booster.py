@@ -11,13 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from tabular.artifact.files import (
-    COMPILED,
-    compiled_name,
-    not_written,
-    verify,
-    write_whole,
-)
+from tabular.artifact.files import COMPILED, remove, verify, write_whole
 from tabular.artifact.lean_xgboost import xgboost
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_manifest
 from tabular.artifact.rehearsal import rehearse
@@ -45,7 +39,7 @@ def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, 
         The folder can't be written, or the disk is full.
     """
     names = [MODEL] if len(boosters) == 1 else [f"{MODEL}-{i}" for i in range(len(boosters))]
-    _remove(folder / FOLDER / NAME)
+    remove(folder / FOLDER / NAME)
     records = {
         name: write_whole(folder, name, bytes(booster.save_raw(raw_format="ubj")))
         for name, booster in zip(names, boosters, strict=True)
@@ -53,32 +47,8 @@ def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, 
     for path in [*folder.glob(f"{MODEL}*"), *folder.glob(f"{FOLDER}/*.onnx")]:
         name = path.relative_to(folder).as_posix()
         if name not in records and (NUMBERED.fullmatch(name) or COMPILED.fullmatch(name)):
-            _remove(path)
+            remove(path)
     return records
-
-
-def save_compiled(folder: Path, contents: Sequence[bytes]) -> dict[str, FileRecord]:
-    """Save the compiled models, which no manifest names yet, in ``tabular/``.
-
-    Returns and raises what ``save_models`` does.
-    """
-    names = [compiled_name(number, len(contents)) for number in range(len(contents))]
-    return {
-        name: write_whole(folder, name, content)
-        for name, content in zip(names, contents, strict=True)
-    }
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise not_written(path, error) from error
-
-
-def save_manifest(folder: Path, manifest: Manifest) -> None:
-    """Save the manifest, after the files that it names."""
-    write_whole(folder, f"{FOLDER}/{NAME}", manifest.to_json().encode())
 
 
 def load_models(folder: Path) -> tuple[list[xgboost.Booster], Manifest | None]:

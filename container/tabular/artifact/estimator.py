@@ -6,16 +6,19 @@ import importlib
 import logging
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import joblib
 import joblib.numpy_pickle as of_joblib
 import numpy as np
 import sklearn
 from joblib.numpy_pickle_utils import _validate_fileobject_and_memmap
 from sklearn.base import BaseEstimator
 
+from tabular.artifact.files import dump_whole, remove
+from tabular.artifact.manifest import FOLDER, NAME, FileRecord
 from tabular.artifact.unpickling import common, refuse
 from tabular.contract.errors import UserError
 
@@ -114,6 +117,46 @@ def _belongs(found: object, module: str) -> bool:
     return callable(found) and getattr(found, "__module__", None) == module
 
 
+def save_model(folder: Path, model: BaseEstimator, form: str) -> dict[str, FileRecord]:
+    """Save ``model.joblib`` or ``model.skops``; the manifest of an earlier model goes first.
+
+    Raises
+    ------
+    UserError
+        The format can't hold the model, or not so that it can be loaded by our rules.
+    PlatformError
+        The folder can't be written, or the disk is full.
+    """
+    remove(folder / FOLDER / NAME)
+    name = f"model.{form}"
+    try:
+        records = {name: dump_whole(folder, name, lambda target: DUMPS[form](model, target))}
+        load_estimator(folder / name)
+    except (UserError, TypeError, ValueError, AttributeError) as error:
+        remove(folder / name)
+        raise UserError(
+            f"model_format={form} can't hold this model: {' '.join(str(error).split())[:300]}; "
+            f"use {' or '.join(other for other in DUMPS if other != form)}"
+        ) from error
+    for other in DUMPS:
+        if other != form:
+            remove(folder / f"model.{other}")
+    return records
+
+
+def _dump_skops(model: BaseEstimator, target: BinaryIO) -> None:
+    import skops.io
+
+    skops.io.dump(model, target)
+
+
+DUMPS: dict[str, Callable[[BaseEstimator, BinaryIO], object]] = {
+    "joblib": joblib.dump,
+    "skops": _dump_skops,
+}
+NAMES_OF_MODELS = tuple(f"model.{form}" for form in DUMPS)
+
+
 def load_estimator(path: Path) -> BaseEstimator:
     """Load a fitted estimator; raises what ``load_versioned`` does."""
     return load_versioned(path)[0]
@@ -132,7 +175,9 @@ def load_versioned(path: Path) -> tuple[BaseEstimator, str | None]:
         with warnings.catch_warnings(record=True) as noted:
             warnings.simplefilter("always")
             found = _read_skops(path) if zipfile.is_zipfile(path) else _read_pickle(path)
-        if not isinstance(found, BaseEstimator) or not hasattr(found, "predict"):
+        if not isinstance(found, BaseEstimator) or not (
+            hasattr(found, "predict") or hasattr(found, "transform")
+        ):
             raise TypeError(f"it holds a {type(found).__name__}, which has no predict")
     except Exception as error:  # a broken file raises anything
         raise not_served(path, error, _version_of(noted)) from error

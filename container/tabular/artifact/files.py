@@ -6,10 +6,12 @@ import errno
 import hashlib
 import os
 import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from tabular.artifact.manifest import FOLDER, FileRecord, Manifest
+from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest
 from tabular.contract.errors import PlatformError, UserError
 
 # Unfinished files stay below tabular/, out of the folder whose every file AWS's container loads.
@@ -31,19 +33,60 @@ def write_whole(folder: Path, name: str, content: bytes) -> FileRecord:
     PlatformError
         The disk is full or the folder can't be written; names the folder.
     """
+    return dump_whole(folder, name, lambda target: target.write(content))
+
+
+def dump_whole(folder: Path, name: str, dump: Callable[[BinaryIO], object]) -> FileRecord:
+    """Write a file of the artifact as ``write_whole`` does, by a function that writes it."""
     partial = folder / FOLDER / f"{Path(name).name}{PARTIAL}"
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as target:
-            target.write(content)
+        with partial.open("w+b") as target:
+            dump(target)
             target.flush()
             os.fsync(target.fileno())
+            size = target.tell()
+            target.seek(0)
+            digest = hashlib.file_digest(target, "sha256").hexdigest()
         partial.replace(folder / name)
     except OSError as error:
         with suppress(OSError):
             partial.unlink()
         raise not_written(folder / name, error) from error
-    return FileRecord(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    return FileRecord(bytes=size, sha256=digest)
+
+
+def save_compiled(folder: Path, contents: Sequence[bytes]) -> dict[str, FileRecord]:
+    """Save the compiled models, which no manifest names yet, in ``tabular/``.
+
+    Returns
+    -------
+    dict of str to FileRecord
+        For the manifest, by file name.
+
+    Raises
+    ------
+    PlatformError
+        The folder can't be written, or the disk is full.
+    """
+    names = [compiled_name(number, len(contents)) for number in range(len(contents))]
+    return {
+        name: write_whole(folder, name, content)
+        for name, content in zip(names, contents, strict=True)
+    }
+
+
+def remove(path: Path) -> None:
+    """Delete a file of the artifact, if it is there; raises PlatformError when it can't be."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise not_written(path, error) from error
+
+
+def save_manifest(folder: Path, manifest: Manifest) -> None:
+    """Save the manifest, after the files that it names."""
+    write_whole(folder, f"{FOLDER}/{NAME}", manifest.to_json().encode())
 
 
 def require_writable(folder: Path) -> None:

@@ -19,8 +19,14 @@ from tabular.contract.errors import UserError
 FORMAT_VERSION = 1
 FOLDER = "tabular"
 NAME = "manifest.json"
+XGBOOST = "xgboost"  # the algorithm of most; others are estimators of scikit-learn
 # Fields that the first artifacts did not have.
-OPTIONAL = frozenset({"feature_names", "categories", "index_base", "categorical", "compiled"})
+OPTIONAL = frozenset(
+    {
+        *("feature_names", "categories", "index_base", "categorical", "compiled"),
+        *("classes", "probabilities", "takes_missing"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,10 @@ class Manifest:
 
     Attributes
     ----------
+    algorithm : str
+        ``xgboost``, or the dotted name of a scikit-learn estimator.
     objective : str
-        XGBoost's name of it.
+        XGBoost's name of it; empty for an estimator.
     num_features : int
         Columns that a request must have.
     num_class : int
@@ -83,6 +91,12 @@ class Manifest:
         The feature columns that the model takes for categories, text or not.
     compiled : Parity or None
         Of ``tabular/compiled.onnx``; None when nobody tried to compile.
+    classes : sequence of int or str
+        The labels of a scikit-learn classifier, in the order of its probabilities.
+    probabilities : bool
+        Whether it has ``predict_proba``.
+    takes_missing : bool
+        Whether an estimator takes rows with missing values.
     """
 
     algorithm: str
@@ -101,6 +115,9 @@ class Manifest:
     index_base: int = 0
     categorical: Sequence[int] = ()
     compiled: Parity | None = None
+    classes: Sequence[Any] = ()
+    probabilities: bool = False
+    takes_missing: bool = True
     format_version: int = field(default=FORMAT_VERSION)
 
     def to_json(self) -> str:
@@ -153,6 +170,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         known["files"] = {name: FileRecord(**record) for name, record in known["files"].items()}
         known["feature_names"] = tuple(known.get("feature_names", ()))
         known["categorical"] = tuple(known.get("categorical", ()))
+        known["classes"] = tuple(known.get("classes", ()))
         if known.get("compiled") is not None:
             known["compiled"] = Parity(**known["compiled"])
         return Manifest(**known)

@@ -19,6 +19,8 @@ from tabular.contract.machine import read_machine
 from tabular.contract.paths import Paths
 from tabular.contract.termination import Termination
 from tabular.contract.worker import Worker, read_worker
+from tabular.training.algorithms import trainer_of
+from tabular.training.run import Run
 from tabular.training.timing import Timing
 
 
@@ -70,10 +72,8 @@ def main(devices: Sequence[str] = ()) -> int:
             job = replace(job, hosts=worker.among(job.hosts))
             machine = worker.share_of(machine)
         with timing.stage("import"):
-            # Late: XGBoost takes most of the start-up, and starts threads.
-            import tabular.artifact.lean_xgboost  # noqa: F401 - first
-            from tabular.training.xgboost import Run, train
-
+            # Late: the libraries take most of the start-up, and start threads.
+            train = trainer_of(job)
         run = Run(job, machine, termination, sys.stdout, abort, timing, worker, devices)
         one_each = train(run)
         failed = run_workers(one_each, single_host, termination) if one_each else None

@@ -37,12 +37,18 @@ class Termination:
         Called when the grace is over and the work is not: saves what there was before it.
     farewell : callable or None
         Called before the report, to tell other hosts.
+    advice : str
+        What to do so that a model is saved next time.
     """
 
     def __init__(self, report: Callable[[str], None], grace_seconds: float = GRACE_SECONDS) -> None:
         self.requested = threading.Event()
         self.rescue: Callable[[], None] | None = None
         self.farewell: Callable[[], None] | None = None
+        self.advice = (
+            "To keep the model trained so far, set the hyperparameter "
+            "save_model_on_termination=true"
+        )
         self._report = report
         self._grace_seconds = grace_seconds
         self._deferrals = 0
@@ -86,10 +92,7 @@ class Termination:
                 "no new model was saved"
             )
         else:
-            message = (
-                "stopped by SIGTERM before training ended; no model was saved. To keep the model "
-                "trained so far, set the hyperparameter save_model_on_termination=true"
-            )
+            message = f"stopped by SIGTERM before training ended; no model was saved. {self.advice}"
         if self.farewell is not None:
             self.farewell()
         self._report(message)

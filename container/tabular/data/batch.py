@@ -45,6 +45,7 @@ class Batch:
         NaN, or absent from the CSR matrix, where a value is missing. A CSR matrix has the
         indices of the file, and as many columns as its largest index needs.
     label : float32 array, (rows,)
+        Zeros when the rows have none.
     weight : float32 array, (rows,), or None
     qid : int64 array, (rows,), or None
         The group of each row, for ranking.
@@ -52,6 +53,8 @@ class Batch:
         The feature columns' names, when the file has any.
     categories : mapping of int to sequence of str
         For each feature column that holds text: what the codes 0, 1, ... of this batch mean.
+    classes : sequence of str
+        For labels that are text: what the codes 0, 1, ... in ``label`` mean.
     lowest_index : int or None
         The smallest index, when the format leaves open whether they count from 0 or 1.
     where : callable
@@ -64,6 +67,7 @@ class Batch:
     qid: npt.NDArray[np.int64] | None = None
     names: Sequence[str] = ()
     categories: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    classes: Sequence[str] = ()
     lowest_index: int | None = None
     where: Callable[[int], str] = _row
 

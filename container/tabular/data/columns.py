@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,12 +28,15 @@ class Columns:
     names : sequence of str
     categories : mapping of int to sequence of str
         For each column of text, its values in the order of their codes.
+    unknown : float
+        The code of all other texts in a request; NaN makes them missing.
     """
 
     count: int
     base: int = 0
     names: Sequence[str] = ()
     categories: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    unknown: float = math.nan
 
     @cached_property
     def codes(self) -> dict[int, dict[str, int]]:

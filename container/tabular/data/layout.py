@@ -10,6 +10,7 @@ class Layout:
     """Where label, weight, group and features stand.
 
     Without names: the label is the first column, and with ``weights`` the weight the second.
+    Without a label: all columns are features.
 
     Attributes
     ----------
@@ -25,6 +26,12 @@ class Layout:
         XGBoost's ``q`` (number) or ``c`` (category) for each feature; empty when not given.
     categorical : bool
         ``enable_categorical``: columns of text are categories, not errors.
+    labelled : bool
+        Whether there is something to predict; else a ``target`` is left out.
+    classes : bool
+        The label may be text, and so may columns without a name.
+    drop : tuple of str
+        Columns that are no features, by name.
     """
 
     weights: bool = False
@@ -35,9 +42,18 @@ class Layout:
     features: tuple[str, ...] = ()
     feature_types: tuple[str, ...] = ()
     categorical: bool = False
+    labelled: bool = True
+    classes: bool = False
+    drop: tuple[str, ...] = ()
 
     @property
     def named(self) -> bool:
         """Whether columns are chosen by name, or a header is said to be there."""
         chosen = (self.target, self.weight, self.group)
-        return self.header or bool(self.features) or any(name is not None for name in chosen)
+        several = self.features or self.drop
+        return self.header or bool(several) or any(name is not None for name in chosen)
+
+    @property
+    def open_to_text(self) -> bool:
+        """Whether text in a feature column is a category, unless ``feature_types`` says other."""
+        return self.categorical and (self.named or self.classes)

@@ -17,7 +17,7 @@ from tabular.data.layout import Layout
 class Roles:
     """Where the columns stand in the file, from 0; ``names`` are those of the features."""
 
-    label: int
+    label: int | None
     weight: int | None
     group: int | None
     features: tuple[int, ...]
@@ -38,7 +38,7 @@ def by_place(columns: int, layout: Layout, path: Path) -> Roles:
     UserError
         No column is left for a feature, or ``feature_types`` has another number of them.
     """
-    first = 2 if layout.weights else 1  # the feature columns begin here
+    first = layout.labelled + layout.weights  # the feature columns begin here
     if columns <= first:
         raise UserError(
             f"{path} has {columns} column{'s' * (columns > 1)}, expected the label"
@@ -46,7 +46,8 @@ def by_place(columns: int, layout: Layout, path: Path) -> Roles:
         )
     features = tuple(range(first, columns))
     _check_types(layout, len(features), path)
-    return Roles(0, 1 if layout.weights else None, None, features)
+    label = 0 if layout.labelled else None
+    return Roles(label, first - 1 if layout.weights else None, None, features)
 
 
 def by_name(
@@ -68,7 +69,7 @@ def by_name(
     """
     _check_names(names, path)
     chosen = {"target": layout.target, "weight": layout.weight, "group": layout.group}
-    if layout.target is None:
+    if layout.target is None and layout.labelled:
         chosen["target"] = next((name for name in names if name not in left_out), names[0])
     if layout.weights and layout.weight is None:
         if layout.target is not None or len(names) < 2:
@@ -79,12 +80,14 @@ def by_name(
         chosen["weight"] = names[1]
     others = {name: role for role, name in chosen.items() if name is not None}
     features = layout.features or tuple(
-        name for name in names if name not in others and name not in left_out
+        name for name in names if name not in (*others, *left_out, *layout.drop)
     )
     _check_apart(chosen, features, path)
     places = {name: place for place, name in enumerate(names)}
-    for role, name in [(role, name) for name, role in others.items()] + [
-        ("features", name) for name in features
+    for role, name in [
+        *((role, name) for name, role in others.items()),
+        *(("features", name) for name in features),
+        *(("drop", name) for name in layout.drop),
     ]:
         if name not in places:
             raise UserError(
@@ -96,7 +99,7 @@ def by_name(
     _check_types(layout, len(features), path)
     weight, group = chosen["weight"], chosen["group"]
     return Roles(
-        label=places[chosen["target"] or names[0]],
+        label=places[chosen["target"] or names[0]] if layout.labelled else None,
         weight=None if weight is None else places[weight],
         group=None if group is None else places[group],
         features=tuple(places[name] for name in features),

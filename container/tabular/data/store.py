@@ -50,6 +50,8 @@ class Store:
     names : sequence of str
     categories : dict of int to dict of str to int
         For each column of text, the code of each value, in the order of appearance.
+    classes : dict of str to int, or None
+        For labels that are text, the code of each, in the order of appearance.
     files : list of (Path, int)
         What was read, in order, and how many rows of each file, those not kept included.
     """
@@ -60,6 +62,7 @@ class Store:
         self.sparse = False
         self.names: Sequence[str] = ()
         self.categories: dict[int, dict[str, int]] = {}
+        self.classes: dict[str, int] | None = None
         self.columns: Columns | None = None
         self.files: list[tuple[Path, int]] = []
         self._room = room
@@ -111,6 +114,7 @@ class Store:
         else:
             self.sparse, self.names, self.width = sparse, batch.names, features.shape[1]
             self.categories = {column: {} for column in batch.categories}
+            self.classes = {} if batch.classes else None
         self.width = max(self.width, features.shape[1])
         if not len(batch):
             return
@@ -123,7 +127,8 @@ class Store:
         if batch.lowest_index is not None:
             known = batch.lowest_index if self.lowest is None else self.lowest
             self.lowest = min(known, batch.lowest_index)
-        for name, given in (("label", batch.label), ("weight", batch.weight), ("qid", batch.qid)):
+        label = self._label_of(batch)
+        for name, given in (("label", label), ("weight", batch.weight), ("qid", batch.qid)):
             if given is not None:
                 self._meta[name].append(given)
         self._keep(features)
@@ -245,12 +250,25 @@ class Store:
                 f"{path}: feature column '{name}' is text in some files and numbers in others; "
                 "write it in one way, or name it a category with feature_types"
             )
+        if bool(batch.classes) != (self.classes is not None):
+            raise UserError(
+                f"{path}: the labels are text in some files and numbers in others; write them in "
+                "one way"
+            )
         for name, given in (("weight", batch.weight), ("qid", batch.qid)):
             if (given is None) != (not self._meta[name]):
                 raise UserError(
                     f"{path}: a {name} stands in some rows of the channel and not in others; give "
                     "every row one, or none"
                 )
+
+    def _label_of(self, batch: Batch) -> Floats:
+        """Translate the batch's own codes of labels into the store's."""
+        if self.classes is None:
+            return batch.label
+        known = self.classes
+        codes = np.array([known.setdefault(text, len(known)) for text in batch.classes], np.float32)
+        return translated(batch.label, codes)
 
     def _coded(self, batch: Batch) -> Floats:
         """Translate the batch's own codes of text into the store's."""

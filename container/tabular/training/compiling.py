@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import xgboost
 from tabular.artifact.compiled import Margins
 from tabular.artifact.links import LINKS
 from tabular.artifact.manifest import Parity
-from tabular.artifact.trees import NotCompilableError, compile_booster
+from tabular.artifact.trees import NotCompilableError, compile_booster, trees_of
 from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.training.hard_rows import hard_rows
@@ -72,7 +73,7 @@ def compile_models(
         for booster in boosters:
             _require_memory(booster, sample, memory)
             contents.append(compile_booster(booster))
-            checked = hard_rows(sample, booster, categorical)
+            checked = hard_rows(sample, splits_of(booster), categorical)
             rows += len(checked)
             largest = max(
                 largest, _difference(booster, objective, contents[-1], checked, categorical)
@@ -139,3 +140,21 @@ def _apart(ours: Floats, theirs: Floats) -> float:
     same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
     apart = np.where(same, 0, np.where(np.isnan(apart), np.inf, apart))
     return float(apart.max(initial=0))
+
+
+def splits_of(booster: xgboost.Booster) -> list[tuple[int, float]]:
+    """Find a model's numeric splits: feature and value."""
+    learner = json.loads(booster.save_raw(raw_format="json"))["learner"]
+    model, _ = trees_of(learner["gradient_booster"])
+    found: set[tuple[int, float]] = set()
+    for tree in model["trees"]:
+        for left, feature, split, kind in zip(
+            tree["left_children"],
+            tree["split_indices"],
+            tree["split_conditions"],
+            tree["split_type"],
+            strict=True,
+        ):
+            if left >= 0 and kind == 0:
+                found.add((feature, split))
+    return sorted(found)

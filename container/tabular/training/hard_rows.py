@@ -6,15 +6,12 @@ and beside the splits, and categories that no split knows.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import xgboost
 
-from tabular.artifact.trees import trees_of
 from tabular.data.batch import Floats
 from tabular.data.store import Store
 
@@ -48,7 +45,7 @@ def _dense(piece: Any) -> Floats:
 
 
 def hard_rows(
-    sample: Floats, booster: xgboost.Booster, categorical: npt.NDArray[np.int64]
+    sample: Floats, splits: Sequence[tuple[int, float]], categorical: npt.NDArray[np.int64]
 ) -> Floats:
     """Make the rows that a compiled model is checked on.
 
@@ -56,6 +53,8 @@ def hard_rows(
     ----------
     sample : float32 array, (rows, features)
         Of the training data.
+    splits : sequence of (int, float)
+        The model's numeric ones: feature and value.
     categorical : int64 array
         The columns that are categories.
 
@@ -64,7 +63,7 @@ def hard_rows(
     float32 array, (more rows, features)
     """
     draw = np.random.default_rng(0)
-    return np.concatenate([sample, *_hard(sample, _splits_of(booster), categorical, draw)])
+    return np.concatenate([sample, *_hard(sample, splits, categorical, draw)])
 
 
 def _hard(
@@ -99,21 +98,3 @@ def _beside(split: float, beside: float | str) -> np.float32:
     if beside == "rounded":  # as a request's float64 that float32 can't hold
         return np.float32(split * (1 + 1e-9))
     return np.nextafter(np.float32(split), np.float32(beside)) if beside else np.float32(split)
-
-
-def _splits_of(booster: xgboost.Booster) -> list[tuple[int, float]]:
-    """Find a model's numeric splits: feature and value."""
-    learner = json.loads(booster.save_raw(raw_format="json"))["learner"]
-    model, _ = trees_of(learner["gradient_booster"])
-    found: set[tuple[int, float]] = set()
-    for tree in model["trees"]:
-        for left, feature, split, kind in zip(
-            tree["left_children"],
-            tree["split_indices"],
-            tree["split_conditions"],
-            tree["split_type"],
-            strict=True,
-        ):
-            if left >= 0 and kind == 0:
-                found.add((feature, split))
-    return sorted(found)

@@ -1,4 +1,4 @@
-"""The channels of a training job, read and joined into rows that XGBoost can learn from."""
+"""The channels of a training job, read and joined into rows to learn from."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,8 +24,6 @@ from tabular.data.columns import Columns, unite
 from tabular.data.csv.text import number_of
 from tabular.data.layout import Layout
 from tabular.data.store import Room, Store
-from tabular.training.hyperparameters import Settings
-from tabular.training.labels import check, check_groups
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +72,26 @@ def listing(channel: Channel) -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class Checks:
+    """What refuses rows that can't be learnt from, with UserError.
+
+    Attributes
+    ----------
+    batch : callable
+        Looks at each batch and its file.
+    store : callable
+        Looks at all rows of a channel, and its name.
+    """
+
+    batch: Callable[[Batch, Path], None]
+    store: Callable[[Store, str], None]
+
+
 def read_rows(
     channels: Mapping[str, Channel],
-    settings: Settings,
+    layout: Layout,
+    checks: Checks,
     room: Room,
     threads: int,
     shares: Mapping[str, tuple[int, int]],
@@ -94,24 +109,11 @@ def read_rows(
     UserError
         A file is broken, or its rows can't be learnt from; names it.
     """
-    layout = Layout(
-        weights=settings.csv_weights == 1,
-        target=settings.target,
-        weight=settings.weight,
-        group=settings.group,
-        features=settings.features,
-        feature_types=settings.feature_types,
-        categorical=settings.enable_categorical,
-    )
-
-    def checked(batch: Batch, path: Path) -> None:
-        check(batch, path, settings.objective, settings.num_class)
-
     stores: dict[str, Store] = {}
     for name, channel in channels.items():
         store = _Part(room, *shares[name]) if name in shares else Store(room)
         names = stores[TRAIN].names if TRAIN in stores else ()
-        files = read_channel(channel, layout, store, threads, checked, names)
+        files = read_channel(channel, layout, store, threads, checks.batch, names)
         log.info(
             "channel '%s': %d rows, %d feature columns, %d file%s%s",
             name,
@@ -123,7 +125,7 @@ def read_rows(
         )
         stores[name] = store
         if store.rows:
-            check_groups(store, name, settings.objective)
+            checks.store(store, name)
     return stores
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import xgboost
 
 import tabular
-from tabular.artifact.booster import objective_of, save_compiled, save_manifest, save_models
-from tabular.artifact.manifest import Manifest
+from tabular.artifact.booster import objective_of, save_models
+from tabular.artifact.files import save_compiled, save_manifest
+from tabular.artifact.manifest import XGBOOST, Manifest
 from tabular.contract.job import TrainingJob
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
@@ -41,7 +42,7 @@ def save_artifact(
     best = boosters[0].attr("best_iteration") if len(boosters) == 1 else None
     types = boosters[0].feature_types or ()
     manifest = Manifest(
-        algorithm="xgboost",
+        algorithm=XGBOOST,
         objective=objective,
         num_features=boosters[0].num_features(),
         num_class=num_class,

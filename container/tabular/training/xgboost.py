@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO, cast
+from typing import cast
 
 import xgboost
 from xgboost import collective
@@ -17,13 +16,13 @@ from tabular.artifact.files import require_writable
 from tabular.artifact.manifest import Manifest
 from tabular.contract.channels import Channel
 from tabular.contract.environment import RESERVED_PREFIX
-from tabular.contract.errors import JobError, UserError
+from tabular.contract.errors import UserError
 from tabular.contract.job import TrainingJob
 from tabular.contract.machine import Machine
-from tabular.contract.termination import Termination
-from tabular.contract.worker import Worker
 from tabular.data.columns import Columns
+from tabular.data.layout import Layout
 from tabular.data.store import Room, Store
+from tabular.training.algorithms import ALGORITHM
 from tabular.training.cluster import Cluster, gather
 from tabular.training.collectives import anywhere
 from tabular.training.crossvalidation import cross_validate
@@ -32,11 +31,13 @@ from tabular.training.cuts_in_turns import cuts_in_turns
 from tabular.training.gpus import agreed_devices, devices_of, placed, ports_of
 from tabular.training.hard_rows import sample_of
 from tabular.training.hyperparameters import Settings, validate
+from tabular.training.labels import check, check_groups
 from tabular.training.matrices import Plan
 from tabular.training.memory import Memory
 from tabular.training.planning import plan
 from tabular.training.rows import (
     TRAIN,
+    Checks,
     Described,
     choose_channels,
     listing,
@@ -45,40 +46,11 @@ from tabular.training.rows import (
     scratch_folder,
     seal,
 )
+from tabular.training.run import Run
 from tabular.training.saving import add_compiled, save_artifact
-from tabular.training.timing import Timing
 from tabular.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Run:
-    """What all steps of a job know.
-
-    Attributes
-    ----------
-    termination : Termination
-        Deferred while models are saved, and from the first round on with
-        ``save_model_on_termination``: then the model trained so far is saved whole.
-    stdout : TextIO
-        Gets the metric lines.
-    abort : callable
-        Ends the process with an error of another host; called from another thread.
-    worker : Worker or None
-        Which one this is of the processes that this host has for its GPUs.
-    devices : sequence of str
-        To train on with a process for each, in place of the container's GPUs.
-    """
-
-    job: TrainingJob
-    machine: Machine
-    termination: Termination
-    stdout: TextIO
-    abort: Callable[[JobError], None]
-    timing: Timing
-    worker: Worker | None = None
-    devices: Sequence[str] = ()
 
 
 def train(run: Run) -> Sequence[str]:
@@ -124,7 +96,8 @@ def _settings(job: TrainingJob) -> Settings:
     given = {
         name: value
         for name, value in job.hyperparameters.items()
-        if not name.startswith(RESERVED_PREFIX)  # the SDK's, not the customer's
+        # The SDK's, not the customer's; and what has been heeded.
+        if not name.startswith(RESERVED_PREFIX) and name != ALGORITHM
     }
     if "sagemaker_program" in job.hyperparameters:
         raise UserError(
@@ -178,7 +151,10 @@ def _train(
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch_folder(job))))
         with timing.stage("read"):
-            stores = read_rows(channels, settings, Room(memory.raw, scratch), nthread, shares)
+            room = Room(memory.raw, scratch)
+            stores = read_rows(
+                channels, _layout(settings), _checks(settings), room, nthread, shares
+            )
         for store in stores.values():
             stack.callback(store.close)
         with timing.stage("gather"):
@@ -212,6 +188,25 @@ def _train(
                         stores[TRAIN], folder, chosen, memory, scratch
                     ) or cuts_in_turns(stores[TRAIN], chosen, memory, scratch)
             _fit_and_save(run, settings, stores, columns, chosen, nthread, cuts, ending)
+
+
+def _layout(settings: Settings) -> Layout:
+    return Layout(
+        weights=settings.csv_weights == 1,
+        target=settings.target,
+        weight=settings.weight,
+        group=settings.group,
+        features=settings.features,
+        feature_types=settings.feature_types,
+        categorical=settings.enable_categorical,
+    )
+
+
+def _checks(settings: Settings) -> Checks:
+    return Checks(
+        lambda batch, path: check(batch, path, settings.objective, settings.num_class),
+        lambda store, channel: check_groups(store, channel, settings.objective),
+    )
 
 
 def _shares(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import xgboost
 
-from tabular.artifact.booster import load_models, objective_of, save_manifest, save_models
+from tabular.artifact.booster import load_models, objective_of, save_models
+from tabular.artifact.files import save_manifest
 from tabular.artifact.manifest import Manifest
 from tabular.contract.errors import PlatformError, UserError
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import xgboost
 
-from tabular.artifact.booster import save_manifest, save_models
+from tabular.artifact.booster import save_models
+from tabular.artifact.files import save_manifest
 from tabular.artifact.manifest import Manifest
 from tabular.contract.errors import UserError
 from tabular.serving.predictors import load_predictor

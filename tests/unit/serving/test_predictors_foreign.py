@@ -21,7 +21,8 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from tabular.artifact.booster import load_model, save_compiled, save_manifest, save_models
+from tabular.artifact.booster import load_model, save_models
+from tabular.artifact.files import save_compiled, save_manifest
 from tabular.artifact.manifest import Manifest, Parity
 from tabular.artifact.trees import compile_booster
 from tabular.contract.errors import UserError

@@ -204,13 +204,13 @@ def test_hard_rows_are_few_of_a_wide_sample() -> None:
     wide = np.zeros((40, 100_000), np.float32)
     matrix = xgboost.DMatrix(wide[:, :50] + ROWS[:40, :1], ROWS[:40, 0], nthread=1)
     booster = xgboost.train({"max_depth": 3, "nthread": 1}, matrix, 3)
-    rows = hard_rows(wide, booster, NONE)
+    rows = hard_rows(wide, compiling.splits_of(booster), NONE)
     assert rows.nbytes < 128 << 20
 
 
 def test_hard_rows_have_every_split_and_its_neighbours(caplog: pytest.LogCaptureFixture) -> None:
     booster = fit()
-    rows: npt.NDArray[np.float32] = hard_rows(ROWS, booster, NONE)
+    rows: npt.NDArray[np.float32] = hard_rows(ROWS, compiling.splits_of(booster), NONE)
     with caplog.at_level(logging.WARNING):
         split = np.float32(booster.trees_to_dataframe()["Split"].dropna().iloc[0])
     for beside in (-np.inf, np.inf):

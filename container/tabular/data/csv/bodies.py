@@ -168,16 +168,18 @@ def _read_text(body: bytes, delimiter: str, columns: Columns) -> Floats:
     rows = []
     for line in _lines(BytesIO(body)):
         cells = cells_of(line.decode("utf-8"), delimiter)
-        rows.append([_value(cell, known) for cell, known in zip(cells, codes, strict=True)])
+        rows.append(
+            [_value(cell, known, columns.unknown) for cell, known in zip(cells, codes, strict=True)]
+        )
     with np.errstate(over="ignore"):
         return np.array(rows, dtype=np.float64).astype(np.float32)
 
 
-def _value(cell: str, codes: Mapping[str, int] | None) -> float:
+def _value(cell: str, codes: Mapping[str, int] | None, unknown: float) -> float:
     if cell in MISSING:
         return np.nan
     if codes is not None:
-        return codes.get(cell, np.nan)
+        return codes.get(cell, unknown)
     number = number_of(cell)
     if number is None:
         raise ValueError(cell)
@@ -236,16 +238,16 @@ def _matrix(table: pyarrow.Table, columns: Columns) -> Floats:
             start += batch.num_rows
             for column, values in enumerate(batch.columns):
                 codes = columns.codes.get(column)
-                found = values if codes is None else _coded(values, codes)
+                found = values if codes is None else _coded(values, codes, columns.unknown)
                 rows[:, column] = found.to_numpy(zero_copy_only=False)
     return matrix
 
 
-def _coded(values: pyarrow.DictionaryArray, codes: Mapping[str, int]) -> Any:
+def _coded(values: pyarrow.DictionaryArray, codes: Mapping[str, int], unknown: float) -> Any:
     import pyarrow
 
     texts = values.dictionary.to_pylist()
     if any("\n" in text or "\r" in text for text in texts):
         raise ValueError("a line end in quotes, which ends the row")
-    known = pyarrow.array([codes.get(text) for text in texts], pyarrow.float32())
+    known = pyarrow.array([codes.get(text, unknown) for text in texts], pyarrow.float32())
     return known.take(values.indices)

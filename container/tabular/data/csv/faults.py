@@ -32,6 +32,7 @@ class Kind(Enum):
     NUMBER = auto()
     CODE = auto()  # a category as a whole number from 0
     TEXT = auto()
+    CLASS = auto()  # text, never missing: a label
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ def _wrong(cell: str, column: Column, finite: bool) -> str | None:
     kind = column.kind
     if kind in (Kind.UNREAD, Kind.TEXT):
         return None
+    if kind is Kind.CLASS:
+        return "the label is missing; every row needs one" if cell in MISSING else None
     if kind is Kind.GROUP:
         return _wrong_group(cell)
     number = math.nan if cell in MISSING else number_of(cell)

@@ -36,6 +36,7 @@ CONTENT_TYPES = ("text/csv", "csv")
 BLOCK_BYTES = 1 << 20
 # Each column of a block takes time of its own: wide files go in blocks of some hundred rows.
 BLOCK_BYTES_PER_COLUMN = 4 << 10
+TEXT_LATER = "the labels began with numbers; write all of them as text, or all as numbers"
 QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -187,16 +188,20 @@ def _columns(
     open_to_text = [
         place
         for place, kind in stated.items()
-        if kind == "c" or (kind is None and layout.categorical and layout.named)
+        if kind == "c" or (kind is None and layout.open_to_text)
     ]
+    if layout.classes and roles.label is not None:
+        open_to_text.append(roles.label)
     text = text_columns(block, delimiter, len(cells), open_to_text) if open_to_text else set()
 
     def column(place: int) -> Column:
         name = cells[place].strip() if layout.named else ""
         if place == roles.group:
             return Column(Kind.GROUP, name)
+        if place == roles.label and place in text:
+            return Column(Kind.CLASS, name)
         if place in (roles.label, roles.weight):
-            return Column(Kind.REQUIRED, name)
+            return Column(Kind.REQUIRED, name, TEXT_LATER if place in open_to_text else ENCODE)
         if place not in stated:
             return Column(Kind.UNREAD, name)
         if place in text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tabular.data.blocks import BYTE_ORDER_MARK
 from tabular.data.columns import Columns, check_names
@@ -67,7 +67,7 @@ def header_of(body: bytes, columns: Columns, stated: bool = False) -> Header | N
     at = {name: place for place, name in enumerate(cells)}
     places = tuple(at[name] for name in columns.names)
     texts = {places[column]: known for column, known in columns.categories.items()}
-    return Header(Columns(columns.count, columns.base, cells, texts), places, body[end:])
+    return Header(replace(columns, names=cells, categories=texts), places, body[end:])
 
 
 def looks_like_header(body: bytes) -> bool:

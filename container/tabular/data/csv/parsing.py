@@ -71,10 +71,11 @@ class Parser:
         if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
             raise ValueError("a carriage return inside a line, which pyarrow takes for a line end")
         table = _parsed(block, self._options)
-        if b'"' in content and len(table[self.roles.label]) != _rows(block):
-            raise ValueError("a line end in quotes")
         roles = self.roles
-        label = _numbers(table[roles.label])
+        rows = len(table[roles.used[0]])
+        if b'"' in content and rows != _rows(block):
+            raise ValueError("a line end in quotes")
+        label, classes = self._label(table, rows)
         weight = None if roles.weight is None else _numbers(table[roles.weight])
         for required in (label, weight):
             if required is not None and not np.isfinite(required).all():
@@ -99,8 +100,18 @@ class Parser:
             qid=None if roles.group is None else _groups(table[roles.group]),
             names=roles.names,
             categories=categories,
+            classes=classes,
             where=_LineOf(block),
         )
+
+    def _label(self, table: dict[int, pyarrow.Array], rows: int) -> tuple[Floats, Sequence[str]]:
+        """Read the labels, or their codes and what those mean; zeros where there are none."""
+        place = self.roles.label
+        if place is None:
+            return np.zeros(rows, np.float32), ()
+        if self.columns[place].kind is Kind.CLASS:
+            return _numbers(table[place].indices), _texts(table[place])
+        return _numbers(table[place]), ()
 
     @cached_property
     def _options(self) -> dict[str, Any]:
@@ -113,6 +124,7 @@ class Parser:
             Kind.CODE: pyarrow.float64(),
             Kind.GROUP: pyarrow.int64(),
             Kind.TEXT: _text(),
+            Kind.CLASS: _text(),
         }
         read = {place: types[self.columns[place].kind] for place in self.roles.used}
         return _options(self.delimiter, len(self.columns), read)

@@ -135,7 +135,7 @@ def _number(
         if isinstance(value, str) and NOT_FINITE.fullmatch(value):
             return float(value)
     elif isinstance(value, str):
-        return codes.get(value, math.nan)
+        return codes.get(value, columns.unknown)
     name = f" ({columns.names[place][:40]})" if columns.names else ""
     found = KINDS[type(value)] + (f", {shown(value)}" if isinstance(value, str) else "")
     expected = "a number without quotes" if codes is None else "a text"

@@ -101,7 +101,9 @@ def _matrix(file: Any, names: list[str], columns: Columns) -> Floats:
             start += batch.num_rows
             for column, name in enumerate(names):
                 values, codes = batch.column(name), columns.codes.get(column)
-                rows[:, column] = _numbers(values) if codes is None else _coded(values, codes)
+                rows[:, column] = (
+                    _numbers(values) if codes is None else _coded(values, codes, columns.unknown)
+                )
     if start < len(matrix):
         raise ValueError(f"broken Parquet: it says {len(matrix)} rows and has {start}")
     return matrix
@@ -114,9 +116,9 @@ def _numbers(values: Any) -> Any:
     return values.cast(pyarrow.float32(), safe=False).to_numpy(zero_copy_only=False)
 
 
-def _coded(values: Any, codes: Mapping[str, int]) -> Any:
+def _coded(values: Any, codes: Mapping[str, int], unknown: float) -> Any:
     import pyarrow
 
     texts = values.dictionary.cast(pyarrow.string()).to_pylist()
-    known = pyarrow.array([codes.get(text) for text in texts], pyarrow.float32())
+    known = pyarrow.array([codes.get(text, unknown) for text in texts], pyarrow.float32())
     return known.take(values.indices).to_numpy(zero_copy_only=False)

@@ -61,6 +61,9 @@ class Rows:
                 self._check_category(column, schema.field(column).type, kind, layout)
                 self._text.add(column)
         self._codes = {column for column, kind in stated.items() if kind == "c"} - self._text
+        label = self._roles.label
+        if layout.classes and label is not None and is_text(schema.field(label).type):
+            self._text.add(label)
         for column in set(self._roles.used) - self._text:
             self._check_number(column, schema.field(column).type)
         self.used = [self._names[column] for column in self._roles.used]
@@ -75,7 +78,7 @@ class Rows:
         """
         where = _Where(first_row, self._place)
         roles = self._roles
-        label = self._required(batch, roles.label, where)
+        label, classes = self._label(batch, where)
         weight = None if roles.weight is None else self._required(batch, roles.weight, where)
         qid = None if roles.group is None else self._groups(batch, roles.group, where)
         features: Floats = np.empty((len(label), len(roles.features)), np.float32)
@@ -90,7 +93,19 @@ class Rows:
                 broken = (numbers != np.floor(numbers)) & ~np.isnan(numbers)
                 self._refuse((numbers < 0) | broken, column, where, NO_CODE)
             features[:, place] = numbers
-        return Batch(features, label, weight, qid, roles.names, categories, where=where)
+        return Batch(features, label, weight, qid, roles.names, categories, classes, where=where)
+
+    def _label(self, batch: pyarrow.RecordBatch, where: _Where) -> tuple[Floats, Sequence[str]]:
+        """Read the labels, or their codes and what those mean; zeros where there are none."""
+        column = self._roles.label
+        if column is None:
+            return np.zeros(batch.num_rows, np.float32), ()
+        if column not in self._text:
+            return self._required(batch, column, where), ()
+        codes, classes = _coded(self._values(batch, column))
+        label = np.array(codes, np.float32)
+        self._refuse(np.isnan(label), column, where, MISSING)
+        return label, classes
 
     def _values(self, batch: pyarrow.RecordBatch, column: int) -> pyarrow.Array:
         return batch.column(batch.schema.get_field_index(self._names[column]))

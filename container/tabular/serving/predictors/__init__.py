@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tabular.artifact.discovery import BOOSTER, ONNX, PICKLE, SKOPS, find_model
 from tabular.artifact.files import COMPILED, verify
-from tabular.artifact.manifest import Manifest, read_manifest
+from tabular.artifact.frames import UNKNOWN
+from tabular.artifact.manifest import XGBOOST, Manifest, read_manifest
 from tabular.artifact.rehearsal import rehearse
 from tabular.contract.errors import UserError
 from tabular.data.columns import Columns
@@ -53,12 +55,42 @@ def load_predictor(
         manifest.feature_names,
         {int(column): texts for column, texts in manifest.categories.items()},
     )
+    if manifest.algorithm != XGBOOST:
+        return _described_estimator(folder, manifest, columns, parallel)
     if manifest.compiled is not None and manifest.compiled.served:
         return _compiled(folder, manifest, columns, parallel, ensemble)
     from tabular.artifact.booster import models_of
 
     paths = models_of(folder, manifest)
     return _boosters(paths if ensemble else paths[:1], parallel, columns, trusted=True)
+
+
+def _described_estimator(
+    folder: Path, manifest: Manifest, columns: Columns, parallel: Parallel
+) -> Predictor:
+    """Load the estimator that a manifest describes, compiled if that agrees with it."""
+    columns = replace(columns, unknown=UNKNOWN)
+    compiled = [name for name in manifest.files if COMPILED.fullmatch(name)]
+    if manifest.compiled is not None and manifest.compiled.served and compiled:
+        from tabular.serving.predictors.compiled_estimator import CompiledEstimatorPredictor
+
+        meaning = Meaning("", classes=manifest.classes, has_probabilities=manifest.probabilities)
+        return CompiledEstimatorPredictor(
+            folder / compiled[0], columns, meaning, manifest.takes_missing, parallel
+        )
+    from tabular.artifact.estimator import NAMES_OF_MODELS, load_estimator
+    from tabular.serving.predictors.batching import batched_if_worth
+    from tabular.serving.predictors.estimator import EstimatorPredictor
+
+    names = [name for name in manifest.files if name in NAMES_OF_MODELS]
+    if not names:
+        raise UserError(
+            f"the manifest in {folder} names none of {', '.join(NAMES_OF_MODELS)}; unpack "
+            "model.tar.gz again, or train again"
+        )
+    return batched_if_worth(
+        EstimatorPredictor(load_estimator(folder / names[0]), parallel, columns)
+    )
 
 
 def _compiled(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import sklearn
 
+from tabular.artifact.frames import frame_of
 from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
@@ -20,6 +21,11 @@ from tabular.serving.predictors.predictor import Predictor, Scores
 class EstimatorPredictor(Predictor):
     """A fitted scikit-learn estimator; a classifier answers with its labels.
 
+    Parameters
+    ----------
+    columns : Columns or None
+        Those of the data that this image fitted it on: it gets what it was fitted on.
+
     Raises
     ------
     UserError
@@ -28,7 +34,9 @@ class EstimatorPredictor(Predictor):
 
     engine = f"scikit-learn {sklearn.__version__}"
 
-    def __init__(self, estimator: Any, parallel: Parallel = ONE_THREAD) -> None:
+    def __init__(
+        self, estimator: Any, parallel: Parallel = ONE_THREAD, columns: Columns | None = None
+    ) -> None:
         count = getattr(estimator, "n_features_in_", None)
         if count is None:
             raise UserError(
@@ -36,7 +44,9 @@ class EstimatorPredictor(Predictor):
                 "first step takes text; serve it by a script with model_fn"
             )
         names = tuple(map(str, getattr(estimator, "feature_names_in_", ())))
-        self.columns = Columns(int(count), names=names)
+        self.columns = columns or Columns(int(count), names=names)
+        self._framed = columns is not None
+        self._method = "predict" if hasattr(estimator, "predict") else "transform"
         classes = _classes(estimator)
         self.meaning = Meaning(
             "",
@@ -48,7 +58,7 @@ class EstimatorPredictor(Predictor):
 
     def predict(self, rows: Floats) -> Scores:
         """Score rows; see ``Predictor.predict``."""
-        return self._parallel(lambda part: self._call("predict", part), rows)
+        return self._parallel(lambda part: self._call(self._method, part), rows)
 
     def probabilities(self, rows: Floats) -> Scores:
         """Compute the probability of each class, (rows, classes)."""
@@ -59,7 +69,9 @@ class EstimatorPredictor(Predictor):
             with warnings.catch_warnings():
                 # It warns of rows without the names that it was fitted with.
                 warnings.simplefilter("ignore")
-                return np.asarray(getattr(self._estimator, method)(rows))
+                taken = frame_of(rows, self.columns) if self._framed else rows
+                found = getattr(self._estimator, method)(taken)
+                return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
         except (ValueError, TypeError, AttributeError) as error:
             first = str(error).strip().partition("\n")[0]
             raise RequestError(400, f"Unable to evaluate payload provided: {first}") from error

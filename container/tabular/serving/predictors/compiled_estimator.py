@@ -1,0 +1,78 @@
+"""Scores of a scikit-learn estimator by ONNX Runtime: what this image has compiled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tabular.data.batch import Floats
+from tabular.data.columns import Columns
+from tabular.serving.errors import RequestError
+from tabular.serving.meaning import Meaning
+from tabular.serving.predictors.onnx_model import OnnxPredictor
+from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
+from tabular.serving.predictors.predictor import Scores
+
+
+class CompiledEstimatorPredictor(OnnxPredictor):
+    """An estimator that the manifest describes; refuses the rows that the original refuses.
+
+    A classifier with one output has its probabilities there, and the label is the class of the
+    highest.
+
+    Parameters
+    ----------
+    takes_missing : bool
+        Whether the original takes rows with missing values.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        columns: Columns,
+        meaning: Meaning,
+        takes_missing: bool,
+        parallel: Parallel = ONE_THREAD,
+    ) -> None:
+        super().__init__(path, parallel)
+        self.columns, self.meaning = columns, meaning
+        self._takes_missing = takes_missing
+        alone = bool(meaning.classes) and len(self._outputs) == 1 and meaning.has_probabilities
+        self._classes_of_the_highest = np.array(meaning.classes) if alone else None
+
+    def predict(self, rows: Floats) -> Scores:
+        """Score rows; see ``Predictor.predict``."""
+        if self._classes_of_the_highest is not None:
+            labels: Scores = self._classes_of_the_highest[self.probabilities(rows).argmax(axis=1)]
+            return labels
+        require_finite(rows, self.columns, self._takes_missing)
+        return super().predict(rows)
+
+    def probabilities(self, rows: Floats) -> Scores:
+        """Compute the probability of each class, (rows, classes)."""
+        require_finite(rows, self.columns, self._takes_missing)
+        if self._classes_of_the_highest is not None:
+            return self._parallel(lambda part: self._call(part, self._outputs)[0], rows)
+        return super().probabilities(rows)
+
+
+def require_finite(rows: Floats, columns: Columns, takes_missing: bool) -> None:
+    """Refuse infinite values, and missing ones where the estimator takes none.
+
+    Raises
+    ------
+    RequestError
+        400: names row and column.
+    """
+    wrong = np.isinf(rows) if takes_missing else ~np.isfinite(rows)
+    if not wrong.any():
+        return
+    row, column = np.argwhere(wrong)[0].tolist()
+    name = f" ({columns.names[column][:40]})" if columns.names else ""
+    found = "missing" if np.isnan(rows[row, column]) else "infinite, or too large for 32 bits"
+    raise RequestError(
+        400,
+        f"Unable to evaluate payload provided: row {row + 1}, column {column + 1}{name} is "
+        f"{found}, which the estimator does not take",
+    )

@@ -1,0 +1,22 @@
+"""Which algorithm a job trains; its library is imported when it is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tabular.contract.job import TrainingJob
+from tabular.training.run import Run
+
+ALGORITHM, XGBOOST = "algorithm", "xgboost"
+
+
+def trainer_of(job: TrainingJob) -> Callable[[Run], Sequence[str]]:
+    """Choose by the hyperparameter ``algorithm``: XGBoost, or an estimator of scikit-learn."""
+    if str(job.hyperparameters.get(ALGORITHM) or XGBOOST).lower() == XGBOOST:
+        import tabular.artifact.lean_xgboost  # noqa: F401 - first
+        from tabular.training.xgboost import train
+
+        return train
+    from tabular.training.estimators import train as train_estimator
+
+    return train_estimator

@@ -1,0 +1,172 @@
+"""Compile a fitted estimator to ONNX, and serve the compiled one only if it agrees."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from tabular.artifact.compiled import open_session
+from tabular.artifact.frames import frame_of
+from tabular.artifact.manifest import Parity
+from tabular.contract.errors import UserError
+from tabular.data.batch import Floats
+from tabular.data.columns import Columns
+from tabular.training.estimators.hard_rows import binned_trees_of, hard_rows, trees_of
+from tabular.training.estimators.tree_nodes import mend_trees
+from tabular.training.estimators.twin import twin_of
+
+log = logging.getLogger(__name__)
+
+INPUT = "rows"
+# As the compiled XGBoost models have.
+OPSETS = {"": 17, "ai.onnx.ml": 3}
+# scikit-learn computes in float64, the compiled model in float32.
+TOLERANCE = 1e-4
+# skl2onnx writes each node of a tree several times while it works.
+MOST_NODES = 1_500_000
+
+
+@dataclass(frozen=True)
+class CompiledEstimator:
+    """A compiled estimator.
+
+    Attributes
+    ----------
+    content : bytes or None
+        ONNX; None if it is not served.
+    parity : Parity
+        What the manifest says of it.
+    takes_missing : bool
+        Whether the estimator takes rows with missing values.
+    """
+
+    content: bytes | None
+    parity: Parity
+    takes_missing: bool
+
+
+def compile_estimator(
+    model: Any, method: str, columns: Columns, sample: Floats
+) -> CompiledEstimator:
+    """Compile a fitted estimator, compare it with the original, and say in the log why not.
+
+    Nothing that happens here ends a training job: its model is saved.
+
+    Parameters
+    ----------
+    method : str
+        What answers requests: ``predict`` or ``transform``.
+    sample : float32 array, (rows, columns)
+        Of the training data: numbers, and codes of text.
+    """
+    takes_missing = _takes(model, method, columns, np.full((1, columns.count), np.nan, np.float32))
+    rows = hard_rows(model, sample, columns, takes_missing)
+    try:
+        compiled = _converted(model, columns)
+        difference = _difference(model, method, columns, compiled, rows)
+    except Exception as error:  # the converter's and the runtime's own come in all classes
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        log.debug("compiling failed", exc_info=True)
+        log.info("the model is served by scikit-learn, not compiled: %s", reason)
+        return CompiledEstimator(None, Parity(served=False, reason=reason), takes_missing)
+    if difference > TOLERANCE:
+        reason = f"the compiled model differs by {difference:.3g}, more than {TOLERANCE:g}"
+        log.info("the model is served by scikit-learn, not compiled: %s", reason)
+        parity = Parity(False, reason, TOLERANCE, difference, len(rows))
+        return CompiledEstimator(None, parity, takes_missing)
+    log.info("compiled to ONNX: differs by %.2g at most on %d rows", difference, len(rows))
+    parity = Parity(True, "", TOLERANCE, difference, len(rows))
+    return CompiledEstimator(compiled.SerializeToString(), parity, takes_missing)
+
+
+def _takes(model: Any, method: str, columns: Columns, codes: Floats) -> bool:
+    try:
+        _native(model, method, columns, codes)
+    except ValueError:
+        return False
+    return True
+
+
+def _native(model: Any, method: str, columns: Columns, codes: Floats) -> npt.NDArray[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = getattr(model, method)(frame_of(codes, columns))
+    return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
+
+
+def _converted(model: Any, columns: Columns) -> onnx.ModelProto:
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType
+
+    trees, binned = list(trees_of(model)), binned_trees_of(model)
+    nodes = sum(tree.node_count for tree in trees) + sum(map(len, binned))
+    if nodes > MOST_NODES:
+        raise UserError(f"its trees have {nodes:,} nodes, more than {MOST_NODES:,}")
+    twin = twin_of(model, columns)
+    last = twin.steps[-1][1] if hasattr(twin, "steps") else twin
+    # Without any, it asks the linear ones in a pipeline for what they do not have.
+    options = {id(last): {"zipmap": False} if hasattr(last, "predict_proba") else {}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        converted: onnx.ModelProto = convert_sklearn(
+            twin,
+            initial_types=[(INPUT, FloatTensorType([None, columns.count]))],
+            options=options,
+            target_opset=OPSETS,
+        )
+    mend_trees(converted, trees, binned)
+    return converted
+
+
+def _difference(
+    model: Any, method: str, columns: Columns, compiled: onnx.ModelProto, rows: Floats
+) -> float:
+    """Find the largest difference, relative above 1; a class that differs is infinite.
+
+    A classifier whose label is that of the highest probability keeps the probabilities as its
+    only output.
+    """
+    native = _native(model, method, columns, rows)
+    if not hasattr(model, "classes_") or not hasattr(model, "predict_proba"):
+        del compiled.graph.output[1:]
+        (answer,) = _run(compiled, rows)
+        answer = answer.reshape(native.shape)
+        if hasattr(model, "classes_"):
+            return 0.0 if (answer == native).all() else np.inf
+        return _apart(answer, native)
+    chances = _native(model, "predict_proba", columns, rows)
+    classes = model.classes_
+    if (classes[chances.argmax(axis=1)] == native).all():
+        del compiled.graph.output[0]
+        (found,) = _run(compiled, rows)
+        answer = classes[found.argmax(axis=1)]
+    else:
+        answer, found = _run(compiled, rows)
+    apart = _apart(found, chances)
+    # Which of two equally likely classes wins is chance.
+    other = answer != native
+    lead = np.ptp(np.sort(chances[other], axis=1)[:, -2:], axis=1)
+    return max(apart, float(lead.max(initial=0)))
+
+
+def _run(compiled: onnx.ModelProto, rows: Floats) -> list[npt.NDArray[Any]]:
+    session = open_session(compiled.SerializeToString())
+    return [np.asarray(each) for each in session.run(None, {INPUT: rows})]
+
+
+def _apart(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> float:
+    if ours.shape != theirs.shape:
+        return np.inf
+    if theirs.dtype.kind in "iu":
+        return 0.0 if (ours == theirs).all() else np.inf
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.abs(ours.astype(np.float64) - theirs) / np.maximum(1, np.abs(theirs))
+    same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+    apart = np.where(same, 0, np.where(np.isnan(apart), np.inf, apart))
+    return float(apart.max(initial=0))

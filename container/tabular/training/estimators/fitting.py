@@ -1,0 +1,255 @@
+"""Fit an estimator as a job says, measure it, and write the artifact."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+from sklearn.utils.validation import has_fit_parameter
+
+from tabular.artifact.files import require_writable
+from tabular.contract.errors import AlgorithmError, JobError, UserError
+from tabular.data.batch import Batch
+from tabular.data.columns import Columns
+from tabular.data.layout import Layout
+from tabular.data.store import Room, Store
+from tabular.training.estimators.catalogue import CLASSIFIER
+from tabular.training.estimators.frames import Rows, require_memory, rows_of
+from tabular.training.estimators.preprocessing import MODEL, pipeline_of
+from tabular.training.estimators.saving import save_estimator
+from tabular.training.estimators.scoring import scores_of
+from tabular.training.estimators.settings import EstimatorSettings, validate
+from tabular.training.metric_lines import MetricsFile, metric_line
+from tabular.training.rows import (
+    TRAIN,
+    VALIDATION,
+    Checks,
+    choose_channels,
+    read_rows,
+    require_rows,
+    scratch_folder,
+    seal,
+)
+from tabular.training.run import Run
+
+log = logging.getLogger(__name__)
+
+
+def train(run: Run) -> tuple[str, ...]:
+    """Train as the job says and write the artifact.
+
+    Returns
+    -------
+    tuple
+        Empty: no process of its own for each GPU.
+
+    Raises
+    ------
+    JobError
+        See ``tabular.contract.errors``.
+    """
+    run.termination.advice = "scikit-learn keeps none that is half trained: give it more time"
+    settings = validate(run.job.hyperparameters, run.machine)
+    if len(run.job.hosts.names) > 1:
+        raise UserError(
+            f"{settings.algorithm} trains on one host, and the job has "
+            f"{len(run.job.hosts.names)}: set instance_count=1, or use algorithm=xgboost"
+        )
+    require_writable(run.job.paths.model)
+    rows, columns = _read(run, settings)
+    rows = _parted(settings, rows)
+    model = _model_of(settings, columns)
+    metrics = _fitted(run, settings, model, rows)
+    with run.termination.deferred():
+        save_estimator(run, settings, columns, model, rows[TRAIN], metrics)
+    log.info("time: %s", run.timing)
+    return ()
+
+
+def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Rows], Columns]:
+    """Read the channels into rows, all of them before the first is learnt from."""
+    channels = choose_channels(run.job)
+    layout = Layout(
+        weights=settings.csv_weights == 1,
+        target=settings.target,
+        weight=settings.weight,
+        features=settings.features,
+        drop=settings.drop,
+        categorical=settings.preprocess == "auto",
+        labelled=settings.labelled,
+        classes=True,
+    )
+    checks = Checks(_refuse_weights, lambda store, channel: None)
+    with tempfile.TemporaryDirectory(dir=scratch_folder(run.job)) as scratch:
+        room = Room(run.machine.memory, Path(scratch))
+        with run.timing.stage("read"):
+            stores = read_rows(channels, layout, checks, room, run.machine.cpus, {})
+        try:
+            described = [{name: store.describe(name) for name, store in stores.items()}]
+            require_rows(described, channels)
+            columns = seal(stores, described, run.job.paths.data)
+            for name, store in stores.items():
+                require_memory(store, name, run.machine.memory)
+            _require_same_labels(stores)
+            labelled = settings.labelled
+            return {
+                name: rows_of(store, settings.kind, labelled) for name, store in stores.items()
+            }, columns
+        finally:
+            for store in stores.values():
+                store.close()
+
+
+def _refuse_weights(batch: Batch, path: Path) -> None:
+    if batch.weight is not None and not (batch.weight >= 0).all():
+        row = int((~(batch.weight >= 0)).argmax())
+        raise UserError(
+            f"a weight must not be negative: {path} {batch.where(row)} has weight "
+            f"{batch.weight[row]:g}"
+        )
+
+
+def _require_same_labels(stores: Mapping[str, Store]) -> None:
+    if len({store.classes is None for store in stores.values() if store.rows}) > 1:
+        raise UserError(
+            "the labels are text in one channel and numbers in the other; write them in one way"
+        )
+
+
+def _model_of(settings: EstimatorSettings, columns: Columns) -> Any:
+    if settings.preprocess == "auto":
+        return pipeline_of(settings.estimator, columns)
+    return settings.estimator
+
+
+def _parted(settings: EstimatorSettings, rows: dict[str, Rows]) -> dict[str, Rows]:
+    """Hold rows out for validation, where the job asks for it."""
+    if VALIDATION in rows and (settings.validation_fraction or settings.cross_validation):
+        log.warning(
+            "there is a validation channel: validation_fraction and cross_validation are not used"
+        )
+    if VALIDATION in rows or settings.validation_fraction is None:
+        return rows
+    given = rows[TRAIN]
+    with _explained(given):
+        learnt, held = train_test_split(
+            np.arange(len(given)),
+            test_size=settings.validation_fraction,
+            random_state=settings.seed,
+            stratify=given.label if settings.kind == CLASSIFIER else None,
+        )
+    return {TRAIN: given.pick(learnt), VALIDATION: given.pick(held)}
+
+
+def _folds(settings: EstimatorSettings, rows: Rows) -> list[tuple[Rows, Rows]]:
+    """Make the rows to learn from and to measure with of each fold."""
+    classes = rows.label if settings.kind == CLASSIFIER else None
+    kind = KFold if classes is None else StratifiedKFold
+    folds = kind(settings.cross_validation, shuffle=True, random_state=settings.seed)
+    with _explained(rows), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a class with fewer rows than folds
+        parts = list(folds.split(np.arange(len(rows)), classes))
+    return [(rows.pick(learnt), rows.pick(held)) for learnt, held in parts]
+
+
+@contextmanager
+def _explained(rows: Rows) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(
+            f"the {len(rows)} rows of channel 'train' can't be parted for validation: {error}; "
+            "give more rows, fewer folds, or a validation channel"
+        ) from error
+
+
+def _fitted(
+    run: Run, settings: EstimatorSettings, model: Any, rows: Mapping[str, Rows]
+) -> dict[str, float]:
+    """Fit the model, and print its metrics; with folds, those of each and their mean.
+
+    Returns
+    -------
+    dict of str to float
+        The last line's: ``train-accuracy``, ``validation-accuracy``, ...
+    """
+    metrics_file = MetricsFile(run.job.paths.metrics)
+    written = 0
+
+    def write(metrics: Mapping[str, float]) -> None:
+        nonlocal written
+        if metrics:
+            print(metric_line(written, metrics), file=run.stdout, flush=True)
+            metrics_file.append(written, metrics, time.time())
+        written += 1
+
+    found: list[dict[str, float]] = []
+    if settings.cross_validation is not None and VALIDATION not in rows:
+        for learnt, held in _folds(settings, rows[TRAIN]):
+            with run.timing.stage("cross-validate"):
+                part = _fit(clone(model), settings, learnt)
+                found.append(_scores(part, settings, {TRAIN: learnt, VALIDATION: held}))
+            write(found[-1])
+    with run.timing.stage("train"):
+        _fit(model, settings, rows[TRAIN])
+    with run.timing.stage("evaluate"):
+        metrics = _scores(model, settings, rows)
+    if found:
+        names = [name for name in found[0] if all(name in fold for fold in found)]
+        metrics = {name: float(np.mean([fold[name] for fold in found])) for name in names}
+    write(metrics)
+    return metrics
+
+
+def _scores(model: Any, settings: EstimatorSettings, rows: Mapping[str, Rows]) -> dict[str, float]:
+    return {
+        f"{name}-{metric}": value
+        for name, part in rows.items()
+        for metric, value in scores_of(model, settings.kind, part).items()
+    }
+
+
+def _fit(model: Any, settings: EstimatorSettings, rows: Rows) -> Any:
+    """Fit a model.
+
+    Raises
+    ------
+    UserError
+        The estimator refuses the rows, or takes no weights.
+    AlgorithmError
+        It fails.
+    """
+    weight = {}
+    if rows.weight is not None:
+        if not has_fit_parameter(settings.estimator, "sample_weight"):
+            raise UserError(
+                f"{settings.algorithm} takes no weights; leave weight and csv_weights out"
+            )
+        prefix = f"{MODEL}__" if settings.preprocess == "auto" else ""
+        weight = {f"{prefix}sample_weight": rows.weight}
+    try:
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
+            model.fit(rows.features, rows.label, **weight)
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{settings.algorithm} refuses the data: {' '.join(str(error).split())}"
+        ) from error
+    except (MemoryError, JobError):
+        raise
+    except Exception as error:
+        raise AlgorithmError(
+            f"{settings.algorithm} failed: {type(error).__name__}: {' '.join(str(error).split())}"
+        ) from error
+    for text in dict.fromkeys(" ".join(str(each.message).split()) for each in noted):
+        log.warning("scikit-learn: %s", text[:300])
+    return model

@@ -1,0 +1,102 @@
+"""``preprocess=auto``: what stands before the estimator in the pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from tabular.contract.errors import UserError
+from tabular.data.columns import Columns
+
+# Splits and counts do not care for the scale of a feature; all others do.
+SCALE_FREE = frozenset(
+    {
+        "sklearn.tree",
+        "sklearn.ensemble",
+        "sklearn.naive_bayes",
+        "sklearn.dummy",
+        "sklearn.preprocessing",
+        "sklearn.impute",
+        "sklearn.compose",
+        "sklearn.feature_selection",
+    }
+)
+# Learns itself what a missing value means.
+OWN_MISSING = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
+# Each text becomes a column: more are an identifier, not a category.
+MOST_TEXTS = 1000
+PREPROCESS, MODEL = "preprocess", "model"
+NUMBERS, TEXTS = "numbers", "texts"
+IMPUTE, ENCODE, SCALE = "impute", "encode", "scale"
+# Stands for a missing text; an empty cell of CSV is missing, so no text is that.
+MISSING_TEXT = ""
+
+
+def pipeline_of(estimator: BaseEstimator, columns: Columns) -> Pipeline:
+    """Put imputing, encoding and scaling before an estimator, as far as it needs them.
+
+    Raises
+    ------
+    UserError
+        A column of text has too many different ones.
+    """
+    for column, texts in columns.categories.items():
+        if len(texts) > MOST_TEXTS:
+            raise UserError(
+                f"column {_shown(columns, column)} has {len(texts)} different texts, more than "
+                f"{MOST_TEXTS}: is it an identifier? Leave it out (hyperparameter drop), or "
+                "encode it"
+            )
+    texts_at = [column for column in range(columns.count) if column in columns.categories]
+    numbers_at = [column for column in range(columns.count) if column not in columns.categories]
+    before = ColumnTransformer(
+        [
+            *([(NUMBERS, _for_numbers(estimator), _named(numbers_at, columns))] * bool(numbers_at)),
+            *([(TEXTS, _for_texts(), _named(texts_at, columns))] * bool(texts_at)),
+        ],
+        sparse_threshold=0.3 if estimator.__sklearn_tags__().input_tags.sparse else 0,
+        verbose_feature_names_out=False,
+    )
+    if isinstance(estimator, ColumnTransformer):  # nothing but the preprocessing is asked for
+        return Pipeline([(PREPROCESS, before)])
+    return Pipeline([(PREPROCESS, before), (MODEL, estimator)])
+
+
+def _for_numbers(estimator: BaseEstimator) -> Any:
+    steps: list[tuple[str, Any]] = []
+    if type(estimator).__name__ not in OWN_MISSING:
+        steps.append((IMPUTE, SimpleImputer(strategy="median", keep_empty_features=True)))
+    if needs_scaling(estimator):
+        steps.append((SCALE, StandardScaler()))
+    return Pipeline(steps) if steps else "passthrough"
+
+
+def _for_texts() -> Pipeline:
+    return Pipeline(
+        [
+            (IMPUTE, SimpleImputer(strategy="constant", fill_value=MISSING_TEXT)),
+            (ENCODE, OneHotEncoder(handle_unknown="ignore")),
+        ]
+    )
+
+
+def needs_scaling(estimator: BaseEstimator) -> bool:
+    """Tell whether the scale of a feature changes what is learnt; of a wrapper, its inner one's."""
+    given = estimator.get_params(deep=False)
+    inner = (given.get(name) for name in ("estimator", "regressor"))
+    wrapped = next((each for each in inner if isinstance(each, BaseEstimator)), estimator)
+    return ".".join(type(wrapped).__module__.split(".")[:2]) not in SCALE_FREE
+
+
+def _named(places: list[int], columns: Columns) -> list[Any]:
+    """Name columns where they have names: so a frame's columns may come in any order."""
+    return [columns.names[place] for place in places] if columns.names else places
+
+
+def _shown(columns: Columns, column: int) -> str:
+    return f"'{columns.names[column]}'" if columns.names else f"number {column + 1}"

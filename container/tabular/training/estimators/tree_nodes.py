@@ -1,0 +1,94 @@
+"""What skl2onnx 1.20 writes of trees, mended for ONNX Runtime and for missing values.
+
+Of two classes it writes the scores of one, and ONNX Runtime makes -s and s of that where it
+should make 1 - s and s. Where a missing value goes it does not write for trees, and thresholds of
+histogram boosting it rounds up too: a float32 just above one then goes the other way. Labels are
+to be taken from the probabilities: of two classes the runtime's are those of another threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+CLASSIFIER, REGRESSOR = "TreeEnsembleClassifier", "TreeEnsembleRegressor"
+LEAF_LISTS = ("class_treeids", "class_nodeids", "class_ids", "class_weights")
+MISSING = "nodes_missing_value_tracks_true"
+
+
+def mend_trees(
+    model: onnx.ModelProto, trees: Sequence[Any], binned: Sequence[npt.NDArray[Any]]
+) -> None:
+    """Mend the nodes of trees in a graph.
+
+    Parameters
+    ----------
+    trees : sequence of sklearn.tree._tree.Tree
+        Of the estimator that was converted, in their order.
+    binned : sequence of structured arrays
+        The nodes of each tree of histogram boosting.
+    """
+    for node in model.graph.node:
+        attributes = {attribute.name: attribute for attribute in node.attribute}
+        if node.op_type == CLASSIFIER:
+            _write_both_classes(attributes)
+        if node.op_type in (CLASSIFIER, REGRESSOR):
+            _write_missing(node, attributes, trees)
+            _round_down(attributes, binned)
+
+
+def _write_both_classes(attributes: dict[str, onnx.AttributeProto]) -> None:
+    labels = attributes.get("classlabels_int64s") or attributes.get("classlabels_strings")
+    transform = attributes.get("post_transform")
+    if (
+        labels is None
+        or len(labels.ints or labels.strings) != 2
+        or set(attributes["class_ids"].ints) != {0}
+        or (transform is not None and transform.s != b"NONE")
+    ):
+        return
+    trees, nodes, _, weights = (attributes[name] for name in LEAF_LISTS)
+    share = 1 / len(set(attributes["nodes_treeids"].ints))  # of each tree in the probability
+    leaves = list(zip(trees.ints, nodes.ints, weights.floats, strict=True))
+    both = [
+        (tree, node, place, weight)
+        for tree, node, second in leaves
+        for place, weight in ((0, share - second), (1, second))
+    ]
+    for name, values in zip(LEAF_LISTS, zip(*both, strict=True), strict=True):
+        attribute = attributes[name]
+        listed: Any = attribute.floats if name == "class_weights" else attribute.ints
+        del listed[:]
+        listed.extend(values)
+
+
+def _write_missing(
+    node: onnx.NodeProto, attributes: dict[str, onnx.AttributeProto], trees: Sequence[Any]
+) -> None:
+    numbers, places = attributes["nodes_treeids"].ints, attributes["nodes_nodeids"].ints
+    if len(places) != sum(tree.node_count for tree in trees):
+        return  # a part of an ensemble of ensembles, or one that writes them itself
+    goes_left = [tree.missing_go_to_left for tree in trees]
+    values = [int(goes_left[tree][place]) for tree, place in zip(numbers, places, strict=True)]
+    if MISSING in attributes:
+        node.attribute.remove(attributes[MISSING])
+    node.attribute.append(onnx.helper.make_attribute(MISSING, values))
+
+
+def _round_down(
+    attributes: dict[str, onnx.AttributeProto], binned: Sequence[npt.NDArray[Any]]
+) -> None:
+    numbers, places = attributes["nodes_treeids"].ints, attributes["nodes_nodeids"].ints
+    if not binned or len(places) != sum(map(len, binned)):
+        return
+    values = attributes["nodes_values"].floats
+    for at, (tree, place) in enumerate(zip(numbers, places, strict=True)):
+        node = binned[tree][place]
+        if not node["is_leaf"]:
+            nearest = np.float32(node["num_threshold"])
+            down = nearest > node["num_threshold"]
+            values[at] = np.nextafter(nearest, np.float32(-np.inf)) if down else nearest
