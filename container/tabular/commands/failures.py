@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabular.contract import failure
-from tabular.contract.errors import JobError, PlatformError
+from tabular.contract.errors import JobError, PlatformError, ScriptError
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,10 @@ def describe(error: BaseException) -> Report:
     job_error = error if isinstance(error, JobError) else _unexpected(error)
     return Report(
         failure.reason(job_error.kind, str(job_error)),
-        "".join(traceback.format_exception(error)),
+        # Not ours but the script's own words.
+        error.details
+        if isinstance(error, ScriptError)
+        else "".join(traceback.format_exception(error)),
         job_error.exit_code,
         isinstance(error, JobError),
     )

@@ -4,12 +4,15 @@ SageMaker does not set them: AWS's training toolkit does, and the SDK's drivers 
 Names and encoding follow both, so that scripts written for AWS's containers run here.
 Left out are ``SM_DISTRIBUTED_DRIVER_DIR`` and ``SM_DISTRIBUTED_CONFIG``, which the SDK's own
 driver sets to its own files.
+
+Source: sagemaker-training 5.1, ``environment.py`` and ``mapping.py``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 from tabular.contract.job import TrainingJob
 
@@ -28,6 +31,24 @@ KNOWN_RESERVED = frozenset(
         "sagemaker_enable_cloudwatch_metrics",
     }
 )
+# Each of them makes the toolkit count the current group as one to distribute over.
+DISTRIBUTIONS = (
+    "sagemaker_mpi_enabled",
+    "sagemaker_parameter_server_enabled",
+    "sagemaker_distributed_dataparallel_enabled",
+    "sagemaker_pytorch_ddp_enabled",
+    "sagemaker_pytorch_xla_multi_worker_enabled",
+    "sagemaker_multi_worker_mirrored_strategy_enabled",
+)
+# What SM_TRAINING_ENV repeats of the variables under their own names.
+MEMBERS = (
+    *("current_host", "current_instance_group", "current_instance_group_hosts"),
+    *("current_instance_type", "distribution_instance_groups", "framework_module", "hosts"),
+    *("input_config_dir", "input_data_config", "input_dir", "instance_groups"),
+    *("instance_groups_dict", "is_hetero", "log_level", "model_dir", "module_dir", "module_name"),
+    *("network_interface_name", "num_cpus", "num_gpus", "num_neurons", "output_data_dir"),
+    *("output_dir", "output_intermediate_dir", "resource_config", "user_entry_point"),
+)
 MASTER_PORT = 7777  # SDK v3, container_drivers/scripts/environment.py
 
 
@@ -45,9 +66,7 @@ def sm_variables(job: TrainingJob, num_cpus: int, num_gpus: int) -> dict[str, st
         Strings as they are, None as ``""``, all else as compact JSON with sorted keys.
     """
     values = {**_places(job), **_job(job, num_cpus, num_gpus), **_hosts(job)}
-    values["SM_TRAINING_ENV"] = {
-        name.removeprefix("SM_").lower(): value for name, value in values.items()
-    }
+    values["SM_TRAINING_ENV"] = _training_env(job, values)
     for name, channel in job.channels.items():
         values[f"SM_CHANNEL_{name.upper()}"] = str(channel.path)
     for name, value in _customers(job.hyperparameters).items():
@@ -108,23 +127,17 @@ def _places(job: TrainingJob) -> dict[str, object]:
 
 
 def _job(job: TrainingJob, num_cpus: int, num_gpus: int) -> dict[str, object]:
-    program = job.hyperparameters.get("sagemaker_program")
-    entry_point = str(program) if program else None
+    script = job.script
+    entry_point = script.program if script else None
     return {
         "SM_HPS": _customers(job.hyperparameters),
         "SM_USER_ARGS": script_arguments(job.hyperparameters),
         "SM_USER_ENTRY_POINT": entry_point,
         "SM_ENTRY_SCRIPT": entry_point,
         "SM_MODULE_NAME": entry_point.removesuffix(".py") if entry_point else None,
-        "SM_MODULE_DIR": str(
-            job.hyperparameters.get("sagemaker_submit_directory") or job.paths.code
-        ),
+        "SM_MODULE_DIR": (script.source if script else "") or str(job.paths.code),
         "SM_FRAMEWORK_MODULE": "tabular.commands.train:main",
-        "SM_FRAMEWORK_PARAMS": {
-            name: value
-            for name, value in job.hyperparameters.items()
-            if name.startswith(RESERVED_PREFIX) and name not in KNOWN_RESERVED
-        },
+        "SM_FRAMEWORK_PARAMS": _framework_params(job),
         "SM_LOG_LEVEL": job.hyperparameters.get("sagemaker_container_log_level", 20),
         "SM_CHANNELS": list(job.channels),
         "SM_INPUT_DATA_CONFIG": dict(job.input_data_config),
@@ -132,6 +145,14 @@ def _job(job: TrainingJob, num_cpus: int, num_gpus: int) -> dict[str, object]:
         "SM_NUM_CPUS": num_cpus,
         "SM_NUM_GPUS": num_gpus,
         "SM_NUM_NEURONS": 0,
+    }
+
+
+def _framework_params(job: TrainingJob) -> dict[str, object]:
+    return {
+        name: value
+        for name, value in job.hyperparameters.items()
+        if name.startswith(RESERVED_PREFIX) and name not in KNOWN_RESERVED
     }
 
 
@@ -145,7 +166,6 @@ def _hosts(job: TrainingJob) -> dict[str, object]:
         }
         for group in hosts.groups
     }
-    distribution = job.hyperparameters.get("sagemaker_distribution_instance_groups")
     values: dict[str, object] = {
         "SM_HOSTS": list(hosts.names),
         "SM_HOST_COUNT": len(hosts.names),
@@ -159,9 +179,41 @@ def _hosts(job: TrainingJob) -> dict[str, object]:
         "SM_CURRENT_INSTANCE_GROUP_HOSTS": groups.get(hosts.current_group, {}).get("hosts", []),
         "SM_INSTANCE_GROUPS": list(groups),
         "SM_INSTANCE_GROUPS_DICT": groups,
-        "SM_DISTRIBUTION_INSTANCE_GROUPS": distribution or [],
+        "SM_DISTRIBUTION_INSTANCE_GROUPS": _distribution(job),
         "SM_IS_HETERO": len(groups) > 1,
     }
     if hosts.topology is not None:
         values["SM_TOPOLOGY"] = hosts.topology
     return values
+
+
+def _distribution(job: TrainingJob) -> object:
+    """Name the groups that a framework's own distribution is meant for."""
+    given = _framework_params(job)
+    if "sagemaker_distribution_instance_groups" in given:
+        return given["sagemaker_distribution_instance_groups"]
+    return [job.hosts.current_group] if any(given.get(name) for name in DISTRIBUTIONS) else []
+
+
+def _training_env(job: TrainingJob, values: Mapping[str, object]) -> dict[str, object]:
+    """Gather the members of the toolkit's ``Environment``, by its names for them."""
+    env = {name: values[f"SM_{name.upper()}"] for name in MEMBERS}
+    distribution = cast(Sequence[str], env["distribution_instance_groups"])
+    taking_part = [
+        host for group in job.hosts.groups if group.name in distribution for host in group.hosts
+    ]
+    if not job.hosts.groups:  # local mode
+        taking_part = list(job.hosts.names)
+    master = taking_part[0] if taking_part else job.hosts.leader
+    return env | {
+        "additional_framework_parameters": values["SM_FRAMEWORK_PARAMS"],
+        "channel_input_dirs": {name: str(channel.path) for name, channel in job.channels.items()},
+        "distribution_hosts": taking_part,
+        "hyperparameters": values["SM_HPS"],
+        "is_master": job.hosts.current == master,
+        "is_modelparallel_enabled": None,
+        "is_smddpmprun_installed": False,
+        "is_smddprun_installed": False,
+        "job_name": job.name or None,
+        "master_hostname": master,
+    }

@@ -1,4 +1,4 @@
-"""The three kinds of failure that a job reports, and their exit codes."""
+"""The kinds of failure that a job reports, and their exit codes."""
 
 
 class JobError(Exception):
@@ -16,6 +16,23 @@ class UserError(JobError):
 
     kind = "UserError"
     exit_code = 1  # what AWS's containers exit with
+
+
+class ScriptError(JobError):
+    """The customer's script failed; its own exit code is the job's.
+
+    Parameters
+    ----------
+    details : str
+        What the script wrote last.
+    """
+
+    kind = "ExecuteUserScriptError"  # the word of AWS's containers
+
+    def __init__(self, message: str, exit_code: int, details: str = "") -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.details = details
 
 
 class AlgorithmError(JobError):

@@ -18,12 +18,16 @@ def reason(kind: str, message: str) -> str:
 def write(path: Path, first_line: str, details: str = "") -> None:
     """Put the reason first and the details (a traceback) after it.
 
+    A reason that is there already stays: a customer's script has written it.
+
     Raises
     ------
     OSError
         The file can't be written; the caller still has stderr.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size:
+        return
     # A file's name may hold bytes that are no UTF-8.
     path.write_text(f"{first_line}\n{details}", encoding="utf-8", errors="backslashreplace")
 

@@ -1,17 +1,27 @@
-"""The hosts of a training job, from ``resourceconfig.json``."""
+"""The hosts of a training job, from ``resourceconfig.json``, and waiting for their names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import socket
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tabular.contract.errors import UserError
+from tabular.contract.errors import PlatformError, UserError
 from tabular.contract.paths import Paths
+
+log = logging.getLogger(__name__)
+
+# The training toolkit's: names are not known at once when a cluster starts.
+RESOLUTION_SECONDS = 900.0
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class InstanceGroup:
-    """One group of a heterogeneous cluster; an ordinary job has one."""
+    """One group of a heterogeneous cluster; an ordinary job has one, a local one none."""
 
     name: str
     instance_type: str
@@ -65,9 +75,7 @@ def read_hosts(config: Mapping[str, object], paths: Paths) -> Hosts:
         )
     instance_type = str(config.get("current_instance_type") or Hosts.instance_type)
     current_group = str(config.get("current_group_name") or Hosts.current_group)
-    groups = config.get("instance_groups") or [
-        {"instance_group_name": current_group, "instance_type": instance_type, "hosts": names}
-    ]
+    groups = config.get("instance_groups") or []
     if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
         raise UserError(f"{where}: 'instance_groups' is {groups!r}, expected a list of objects")
     return Hosts(
@@ -86,6 +94,37 @@ def read_hosts(config: Mapping[str, object], paths: Paths) -> Hosts:
         ),
         topology=config.get("topology"),
     )
+
+
+def wait_for_names(names: Sequence[str], seconds: float = RESOLUTION_SECONDS) -> None:
+    """Wait until every host's name can be resolved.
+
+    Raises
+    ------
+    PlatformError
+        A name is not known after ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    pause = FIRST_PAUSE_SECONDS
+    missing = [name for name in names if not _known(name)]
+    while missing:
+        if time.monotonic() + pause > deadline:
+            raise PlatformError(
+                f"the names of hosts are not known after {seconds:.0f} s: {', '.join(missing)}; "
+                "run the job again"
+            )
+        log.info("waiting for the names of %s", ", ".join(missing))
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        missing = [name for name in missing if not _known(name)]
+
+
+def _known(name: str) -> bool:
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError:
+        return False
+    return True
 
 
 def _names(value: object, where: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from tabular.contract.errors import UserError
 PYTHON_LITERALS: Mapping[str, object] = {"True": True, "False": False, "None": None}
 
 
-def decode(value: object) -> object:
+def decode(value: object, python_literals: bool = True) -> object:
     r"""Turn one value into what the customer wrote.
 
     SageMaker sends strings. Framework estimators JSON-encode each of them
@@ -19,10 +19,16 @@ def decode(value: object) -> object:
     Estimator sends ``str(value)`` (``"True"``, ``"None"``), everything else is plain text.
     The rule "JSON, else the text itself" is the one of AWS's training toolkit. Values that
     are no strings (a file written by hand) are taken as they are.
+
+    Parameters
+    ----------
+    python_literals : bool
+        Read ``"True"``, ``"False"`` and ``"None"`` as Python does. The toolkit leaves them text,
+        and so a script gets them as text.
     """
     if not isinstance(value, str):
         return value
-    if value in PYTHON_LITERALS:
+    if python_literals and value in PYTHON_LITERALS:
         return PYTHON_LITERALS[value]
     try:
         return json.loads(value)
@@ -30,7 +36,7 @@ def decode(value: object) -> object:
         return value
 
 
-def decode_all(raw: Mapping[str, object]) -> dict[str, object]:
+def decode_all(raw: Mapping[str, object], python_literals: bool = True) -> dict[str, object]:
     """Decode every hyperparameter of ``hyperparameters.json``.
 
     Raises
@@ -44,7 +50,7 @@ def decode_all(raw: Mapping[str, object]) -> dict[str, object]:
                 f"Hyperparameter {name!r}: its name or value holds a character that no "
                 "environment variable can (=, NUL, half a surrogate pair); leave it out"
             )
-    return {name: decode(value) for name, value in raw.items()}
+    return {name: decode(value, python_literals) for name, value in raw.items()}
 
 
 def _unprintable(text: str) -> bool:

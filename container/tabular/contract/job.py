@@ -12,6 +12,7 @@ from tabular.contract.errors import UserError
 from tabular.contract.hosts import Hosts, read_hosts
 from tabular.contract.hyperparameters import decode_all
 from tabular.contract.paths import Paths
+from tabular.contract.script import Script, read_script
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class TrainingJob:
         Where checkpoints go; None when the job has no ``CheckpointConfig``.
     resource_config, input_data_config : Mapping[str, object]
         The two files as they are, for ``SM_RESOURCE_CONFIG`` and ``SM_INPUT_DATA_CONFIG``.
+    script : Script or None
+        The customer's own program, in script mode.
     """
 
     name: str
@@ -40,6 +43,7 @@ class TrainingJob:
     checkpoints: Path | None
     resource_config: Mapping[str, object]
     input_data_config: Mapping[str, object]
+    script: Script | None = None
 
 
 def read_job(environ: Mapping[str, str]) -> TrainingJob:
@@ -48,7 +52,8 @@ def read_job(environ: Mapping[str, str]) -> TrainingJob:
     Parameters
     ----------
     environ : Mapping[str, str]
-        The process environment: ``SAGEMAKER_BASE_DIR`` and ``TRAINING_JOB_NAME`` are used.
+        The process environment: ``SAGEMAKER_BASE_DIR``, ``TRAINING_JOB_NAME`` and those of
+        ``tabular.contract.script`` are used.
 
     Raises
     ------
@@ -58,15 +63,18 @@ def read_job(environ: Mapping[str, str]) -> TrainingJob:
     paths = Paths.of(environ)
     input_data_config = read_object(paths.input_data_config)
     resource_config = read_object(paths.resource_config)
+    raw = read_object(paths.hyperparameters)
+    script = read_script(raw, environ)
     return TrainingJob(
         name=environ.get("TRAINING_JOB_NAME", ""),
         paths=paths,
-        hyperparameters=decode_all(read_object(paths.hyperparameters)),
+        hyperparameters=decode_all(raw, python_literals=script is None),
         channels=read_channels(input_data_config, paths),
         hosts=read_hosts(resource_config, paths),
         checkpoints=_checkpoints(paths),
         resource_config=resource_config,
         input_data_config=input_data_config,
+        script=script,
     )
 
 

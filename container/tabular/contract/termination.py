@@ -14,6 +14,11 @@ log = logging.getLogger(__name__)
 # SageMaker sends SIGKILL 120 s after SIGTERM; the rest is for saving and the failure file.
 GRACE_SECONDS = 100.0
 EXIT_CODE = 128 + signal.SIGTERM
+STOPPED = (
+    "stopped by SIGTERM before training ended; no model was saved. To keep the model "
+    "trained so far, set the hyperparameter save_model_on_termination=true"
+)
+OVERDUE = "stopped by SIGTERM: saving did not end within {seconds:.0f} s; no new model was saved"
 
 
 class Termination:
@@ -37,20 +42,20 @@ class Termination:
         Called when the grace is over and the work is not: saves what there was before it.
     farewell : callable or None
         Called before the report, to tell other hosts.
-    advice : str
-        What to do so that a model is saved next time.
+    passed_on : callable or None
+        Called when the signal comes to deferred work, to pass it on to another process.
+    stopped, overdue : str
+        The messages when nothing is deferred, and when the grace is over.
     """
 
     def __init__(self, report: Callable[[str], None], grace_seconds: float = GRACE_SECONDS) -> None:
         self.requested = threading.Event()
         self.rescue: Callable[[], None] | None = None
         self.farewell: Callable[[], None] | None = None
-        self.advice = (
-            "To keep the model trained so far, set the hyperparameter "
-            "save_model_on_termination=true"
-        )
+        self.passed_on: Callable[[], None] | None = None
+        self.stopped, self.overdue = STOPPED, OVERDUE
+        self.grace_seconds = grace_seconds
         self._report = report
-        self._grace_seconds = grace_seconds
         self._deferrals = 0
         self._lock = threading.Lock()
 
@@ -84,15 +89,14 @@ class Termination:
             self.requested.set()
             deferred = self._deferrals > 0
         if deferred:
-            threading.Event().wait(self._grace_seconds)
+            if self.passed_on is not None:
+                self.passed_on()
+            threading.Event().wait(self.grace_seconds)
             if self.rescue is not None and self._rescued():
                 os._exit(0)
-            message = (
-                f"stopped by SIGTERM: saving did not end within {self._grace_seconds:.0f} s; "
-                "no new model was saved"
-            )
+            message = self.overdue.format(seconds=self.grace_seconds)
         else:
-            message = f"stopped by SIGTERM before training ended; no model was saved. {self.advice}"
+            message = self.stopped
         if self.farewell is not None:
             self.farewell()
         self._report(message)

@@ -99,12 +99,6 @@ def _settings(job: TrainingJob) -> Settings:
         # The SDK's, not the customer's; and what has been heeded.
         if not name.startswith(RESERVED_PREFIX) and name != ALGORITHM
     }
-    if "sagemaker_program" in job.hyperparameters:
-        raise UserError(
-            "the job has an entry point (sagemaker_program "
-            f"{job.hyperparameters['sagemaker_program']}): this version has no script mode; "
-            "leave entry_point and source_dir out"
-        )
     if not given:
         raise UserError(
             f"Missing required hyperparameter: num_round ({job.paths.hyperparameters} does not "

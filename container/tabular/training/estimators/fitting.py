@@ -43,6 +43,11 @@ from tabular.training.run import Run
 
 log = logging.getLogger(__name__)
 
+STOPPED = (
+    "stopped by SIGTERM before training ended; no model was saved. scikit-learn keeps none that "
+    "is half trained: give the job more time (max_run)"
+)
+
 
 def train(run: Run) -> tuple[str, ...]:
     """Train as the job says and write the artifact.
@@ -57,7 +62,7 @@ def train(run: Run) -> tuple[str, ...]:
     JobError
         See ``tabular.contract.errors``.
     """
-    run.termination.advice = "scikit-learn keeps none that is half trained: give it more time"
+    run.termination.stopped = STOPPED
     settings = validate(run.job.hyperparameters, run.machine)
     if len(run.job.hosts.names) > 1:
         raise UserError(

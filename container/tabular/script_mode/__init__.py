@@ -1,0 +1,1 @@
+"""Script mode: the customer's own code, run to train and called to serve."""

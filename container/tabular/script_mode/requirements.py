@@ -1,0 +1,117 @@
+"""Install what the customer's code needs: its requirements.txt, and itself when it is a package."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tabular.contract.errors import UserError
+
+log = logging.getLogger(__name__)
+
+REQUIREMENTS = "requirements.txt"
+# A folder beside requirements.txt; then nothing is looked for on the network.
+WHEELS = "wheels"
+STDERR = 2
+KEPT_LINES = 2000
+REPLACED = re.compile(r"\s*Found existing installation: (?P<name>\S+) (?P<version>\S+)")
+NO_NETWORK = (
+    "Failed to establish a new connection",
+    "Temporary failure in name resolution",
+    "Name or service not known",
+    "Network is unreachable",
+    "Connection refused",
+    "timed out",
+)
+
+
+def install_requirements(
+    source: Path,
+    environ: Mapping[str, str],
+    package: bool = False,
+    target: Path | None = None,
+    python: str = sys.executable,
+) -> None:
+    """Run ``pip install`` for a folder of code, if it has anything to install.
+
+    pip reads its own variables (``PIP_INDEX_URL``, ``PIP_FIND_LINKS``, ...) as always. With
+    ``CA_REPOSITORY_ARN`` the index is that repository of CodeArtifact. Libraries of the image stay
+    as they are unless a requirement asks for another version, which the log then says.
+
+    Parameters
+    ----------
+    source : Path
+        The folder that may hold ``requirements.txt``, and ``wheels/`` for use without a network.
+    package : bool
+        Install the folder itself too.
+    target : Path or None
+        Where to install to, in place of the image's own libraries.
+    python : str
+        For whom to install.
+
+    Raises
+    ------
+    UserError
+        pip failed; has its last errors.
+    """
+    wanted = [*(["."] if package else [])]
+    if (source / REQUIREMENTS).is_file():
+        wanted += ["-r", REQUIREMENTS]
+    if not wanted:
+        return
+    command = [python, "-P", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    command += ["--root-user-action=ignore", *wanted]
+    if target is not None:
+        command += ["--target", str(target)]
+    own = dict(environ)
+    if (source / WHEELS).is_dir():
+        command += ["--no-index", "--find-links", WHEELS]
+    elif environ.get("CA_REPOSITORY_ARN"):
+        from tabular.script_mode.codeartifact import index_url
+
+        # A variable, as arguments are seen by all that may list processes.
+        own["PIP_INDEX_URL"] = index_url(environ["CA_REPOSITORY_ARN"])
+    log.info("installing: pip install %s", " ".join(command[command.index("install") + 1 :]))
+    status, lines = _run(command, source, own)
+    if status:
+        raise UserError(_reason(lines, status))
+    for replaced in filter(None, map(REPLACED.match, lines)):
+        log.warning(
+            "%s replaces the image's %s %s", REQUIREMENTS, replaced["name"], replaced["version"]
+        )
+
+
+def _run(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tuple[int, list[str]]:
+    """Run pip, copy what it says to our standard error, and return its end."""
+    lines: list[str] = []
+    with subprocess.Popen(  # noqa: S603 pip
+        command,
+        cwd=folder,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as pip:
+        assert pip.stdout is not None  # noqa: S101 it was asked for
+        for line in pip.stdout:
+            os.write(STDERR, line)
+            lines.append(line.decode(errors="replace").rstrip())
+            del lines[:-KEPT_LINES]
+    return pip.returncode, lines
+
+
+def _reason(lines: Sequence[str], status: int) -> str:
+    errors = [line.strip() for line in lines if line.lstrip().lower().startswith("error:")]
+    told = "; ".join(dict.fromkeys(errors)) or f"pip ended with exit code {status}; see the log"
+    hint = (
+        f" The container can't reach the package index (network isolation?): put wheels into a "
+        f"folder {WHEELS}/ beside {REQUIREMENTS}"
+        if any(words in line for line in lines for words in NO_NETWORK)
+        else ""
+    )
+    return f"{REQUIREMENTS} can't be installed: {told[:600]}{'.' if hint else ''}{hint}"

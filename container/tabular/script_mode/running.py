@@ -1,0 +1,132 @@
+"""Run the customer's script: its output passed through, SIGTERM passed on, its end put into words.
+
+The script has this process's standard output itself. Its standard error is copied as it comes,
+because the end of it says why a script failed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from tabular.contract.errors import UserError
+from tabular.contract.termination import Termination
+from tabular.script_mode.entry_point import Command
+from tabular.script_mode.reasons import failed
+
+STDERR = 2
+TAIL_BYTES = 65_536
+# SageMaker sends SIGKILL 120 s after SIGTERM; the rest is for the failure file.
+GRACE_SECONDS = 115.0
+# What a script has left running is killed; who has left the process group is not waited for.
+DRAIN_SECONDS = 5.0
+INTERRUPT_SECONDS = 10.0
+
+
+def run(command: Command, code: Path, environ: Mapping[str, str], termination: Termination) -> None:
+    """Run a script to its end, in the folder ``code``.
+
+    Raises
+    ------
+    ScriptError
+        It ended with another exit code than 0.
+    UserError
+        It can't be started.
+    """
+    termination.grace_seconds = GRACE_SECONDS
+    termination.overdue = (
+        "stopped by SIGTERM: the script did not end within {seconds:.0f} s after it"
+    )
+    with termination.deferred():
+        process = _start(command, code, environ)
+        tail = _Tail(process)
+        told = threading.Lock()
+
+        def pass_on() -> None:
+            if told.acquire(blocking=False):
+                _send(process, signal.SIGTERM, group=command.signals_all)
+
+        termination.passed_on = pass_on
+        termination.farewell = lambda: _send(process, signal.SIGKILL, group=True)
+        if termination.requested.is_set():  # it came before there was anyone to pass it on to
+            pass_on()
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:
+            _interrupt(process)
+            raise
+        finally:
+            _send(process, signal.SIGKILL, group=True)
+        stderr = tail.read()
+    if status:
+        raise failed(status, stderr, code, termination.requested.is_set())
+
+
+def _start(command: Command, code: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def unblock() -> None:
+        # The mask is inherited, and ``Termination.listen`` has blocked the signal here.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    try:
+        return subprocess.Popen(  # noqa: S603 the customer's own program
+            command.argv,
+            cwd=code,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            process_group=0,
+            # The one other thread waits for SIGTERM and holds no lock.
+            preexec_fn=unblock,
+        )
+    except OSError as error:
+        raise UserError(
+            f"{command.argv[0]} can't be started: {error.strerror}; its first line must name a "
+            "program that the image has, such as #!/bin/bash, and end as Unix lines do"
+        ) from error
+
+
+class _Tail:
+    """Copies a process's standard error to ours, and keeps the end of it."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stderr is not None  # noqa: S101 it was asked for
+        self._source = process.stderr
+        self._kept = bytearray()
+        self._thread = threading.Thread(target=self._copy, name="stderr", daemon=True)
+        self._thread.start()
+
+    def read(self) -> str:
+        """Wait until all is copied, and return the end of it."""
+        self._thread.join(DRAIN_SECONDS)
+        return bytes(self._kept[-TAIL_BYTES:]).decode(errors="replace")
+
+    def _copy(self) -> None:
+        while chunk := self._source.read(TAIL_BYTES):
+            self._kept += chunk
+            if len(self._kept) > 4 * TAIL_BYTES:
+                del self._kept[:-TAIL_BYTES]
+            with suppress(OSError):  # nobody reads ours any more; the script must not wait for it
+                while chunk:
+                    chunk = chunk[os.write(STDERR, chunk) :]
+
+
+def _send(process: subprocess.Popen[bytes], number: signal.Signals, group: bool) -> None:
+    """Signal a Python script itself, which answers for its workers, or all that a shell runs."""
+    with suppress(ProcessLookupError):
+        if group:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    """Let the script end at Ctrl-C, which comes to this process group alone."""
+    _send(process, signal.SIGINT, group=True)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(INTERRUPT_SECONDS)

@@ -1,0 +1,75 @@
+"""Train with the customer's script: fetch the code, install, wait for the hosts, run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+
+from tabular.contract.environment import script_arguments
+from tabular.contract.hosts import wait_for_names
+from tabular.contract.job import TrainingJob
+from tabular.contract.script import Script, region_of
+from tabular.contract.termination import Termination
+from tabular.script_mode.entry_point import command_of
+from tabular.script_mode.requirements import install_requirements
+from tabular.script_mode.running import run
+from tabular.script_mode.source import prepare
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "code"
+
+
+def train(
+    job: TrainingJob, script: Script, environ: Mapping[str, str], termination: Termination
+) -> None:
+    """Run the job's script to its end.
+
+    Parameters
+    ----------
+    environ : Mapping[str, str]
+        For the script: the process's own, and the ``SM_*`` variables.
+
+    Raises
+    ------
+    ScriptError
+        The script failed.
+    JobError
+        It could not be started; see ``tabular.contract.errors``.
+    """
+    logging.getLogger().setLevel(script.log_level)
+    termination.stopped = f"stopped by SIGTERM before {script.program} was started"
+    code = job.paths.code
+    environ = {**environ, **_variables(job, environ)}
+    channel = job.channels.get(CHANNEL)
+    prepare(script.source, code, channel.path if channel else None, environ)
+    arguments = script_arguments(job.hyperparameters)
+    command = command_of(script.program, code, arguments)
+    install_requirements(code, environ, command.package)
+    if not environ.get("SM_STUDIO_LOCAL_MODE"):
+        wait_for_names([name for name in job.hosts.names if name != job.hosts.current])
+    # Values may be secrets.
+    names = " ".join(name for name in arguments[::2])
+    log.info(
+        "running %s with the arguments (values not shown): %s", script.program, names or "none"
+    )
+    # After pip, which would take modules of the code for its own.
+    path = [str(code), *filter(None, [environ.get("PYTHONPATH")])]
+    run(command, code, {**environ, "PYTHONPATH": ":".join(path)}, termination)
+    with suppress(OSError):  # older toolkits write it, and nobody needs it
+        (job.paths.output / "success").touch()
+
+
+def _variables(job: TrainingJob, environ: Mapping[str, str]) -> dict[str, str]:
+    """Build what the training toolkit sets beside ``SM_*``."""
+
+    def given(name: str) -> str:
+        return str(job.hyperparameters.get(name) or "")
+
+    return {
+        "CURRENT_HOST": job.hosts.current,
+        "SAGEMAKER_JOB_NAME": given("sagemaker_job_name"),
+        "SAGEMAKER_REGION": given("sagemaker_region") or region_of(environ) or "",
+        "PYTHONUNBUFFERED": "1",
+    }
