@@ -45,6 +45,8 @@ def failed(status: int, stderr: str, code: Path, terminated: bool = False) -> Sc
         cause = f"killed by {_name(-status)}{_advice(exit_code)}"
     elif exit_code == KILLED:  # a shell says so of what it had started
         cause = f"{cause}{_advice(exit_code)}"
+    elif terminated:
+        cause = f"stopped by SIGTERM: {cause}"
     message = f"{cause} ({f'{place}; ' if place else ''}exit code {exit_code})"
     room = failure.REASON_CHARACTERS - len(failure.reason(ScriptError.kind, message)) - 1
     return ScriptError(message, exit_code, _last_lines(stderr, room))

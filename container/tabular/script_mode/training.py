@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
+from tabular.contract import failure
 from tabular.contract.environment import script_arguments
 from tabular.contract.hosts import wait_for_names
 from tabular.contract.job import TrainingJob
@@ -40,7 +41,8 @@ def train(
     """
     logging.getLogger().setLevel(script.log_level)
     termination.stopped = f"stopped by SIGTERM before {script.program} was started"
-    code = job.paths.code
+    code, success = job.paths.code, job.paths.output / "success"
+    failure.clear(success)  # of an earlier run in the same folder
     environ = {**environ, **_variables(job, environ)}
     channel = job.channels.get(CHANNEL)
     prepare(script.source, code, channel.path if channel else None, environ)
@@ -58,7 +60,7 @@ def train(
     path = [str(code), *filter(None, [environ.get("PYTHONPATH")])]
     run(command, code, {**environ, "PYTHONPATH": ":".join(path)}, termination)
     with suppress(OSError):  # older toolkits write it, and nobody needs it
-        (job.paths.output / "success").touch()
+        success.touch()
 
 
 def _variables(job: TrainingJob, environ: Mapping[str, str]) -> dict[str, str]:
