@@ -200,8 +200,8 @@ SETTINGS = {
     "unknown hyperparameter": setting(
         "Extraneous hyperparameter found: zzz", cure="remove|leave it out|known", zzz="3"
     ),
-    "entry point": setting(
-        "sagemaker_program x.py", cure="leave entry_point", sagemaker_program="x.py"
+    "script without code": setting(
+        "names a program but no code", cure="Give source_dir", sagemaker_program="x.py"
     ),
     "value out of range": setting("Hyperparameter eta: 2", cure=r"not in \[0, 1\]", eta="2"),
     "value that is no number": setting(

@@ -7,19 +7,12 @@ from pathlib import Path
 
 import docker
 import pytest
-from containers import bind, run
+from containers import run, run_train
 from job_folder import BOTH, CHANNEL, RESOURCE_CONFIG, JobFolder
 
 pytestmark = pytest.mark.timeout(300)
 
-# As commands/train.py does it, and then the variables printed instead of used.
-SHOW = """
-import json, os
-from tabular.contract.environment import sm_variables
-from tabular.contract.job import read_job
-from tabular.contract.machine import available_cpus, available_gpus
-print(json.dumps(sm_variables(read_job(os.environ), available_cpus(), available_gpus())))
-"""
+SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 HYPERPARAMETERS = {
     "num_round": "5",
     "learning-rate": "0.1",
@@ -42,7 +35,7 @@ VALUES: dict[str, object] = {
     "SM_CURRENT_INSTANCE_GROUP": "homogeneousCluster",
     "SM_CURRENT_INSTANCE_GROUP_HOSTS": HOSTS,
     "SM_CURRENT_INSTANCE_TYPE": "ml.m5.xlarge",
-    "SM_DISTRIBUTION_INSTANCE_GROUPS": [],
+    "SM_DISTRIBUTION_INSTANCE_GROUPS": ["homogeneousCluster"],  # for sagemaker_mpi_enabled
     "SM_ENTRY_SCRIPT": "train.py",
     "SM_FRAMEWORK_MODULE": "tabular.commands.train:main",
     "SM_FRAMEWORK_PARAMS": {"sagemaker_mpi_enabled": True},
@@ -94,20 +87,28 @@ PER_NAME: dict[str, object] = {
 
 
 @pytest.fixture(scope="module")
-def variables(
+def environ(
     docker_engine: docker.DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    job = JobFolder.lay_out(tmp_path_factory.mktemp("environment"), HYPERPARAMETERS)
-    end = run(
+    """All that a script finds in its environment."""
+    job = JobFolder.lay_out(
+        tmp_path_factory.mktemp("environment"), HYPERPARAMETERS, files={"code/train.py": SHOW}
+    )
+    end = run_train(
         docker_engine,
         image,
-        ["python", "-c", SHOW],
-        mounts=[bind(job.root)],
+        job,
         nano_cpus=1_000_000_000,
+        environment={"TRAINING_JOB_NAME": "abalone-1"},
     )
     assert end.exit_code == 0, end.stderr
     shown: dict[str, str] = json.loads(end.stdout)
     return shown
+
+
+@pytest.fixture(scope="module")
+def variables(environ: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name.startswith("SM_")}
 
 
 def encoded(value: object) -> str:
@@ -127,11 +128,39 @@ def test_variable_has_the_value_of_the_training_toolkit(
     assert variables[name] == encoded({**VALUES, **PER_NAME}[name])
 
 
-def test_training_env_repeats_all_variables_but_those_of_single_names(
+def test_training_env_has_the_members_of_the_toolkits_environment(
     variables: dict[str, str],
 ) -> None:
-    expected = {name.removeprefix("SM_").lower(): value for name, value in VALUES.items()}
-    assert json.loads(variables["SM_TRAINING_ENV"]) == expected
+    renamed = {
+        "additional_framework_parameters": VALUES["SM_FRAMEWORK_PARAMS"],
+        "channel_input_dirs": {name: f"/opt/ml/input/data/{name}" for name in BOTH},
+        "distribution_hosts": HOSTS,
+        "hyperparameters": CUSTOMERS,
+        "is_master": True,
+        "is_modelparallel_enabled": None,
+        "is_smddpmprun_installed": False,
+        "is_smddprun_installed": False,
+        "job_name": "abalone-1",
+        "master_hostname": "algo-1",
+    }
+    absent = {
+        *("channels", "checkpoint_config_file", "current_host_rank", "entry_script"),
+        *("framework_params", "host_count", "hps", "input", "input_data_config_file"),
+        *("input_data_dir", "input_training_config_file", "master_addr", "master_port"),
+        *("output_failure", "source_dir", "user_args"),
+    }
+    same = {name.removeprefix("SM_").lower(): value for name, value in VALUES.items()}
+    expected = {name: value for name, value in same.items() if name not in absent} | renamed
+    assert variables["SM_TRAINING_ENV"] == encoded(expected)
+
+
+def test_variables_beside_them_are_those_of_the_toolkit(environ: dict[str, str]) -> None:
+    names = ("CURRENT_HOST", "SAGEMAKER_JOB_NAME", "SAGEMAKER_REGION")
+    assert [environ[name] for name in names] == ["algo-1", "", "eu-west-1"]
+
+
+def test_own_modules_are_found_first(environ: dict[str, str]) -> None:
+    assert environ["PYTHONPATH"] == "/opt/ml/code"
 
 
 @pytest.mark.parametrize(("limit", "counted"), [(0.5, "1"), (1.0, "1"), (1.5, "2")])

@@ -41,7 +41,9 @@ def index_url(arn: str) -> str:
         )
     domain = {"domain": found["domain"], "domainOwner": found["owner"]}
     try:
-        client: Any = boto3.client("codeartifact", region_name=found["region"], config=CONFIG)
+        client: Any = boto3.Session().client(
+            "codeartifact", region_name=found["region"], config=CONFIG
+        )
         token = client.get_authorization_token(**domain)["authorizationToken"]
         address = client.get_repository_endpoint(
             **domain, repository=found["repository"], format="pypi"

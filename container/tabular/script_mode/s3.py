@@ -37,7 +37,7 @@ def download(uri: str, folder: Path, environ: Mapping[str, str]) -> Path:
         raise UserError(f"{uri} names no file; expected s3://bucket/path/sourcedir.tar.gz")
     endpoint = environ.get("S3_ENDPOINT_URL") or environ.get("AWS_ENDPOINT_URL_S3") or None
     try:
-        client = boto3.client(
+        client = boto3.Session().client(
             "s3",
             region_name=region_of(environ),
             endpoint_url=endpoint,

@@ -43,6 +43,9 @@ def train(
     termination.stopped = f"stopped by SIGTERM before {script.program} was started"
     code, success = job.paths.code, job.paths.output / "success"
     failure.clear(success)  # of an earlier run in the same folder
+    with suppress(OSError):  # SageMaker makes them; ``docker run`` may not
+        for folder in (job.paths.model, job.paths.output_data):
+            folder.mkdir(parents=True, exist_ok=True)
     environ = {**environ, **_variables(job, environ)}
     channel = job.channels.get(CHANNEL)
     prepare(script.source, code, channel.path if channel else None, environ)

@@ -13,6 +13,7 @@ from tabular.contract.hosts import Hosts, InstanceGroup
 from tabular.contract.hyperparameters import decode_all
 from tabular.contract.job import TrainingJob
 from tabular.contract.paths import Paths
+from tabular.contract.script import Script
 
 # The values and what AWS's training toolkit made of them when it was run.
 RAW = {
@@ -40,7 +41,11 @@ RESERVED = {
 }
 
 
-def job(hyperparameters: dict[str, object], hosts: Hosts | None = None) -> TrainingJob:
+def job(
+    hyperparameters: dict[str, object],
+    hosts: Hosts | None = None,
+    script: Script | None = None,
+) -> TrainingJob:
     return TrainingJob(
         name="j",
         paths=Paths(),
@@ -50,6 +55,7 @@ def job(hyperparameters: dict[str, object], hosts: Hosts | None = None) -> Train
         checkpoints=None,
         resource_config={"hosts": ["algo-1"], "current_host": "algo-1"},
         input_data_config={"train": {}},
+        script=script,
     )
 
 
@@ -115,8 +121,17 @@ def test_unknown_reserved_names_are_framework_parameters() -> None:
     assert variables(**RESERVED)["SM_FRAMEWORK_PARAMS"] == '{"sagemaker_mpi_enabled":false}'
 
 
-def test_module_is_the_program_without_its_ending() -> None:
-    assert variables(**RESERVED)["SM_MODULE_NAME"] == "train"
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("SM_MODULE_NAME", "train"),
+        ("SM_USER_ENTRY_POINT", "train.py"),
+        ("SM_MODULE_DIR", "s3://bucket/sourcedir.tar.gz"),
+    ],
+)
+def test_script_has_variables(variable: str, text: str) -> None:
+    script = Script("train.py", "s3://bucket/sourcedir.tar.gz")
+    assert sm_variables(job({}, script=script), 1, 0)[variable] == text
 
 
 def test_channel_has_a_variable() -> None:
@@ -162,5 +177,41 @@ def test_two_groups_are_heterogeneous() -> None:
     assert sm_variables(job({}, hosts), 1, 0)["SM_IS_HETERO"] == "true"
 
 
-def test_training_environment_holds_the_other_variables() -> None:
-    assert json.loads(variables(eta=0.5)["SM_TRAINING_ENV"])["hps"] == {"eta": 0.5}
+def test_training_environment_has_the_members_of_the_toolkits() -> None:
+    # What sagemaker-training 5.1's Environment has, as real jobs log it.
+    assert sorted(json.loads(variables()["SM_TRAINING_ENV"])) == [
+        *("additional_framework_parameters", "channel_input_dirs", "current_host"),
+        *("current_instance_group", "current_instance_group_hosts", "current_instance_type"),
+        *("distribution_hosts", "distribution_instance_groups", "framework_module", "hosts"),
+        *("hyperparameters", "input_config_dir", "input_data_config", "input_dir"),
+        *("instance_groups", "instance_groups_dict", "is_hetero", "is_master"),
+        *("is_modelparallel_enabled", "is_smddpmprun_installed", "is_smddprun_installed"),
+        *("job_name", "log_level", "master_hostname", "model_dir", "module_dir", "module_name"),
+        *("network_interface_name", "num_cpus", "num_gpus", "num_neurons", "output_data_dir"),
+        *("output_dir", "output_intermediate_dir", "resource_config", "user_entry_point"),
+    ]
+
+
+def test_training_environment_holds_the_hyperparameters() -> None:
+    environment = json.loads(variables(eta=0.5, **RESERVED)["SM_TRAINING_ENV"])
+    assert environment["hyperparameters"] == {"eta": 0.5}
+    assert environment["additional_framework_parameters"] == {"sagemaker_mpi_enabled": False}
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "groups"),
+    [
+        ({}, []),
+        ({"sagemaker_mpi_enabled": True}, ["a"]),
+        ({"sagemaker_distribution_instance_groups": ["b"]}, ["b"]),
+    ],
+)
+def test_groups_to_distribute_over_are_those_of_the_toolkit(
+    hyperparameters: dict[str, object], groups: list[str]
+) -> None:
+    both = (InstanceGroup("a", "t", ("algo-1",)), InstanceGroup("b", "t", ("algo-2",)))
+    hosts = Hosts(names=("algo-1", "algo-2"), current_group="a", groups=both)
+    values = sm_variables(job(hyperparameters, hosts), 1, 0)
+    assert json.loads(values["SM_DISTRIBUTION_INSTANCE_GROUPS"]) == groups
+    master = json.loads(values["SM_TRAINING_ENV"])["master_hostname"]
+    assert master == ("algo-2" if groups == ["b"] else "algo-1")

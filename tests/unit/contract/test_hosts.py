@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tabular.contract.errors import UserError
-from tabular.contract.hosts import Hosts, InstanceGroup, read_hosts
+from tabular.contract.errors import PlatformError, UserError
+from tabular.contract.hosts import Hosts, InstanceGroup, read_hosts, wait_for_names
 from tabular.contract.paths import Paths
 
 PATHS = Paths(Path("/opt/ml"))
@@ -46,10 +46,17 @@ def test_instance_groups_of_a_heterogeneous_cluster_are_read() -> None:
     assert hosts.groups == (InstanceGroup("g", "ml.m5.large", ("algo-1",)),)
 
 
-def test_ordinary_job_has_one_group_of_all_hosts() -> None:
-    assert read_hosts(THREE, PATHS).groups == (
-        InstanceGroup("homogeneousCluster", "local", ("algo-1", "algo-2", "algo-3")),
-    )
+def test_local_job_has_no_groups() -> None:
+    assert read_hosts(THREE, PATHS).groups == ()
+
+
+def test_names_that_are_known_are_not_awaited() -> None:
+    wait_for_names(["localhost"], 0)
+
+
+def test_names_that_never_come_are_told() -> None:
+    with pytest.raises(PlatformError, match=r"not known after 1 s: nosuch\.invalid"):
+        wait_for_names(["localhost", "nosuch.invalid"], 1)
 
 
 def test_current_host_that_is_none_of_the_hosts_is_refused() -> None:

@@ -1,0 +1,198 @@
+"""Real pip, in an environment of its own."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import logging
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tabular.contract.errors import UserError
+from tabular.script_mode.codeartifact import index_url
+from tabular.script_mode.requirements import install_requirements
+
+from .conftest import wheel
+
+ARN = "arn:aws:codeartifact:eu-west-1:123456789012:repository/domain/repo"
+TOKEN = "hush-hush"
+# No configuration of this machine's, and no way out.
+OFFLINE = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("PIP_")},
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+    "PIP_RETRIES": "0",
+}
+
+
+def version_of(python: str, name: str) -> str:
+    code = f"import {name}; print({name}.VERSION)"
+    end = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    return end.stdout.strip()
+
+
+def test_without_requirements_nothing_is_run(tmp_path: Path) -> None:
+    install_requirements(tmp_path, {}, python="/nosuch")
+
+
+def test_wheels_beside_requirements_are_installed_without_a_network(
+    tmp_path: Path, python: str
+) -> None:
+    wheel(tmp_path / "wheels", "offline")
+    (tmp_path / "requirements.txt").write_text("offline==1.0\n")
+    install_requirements(tmp_path, OFFLINE, python=python)
+    assert version_of(python, "offline") == "1.0"
+
+
+def test_pips_own_variables_are_heeded(tmp_path: Path, python: str) -> None:
+    wheel(tmp_path / "elsewhere", "found")
+    (tmp_path / "requirements.txt").write_text("found\n")
+    environ = {**OFFLINE, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "elsewhere")}
+    install_requirements(tmp_path, environ, python=python)
+    assert version_of(python, "found") == "1.0"
+
+
+def test_requirements_may_name_files_of_the_code(tmp_path: Path, python: str) -> None:
+    path = wheel(tmp_path / "lib", "named")
+    (tmp_path / "requirements.txt").write_text(f"./lib/{path.name}\n")
+    install_requirements(tmp_path, OFFLINE, python=python)
+    assert version_of(python, "named") == "1.0"
+
+
+def test_replaced_library_is_logged(
+    tmp_path: Path, python: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for version in ("1.0", "2.0"):
+        wheel(tmp_path / "wheels", "replaced", version)
+        (tmp_path / "requirements.txt").write_text(f"replaced=={version}\n")
+        install_requirements(tmp_path, OFFLINE, python=python)
+    assert "requirements.txt replaces the image's replaced 1.0" in caplog.text
+
+
+def test_library_that_is_there_stays(tmp_path: Path, python: str) -> None:
+    wheel(tmp_path / "wheels", "kept", "1.0")
+    (tmp_path / "requirements.txt").write_text("kept\n")
+    install_requirements(tmp_path, OFFLINE, python=python)
+    wheel(tmp_path / "wheels", "kept", "2.0")
+    install_requirements(tmp_path, OFFLINE, python=python)
+    assert version_of(python, "kept") == "1.0"
+
+
+def test_modules_of_the_code_do_not_disturb_pip(tmp_path: Path, python: str) -> None:
+    wheel(tmp_path / "wheels", "undisturbed")
+    (tmp_path / "requirements.txt").write_text("undisturbed\n")
+    for name in ("pip", "logging", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not me')")
+    install_requirements(tmp_path, OFFLINE, python=python)
+
+
+def test_target_gets_what_is_installed(tmp_path: Path, python: str) -> None:
+    wheel(tmp_path / "wheels", "elsewhere")
+    (tmp_path / "requirements.txt").write_text("elsewhere\n")
+    install_requirements(tmp_path, OFFLINE, target=tmp_path / "target", python=python)
+    assert (tmp_path / "target" / "elsewhere.py").is_file()
+
+
+def test_failure_has_pips_own_errors(tmp_path: Path, python: str) -> None:
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "requirements.txt").write_text("nosuch==9\n")
+    with pytest.raises(UserError, match="ERROR: No matching distribution found for nosuch==9"):
+        install_requirements(tmp_path, OFFLINE, python=python)
+
+
+def test_failure_without_a_network_is_told_with_its_cure(tmp_path: Path, python: str) -> None:
+    (tmp_path / "requirements.txt").write_text("nosuch==9\n")
+    with pytest.raises(UserError, match="can't reach the package index .* folder wheels/"):
+        install_requirements(tmp_path, {**OFFLINE, "PIP_RETRIES": "1"}, python=python)
+
+
+def test_line_that_pip_cannot_read_is_told(tmp_path: Path, python: str) -> None:
+    (tmp_path / "requirements.txt").write_text("!!\n")
+    with pytest.raises(UserError, match="Invalid requirement: '!!'"):
+        install_requirements(tmp_path, OFFLINE, python=python)
+
+
+class _CodeArtifact(http.server.BaseHTTPRequestHandler):
+    """Gives a token, and an index that asks for it."""
+
+    files: Path
+
+    def do_POST(self) -> None:
+        self._answer(json.dumps({"authorizationToken": TOKEN}).encode())
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/v1/repository/endpoint"):
+            address = f"http://127.0.0.1:{self.server.server_address[1]}/pypi/repo/"
+            self._answer(json.dumps({"repositoryEndpoint": address}).encode())
+        elif self.headers["Authorization"] != _basic(f"aws:{TOKEN}"):
+            self.send_response(401)
+            self.end_headers()
+        elif self.path.startswith("/pypi/repo/simple/"):
+            links = "".join(f'<a href="/files/{p.name}">{p.name}</a>' for p in self.files.iterdir())
+            self._answer(links.encode(), "text/html")
+        else:
+            self._answer((self.files / Path(self.path).name).read_bytes(), "application/zip")
+
+    def _answer(self, body: bytes, kind: str = "application/json") -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def _basic(words: str) -> str:
+    return "Basic " + base64.b64encode(words.encode()).decode()
+
+
+@pytest.fixture
+def codeartifact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    _CodeArtifact.files = tmp_path / "index"
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _CodeArtifact)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_address[1]}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CODEARTIFACT", address)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    yield {**OFFLINE, "CA_REPOSITORY_ARN": ARN}
+    server.shutdown()
+    server.server_close()
+
+
+def test_codeartifact_is_the_index_and_its_token_is_not_printed(
+    tmp_path: Path,
+    python: str,
+    codeartifact: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.INFO)
+    wheel(tmp_path / "index", "private")
+    (tmp_path / "requirements.txt").write_text("private\n")
+    install_requirements(tmp_path, codeartifact, python=python)
+    printed = capfd.readouterr()
+    assert version_of(python, "private") == "1.0"
+    assert "Looking in indexes" in printed.err
+    assert TOKEN not in printed.out + printed.err + caplog.text
+
+
+def test_arn_of_something_else_is_refused() -> None:
+    with pytest.raises(UserError, match="CA_REPOSITORY_ARN is 'arn:aws:s3:::b', expected arn:aws"):
+        index_url("arn:aws:s3:::b")
+
+
+def test_codeartifact_that_cannot_be_asked_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CODEARTIFACT", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with pytest.raises(UserError, match=r"repository/domain/repo can't be used: Could not connect"):
+        index_url(ARN)

@@ -1,0 +1,218 @@
+"""Where code comes from: real archives, and S3 as moto's server plays it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tabular.contract.errors import UserError
+from tabular.script_mode.source import fetch, prepare
+
+NO_ENVIRON: dict[str, str] = {}
+
+
+def archive(path: Path, *members: tarfile.TarInfo, **files: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as opened:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name.replace("_dot_", "."))
+            info.size = len(content)
+            opened.addfile(info, io.BytesIO(content.encode()))
+        for member in members:
+            opened.addfile(member)
+    return path
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    return tmp_path / "code"
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def environ(s3: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    return {"S3_ENDPOINT_URL": s3, "AWS_REGION": "eu-west-1"}
+
+
+def test_archive_is_unpacked(tmp_path: Path, code: Path) -> None:
+    fetch(str(archive(tmp_path / "sourcedir.tar.gz", train_dot_py="x")), code, NO_ENVIRON)
+    assert (code / "train.py").read_text() == "x"
+
+
+def test_folder_is_copied(tmp_path: Path, code: Path) -> None:
+    (tmp_path / "src" / "sub").mkdir(parents=True)
+    (tmp_path / "src" / "sub" / "train.py").touch()
+    fetch(f"file://{tmp_path / 'src'}", code, NO_ENVIRON)
+    assert (code / "sub" / "train.py").is_file()
+
+
+def test_single_file_is_copied(tmp_path: Path, code: Path) -> None:
+    (tmp_path / "train.py").write_text("x")
+    fetch(str(tmp_path / "train.py"), code, NO_ENVIRON)
+    assert names(code) == ["train.py"]
+
+
+def test_archive_comes_from_s3(
+    tmp_path: Path, code: Path, environ: dict[str, str], s3: str
+) -> None:
+    client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
+    client.create_bucket(Bucket="bucket")
+    body = archive(tmp_path / "a.tar.gz", train_dot_py="x").read_bytes()
+    client.put_object(Bucket="bucket", Key="job/source/sourcedir.tar.gz", Body=body)
+    fetch("s3://bucket/job/source/sourcedir.tar.gz", code, environ)
+    assert names(code) == ["train.py"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("s3://nosuch/x.tar.gz", r"does not exist \(NoSuchBucket\)"),
+        ("s3://nosuch", "names no file; expected s3://bucket/path"),
+        ("s3://nosuch/folder/", "names no file; expected s3://bucket/path"),
+    ],
+)
+def test_object_that_is_not_there_is_told(
+    code: Path, environ: dict[str, str], uri: str, reason: str
+) -> None:
+    with pytest.raises(UserError, match=reason):
+        fetch(uri, code, environ)
+
+
+def test_key_that_is_not_there_is_told(code: Path, environ: dict[str, str], s3: str) -> None:
+    boto3.client("s3", endpoint_url=s3, region_name="us-east-1").create_bucket(Bucket="keyless")
+    with pytest.raises(UserError, match=r"s3://keyless/x\.tar\.gz .* does not exist \(NoSuchKey\)"):
+        fetch("s3://keyless/x.tar.gz", code, environ)
+
+
+def test_denied_object_is_told_with_the_permission(
+    code: Path, environ: dict[str, str], s3: str
+) -> None:
+    import urllib3
+
+    client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
+    client.create_bucket(Bucket="denied")
+    # From now on moto checks who asks, and it has never heard of us.
+    urllib3.request("POST", f"{s3}/moto-api/reset-auth", body=b"0")
+    try:
+        with pytest.raises(UserError, match=r"s3://denied/x\.tar\.gz can't be fetched"):
+            fetch("s3://denied/x.tar.gz", code, environ)
+    finally:
+        urllib3.request("POST", f"{s3}/moto-api/reset-auth", body=b"inf")
+
+
+def test_no_credentials_are_told_with_the_channel(
+    tmp_path: Path, code: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(UserError, match="no AWS credentials.*channel named 'code'"):
+        fetch("s3://b/x.tar.gz", code, environ)
+
+
+def test_s3_that_cannot_be_reached_is_told(code: Path, environ: dict[str, str]) -> None:
+    with pytest.raises(UserError, match="can't be fetched: Could not connect"):
+        fetch("s3://b/x.tar.gz", code, {**environ, "S3_ENDPOINT_URL": "http://127.0.0.1:9"})
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        member("/etc/evil"),
+        member("../evil"),
+        member("a/../../evil"),
+        member("dev", tarfile.CHRTYPE),
+        member("pipe", tarfile.FIFOTYPE),
+        member("link", tarfile.SYMTYPE, "/etc/passwd"),
+        member("link", tarfile.SYMTYPE, "../../outside"),
+        member("hard", tarfile.LNKTYPE, "../outside"),
+    ],
+    ids=lambda info: f"{info.name} {info.linkname}",
+)
+def test_member_outside_is_refused_by_name(
+    tmp_path: Path, code: Path, hostile: tarfile.TarInfo
+) -> None:
+    path = archive(tmp_path / "a.tar.gz", hostile)
+    with pytest.raises(UserError, match=f"member '{hostile.name}' is refused"):
+        fetch(str(path), code, NO_ENVIRON)
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00rubbish", None])
+def test_broken_archive_is_refused(tmp_path: Path, code: Path, content: bytes | None) -> None:
+    path = tmp_path / "sourcedir.tar.gz"
+    if content is None:  # cut in the middle
+        content = archive(path, train_dot_py="".join(map(str, range(9999)))).read_bytes()[:-3000]
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is no whole tar archive"):
+        fetch(str(path), code, NO_ENVIRON)
+
+
+def test_source_that_is_not_there_is_told(code: Path) -> None:
+    with pytest.raises(UserError, match="/nosuch does not exist in the container"):
+        fetch("/nosuch", code, NO_ENVIRON)
+
+
+def test_code_that_is_there_stays(tmp_path: Path, code: Path) -> None:
+    code.mkdir()
+    (code / "own.py").touch()
+    path = archive(tmp_path / "a.tar.gz", train_dot_py="")
+    prepare(str(path), code, None, NO_ENVIRON)
+    assert names(code) == ["own.py"]
+
+
+def test_channel_is_copied(tmp_path: Path, code: Path) -> None:
+    (tmp_path / "channel").mkdir()
+    (tmp_path / "channel" / "train.py").touch()
+    prepare("", code, tmp_path / "channel", NO_ENVIRON)
+    assert names(code) == ["train.py"]
+
+
+def test_archive_in_the_channel_is_unpacked(tmp_path: Path, code: Path) -> None:
+    archive(tmp_path / "channel" / "sourcedir.tar.gz", train_dot_py="")
+    prepare("", code, tmp_path / "channel", NO_ENVIRON)
+    assert names(code) == ["train.py"]
+
+
+def test_source_goes_before_the_channel(tmp_path: Path, code: Path) -> None:
+    archive(tmp_path / "channel" / "sourcedir.tar.gz", other_dot_py="")
+    path = archive(tmp_path / "a.tar.gz", train_dot_py="")
+    prepare(str(path), code, tmp_path / "channel", NO_ENVIRON)
+    assert names(code) == ["train.py"]
+
+
+def test_no_code_at_all_is_told(code: Path) -> None:
+    with pytest.raises(UserError, match="names a program but no code: .* Give source_dir"):
+        prepare("", code, None, NO_ENVIRON)
