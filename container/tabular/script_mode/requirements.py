@@ -19,6 +19,7 @@ REQUIREMENTS = "requirements.txt"
 WHEELS = "wheels"
 STDERR = 2
 KEPT_LINES = 2000
+LAST_ERRORS, ERROR_CHARACTERS = 4, 700
 REPLACED = re.compile(r"\s*Found existing installation: (?P<name>\S+) (?P<version>\S+)")
 NO_NETWORK = (
     "Failed to establish a new connection",
@@ -79,7 +80,8 @@ def install_requirements(
     log.info("installing: pip install %s", " ".join(command[command.index("install") + 1 :]))
     status, lines = _run(command, source, own)
     if status:
-        raise UserError(_reason(lines, status))
+        what = "the code's package" if package else REQUIREMENTS
+        raise UserError(f"{what} can't be installed: {_reason(lines, status)}")
     for replaced in filter(None, map(REPLACED.match, lines)):
         log.warning(
             "%s replaces the image's %s %s", REQUIREMENTS, replaced["name"], replaced["version"]
@@ -106,12 +108,15 @@ def _run(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tu
 
 
 def _reason(lines: Sequence[str], status: int) -> str:
-    errors = [line.strip() for line in lines if line.lstrip().lower().startswith("error:")]
-    told = "; ".join(dict.fromkeys(errors)) or f"pip ended with exit code {status}; see the log"
+    errors = [line.strip() for line in lines if line.lstrip().startswith("ERROR:")]
+    # pip's own come last; those of a build it has started, before.
+    told = "; ".join(dict.fromkeys(errors[-LAST_ERRORS:]))
+    if not told:
+        told = f"pip ended with exit code {status}; the log has what it said"
     hint = (
         f" The container can't reach the package index (network isolation?): put wheels into a "
         f"folder {WHEELS}/ beside {REQUIREMENTS}"
         if any(words in line for line in lines for words in NO_NETWORK)
         else ""
     )
-    return f"{REQUIREMENTS} can't be installed: {told[:600]}{'.' if hint else ''}{hint}"
+    return f"{told[:ERROR_CHARACTERS]}{'.' if hint else ''}{hint}"

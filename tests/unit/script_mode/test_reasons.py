@@ -74,7 +74,10 @@ def test_stop_without_a_handler_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [10, 500, 5000])
 def test_reason_and_last_lines_fill_what_sagemaker_shows(tmp_path: Path, length: int) -> None:
-    source = f"import sys\nfor i in range(99): print('line', i, file=sys.stderr)\nraise OSError('x' * {length})"
+    source = (
+        "import sys\nfor i in range(99): print('line', i, file=sys.stderr)\n"
+        f"raise OSError('x' * {length})"
+    )
     error = fail(tmp_path, source)
     line = failure.reason(error.kind, str(error))
     shown = f"{line}\n{error.details}"

@@ -108,7 +108,7 @@ def test_failure_has_pips_own_errors(tmp_path: Path, python: str) -> None:
 
 def test_failure_without_a_network_is_told_with_its_cure(tmp_path: Path, python: str) -> None:
     (tmp_path / "requirements.txt").write_text("nosuch==9\n")
-    with pytest.raises(UserError, match="can't reach the package index .* folder wheels/"):
+    with pytest.raises(UserError, match=r"can't reach the package index .* folder wheels/"):
         install_requirements(tmp_path, {**OFFLINE, "PIP_RETRIES": "1"}, python=python)
 
 

@@ -138,7 +138,7 @@ def test_no_credentials_are_told_with_the_channel(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    with pytest.raises(UserError, match="no AWS credentials.*channel named 'code'"):
+    with pytest.raises(UserError, match=r"no AWS credentials.*channel named 'code'"):
         fetch("s3://b/x.tar.gz", code, environ)
 
 
@@ -214,5 +214,5 @@ def test_source_goes_before_the_channel(tmp_path: Path, code: Path) -> None:
 
 
 def test_no_code_at_all_is_told(code: Path) -> None:
-    with pytest.raises(UserError, match="names a program but no code: .* Give source_dir"):
+    with pytest.raises(UserError, match=r"names a program but no code: .* Give source_dir"):
         prepare("", code, None, NO_ENVIRON)
