@@ -6,6 +6,7 @@ because the end of it says why a script failed.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -85,6 +86,11 @@ def _start(command: Command, code: Path, environ: Mapping[str, str]) -> subproce
             preexec_fn=unblock,
         )
     except OSError as error:
+        if error.errno == errno.E2BIG:
+            raise UserError(
+                "the hyperparameters are too long for a program's arguments and variables: Linux "
+                "takes 128 KiB for each, and SM_HPS has all of them; put long values into a file"
+            ) from error
         raise UserError(
             f"{command.argv[0]} can't be started: {error.strerror}; its first line must name a "
             "program that the image has, such as #!/bin/bash, and end as Unix lines do"

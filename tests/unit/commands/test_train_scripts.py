@@ -116,6 +116,11 @@ def test_log_level_that_is_no_number_is_refused(job_folder: JobFolder) -> None:
     assert "'loud' is no number" in job_folder.failure.read_text()
 
 
+def test_hyperparameters_that_fit_no_variable_are_told(job_folder: JobFolder) -> None:
+    assert train(job_folder, "pass", a="x" * 70_000, b="y" * 70_000).returncode == 1
+    assert "too long for a program's arguments" in job_folder.failure.read_text()
+
+
 def test_code_channel_is_taken_without_another_source(job_folder: JobFolder) -> None:
     job_folder.config("hyperparameters.json", {"sagemaker_program": "train.py"})
     job_folder.data("code", "print('from the channel')", "train.py")
