@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tabular.contract import failure
 from tabular.contract.errors import ScriptError
@@ -93,3 +95,16 @@ def test_last_lines_begin_with_a_whole_one(tmp_path: Path) -> None:
 def test_place_outside_the_customers_folder_is_named_in_full(tmp_path: Path) -> None:
     stderr = 'Traceback (most recent call last):\n  File "/lib/x.py", line 7, in f\nOSError: y\n'
     assert "OSError: y (/lib/x.py, line 7, in f; exit code 1)" in str(failed(1, stderr, tmp_path))
+
+
+def test_group_of_exceptions_is_told(tmp_path: Path) -> None:
+    source = "raise ExceptionGroup('two', [ValueError('a'), OSError('b')])"
+    assert "two" in str(fail(tmp_path, source))
+
+
+@given(st.text(max_size=3000), st.integers(-70, 255).filter(bool), st.booleans())
+def test_any_end_gives_a_reason_that_fits(stderr: str, status: int, terminated: bool) -> None:
+    error = failed(status, f'Traceback\n  File "x", line 1\n{stderr}', Path("/c"), terminated)
+    line = failure.reason(error.kind, str(error))
+    assert len(f"{line}\n{error.details}") <= 1024
+    assert f"exit code {error.exit_code})" in line
