@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import signal
 from pathlib import Path
@@ -12,6 +13,8 @@ from tabular.contract.termination import EXIT_CODE
 
 # How a traceback, or a SyntaxError without one, names a place.
 FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<name>.+))?')
+# Those of an ExceptionGroup stand behind a margin.
+GROUP, MARGIN = "  + Exception Group Traceback (most recent call last):", "  | "
 # So much of an exception's message that its place and the exit code still fit behind it.
 CAUSE_CHARACTERS = 600
 KILLED = 128 + signal.SIGKILL
@@ -54,7 +57,7 @@ def failed(status: int, stderr: str, code: Path, terminated: bool = False) -> Sc
 
 def _exception(stderr: str, code: Path) -> tuple[str, str]:
     """Find the last exception's own lines, and the innermost place of the customer's."""
-    lines = stderr.rstrip().splitlines()
+    lines = _without_group(stderr.rstrip().splitlines())
     frames = [number for number, line in enumerate(lines) if FRAME.match(line)]
     if not frames:
         last = lines[-1].strip() if lines else "the script wrote nothing to stderr"
@@ -64,6 +67,15 @@ def _exception(stderr: str, code: Path) -> tuple[str, str]:
         len(lines) - 1,
     )
     return _shortened(" ".join(" ".join(lines[after:]).split())), _place(lines, frames[-1], code)
+
+
+def _without_group(lines: list[str]) -> list[str]:
+    """Make an ordinary traceback of a group's: its own, without those of its members."""
+    if GROUP not in lines:
+        return lines
+    after = len(lines) - lines[::-1].index(GROUP)
+    own = itertools.takewhile(lambda line: line.startswith(MARGIN), lines[after:])
+    return [line.removeprefix(MARGIN) for line in own]
 
 
 def _place(lines: list[str], last: int, code: Path) -> str:
