@@ -13,6 +13,8 @@ from tabular.contract.termination import EXIT_CODE
 
 # How a traceback, or a SyntaxError without one, names a place.
 FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<name>.+))?')
+# They take room, and say less than the frames that would be cut off for them.
+MARKS = re.compile(r"[ ~^]+")
 # Those of an ExceptionGroup stand behind a margin.
 GROUP, MARGIN = "  + Exception Group Traceback (most recent call last):", "  | "
 # So much of an exception's message that its place and the exit code still fit behind it.
@@ -119,7 +121,7 @@ def _last_lines(text: str, room: int) -> str:
     """Take whole lines from the end, or the end of the last one when it alone is too long."""
     if room <= 0:
         return ""
-    end = text.rstrip()
+    end = "\n".join(line for line in text.rstrip().splitlines() if not MARKS.fullmatch(line))
     if len(end) <= room:
         return end
     _, newline, whole = end[-room - 1 :].partition("\n")

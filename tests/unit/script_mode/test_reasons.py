@@ -92,6 +92,10 @@ def test_last_lines_begin_with_a_whole_one(tmp_path: Path) -> None:
     assert fail(tmp_path, source).details.startswith("line 9")
 
 
+def test_marks_below_code_take_no_room(tmp_path: Path) -> None:
+    assert "^" not in fail(tmp_path, "def f(): return 1 + (2 / 0)\nf()").details
+
+
 def test_place_outside_the_customers_folder_is_named_in_full(tmp_path: Path) -> None:
     stderr = 'Traceback (most recent call last):\n  File "/lib/x.py", line 7, in f\nOSError: y\n'
     assert "OSError: y (/lib/x.py, line 7, in f; exit code 1)" in str(failed(1, stderr, tmp_path))
