@@ -128,7 +128,7 @@ if [ "$part" != contract ]; then
   step 'lint: ruff check' "$venv/bin/ruff" check .
   step 'format: ruff format' "$venv/bin/ruff" format --check .
   step 'types: mypy' "$venv/bin/mypy"
-  step 'layers: import-linter' "$venv/bin/lint-imports"
+  step 'layers: import-linter' env PYTHONPATH=container/compat "$venv/bin/lint-imports"
   step 'lock: uv.lock is what pyproject.toml asks for' uv lock --quiet --check
   step 'lock: container/requirements are what uv.lock says' check_requirements
   # shellcheck disable=SC2016 # expanded by that shell

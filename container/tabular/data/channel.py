@@ -148,8 +148,10 @@ def channel_files(channel: Channel) -> list[Path]:
     """List a channel's files, nested ones too, sorted by path.
 
     Hidden files and those that begin with ``_`` (``_SUCCESS``) are left out with a warning,
-    empty ones silently: S3 "folders" arrive as empty files.
+    empty ones silently: S3 "folders" arrive as empty files. A path that is itself a file is that.
     """
+    if channel.path.is_file():
+        return [channel.path] if _size(channel.path) else []
     found: list[Path] = []
     for folder, subfolders, names in os.walk(channel.path, followlinks=True):
         subfolders[:] = [name for name in subfolders if not name.startswith((".", "_"))]

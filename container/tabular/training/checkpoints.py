@@ -83,23 +83,41 @@ class Checkpoints:
         Made when it is not there.
     interval : int
         Rounds between two checkpoints.
+    kept : int
+        How many of them stay.
     """
 
-    def __init__(self, folder: Path, interval: int = 1) -> None:
+    def __init__(self, folder: Path, interval: int = 1, kept: int = KEPT) -> None:
         self._folder = folder
         self._interval = interval
+        self._kept = kept
         self._saved_at = time.monotonic()
         self._cost = 0.0  # seconds that the last one took
 
     def latest(self, expected: Expected | None = None) -> xgboost.Booster | None:
         """Load the newest checkpoint that is whole; None when there is none.
 
-        One that can't be loaded, cut off by a kill during the copy, is passed over with a warning.
-
         Raises
         ------
         UserError
             It is not what is expected: it comes from another job.
+        """
+        found = self.newest()
+        if found is None:
+            return None
+        path, booster = found
+        difference = expected.difference(booster) if expected else ""
+        if difference:
+            raise UserError(
+                f"{path} is a checkpoint of another job: {difference}; empty the checkpoint "
+                "folder (checkpoint_s3_uri), or give this job one of its own"
+            )
+        return booster
+
+    def newest(self) -> tuple[Path, xgboost.Booster] | None:
+        """Find the newest checkpoint that is whole, and load it.
+
+        One that can't be loaded, cut off by a kill during the copy, is passed over with a warning.
         """
         for number, path in sorted(self._files().items(), reverse=True):
             try:
@@ -115,13 +133,7 @@ class Checkpoints:
                     number + 1,
                 )
                 continue
-            difference = expected.difference(booster) if expected else ""
-            if difference:
-                raise UserError(
-                    f"{path} is a checkpoint of another job: {difference}; empty the checkpoint "
-                    "folder (checkpoint_s3_uri), or give this job one of its own"
-                )
-            return booster
+            return path, booster
         return None
 
     def save(self, booster: xgboost.Booster, number: int, last: bool = False) -> None:
@@ -168,7 +180,7 @@ class Checkpoints:
         return found
 
     def _tidy(self) -> None:
-        for _, path in sorted(self._files().items())[:-KEPT]:
+        for _, path in sorted(self._files().items())[: -self._kept]:
             uploading = path.with_name(path.name + UPLOADING)
             uploaded = path.with_name(path.name + UPLOADED)
             if uploading.exists() and not uploaded.exists():

@@ -45,10 +45,10 @@ def _entry(name: str, column: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], 
     width = math.prod(column.shape[1:])
     numbers = column.astype("<f8" if double else "<f4", order="C").reshape(len(column), width)
     values = numbers.view(np.uint8)
-    shape = b"" if column.ndim < 3 else b"".join(_varint(size) for size in column.shape[1:])
-    after = _field(TENSOR_SHAPE, shape) if shape else b""
+    shape = b"" if column.ndim < 3 else b"".join(varint(size) for size in column.shape[1:])
+    after = field(TENSOR_SHAPE, shape) if shape else b""
     before = _head(TENSOR_VALUES, values.shape[1])
-    key = _field(ENTRY_KEY, name.encode())
+    key = field(ENTRY_KEY, name.encode())
     for number in (FLOAT64 if double else FLOAT32, ENTRY_VALUE):
         before = _head(number, len(before) + values.shape[1] + len(after)) + before
     before = key + before
@@ -58,14 +58,16 @@ def _entry(name: str, column: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], 
 
 def _head(number: int, size: int) -> bytes:
     """Begin a field of so many bytes."""
-    return _varint(number << 3 | LENGTH) + _varint(size)
+    return varint(number << 3 | LENGTH) + varint(size)
 
 
-def _field(number: int, content: bytes) -> bytes:
+def field(number: int, content: bytes) -> bytes:
+    """Write a field of bytes: text, a message, or packed numbers."""
     return _head(number, len(content)) + content
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """Write a number, from 0, in seven bits a byte."""
     low = [number >> shift & 0x7F | 0x80 for shift in range(0, number.bit_length() or 1, 7)]
     return bytes([*low[:-1], low[-1] & 0x7F])
 

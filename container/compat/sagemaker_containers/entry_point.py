@@ -1,0 +1,9 @@
+"""``sagemaker_training.entry_point``, also where ``import`` looks for it."""
+
+from sagemaker_training.entry_point import (
+    __getattr__,
+    _wait_hostname_resolution,
+    wait_for_names,
+)
+
+__all__ = ["__getattr__", "_wait_hostname_resolution", "wait_for_names"]

@@ -1,0 +1,14 @@
+"""What serving scripts import from AWS's SageMaker inference toolkit, over our own code."""
+
+from sagemaker_training.absent import absent
+
+SERVES = "the image's own command is serve; it calls the script's model_fn, input_fn, ..."
+
+__getattr__ = absent(
+    __name__,
+    {
+        "default_handler_service": SERVES,
+        "model_server": SERVES,
+        "transformer": SERVES,
+    },
+)

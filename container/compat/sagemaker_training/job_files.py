@@ -1,0 +1,62 @@
+"""Where a job's files lie, and what is in them."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from tabular.contract.config_file import read_object
+from tabular.contract.paths import Paths
+
+BASE_PATH_ENV = "SAGEMAKER_BASE_DIR"
+SAGEMAKER_BASE_PATH = "/opt/ml"
+HYPERPARAMETERS_FILE = "hyperparameters.json"
+RESOURCE_CONFIG_FILE = "resourceconfig.json"
+INPUT_DATA_CONFIG_FILE = "inputdataconfig.json"
+
+# Scripts read these as constants, so they are those of the moment of the import.
+_paths = Paths.of(os.environ)
+base_dir = str(_paths.root)
+code_dir = str(_paths.code)
+model_dir = str(_paths.model)
+input_dir = str(_paths.input)
+input_config_dir = str(_paths.config)
+output_dir = str(_paths.output)
+output_data_dir = str(_paths.output_data)
+output_intermediate_dir = str(_paths.output_intermediate)
+hyperparameters_file_dir = str(_paths.hyperparameters)
+input_data_config_file_dir = str(_paths.input_data_config)
+resource_config_file_dir = str(_paths.resource_config)
+
+
+def read_hyperparameters() -> dict[str, Any]:
+    """Read the hyperparameters; each is JSON, or else text."""
+    return {
+        name: _decoded(value)
+        for name, value in read_object(Paths.of(os.environ).hyperparameters).items()
+    }
+
+
+def read_resource_config() -> dict[str, Any]:
+    """Read ``resourceconfig.json``; ``{}`` when there is none."""
+    return read_object(Paths.of(os.environ).resource_config)
+
+
+def read_input_data_config() -> dict[str, Any]:
+    """Read ``inputdataconfig.json``; ``{}`` when there is none."""
+    return read_object(Paths.of(os.environ).input_data_config)
+
+
+def channel_path(channel: str) -> str:
+    """Tell a channel's folder."""
+    return str(Paths.of(os.environ).data / channel)
+
+
+def _decoded(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value

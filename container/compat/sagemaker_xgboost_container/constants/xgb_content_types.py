@@ -1,0 +1,6 @@
+"""The content types of XGBoost's data."""
+
+LIBSVM = "text/libsvm"
+X_LIBSVM = "text/x-libsvm"
+X_PARQUET = "application/x-parquet"
+X_RECORDIO_PROTOBUF = "application/x-recordio-protobuf"

@@ -1,0 +1,134 @@
+"""Several hosts train one model with a script's own function.
+
+Hosts gather, agree on who has data, train together and end together, as in algorithm mode
+(``tabular.training.cluster``).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sagemaker_training.absent import absent
+from sagemaker_training.entry_point import wait_for_names
+from tabular.commands.failures import report
+from tabular.contract.errors import JobError, UserError
+from tabular.contract.hosts import Hosts
+from tabular.contract.paths import Paths
+from tabular.training.cluster import CONTROL_PORT, gather
+
+log = logging.getLogger("tabular.rabit_run")
+
+# As long as algorithm mode waits (the hyperparameter cluster_timeout).
+PATIENCE_SECONDS = 3600.0
+OWN = "use rabit_run; within it, xgboost.collective knows rank and hosts"
+
+__getattr__ = absent(__name__, {"Rabit": OWN, "RabitHelper": OWN})
+
+
+def wait_hostname_resolution(sm_hosts: Sequence[str]) -> None:
+    """Wait until each host can be found by its name, for at most 15 minutes.
+
+    Raises
+    ------
+    PlatformError
+        One could not; names it.
+    """
+    wait_for_names(sm_hosts)
+
+
+def rabit_run(
+    exec_fun: Callable[..., object],
+    args: dict[str, Any],
+    include_in_training: bool,
+    hosts: Sequence[str],
+    current_host: str,
+    first_port: int | None = None,
+    second_port: int | None = None,
+    max_connect_attempts: int | None = None,
+    connect_retry_timeout: float = 10,
+    update_rabit_args: bool = False,
+) -> None:
+    """Call ``exec_fun(**args)`` on all hosts that have data, joined in XGBoost's collective.
+
+    Every host of the job must call this. One without data waits until the others have trained,
+    and exits with 0. When a host fails or dies, all others end at once, and say which and why.
+
+    Parameters
+    ----------
+    exec_fun : callable
+        Calls ``xgboost.train`` with this host's rows; the master saves the model.
+    args : dict
+        With ``update_rabit_args``, ``is_master`` is added: True on the first of the sorted hosts
+        that have data.
+    include_in_training : bool
+        Whether this host has data.
+    first_port, second_port : int or None
+        Where hosts gather (9099), and XGBoost's tracker (the next).
+    max_connect_attempts, connect_retry_timeout : number
+        Their product, in seconds, is how long late hosts are waited for; an hour at least.
+
+    Raises
+    ------
+    UserError
+        No host has data.
+    PlatformError
+        A host did not come in time.
+    SystemExit
+        On a host without data, when all is done; or where ``exec_fun`` raises it.
+    """
+    _speak()
+    first_port = first_port or CONTROL_PORT
+    interface = os.environ.get("SM_NETWORK_INTERFACE_NAME") or Hosts.network_interface
+    cluster = gather(
+        Hosts(current_host, tuple(sorted(hosts)), interface),
+        max(PATIENCE_SECONDS, (max_connect_attempts or 0) * connect_retry_timeout),
+        _end,
+        log,
+        port=first_port,
+        tracker_port=second_port or first_port + 1,
+    )
+    leave: SystemExit | None = None
+    with cluster:
+        included = cluster.exchange(bool(include_in_training))
+        having = [name for name, has in zip(cluster.hosts.names, included, strict=True) if has]
+        if not having:
+            raise UserError(
+                "No hosts received training data. include_in_training is False on all of "
+                f"{', '.join(cluster.hosts.names)}; see what is in their channels"
+            )
+        if not include_in_training:
+            log.warning("Host %s not being used for distributed training.", current_host)
+            leave = SystemExit(0)
+        else:
+            if update_rabit_args:
+                args.update(is_master=current_host == having[0])
+            with cluster.collective(having):
+                try:
+                    exec_fun(**args)
+                except SystemExit as end:
+                    if end.code:
+                        raise
+                    leave = end  # a good end; the others are to hear of it as one
+    if leave is not None:
+        raise leave
+
+
+def _end(error: JobError) -> None:
+    """End the process, which may hang in XGBoost, because another host has failed."""
+    sys.stdout.flush()
+    os._exit(report(error, Paths.of(os.environ).failure))
+
+
+def _speak() -> None:
+    """Show who is waited for, also in a script that has not set up logging."""
+    ours = logging.getLogger("tabular")
+    if not logging.getLogger().handlers and not ours.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        ours.addHandler(handler)
+        ours.setLevel(logging.INFO)
+        ours.propagate = False

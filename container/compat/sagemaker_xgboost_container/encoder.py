@@ -1,0 +1,124 @@
+"""Bodies of requests to DMatrix, by content type."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost
+
+from sagemaker_training.errors import UnsupportedFormatError
+from tabular.contract.errors import UserError
+from tabular.data import csv, libsvm, recordio
+from tabular.data.formats import Format, format_of
+from tabular.data.layout import Layout
+from tabular.data.source import Source
+
+BODY = Path("request")
+
+
+def csv_to_dmatrix(input: str | bytes, dtype: object = None) -> xgboost.DMatrix:
+    """Read rows of features, without a label; an empty cell is missing.
+
+    Parameters
+    ----------
+    input : str or bytes
+        In UTF-8. Lines may end as they like, the last one too.
+    dtype : object
+        Means nothing: XGBoost's values are float32.
+
+    Raises
+    ------
+    UserError
+        A cell is no number, or a row has another length; names line and column.
+    """
+    return _read(format_of(csv.NAME), input)
+
+
+def libsvm_to_dmatrix(string_like: str | bytes) -> xgboost.DMatrix:
+    """Read rows as they are trained on: a label, then ``index:value``; indices as they are.
+
+    Raises
+    ------
+    UserError
+        A line can't be read; names it.
+    """
+    return _read(format_of(libsvm.NAME), string_like)
+
+
+def recordio_protobuf_to_dmatrix(string_like: bytes) -> xgboost.DMatrix:
+    """Read dense or sparse records; labels are left out.
+
+    Raises
+    ------
+    UserError
+        A record can't be read; names it.
+    """
+    return _read(format_of(recordio.NAME), string_like)
+
+
+DECODERS: Mapping[str, Callable[[bytes], xgboost.DMatrix]] = {
+    csv.NAME: csv_to_dmatrix,
+    libsvm.NAME: libsvm_to_dmatrix,
+    recordio.NAME: recordio_protobuf_to_dmatrix,
+}
+
+
+def decode(obj: Any, content_type: str) -> xgboost.DMatrix:
+    """Read a body.
+
+    Raises
+    ------
+    UnsupportedFormatError
+        The content type is not CSV, LIBSVM or RecordIO-protobuf.
+    UserError
+        The body is not what it says.
+    """
+    try:
+        form = format_of(content_type)
+    except UserError as error:
+        raise UnsupportedFormatError(content_type) from error
+    if form.name not in DECODERS:
+        raise UnsupportedFormatError(content_type)
+    return DECODERS[form.name](obj)
+
+
+def json_to_jsonlines(json_data: str | bytes | dict[str, list[Any]]) -> bytes:
+    """Write each entry of ``{"predictions": [...]}`` as a line.
+
+    Raises
+    ------
+    ValueError
+        There is more than one key.
+    """
+    document = json_data if isinstance(json_data, dict) else json.loads(json_data)
+    if len(document) != 1:
+        raise ValueError(
+            f"JSON response is not compatible for conversion to jsonlines: it has {len(document)} "
+            "keys, expected one"
+        )
+    (entries,) = document.values()
+    return "".join(json.dumps(entry) + "\n" for entry in entries).encode()
+
+
+def _read(form: Format, body: str | bytes) -> xgboost.DMatrix:
+    content = body.encode() if isinstance(body, str) else bytes(body)
+    source = Source(BODY, lambda: io.BytesIO(content))
+    if form.read_file is None:
+        raise UnsupportedFormatError(form.name)
+    parts: list[Any] = [
+        batch.features for batch in form.read_file(source, Layout(labelled=False), 1)
+    ]
+    if not parts:
+        raise UserError("the body holds no row")
+    if isinstance(parts[0], np.ndarray):
+        return xgboost.DMatrix(np.concatenate(parts))
+    from scipy.sparse import csr_matrix, vstack
+
+    width = max(part.shape[1] for part in parts)
+    wide = [csr_matrix((p.data, p.indices, p.indptr), (p.shape[0], width)) for p in parts]
+    return xgboost.DMatrix(vstack(wide, format="csr"))
