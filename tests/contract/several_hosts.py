@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,13 +49,18 @@ def shards(table: list[list[float]], hosts: int, host: int) -> dict[str, str]:
 
 @dataclass
 class Cluster:
-    """The containers of one job, by host."""
+    """The containers of one job, by host.
+
+    ``command`` and ``environment``, of each host, may be set before the start.
+    """
 
     engine: docker.DockerClient
     image: str
     network: Network
     jobs: dict[str, JobFolder]
     containers: dict[str, Container] = field(default_factory=dict)
+    command: str | list[str] = "train"
+    environment: Callable[[str], dict[str, str]] = lambda host: {}
 
     def start(self, *hosts: str) -> None:
         """Start hosts, or all of them; their names resolve from then on."""
@@ -63,7 +68,8 @@ class Cluster:
             networking = {self.network.name: self.engine.api.create_endpoint_config(aliases=[host])}
             container = self.engine.containers.create(
                 self.image,
-                "train",
+                self.command,
+                environment=self.environment(host),
                 hostname=host,
                 mounts=[bind(self.jobs[host].root)],
                 network=self.network.name,

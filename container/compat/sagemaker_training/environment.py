@@ -8,28 +8,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from sagemaker_training import job_files
 from sagemaker_training.absent import absent
+from sagemaker_training.job_files import *  # noqa: F403
 from sagemaker_training.job_files import (
-    BASE_PATH_ENV,
-    HYPERPARAMETERS_FILE,
-    INPUT_DATA_CONFIG_FILE,
-    RESOURCE_CONFIG_FILE,
-    SAGEMAKER_BASE_PATH,
-    base_dir,
-    channel_path,
-    code_dir,
-    hyperparameters_file_dir,
-    input_config_dir,
-    input_data_config_file_dir,
-    input_dir,
-    model_dir,
-    output_data_dir,
-    output_dir,
-    output_intermediate_dir,
     read_hyperparameters,
     read_input_data_config,
     read_resource_config,
-    resource_config_file_dir,
 )
 from sagemaker_training.mapping import Snapshot
 from tabular.contract.channels import read_channels
@@ -39,32 +24,8 @@ from tabular.contract.job import TrainingJob
 from tabular.contract.machine import available_cpus, available_gpus
 from tabular.contract.paths import Paths
 
-__all__ = [
-    "BASE_PATH_ENV",
-    "HYPERPARAMETERS_FILE",
-    "INPUT_DATA_CONFIG_FILE",
-    "RESOURCE_CONFIG_FILE",
-    "SAGEMAKER_BASE_PATH",
-    "Environment",
-    "base_dir",
-    "channel_path",
-    "code_dir",
-    "hyperparameters_file_dir",
-    "input_config_dir",
-    "input_data_config_file_dir",
-    "input_dir",
-    "model_dir",
-    "num_cpus",
-    "num_gpus",
-    "output_data_dir",
-    "output_dir",
-    "output_intermediate_dir",
-    "read_hyperparameters",
-    "read_input_data_config",
-    "read_resource_config",
-    "resource_config_file_dir",
-    "write_env_vars",
-]
+__all__ = ["Environment", "num_cpus", "num_gpus", "write_env_vars"]
+__all__ += job_files.__all__
 
 # For each value of ``Environment`` the variable that holds it, as text or as JSON.
 TEXT = {
@@ -157,7 +118,12 @@ class Environment(Snapshot):
                 "channel_input_dirs": {
                     name: str(channel.path) for name, channel in job.channels.items()
                 },
-                "distribution_hosts": values["hosts"],
+                "distribution_hosts": [
+                    host
+                    for group in job.hosts.groups
+                    if group.name in values["distribution_instance_groups"]
+                    for host in group.hosts
+                ],
                 "is_master": job.hosts.current == job.hosts.leader,
                 "is_modelparallel_enabled": False,
                 "is_smddprun_installed": False,

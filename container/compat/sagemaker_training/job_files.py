@@ -9,6 +9,29 @@ from typing import Any
 from tabular.contract.config_file import read_object
 from tabular.contract.paths import Paths
 
+__all__ = [
+    "BASE_PATH_ENV",
+    "HYPERPARAMETERS_FILE",
+    "INPUT_DATA_CONFIG_FILE",
+    "RESOURCE_CONFIG_FILE",
+    "SAGEMAKER_BASE_PATH",
+    "base_dir",
+    "channel_path",
+    "code_dir",
+    "hyperparameters_file_dir",
+    "input_config_dir",
+    "input_data_config_file_dir",
+    "input_dir",
+    "model_dir",
+    "output_data_dir",
+    "output_dir",
+    "output_intermediate_dir",
+    "read_hyperparameters",
+    "read_input_data_config",
+    "read_resource_config",
+    "resource_config_file_dir",
+]
+
 BASE_PATH_ENV = "SAGEMAKER_BASE_DIR"
 SAGEMAKER_BASE_PATH = "/opt/ml"
 HYPERPARAMETERS_FILE = "hyperparameters.json"

@@ -90,6 +90,7 @@ def rabit_run(
         log,
         port=first_port,
         tracker_port=second_port or first_port + 1,
+        setting="max_connect_attempts * connect_retry_timeout",
     )
     leave: SystemExit | None = None
     with cluster:

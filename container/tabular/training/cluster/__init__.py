@@ -34,6 +34,7 @@ def gather(
     port: int = CONTROL_PORT,
     tracker_port: int = TRACKER_PORT,
     silence_seconds: float = SILENCE_SECONDS,
+    setting: str = "the hyperparameter cluster_timeout",
 ) -> Cluster:
     """Wait until all hosts of the job are there; call it before anything that can fail or last.
 
@@ -48,6 +49,8 @@ def gather(
         For the hosts to gather, and for XGBoost, which takes another when this is taken.
     silence_seconds : float
         A host that says nothing for so long, though its connection stands, is taken for dead.
+    setting : str
+        What makes ``timeout_seconds`` longer, for messages.
 
     Returns
     -------
@@ -69,12 +72,14 @@ def gather(
     control: Control
     if me == hosts.leader:
         listener = listen(hosts.network_interface, port, log)
-        leader = Leader(me, names, on_failure, silence_seconds, log, listener, timeout_seconds)
+        leader = Leader(
+            me, names, on_failure, silence_seconds, log, listener, timeout_seconds, setting
+        )
         log.info("waiting for %s on port %d", shortened(leader.absent()), port)
         control, missing = leader, lambda: shortened(leader.absent())
     else:
         address_of_leader = hosts.leader_address or hosts.leader
-        link = connect(me, names, address_of_leader, port, timeout_seconds, log)
+        link = connect(me, names, address_of_leader, port, timeout_seconds, setting, log)
         log.info("connected with %s, waiting for the other hosts", hosts.leader)
         control = Member(me, names, on_failure, silence_seconds, log, link)
         missing = _others

@@ -61,12 +61,13 @@ def connect(
     address: str,
     port: int,
     timeout_seconds: float,
+    setting: str,
     log: logging.Logger,
 ) -> Link:
     """Connect with the leader, ``names[0]`` at ``address``, and say who we are.
 
     Its name may not resolve yet and its port may not be open yet: both are tried again until
-    ``timeout_seconds`` are over.
+    ``timeout_seconds`` are over; ``setting`` makes them more.
 
     Raises
     ------
@@ -93,8 +94,8 @@ def connect(
         if now - started >= timeout_seconds:
             raise PlatformError(
                 f"host {leader} (the leader) did not come within {timeout_seconds:.0f} s "
-                f"({address}:{port}: {problem}); its log says why, and cluster_timeout sets how "
-                "long hosts wait"
+                f"({address}:{port}: {problem}); its log says why, and {setting} sets how long "
+                "hosts wait"
             )
         if now >= next_line:
             log.info("waiting for %s (%s), %.0f s so far", leader, problem, now - started)

@@ -32,6 +32,8 @@ class Leader(Control):
         Where the others connect to; closed once all are there.
     timeout_seconds : float
         How long to wait for them.
+    setting : str
+        What makes that longer.
     """
 
     def __init__(
@@ -43,9 +45,11 @@ class Leader(Control):
         log: logging.Logger,
         listener: socket.socket,
         timeout_seconds: float,
+        setting: str,
     ) -> None:
         super().__init__(me, names, on_failure, silence_seconds, log)
         self._timeout_seconds = timeout_seconds
+        self._setting = setting
         self._deadline = time.monotonic() + timeout_seconds
         self._done: set[str] = set()
         self.listen_on(listener)
@@ -116,7 +120,7 @@ class Leader(Control):
                 self.failure(
                     f"host{'s' * (len(absent) > 1)} {shortened(absent)} did not come within "
                     f"{self._timeout_seconds:.0f} s; see their logs, or let the others wait longer "
-                    "with the hyperparameter cluster_timeout",
+                    f"with {self._setting}",
                     absent[0],
                 )
             )
