@@ -48,7 +48,7 @@ def _record(row: Any, label: npt.NDArray[Any] | None) -> bytes:
     if isinstance(row, np.ndarray):
         features = _tensor(row.ravel())
     else:
-        keys = field(KEYS, b"".join(varint(int(key)) for key in row.indices))
+        keys = _packed(KEYS, b"".join(varint(int(key)) for key in row.indices))
         features = _tensor(row.data, keys + field(SHAPE, varint(row.shape[1])))
     message = field(FEATURES, features)
     if label is not None:
@@ -65,5 +65,9 @@ def _tensor(values: npt.NDArray[Any], rest: bytes = b"") -> bytes:
         kind, packed = FLOAT32, values.astype("<f4").tobytes()
     else:
         kind, packed = FLOAT64, values.astype("<f8").tobytes()
-    value = field(kind, field(VALUES, packed) + rest)
+    value = field(kind, _packed(VALUES, packed) + rest)
     return field(ENTRY_KEY, b"values") + field(ENTRY_VALUE, value)
+
+
+def _packed(number: int, numbers: bytes) -> bytes:
+    return field(number, numbers) if numbers else b""

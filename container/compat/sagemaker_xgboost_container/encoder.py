@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import xgboost
@@ -14,11 +14,14 @@ import xgboost
 from sagemaker_training.errors import UnsupportedFormatError
 from tabular.contract.errors import UserError
 from tabular.data import csv, libsvm, recordio
-from tabular.data.formats import Format, format_of
+from tabular.data.batch import Batch
+from tabular.data.columns import Columns
+from tabular.data.csv.text import cells_of, delimiter_of
+from tabular.data.formats import format_of
 from tabular.data.layout import Layout
 from tabular.data.source import Source
 
-BODY = Path("request")
+ReadFile: TypeAlias = Callable[[Source, Layout, int], Iterator[Batch]]
 
 
 def csv_to_dmatrix(input: str | bytes, dtype: object = None) -> xgboost.DMatrix:
@@ -33,10 +36,13 @@ def csv_to_dmatrix(input: str | bytes, dtype: object = None) -> xgboost.DMatrix:
 
     Raises
     ------
-    UserError
+    ValueError
         A cell is no number, or a row has another length; names line and column.
     """
-    return _read(format_of(csv.NAME), input)
+    body = _bytes(input).strip(b"\r\n")
+    line = body.splitlines()[0].decode("utf-8", "replace") if body else ""
+    cells = cells_of(line, delimiter_of(line) or ",")
+    return xgboost.DMatrix(csv.read_body(body, Columns(len(cells))))
 
 
 def libsvm_to_dmatrix(string_like: str | bytes) -> xgboost.DMatrix:
@@ -47,7 +53,7 @@ def libsvm_to_dmatrix(string_like: str | bytes) -> xgboost.DMatrix:
     UserError
         A line can't be read; names it.
     """
-    return _read(format_of(libsvm.NAME), string_like)
+    return _read(libsvm.read_file, _bytes(string_like))
 
 
 def recordio_protobuf_to_dmatrix(string_like: bytes) -> xgboost.DMatrix:
@@ -58,7 +64,7 @@ def recordio_protobuf_to_dmatrix(string_like: bytes) -> xgboost.DMatrix:
     UserError
         A record can't be read; names it.
     """
-    return _read(format_of(recordio.NAME), string_like)
+    return _read(recordio.read_file, _bytes(string_like))
 
 
 DECODERS: Mapping[str, Callable[[bytes], xgboost.DMatrix]] = {
@@ -75,7 +81,7 @@ def decode(obj: Any, content_type: str) -> xgboost.DMatrix:
     ------
     UnsupportedFormatError
         The content type is not CSV, LIBSVM or RecordIO-protobuf.
-    UserError
+    UserError, ValueError
         The body is not what it says.
     """
     try:
@@ -105,14 +111,13 @@ def json_to_jsonlines(json_data: str | bytes | dict[str, list[Any]]) -> bytes:
     return "".join(json.dumps(entry) + "\n" for entry in entries).encode()
 
 
-def _read(form: Format, body: str | bytes) -> xgboost.DMatrix:
-    content = body.encode() if isinstance(body, str) else bytes(body)
-    source = Source(BODY, lambda: io.BytesIO(content))
-    if form.read_file is None:
-        raise UnsupportedFormatError(form.name)
-    parts: list[Any] = [
-        batch.features for batch in form.read_file(source, Layout(labelled=False), 1)
-    ]
+def _bytes(body: str | bytes) -> bytes:
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
+def _read(read_file: ReadFile, body: bytes) -> xgboost.DMatrix:
+    source = Source(Path("request"), lambda: io.BytesIO(body))
+    parts: list[Any] = [batch.features for batch in read_file(source, Layout(labelled=False), 1)]
     if not parts:
         raise UserError("the body holds no row")
     if isinstance(parts[0], np.ndarray):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
@@ -98,9 +99,10 @@ def read_file(source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
         )
     first: Rows | None = None
     columns = 0
+    read = partial(_read, labelled=layout.labelled)
     try:
         with source.open() as stream:
-            for block, rows in in_order(_read, _blocks(stream), threads):
+            for block, rows in in_order(read, _blocks(stream), threads):
                 first = first or rows
                 _compare(rows, first, block)
                 columns = max(columns, rows.columns)
@@ -145,12 +147,12 @@ def read_body(body: bytes, num_features: int) -> Floats:
     return matrix
 
 
-def _read(block: _Block, columns: int | None = None) -> tuple[_Block, Rows]:
+def _read(block: _Block, columns: int | None = None, labelled: bool = True) -> tuple[_Block, Rows]:
     """Read a block's records; raises RecordError with record and byte of the file."""
     try:
         if block.broken and not len(block.starts):
             raise RecordError(block.broken, 0, block.broken_at)
-        rows = read_rows(block.content, block.starts, block.sizes, columns)
+        rows = read_rows(block.content, block.starts, block.sizes, columns, labelled)
         if block.broken:
             raise RecordError(block.broken, len(block.starts), block.broken_at)
     except RecordError as error:
@@ -185,8 +187,8 @@ def _batch(rows: Rows, first_record: int) -> Batch:
             (rows.values, rows.keys, rows.bounds.astype(np.int32)),
             shape=(len(rows.bounds) - 1, rows.columns),
         )
-    assert rows.label is not None  # noqa: S101 - training rows have labels, or are refused
-    return Batch(features, rows.label, where=lambda row: f"record {first_record + row}")
+    label = np.zeros(len(rows.bounds) - 1, np.float32) if rows.label is None else rows.label
+    return Batch(features, label, where=lambda row: f"record {first_record + row}")
 
 
 def _blocks(stream: BinaryIO) -> Iterator[_Block]:

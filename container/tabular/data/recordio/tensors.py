@@ -60,7 +60,11 @@ class Rows:
 
 
 def read_rows(
-    content: bytes, starts: Integers, sizes: Integers, columns: int | None = None
+    content: bytes,
+    starts: Integers,
+    sizes: Integers,
+    columns: int | None = None,
+    labelled: bool = True,
 ) -> Rows:
     """Read messages that stand in ``content``, one row each.
 
@@ -68,8 +72,10 @@ def read_rows(
     ----------
     starts, sizes : int64 arrays, (records,), of one record at least
     columns : int or None
-        How many columns the model expects. None for training data: then every record needs a
-        label, and all values are finite or nan.
+        How many columns the model expects. None for training data: then all values are finite
+        or nan.
+    labelled : bool
+        Whether every record of training data needs a label; else labels are left out.
 
     Raises
     ------
@@ -94,7 +100,7 @@ def read_rows(
             row = int(np.searchsorted(bounds, place, "right")) - 1
             number = place - int(bounds[row]) + 1
             raise RecordError(f"has a value (number {number}) that is {UNFIT}, or nan", row)
-    label = _labels(content, table) if columns is None else None
+    label = _labels(content, table) if columns is None and labelled else None
     if sparse[0]:
         keys = _keys(content, table, counts, shapes, bounds)
         width = max(int(shapes.max()), int(keys.max(initial=-1)) + 1)
