@@ -26,7 +26,9 @@ class Snapshot(Mapping[str, Any]):
         return sorted(self._values)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name not in self._values:
+        if name.startswith("_"):  # also while a copy is being made
+            raise AttributeError(name)
+        if name not in self._values:
             raise AttributeError(
                 f"{type(self).__name__} has no '{name}'; it has {self.properties()}"
             )
