@@ -18,19 +18,9 @@ import numpy.typing as npt
 
 from sagemaker_training import content_types
 from sagemaker_training.errors import ClientError, UnsupportedFormatError
-from sagemaker_training.recordio import array_to_recordio_protobuf
-
-__all__ = [
-    "array_to_csv",
-    "array_to_json",
-    "array_to_npy",
-    "array_to_recordio_protobuf",
-    "csv_to_numpy",
-    "decode",
-    "encode",
-    "json_to_numpy",
-    "npy_to_numpy",
-]
+from sagemaker_training.recordio import (
+    array_to_recordio_protobuf as array_to_recordio_protobuf,
+)
 
 Array: TypeAlias = npt.NDArray[Any]
 

@@ -48,6 +48,17 @@ def test_training_that_is_done_trains_no_more(tmp_path: Path, arguments: dict[st
         assert booster.num_boosted_rounds() == 4
 
 
+def test_rounds_of_a_model_to_start_from_are_not_counted(
+    tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    given = xgboost.train(**arguments, num_boost_round=3, verbose_eval=False)
+    for rounds in (2, 4):
+        booster = checkpointing.train(
+            {**arguments, "num_boost_round": rounds, "xgb_model": given}, str(tmp_path)
+        )
+        assert booster.num_boosted_rounds() == 3 + rounds
+
+
 def test_ten_rounds_are_trained_when_none_are_given(arguments: dict[str, Any]) -> None:
     before = dict(arguments)
     assert checkpointing.train(arguments, None).num_boosted_rounds() == 10
