@@ -167,6 +167,7 @@ def test_failure_of_one_host_is_told_by_the_other(
     assert ends[failing].exit_code != 0
     assert "Unknown objective function: `no:such`" in ends[failing].stderr
     assert ends[other].reason.startswith(f"PlatformError: host {failing} failed: XGBoostError")
+    assert ends[other].reason.endswith(f"the log of {failing} has the traceback)")
 
 
 def test_stopped_training_goes_on_from_the_checkpoint(

@@ -8,7 +8,9 @@ __getattr__ = absent(
     __name__,
     {
         "default_handler_service": SERVES,
+        "environment": "read os.environ",
         "model_server": SERVES,
+        "parameters": "read os.environ",
         "transformer": SERVES,
     },
 )

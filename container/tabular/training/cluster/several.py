@@ -194,5 +194,6 @@ def _described(error: BaseException, me: str) -> tuple[str, str, int]:
     elif isinstance(error, KeyboardInterrupt):
         return PlatformError.kind, "interrupted", 128 + signal.SIGINT
     else:
-        message = f"{type(error).__name__}: {error} (unexpected; the log of {me} has the traceback)"
+        said = str(error).partition("Stack trace")[0].strip()  # XGBoost's own
+        message = f"{type(error).__name__}: {said} (unexpected; the log of {me} has the traceback)"
     return PlatformError.kind, message, PlatformError.exit_code
