@@ -110,6 +110,6 @@ install_packages() {
 
 # Runs one command of the package (train, serve) on a folder.
 run_package() {
-  SAGEMAKER_BASE_DIR=$2 PYTHONPATH=$ROOT/container PYTHONUNBUFFERED=1 \
+  SAGEMAKER_BASE_DIR=$2 PYTHONPATH=$ROOT/container:$ROOT/container/compat PYTHONUNBUFFERED=1 \
     exec "$PYTHON" -m "tabular.commands.$1"
 }

@@ -1,4 +1,4 @@
-"""``Response``: what a script's ``output_fn`` may return; and the request, as scripts read it."""
+"""``Response``: what a script's ``output_fn`` may return."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import flask
 from sagemaker_training import content_types
 from sagemaker_training.absent import absent
 
-__getattr__ = absent(__name__, {"Worker": "serve has an app of its own, which calls the script"})
+__getattr__ = absent(
+    __name__,
+    {
+        "Request": "use flask.request",
+        "Worker": "serve has an app of its own, which calls the script",
+    },
+)
 
 
 class Response(flask.Response):
