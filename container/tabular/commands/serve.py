@@ -7,12 +7,15 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
 
 from tabular.commands.failures import report
 from tabular.contract.endpoint import Endpoint, read_endpoint
 from tabular.contract.machine import available_cpus, memory_limit
+from tabular.script_mode.inference_script import Script, find_endpoints_script
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -37,14 +40,23 @@ def main() -> int:
     try:
         _find_scratch()
         endpoint = read_endpoint(os.environ, available_cpus(), memory_limit())
+        script = find_endpoints_script(endpoint)
+        if script is not None:
+            _prepare(script, endpoint)
         from tabular.serving.logs import configure
         from tabular.serving.server import run
         from tabular.serving.telemetry import Telemetry
 
         telemetry = Telemetry(endpoint.workers, time.time())
         configure("json" if endpoint.json_log else "text", access_log=endpoint.access_log)
-        make = _several_models if endpoint.multi_model else _one_model
-        run(make(endpoint, telemetry), endpoint)
+        if script is not None and not endpoint.multi_model:
+            _run_script(script, endpoint, telemetry)
+        endpoint = replace(endpoint, load_in_workers=False)  # which only scripts need
+        if endpoint.multi_model:
+            app = _several_models(endpoint, telemetry, script)
+        else:
+            app = _one_model(endpoint, telemetry)
+        run(lambda: app, endpoint)
     except Exception as error:
         return report(error)
     return 0
@@ -69,11 +81,72 @@ def _one_model(endpoint: Endpoint, telemetry: Telemetry) -> Flask:
     return create_app(endpoint, predictor, telemetry, read_manifest(endpoint.model))
 
 
-def _several_models(endpoint: Endpoint, telemetry: Telemetry) -> Flask:
+def _several_models(endpoint: Endpoint, telemetry: Telemetry, script: Script | None) -> Flask:
     from tabular.serving.multi_model import create_multi_model_app, open_store
     from tabular.serving.server import threads
 
-    return create_multi_model_app(endpoint, open_store(endpoint, threads(endpoint)), telemetry)
+    store = open_store(endpoint, threads(endpoint), script)
+    return create_multi_model_app(endpoint, store, telemetry)
+
+
+def _prepare(script: Script, endpoint: Endpoint) -> None:
+    """Make ready what a script needs; before any library of ours is imported in an old version."""
+    from tabular.script_mode.installed import install
+
+    install(script.folder, os.environ)
+    if not endpoint.multi_model:
+        # Scripts that also train name their model's folder by it.
+        os.environ.setdefault("SM_MODEL_DIR", str(endpoint.model))
+
+
+def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoReturn:
+    """Serve one model by its script."""
+    from tabular.script_mode.modules import Modules
+    from tabular.serving.predictors.parallel import Parallel
+    from tabular.serving.scripted.app import create_scripted_app
+    from tabular.serving.scripted.model import load_scripted
+    from tabular.serving.server import run
+
+    modules = Modules(script.folders)
+
+    def load() -> Flask:
+        parallel = Parallel(endpoint.cpus)
+        scripted = load_scripted(script, endpoint.model, modules, parallel, endpoint.ensemble)
+        return create_scripted_app(endpoint, scripted, telemetry)
+
+    def load_in_worker() -> Flask:
+        try:
+            return load()
+        except Exception as error:
+            report(error)
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)  # gunicorn ends for it, and starts no other worker
+
+    from gunicorn.arbiter import Arbiter
+
+    if endpoint.load_in_workers:
+        run(load_in_worker, endpoint)
+    threads = _threads()
+    app = load()
+    if _threads() > threads:
+        log.warning(
+            "%s has started threads, which workers that are forked would not have: starting "
+            "again with TABULAR_LOAD=worker, so that each worker loads the model for itself",
+            script.file.name,
+        )
+        again = {"TABULAR_LOAD": "worker", "SAGEMAKER_SUBMIT_DIRECTORY": str(script.folder)}
+        program = str(script.file.relative_to(script.folder))
+        environ = {**os.environ, **again, "SAGEMAKER_PROGRAM": program}
+        os.execve(sys.executable, sys.orig_argv, environ)  # noqa: S606 ourselves
+    run(lambda: app, endpoint)
+    raise AssertionError("gunicorn's end is SystemExit")
+
+
+def _threads() -> int:
+    """Count the threads of this process, also those that Python does not know."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:  # no Linux
+        return threading.active_count()
 
 
 if __name__ == "__main__":

@@ -66,6 +66,16 @@ class Endpoint:
         ``TABULAR_LOG_FORMAT``: log lines as JSON, in place of text.
     access_log : bool
         ``TABULAR_ACCESS_LOG``: a log line for each request.
+    program : str
+        ``SAGEMAKER_PROGRAM``: the script that serves, or nothing.
+    submit_directory : str
+        ``SAGEMAKER_SUBMIT_DIRECTORY``: where it is if not in the artifact, or nothing.
+    code : Path
+        Where an image brings its own scripts.
+    script_accept : str
+        ``default_accept`` where a script serves.
+    load_in_workers : bool
+        ``TABULAR_LOAD=worker``: a script's model is loaded after the fork.
     """
 
     model: Path
@@ -86,6 +96,11 @@ class Endpoint:
     json_log: bool = False
     access_log: bool = False
     models: Path = Paths().models
+    program: str = ""
+    submit_directory: str = ""
+    code: Path = Paths().code
+    script_accept: str = "application/json"
+    load_in_workers: bool = False
 
 
 def read_endpoint(
@@ -111,6 +126,7 @@ def read_endpoint(
     workers = _positive(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", available_cpus)
     if multi_model:  # one process holds one copy of each of the models that come and go
         workers = 1
+    accept = _accept(environ)
     max_body_bytes = max(
         _payload(environ, memory), _positive(environ, "MAX_CONTENT_LENGTH", MAX_BODY_BYTES)
     )
@@ -136,8 +152,8 @@ def read_endpoint(
         max_body_bytes=max_body_bytes,
         large_bodies=max(1, min(bodies, LARGE_PER_CPU * available_cpus) // workers),
         # A toolkit's default, which multi-model endpoints of AWS's containers have.
-        default_accept=_accept(environ)
-        or ("application/json" if multi_model else Endpoint.default_accept),
+        default_accept=accept
+        or (Endpoint.script_accept if multi_model else Endpoint.default_accept),
         cpus=available_cpus,
         batch=_flag(environ, "SAGEMAKER_BATCH", default=False),
         inference_output=environ.get("SAGEMAKER_INFERENCE_OUTPUT", ""),
@@ -147,6 +163,11 @@ def read_endpoint(
         json_log=_one_of(environ, "TABULAR_LOG_FORMAT", ("text", "json")) == "json",
         access_log=_flag(environ, "TABULAR_ACCESS_LOG", default=False),
         models=Paths.of(environ).models,
+        program=environ.get("SAGEMAKER_PROGRAM", ""),
+        submit_directory=environ.get("SAGEMAKER_SUBMIT_DIRECTORY", ""),
+        code=Paths.of(environ).code,
+        script_accept=accept or Endpoint.script_accept,
+        load_in_workers=_one_of(environ, "TABULAR_LOAD", ("server", "worker")) == "worker",
     )
 
 

@@ -117,7 +117,7 @@ def _with_parameters(content_type: str) -> Format:
         )
     if found.name == csv.NAME and has_header(content_type):
         found = replace(found, read_body=partial(csv.read_body, header=True))
-    charset = _parameter(content_type, "charset", "utf-8")
+    charset = charset_of(content_type)
     if found.text and CODECS.get(charset.lower()) != "utf-8":
         found = replace(found, read_body=_decoding(found.read_body, charset))
     return found
@@ -125,6 +125,11 @@ def _with_parameters(content_type: str) -> Format:
 
 def _decoding(read_body: ReadBody, charset: str) -> ReadBody:
     return lambda body, columns: read_body(utf_8_of(body, charset), columns)
+
+
+def charset_of(content_type: str) -> str:
+    """Find the charset of a content type: ``text/csv; charset=latin-1``."""
+    return _parameter(content_type, "charset", "utf-8")
 
 
 def has_header(content_type: str) -> bool:

@@ -79,6 +79,7 @@ def bare_app(
     described: Mapping[str, str],
     refuse: Callable[[int, str], Response] | None = None,
     health: str = "",
+    parameters: Callable[[], Response] | None = None,
 ) -> Flask:
     """Make the application without a model: what it answers whatever it serves, and errors.
 
@@ -90,6 +91,8 @@ def bare_app(
         Makes the answer of an error from its status and message; None takes ``error_response``.
     health : str
         JSON that ``/ping`` answers with, or nothing.
+    parameters : callable or None
+        Answers ``/execution-parameters`` in our place.
     """
     error_answer = refuse or error_response
     app = Flask(__name__, static_folder=None)
@@ -109,7 +112,9 @@ def bare_app(
         return Response(health, mimetype="application/json" if health else None)
 
     @app.get("/execution-parameters")
-    def parameters() -> Response:
+    def computed() -> Response:
+        if parameters is not None:
+            return parameters()
         return Response(execution_parameters, mimetype="application/json")
 
     @app.errorhandler(RequestError)
@@ -129,6 +134,8 @@ def bare_app(
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
+        if error.response is not None:  # made by a script
+            return Response.force_type(error.response)  # type: ignore[arg-type,return-value]
         message = f"{request.method} {request.path}: {error.name}{_hint(error)}"
         response = error_answer(error.code or 500, message)
         if isinstance(error, MethodNotAllowed):

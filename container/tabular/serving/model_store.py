@@ -11,17 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from tabular.contract.errors import JobError
 from tabular.contract.machine import give_back
 from tabular.serving.errors import RequestError
 from tabular.serving.model_memory import Need, estimate
 from tabular.serving.predictors import Predictor
+from tabular.serving.scripted.model import ScriptedModel
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+# By algorithm mode, or by a script.
+Loaded: TypeAlias = Predictor | ScriptedModel
 MEBIBYTE = 1 << 20
 # An error's traceback holds the model of the request that failed until its answer is made.
 DROPPED_SECONDS = 1.0
@@ -35,7 +38,7 @@ class Model:
     ----------
     number : int
         Counts the models ever loaded, from 1.
-    predictor : Predictor or None
+    predictor : Predictor, ScriptedModel or None
         The only reference that lasts; None once the model is unloaded.
     later : int
         Bytes kept for what it may still load.
@@ -46,7 +49,7 @@ class Model:
     name: str
     url: str
     number: int
-    predictor: Predictor | None
+    predictor: Loaded | None
     later: int
     requests: int = 0
 
@@ -69,7 +72,7 @@ class ModelStore:
 
     def __init__(
         self,
-        load: Callable[[Path], Predictor],
+        load: Callable[[Path], Loaded],
         roots: Sequence[Path],
         memory_left: Callable[[], int],
         patience_seconds: float = 60,
@@ -132,7 +135,7 @@ class ModelStore:
             )
         _free(model)
 
-    def use(self, name: str, ask: Callable[[Predictor], T]) -> T:
+    def use(self, name: str, ask: Callable[[Loaded], T]) -> T:
         """Call a function with a model's predictor, which stays loaded for so long.
 
         Raises

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from flask import Flask, Response, request
 
 import tabular
 from tabular.contract.endpoint import Endpoint
+from tabular.contract.errors import UserError
 from tabular.contract.machine import memory_left, memory_limit
+from tabular.script_mode.inference_script import CODE, Script, find_script
+from tabular.script_mode.installed import REQUIREMENTS, missing
+from tabular.script_mode.modules import PrivateModules
 from tabular.serving.app import bare_app
 from tabular.serving.errors import RequestError
 from tabular.serving.invocation import answers
 from tabular.serving.model_memory import headroom
-from tabular.serving.model_store import Model, ModelStore
+from tabular.serving.model_store import Loaded, Model, ModelStore
 from tabular.serving.predictors import load_predictor
 from tabular.serving.predictors.parallel import Parallel
 from tabular.serving.requests import read_body
 from tabular.serving.responses import ENCODERS, Result, csv_body, json_body
+from tabular.serving.scripted.invocation import check_default_accept, scripted_answers
+from tabular.serving.scripted.model import ScriptedModel, load_scripted
 from tabular.serving.selection import Selected
 from tabular.serving.telemetry import Telemetry
 
@@ -40,13 +47,15 @@ MODEL_NOT_FOUND = "ModelNotFoundException"
 LARGEST_PAGE = 100
 
 
-def open_store(endpoint: Endpoint, threads: int) -> ModelStore:
+def open_store(endpoint: Endpoint, threads: int, script: Script | None = None) -> ModelStore:
     """Make the store of an endpoint's models, still empty.
 
     Parameters
     ----------
     threads : int
         Requests that are answered at the same time.
+    script : Script or None
+        Serves the models that bring none of their own.
     """
     # Now, so that what they take is no surprise when the first model is weighed.
     # scikit-learn before XGBoost, which is whole only then: see tabular.artifact.lean_xgboost.
@@ -56,8 +65,20 @@ def open_store(endpoint: Endpoint, threads: int) -> ModelStore:
 
     kept = headroom(memory_limit(), threads, endpoint.max_body_bytes)
     parallel = Parallel(endpoint.cpus)
+
+    def load(folder: Path) -> Loaded:
+        own = find_script(folder / CODE, endpoint.program) or script
+        if own is None:
+            return load_predictor(folder, parallel, endpoint.ensemble)
+        if own is not script:
+            _check_requirements(own)
+        modules = PrivateModules(own.folders)
+        scripted = load_scripted(own, folder, modules, parallel, endpoint.ensemble)
+        check_default_accept(endpoint, scripted)
+        return scripted
+
     return ModelStore(
-        lambda folder: load_predictor(folder, parallel, endpoint.ensemble),
+        load,
         (endpoint.models, endpoint.model),
         lambda: memory_left() - kept,
         endpoint.timeout_seconds,
@@ -77,7 +98,11 @@ def create_multi_model_app(
     health = _pretty({"status": "Healthy"})
     labels = {"version": tabular.__version__}
     app = bare_app(endpoint, telemetry, labels, error_response, health)
-    answer = answers(endpoint, {**ENCODERS, "application/json": list_body, "text/csv": comma_body})
+    encoders = {**ENCODERS, "application/json": list_body, "text/csv": comma_body}
+    of_algorithm, of_script = answers(endpoint, encoders), scripted_answers(endpoint)
+
+    def answer(model: Loaded) -> Response:
+        return of_script(model) if isinstance(model, ScriptedModel) else of_algorithm(model)
 
     @app.post("/models")
     def load() -> Response:
@@ -115,6 +140,16 @@ def create_multi_model_app(
         )
 
     return app
+
+
+def _check_requirements(script: Script) -> None:
+    lacking = missing(script.folder)
+    if lacking:
+        raise UserError(
+            f"{script.folder / REQUIREMENTS} asks for {', '.join(lacking[:10])}, which is not "
+            "installed: the models of an endpoint share one Python; put it into the endpoint's own "
+            "requirements.txt (SAGEMAKER_SUBMIT_DIRECTORY), or into an image made from this one"
+        )
 
 
 def error_response(status: int, message: str) -> Response:

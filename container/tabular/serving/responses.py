@@ -11,7 +11,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -234,7 +234,7 @@ def _unfit(accept: str, why: str) -> RequestError:
     )
 
 
-def choose(accept: str | None, default: str) -> str:
+def choose(accept: str | None, default: str, offered: Collection[str] = ENCODERS.keys()) -> str:
     """Choose the response's content type, as RFC 9110 has it.
 
     Of the types offered the one with the highest quality wins; among equals the one that the
@@ -248,24 +248,26 @@ def choose(accept: str | None, default: str) -> str:
         The request's ``Accept``: one type, with or without parameters, or a list of them.
     default : str
         Taken when there is none, or when anything will do.
+    offered : collection of str
+        The types there are.
 
     Raises
     ------
     RequestError
         406: none of the accepted types is offered. The first words are AWS's.
     """
-    if accept in ENCODERS:
+    if accept is not None and accept in offered:
         return accept
     if not accept or accept == "*/*":
         return default
     ranges = _ranges(accept)
-    best = max(ENCODERS, key=lambda name: _rank(name, ranges, default))
+    best = max(offered, key=lambda name: _rank(name, ranges, default))
     if _rank(best, ranges, default)[0] > 0:
         return best
     raise RequestError(
         406,
         f"Accept type {accept} is not supported. "
-        f"Please use supported accept types: {', '.join(ENCODERS)}.",
+        f"Please use supported accept types: {', '.join(offered)}.",
     )
 
 

@@ -226,8 +226,8 @@ def _begin_worker(cpus: int) -> Callable[[object, object], None]:
 class Server(BaseApplication):
     """gunicorn without its command line."""
 
-    def __init__(self, app: Flask, endpoint: Endpoint) -> None:
-        self._app = app
+    def __init__(self, make: Callable[[], Flask], endpoint: Endpoint) -> None:
+        self._make = make
         self._endpoint = endpoint
         super().__init__()
 
@@ -238,7 +238,7 @@ class Server(BaseApplication):
             "workers": self._endpoint.workers,
             "threads": threads(self._endpoint),
             "worker_class": ModelLaneWorker if self._endpoint.multi_model else LaneWorker,
-            "preload_app": True,
+            "preload_app": not self._endpoint.load_in_workers,
             "timeout": self._endpoint.timeout_seconds,
             "graceful_timeout": GRACE_SECONDS,
             "keepalive": KEEPALIVE_SECONDS,
@@ -253,13 +253,19 @@ class Server(BaseApplication):
 
     def load(self) -> Flask:
         """Hand over the application."""
-        return self._app
+        return self._make()
 
 
-def run(app: Flask, endpoint: Endpoint) -> None:
-    """Serve until SIGTERM, finish the requests in flight, and end with ``SystemExit``."""
+def run(make: Callable[[], Flask], endpoint: Endpoint) -> None:
+    """Serve until SIGTERM, finish the requests in flight, and end with ``SystemExit``.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the application, or hands it over; called in each worker where the endpoint says so.
+    """
     # What is there now stays: a collection that looked at it would write to each object, and so
     # copy 7 MB of memory that the workers share.
     gc.collect()
     gc.freeze()
-    Server(app, endpoint).run()
+    Server(make, endpoint).run()

@@ -35,7 +35,7 @@ class Waits(Predictor):
             while not gate.exists(): time.sleep(0.01)
         return rows[:, 0]
 endpoint = Endpoint(Path(), port=port, timeout_seconds=int(sys.argv[3]))
-run(create_app(endpoint, Waits()), endpoint)
+run(lambda: create_app(endpoint, Waits()), endpoint)
 """
 AT_ONCE, HELD = "0", "1"
 REQUEST = (

@@ -1,0 +1,74 @@
+"""The functions by which a script serves a model."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from types import ModuleType
+from typing import Any
+
+from tabular.contract.errors import UserError
+
+Handler = Callable[..., Any]
+# What each is called with.
+PARAMETERS = {
+    "model_fn": ("model_dir",),
+    "input_fn": ("input_data", "content_type"),
+    "predict_fn": ("input_data", "model"),
+    "output_fn": ("prediction", "accept"),
+    "transform_fn": ("model", "input_data", "content_type", "accept"),
+    "execution_parameters_fn": (),
+}
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """A script's handlers; None for those that it leaves to their defaults."""
+
+    model_fn: Handler | None = None
+    input_fn: Handler | None = None
+    predict_fn: Handler | None = None
+    output_fn: Handler | None = None
+    transform_fn: Handler | None = None
+    execution_parameters_fn: Handler | None = None
+
+
+def handlers_of(module: ModuleType) -> Handlers:
+    """Take the handlers out of a script.
+
+    Raises
+    ------
+    UserError
+        One can't be called as it will be, or there are too many. That ``transform_fn`` excludes
+        three others, and its sentence, are those of AWS's containers.
+    """
+    found = Handlers(**{each.name: getattr(module, each.name, None) for each in fields(Handlers)})
+    if found.transform_fn and (found.input_fn or found.predict_fn or found.output_fn):
+        raise UserError(
+            "Cannot use transform_fn implementation with input_fn, predict_fn, and/or output_fn; "
+            f"leave either out of {_name(module)}"
+        )
+    for name, parameters in PARAMETERS.items():
+        function = getattr(found, name)
+        if function is not None:
+            _check(_name(module), name, function, parameters)
+    return found
+
+
+def _check(module: str, name: str, function: Handler, parameters: tuple[str, ...]) -> None:
+    expected = f"expected {name}({', '.join(parameters)})"
+    if not callable(function):
+        raise UserError(f"{name} in {module} is a {type(function).__name__}, {expected}")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # of a function that is not Python's
+        return
+    try:
+        signature.bind(*parameters)
+    except TypeError as error:
+        raise UserError(f"{name} in {module} is {name}{signature}, {expected}") from error
+
+
+def _name(module: ModuleType) -> str:
+    return f"{module.__name__.rpartition('.')[2]}.py"

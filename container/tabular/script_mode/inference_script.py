@@ -1,0 +1,127 @@
+"""Find the script that serves a model: in its artifact, or where the endpoint's settings say."""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabular.contract.endpoint import Endpoint
+from tabular.contract.errors import UserError
+
+CODE = "code"
+DEFAULT_PROGRAM = "inference.py"
+# Beside a script, these are none.
+NO_SCRIPTS = {"__init__.py", "setup.py"}
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script and the modules beside it.
+
+    Attributes
+    ----------
+    folder : Path
+        Holds all of the customer's code, and ``requirements.txt``.
+    file : Path
+        The one with the handlers, in ``folder`` or below.
+    """
+
+    folder: Path
+    file: Path
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where its imports are looked for, first to last."""
+        return tuple(dict.fromkeys((self.file.parent, self.folder)))
+
+
+def find_script(folder: Path, program: str = "") -> Script | None:
+    """Choose the script of a folder: the program's, ``inference.py``, or the only one there.
+
+    Returns
+    -------
+    Script or None
+        None where the folder holds no Python file.
+
+    Raises
+    ------
+    UserError
+        There are several, and nothing tells which.
+    """
+    for name in (_file_name(program), DEFAULT_PROGRAM):
+        if name and (folder / name).is_file():
+            return Script(folder, folder / name)
+    files = sorted(path for path in folder.glob("*.py") if path.name not in NO_SCRIPTS)
+    if len(files) > 1:
+        raise UserError(
+            f"{folder} holds several scripts ({', '.join(path.name for path in files[:10])}) and "
+            f"no {DEFAULT_PROGRAM}; name the one with the handlers in SAGEMAKER_PROGRAM"
+        )
+    return Script(folder, files[0]) if files else None
+
+
+def find_endpoints_script(endpoint: Endpoint) -> Script | None:
+    """Find the script of an endpoint; a multi-model endpoint's, of models without their own.
+
+    Returns
+    -------
+    Script or None
+        None where the model is to be served by algorithm mode.
+
+    Raises
+    ------
+    UserError
+        ``SAGEMAKER_PROGRAM`` or ``SAGEMAKER_SUBMIT_DIRECTORY`` names what is not there.
+    """
+    places = [(endpoint.models if endpoint.multi_model else endpoint.model) / CODE, endpoint.code]
+    if endpoint.submit_directory:
+        places = [fetch(endpoint.submit_directory)]
+    wanted = _file_name(endpoint.program)
+    for place in places:
+        if wanted and (place / wanted).is_file():
+            return Script(place, place / wanted)
+    if endpoint.multi_model and not endpoint.submit_directory:
+        return find_script(places[0]) if places[0].is_dir() else None
+    if wanted:
+        looked = " or ".join(str(place) for place in places)
+        raise UserError(
+            f"SAGEMAKER_PROGRAM is {endpoint.program!r}, but {looked} holds no such file; pack it "
+            "into code/ of model.tar.gz, or correct or unset the variable"
+        )
+    script = find_script(places[0])
+    if script is None and endpoint.submit_directory:
+        raise UserError(
+            f"SAGEMAKER_SUBMIT_DIRECTORY is {endpoint.submit_directory!r}, which holds no Python "
+            "file; correct it or unset it"
+        )
+    return script
+
+
+def fetch(uri: str) -> Path:
+    """Bring the code that ``SAGEMAKER_SUBMIT_DIRECTORY`` names: a folder, or a tar.gz.
+
+    Raises
+    ------
+    UserError
+        There is no such thing, or it can't be unpacked.
+    """
+    source = Path(uri.removeprefix("file://"))
+    if source.is_dir():
+        return source
+    target = Path(tempfile.mkdtemp(prefix="tabular-code-"))
+    try:
+        with tarfile.open(source) as archive:
+            archive.extractall(target, filter="data")
+    except (OSError, tarfile.TarError) as error:
+        raise UserError(
+            f"SAGEMAKER_SUBMIT_DIRECTORY is {uri!r}, expected a folder or a tar.gz "
+            f"({type(error).__name__}: {error}); correct it"
+        ) from error
+    return target
+
+
+def _file_name(program: str) -> str:
+    """Add what ``SAGEMAKER_PROGRAM`` may leave out."""
+    return program if not program or program.endswith(".py") else f"{program}.py"

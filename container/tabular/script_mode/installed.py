@@ -1,0 +1,93 @@
+"""What a serving script's ``requirements.txt`` asks for: installed once, before workers start."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import MutableMapping
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from tabular.contract.errors import UserError
+
+REQUIREMENTS = "requirements.txt"
+# Packages for networks that reach no index.
+WHEELS = "wheels"
+
+
+def install(folder: Path, environ: MutableMapping[str, str]) -> None:
+    """Install the packages that a script needs, and make them importable.
+
+    Into this Python; where the file system is read-only, into a temporary folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``requirements.txt``, if there is any, and ``wheels`` in place of an index.
+    environ : mutable mapping
+        That of this process: ``PYTHONPATH`` is set where the packages are in a folder.
+
+    Raises
+    ------
+    UserError
+        pip can't; with its reason.
+    """
+    if not (folder / REQUIREMENTS).is_file():
+        return
+    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+    command += ["--no-cache-dir", "--requirement", REQUIREMENTS]
+    if (folder / WHEELS).is_dir():
+        command += ["--no-index", "--find-links", WHEELS]
+    if not os.access(sysconfig.get_path("purelib"), os.W_OK):
+        prefix = tempfile.mkdtemp(prefix="tabular-packages-")
+        command += ["--prefix", prefix]
+        there = sysconfig.get_path("purelib", vars={"base": prefix})
+        sys.path.insert(0, there)
+        # For the processes that the script starts, and pip's own when it looks again.
+        others = environ.get("PYTHONPATH")
+        environ["PYTHONPATH"] = f"{there}{os.pathsep}{others}" if others else there
+    # Our own arguments; what is installed is the customer's choice.
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)  # noqa: S603
+    if ended.returncode:
+        raise UserError(
+            f"{folder / REQUIREMENTS} can't be installed: {_reason(ended.stderr)}; correct it, or "
+            f"where no index can be reached put wheels of all packages into {folder / WHEELS}"
+        )
+    importlib.invalidate_caches()
+
+
+def missing(folder: Path) -> list[str]:
+    """List the packages of a ``requirements.txt`` that are not installed in a version it takes.
+
+    Only plain lines are looked at: a package, with or without versions.
+    """
+    try:
+        lines = (folder / REQUIREMENTS).read_text().splitlines()
+    except OSError:
+        return []
+    return [line.strip() for line in lines if not _is_there(line.partition("#")[0].strip())]
+
+
+def _is_there(line: str) -> bool:
+    try:
+        wanted = Requirement(line)
+    except InvalidRequirement:
+        return True
+    if wanted.marker is not None and not wanted.marker.evaluate():
+        return True
+    try:
+        return wanted.specifier.contains(metadata.version(wanted.name), prereleases=True)
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _reason(stderr: str) -> str:
+    lines = stderr.splitlines()
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
+    return " ".join((errors or lines[-1:] or ["pip gave no reason"])[-1].split())[:400]

@@ -1,0 +1,215 @@
+"""Import a script: as Python does, or apart from the scripts of other models.
+
+Models of a multi-model endpoint share a process, and each may have an ``inference.py`` that
+imports its own ``helpers``. So each model's code is a package of its own, ``_model_3``, and what
+its modules call ``import helpers`` imports ``_model_3.helpers``: a module finds ``__import__``
+among its built-ins, and these modules have built-ins of their own. That holds for an import at
+any time, in any thread, and needs no lock.
+
+Pickles and ``importlib`` look into ``sys.modules`` for ``helpers``. A stand-in is there, which
+hands on what the model has whose code runs.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import importlib
+import importlib.util
+import itertools
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from functools import partial
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    ModuleSpec,
+    PathFinder,
+    SourceFileLoader,
+)
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tabular.contract.errors import UserError
+
+_numbers = itertools.count(1)
+
+
+class Modules:
+    """The modules of the one script of this process: ``sys.path`` leads to them."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        sys.path[:0] = map(str, folders)
+
+    def script(self, file: Path) -> ModuleType:
+        """Import the script.
+
+        Raises
+        ------
+        UserError
+            It is named like a module that is there already.
+        """
+        if file.stem in sys.modules:
+            raise UserError(f"{file} has the name of a module of this image; rename it")
+        loader = SourceFileLoader(file.stem, str(file))
+        module = importlib.util.module_from_spec(
+            importlib.util.spec_from_loader(file.stem, loader)  # type: ignore[arg-type]
+        )
+        sys.modules[file.stem] = module
+        loader.exec_module(module)
+        return module
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Mark that the script's code runs in this thread."""
+        yield
+
+    def close(self) -> None:
+        """Forget them."""
+
+
+class PrivateModules(Modules, MetaPathFinder):
+    """The modules of one of several scripts."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.package = f"_model_{next(_numbers)}"
+        self._folders = [str(folder) for folder in folders]
+        self._owned: dict[str, bool] = {}
+        package = ModuleType(self.package)
+        package.__path__ = self._folders
+        sys.modules[self.package] = package
+        sys.meta_path.insert(0, self)
+
+    def script(self, file: Path) -> ModuleType:
+        """Import the script."""
+        return self.load(file.stem)
+
+    def load(self, name: str) -> ModuleType:
+        """Import one of the modules by the name that the script has for it."""
+        return importlib.import_module(f"{self.package}.{name}")
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Mark that the script's code runs in this thread."""
+        token = _running.set(self)
+        try:
+            yield
+        finally:
+            _running.reset(token)
+
+    def close(self) -> None:
+        """Forget them: nothing but the script's own objects holds them then."""
+        with contextlib.suppress(ValueError):
+            sys.meta_path.remove(self)
+        for name in [*sys.modules]:
+            if name == self.package or name.startswith(f"{self.package}."):
+                sys.modules.pop(name, None)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find a module of the package, or a stand-in for one; see ``MetaPathFinder``."""
+        if fullname.startswith(f"{self.package}."):
+            return self._find(fullname, path or self._folders)
+        if _running.get() is self and self._owns(fullname.partition(".")[0]):
+            return _stand_in_of(fullname)
+        return None
+
+    def import_(
+        self,
+        name: str,
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> ModuleType:
+        """Stand for ``__import__`` in the modules of the package."""
+        head = name.partition(".")[0]
+        if level or not self._owns(head):
+            return builtins.__import__(name, globals, locals, fromlist or (), level)
+        module = self.load(name)
+        if not fromlist:
+            return sys.modules[f"{self.package}.{head}"]
+        # It also imports those of the list that are modules themselves.
+        return builtins.__import__(module.__name__, globals, locals, fromlist, 0)
+
+    def _owns(self, name: str) -> bool:
+        """Tell whether the script's code has a module, or a folder that nobody else's is like."""
+        owned = self._owned.get(name)
+        if owned is None:
+            spec = self._find(f"{self.package}.{name}", self._folders)
+            owned = spec is not None and (spec.loader is not None or not _is_anyones(name))
+            self._owned[name] = owned
+        return owned
+
+    def _find(self, fullname: str, folders: Sequence[str]) -> ModuleSpec | None:
+        found = None
+        for folder in folders:
+            finder = FileFinder(
+                folder,
+                (partial(_PrivateLoader, modules=self), SOURCE_SUFFIXES),  # type: ignore[arg-type]
+                (ExtensionFileLoader, EXTENSION_SUFFIXES),
+            )
+            spec = finder.find_spec(fullname)
+            if spec is not None and spec.loader is not None:
+                return spec
+            found = found or spec  # a folder without __init__.py
+        return found
+
+
+class _PrivateLoader(SourceFileLoader):
+    def __init__(self, fullname: str, path: str, *, modules: PrivateModules) -> None:
+        super().__init__(fullname, path)
+        self._modules = modules
+
+    def exec_module(self, module: ModuleType) -> None:
+        own = {**vars(builtins), "__import__": self._modules.import_}
+        module.__dict__["__builtins__"] = own
+        name = module.__name__.removeprefix(f"{self._modules.package}.")
+        if not _is_anyones(name.partition(".")[0]):
+            # C's pickle imports by the caller's __import__, then looks here.
+            sys.modules.setdefault(name, StandIn(name))
+        super().exec_module(module)
+
+
+class StandIn(ModuleType):
+    """Stands in ``sys.modules`` for the modules of one name that models have."""
+
+    def __getattr__(self, name: str) -> Any:
+        modules = _running.get()
+        if modules is None or name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        try:
+            module = modules.load(self.__name__)
+        except ImportError as error:
+            raise AttributeError(str(error)) from error
+        return getattr(module, name)
+
+
+class _StandInLoader(Loader):
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return StandIn(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do nothing: it has nothing of its own."""
+
+
+def _stand_in_of(name: str) -> ModuleSpec:
+    return ModuleSpec(name, _StandInLoader(), is_package=True)
+
+
+def _is_anyones(name: str) -> bool:
+    """Tell whether a name is that of a module of Python's, or of an installed one."""
+    there = sys.modules.get(name)
+    if there is not None:
+        return not isinstance(there, StandIn)
+    return name in sys.builtin_module_names or PathFinder.find_spec(name) is not None
+
+
+# Whose code runs in this thread.
+_running: ContextVar[PrivateModules | None] = ContextVar("running", default=None)

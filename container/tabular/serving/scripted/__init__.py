@@ -1,0 +1,1 @@
+"""A model that is served by the customer's script."""

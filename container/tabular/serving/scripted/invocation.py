@@ -1,0 +1,206 @@
+"""One invocation of a model by its script's handlers, and by our own where it has none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from tabular.contract.endpoint import Endpoint
+from tabular.contract.errors import UserError
+from tabular.data.charset import utf_8_of
+from tabular.data.formats import charset_of
+from tabular.script_mode.faults import of_customers_code, told
+from tabular.serving import logs
+from tabular.serving.errors import RequestError
+from tabular.serving.invocation import echoed
+from tabular.serving.requests import read_body
+from tabular.serving.responses import choose
+from tabular.serving.scripted.answers import ANSWERS
+from tabular.serving.scripted.model import ScriptedModel
+from tabular.serving.watch import ROWS
+
+log = logging.getLogger(__name__)
+
+# Those of AWS's toolkits: what a handler gets as text, and what a body without a type is.
+TEXTS = frozenset(("application/json", "text/csv"))
+DEFAULT_CONTENT_TYPE = "application/json"
+
+
+def scripted_answers(endpoint: Endpoint) -> Callable[[ScriptedModel], Response]:
+    """Make the function that answers the request at hand by a script."""
+
+    def answer(scripted: ScriptedModel) -> Response:
+        environ, handlers = request.environ, scripted.handlers
+        body = read_body(endpoint.max_body_bytes)
+        if not body and not (handlers.input_fn or handlers.transform_fn):
+            return Response(status=204)
+        # Clients of AWS's toolkits may send the type under either name.
+        content_type = (
+            environ.get("CONTENT_TYPE") or environ.get("HTTP_CONTENTTYPE") or DEFAULT_CONTENT_TYPE
+        )
+        accept = environ.get("HTTP_ACCEPT", "")
+        if accept in ("", "*/*"):
+            accept = endpoint.script_accept
+        environ[ROWS] = 1
+        if handlers.transform_fn:
+            result = _call(
+                scripted,
+                "transform_fn",
+                scripted.model,
+                _input_data(body, content_type),
+                content_type,
+                accept,
+            )
+            return echoed(_response("transform_fn", result, accept))
+        prediction = _prediction(scripted, body, content_type)
+        environ[ROWS] = _rows(prediction)
+        if handlers.output_fn:
+            result = _call(scripted, "output_fn", prediction, accept)
+            return echoed(_response("output_fn", result, accept))
+        accept = choose(accept, endpoint.script_accept, ANSWERS)
+        written = _guarded(scripted, "output_fn", ANSWERS[accept], prediction)
+        return echoed(Response(written, mimetype=accept))
+
+    return answer
+
+
+def check_default_accept(endpoint: Endpoint, scripted: ScriptedModel) -> None:
+    """Look whether our ``output_fn``, if it is used, knows the default ``Accept``.
+
+    Raises
+    ------
+    UserError
+        It does not.
+    """
+    handlers = scripted.handlers
+    if handlers.output_fn or handlers.transform_fn or endpoint.script_accept in ANSWERS:
+        return
+    raise UserError(
+        f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is {endpoint.script_accept!r}, expected one of "
+        f"{', '.join(ANSWERS)} where the script has no output_fn; correct it or unset it"
+    )
+
+
+def scripted_parameters(scripted: ScriptedModel) -> Callable[[], Response] | None:
+    """Make the function that answers ``GET /execution-parameters``, if the script does."""
+    if scripted.handlers.execution_parameters_fn is None:
+        return None
+
+    def answer() -> Response:
+        name = "execution_parameters_fn"
+        result = _call(scripted, name)
+        if isinstance(result, dict | list):
+            result = ANSWERS[DEFAULT_CONTENT_TYPE](result)
+        return _response(name, result, DEFAULT_CONTENT_TYPE)
+
+    return answer
+
+
+def _prediction(scripted: ScriptedModel, body: bytes, content_type: str) -> Any:
+    handlers, defaults = scripted.handlers, scripted.defaults
+    if handlers.input_fn:
+        data = _call(scripted, "input_fn", _input_data(body, content_type), content_type)
+    else:
+        data = defaults.read(body, content_type)
+    if handlers.predict_fn:
+        return _call(scripted, "predict_fn", data, scripted.model)
+    assert defaults.predict is not None  # noqa: S101 load_scripted has looked
+    if handlers.input_fn:
+        return _guarded(scripted, "predict_fn", defaults.predict, data)
+    try:
+        with scripted.modules.running():
+            return defaults.predict(data)
+    except (ValueError, TypeError) as error:  # rows that do not fit; XGBoost's error is one too
+        first = str(error).strip().partition("\n")[0]
+        raise RequestError(400, f"Unable to evaluate payload provided: {first}") from error
+
+
+def _input_data(body: bytes, content_type: str) -> str | bytes:
+    """Decode a body of text, as AWS's toolkits do, and with parameters of its type too."""
+    if content_type not in TEXTS:
+        if content_type.partition(";")[0].strip().lower() not in TEXTS:
+            return body
+        try:
+            body = utf_8_of(body, charset_of(content_type))
+        except ValueError as error:
+            raise RequestError(400, f"The body can't be read: {error}") from error
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise RequestError(
+            400, f"The body can't be read: byte {error.start + 1} is not UTF-8"
+        ) from error
+
+
+def _call(scripted: ScriptedModel, name: str, *arguments: Any) -> Any:
+    return _guarded(scripted, name, getattr(scripted.handlers, name), *arguments)
+
+
+def _guarded(
+    scripted: ScriptedModel, name: str, function: Callable[..., Any], *arguments: Any
+) -> Any:
+    """Call a handler; what it raises is an answer with a status, or a fault of the script."""
+    try:
+        with scripted.modules.running():
+            return function(*arguments)
+    except RequestError:
+        raise
+    except HTTPException as error:
+        if error.response is not None:
+            raise
+        raise RequestError(error.code or 500, error.description or error.name) from error
+    except (Exception, SystemExit) as error:
+        status = getattr(error, "status_code", None)
+        if isinstance(status, int) and 400 <= status < 600:
+            words = str(getattr(error, "message", None) or error) or type(error).__name__
+            raise RequestError(status, words) from error
+        folder = scripted.script.folder
+        log.error(
+            "%s failed: %s",
+            name,
+            told(error, folder),
+            exc_info=(type(error), error, of_customers_code(error, folder)),
+            extra=logs.inference_id(request.environ),
+        )
+        raise RequestError(
+            500, f"{name} raised {type(error).__name__}; the server's log has the traceback"
+        ) from error
+
+
+def _response(name: str, result: Any, accept: str) -> Response:
+    """Make a response of what a handler returned."""
+    if isinstance(result, AnyResponse):
+        return Response.force_type(result)  # type: ignore[return-value]
+    body, mimetype = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
+    if not isinstance(body, str | bytes | bytearray):
+        log.error(
+            "%s returned a %s, expected text, bytes, or a response", name, type(body).__name__
+        )
+        raise RequestError(
+            500,
+            f"{name} returned a {type(body).__name__}, expected text, bytes, (body, content type) "
+            "or a flask.Response; correct the script",
+        )
+    if isinstance(body, bytearray):
+        body = bytes(body)
+    return Response(body, mimetype=mimetype or _media_type(accept))
+
+
+def _media_type(accept: str) -> str | None:
+    """Take the first type of an ``Accept``, if it is one."""
+    first = accept.partition(",")[0].partition(";")[0].strip()
+    return None if "*" in first else first
+
+
+def _rows(prediction: Any) -> int:
+    if isinstance(prediction, str | bytes | dict):
+        return 1
+    try:
+        return len(prediction)
+    except TypeError:
+        return 1

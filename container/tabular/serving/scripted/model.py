@@ -1,0 +1,174 @@
+"""A script and the model that its ``model_fn`` returned, or ours."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tabular.contract.errors import JobError, UserError
+from tabular.data.columns import Columns
+from tabular.script_mode.faults import of_customers_code, told
+from tabular.script_mode.handlers import Handlers, handlers_of
+from tabular.script_mode.inference_script import Script
+from tabular.script_mode.modules import Modules
+from tabular.serving.predictors import Predictor, load_predictor
+from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
+from tabular.serving.scripted.rows import read_array, read_floats
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What is done where a script has no handler of its own.
+
+    Attributes
+    ----------
+    read : (body, content type) -> what ``predict_fn`` takes
+        Raises RequestError.
+    predict : (what was read) -> prediction, or None where the model has no way to predict.
+    """
+
+    read: Callable[[bytes, str], Any]
+    predict: Callable[[Any], Any] | None
+
+
+@dataclass(frozen=True, eq=False)
+class ScriptedModel:
+    """A model that is served by a script. Called from several threads at once."""
+
+    script: Script
+    modules: Modules
+    handlers: Handlers
+    model: Any
+    defaults: Defaults
+
+
+def load_scripted(
+    script: Script,
+    folder: Path,
+    modules: Modules,
+    parallel: Parallel = ONE_THREAD,
+    ensemble: bool = True,
+) -> ScriptedModel:
+    """Import a script and load its model.
+
+    Parameters
+    ----------
+    folder : Path
+        The artifact's.
+    modules : Modules
+        Those of the script; closed when the model is freed.
+    parallel, ensemble
+        For a script without ``model_fn``: see ``load_predictor``.
+
+    Raises
+    ------
+    UserError
+        The script is broken, or fails.
+    """
+    try:
+        with modules.running():
+            handlers = handlers_of(modules.script(script.file))
+            if handlers.model_fn is None:
+                # XGBoost is whole only with it, and the script may import XGBoost later.
+                import sklearn  # noqa: F401
+
+                model: Any = load_predictor(folder, parallel, ensemble)
+            else:
+                model = handlers.model_fn(str(folder))
+        custom = bool(handlers.predict_fn or handlers.transform_fn)
+        defaults = defaults_for(model, custom)
+        if defaults.predict is None and not custom:
+            raise UserError(
+                f"model_fn of {script.file.name} returned a {type(model).__name__}, which has no "
+                "predict; write predict_fn, or return a model"
+            )
+    except JobError:
+        modules.close()
+        raise
+    except (Exception, SystemExit) as error:
+        modules.close()
+        log.error(
+            "%s can't load its model",
+            script.file.name,
+            exc_info=(type(error), error, of_customers_code(error, script.folder)),
+        )
+        raise UserError(
+            f"{script.file} can't load its model: {told(error, script.folder)}; correct the script"
+        ) from error
+    loaded = ScriptedModel(script, modules, handlers, model, defaults)
+    weakref.finalize(loaded, modules.close)
+    return loaded
+
+
+def defaults_for(model: Any, custom_predict: bool) -> Defaults:
+    """Choose defaults by what ``model_fn`` returned.
+
+    Parameters
+    ----------
+    custom_predict : bool
+        The script predicts: rows may have other columns than the model.
+    """
+    if isinstance(model, Predictor):
+        return Defaults(
+            lambda body, content_type: read_floats(body, content_type, model.columns),
+            model.predict,
+        )
+    if _is_booster(model):
+        return _booster_defaults(model)
+    columns = None if custom_predict else _columns_of(model)
+    return Defaults(
+        lambda body, content_type: read_array(body, content_type, columns), _predict_of(model)
+    )
+
+
+def _is_booster(model: Any) -> bool:
+    xgboost = sys.modules.get("xgboost")  # whoever has a Booster has imported it
+    return xgboost is not None and isinstance(model, xgboost.Booster)
+
+
+def _booster_defaults(booster: Any) -> Defaults:
+    import xgboost
+
+    columns = Columns(booster.num_features(), names=tuple(booster.feature_names or ()))
+
+    def read(body: bytes, content_type: str) -> xgboost.DMatrix:
+        return xgboost.DMatrix(read_floats(body, content_type, columns), nthread=1)
+
+    def predict(rows: Any) -> Any:
+        matrix = rows if isinstance(rows, xgboost.DMatrix) else xgboost.DMatrix(rows)
+        return booster.predict(matrix, validate_features=False)
+
+    return Defaults(read, predict)
+
+
+def _columns_of(model: Any) -> Columns | None:
+    count = getattr(model, "n_features_in_", None)
+    if not isinstance(count, int):
+        return None
+    return Columns(count, names=tuple(map(str, getattr(model, "feature_names_in_", ()))))
+
+
+def _predict_of(model: Any) -> Callable[[Any], Any] | None:
+    method = getattr(model, "predict", None) or getattr(model, "transform", None)
+    if not callable(method):
+        return None
+    names = getattr(model, "feature_names_in_", None)
+
+    def predict(rows: Any) -> Any:
+        if names is not None and isinstance(rows, np.ndarray) and rows.shape[1:] == (len(names),):
+            import pandas
+
+            # Fitted on a frame: its steps may choose columns by name.
+            rows = pandas.DataFrame(rows, columns=names).infer_objects()
+        return method(rows)
+
+    return predict

@@ -1,0 +1,176 @@
+"""What ``input_fn`` does where a script has none: a body to what the model predicts from.
+
+Both of AWS's containers in one, by what ``model_fn`` returned: a ``DMatrix`` for a Booster, an
+array for anything else. A single row has two dimensions too.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tabular.contract.errors import UserError
+from tabular.data.batch import ColumnsError, Floats
+from tabular.data.charset import utf_8_of
+from tabular.data.columns import Columns
+from tabular.data.formats import charset_of, format_of
+from tabular.data.json.decoding import decode
+from tabular.data.json.rows import unwrapped
+from tabular.serving.errors import RequestError
+
+Array = npt.NDArray[Any]
+# How a row shows that it misses a value, beside an empty cell of CSV.
+MISSING = frozenset(("", "nan", "NaN"))
+
+
+def read_floats(body: bytes, content_type: str, columns: Columns) -> Floats:
+    """Read a body as algorithm mode does, in any of its formats.
+
+    Raises
+    ------
+    RequestError
+        415: unknown content type. 400: a body that does not fit the model, or its type.
+    """
+    try:
+        form = format_of(content_type)
+    except UserError as error:
+        raise RequestError(415, str(error)) from error
+    try:
+        return form.read_body(body, columns)
+    except ValueError as error:
+        raise _unreadable(error) from error
+
+
+def read_array(body: bytes, content_type: str, columns: Columns | None) -> Array:
+    """Read a body into an array.
+
+    Parameters
+    ----------
+    columns : Columns or None
+        Those of a scikit-learn estimator that predicts itself: then algorithm mode's formats are
+        taken too, and rows by name.
+
+    Returns
+    -------
+    array, (rows, columns)
+        float32 of CSV and JSON; objects, numbers and texts, where a column is text; NaN where a
+        value is missing. Of NumPy's formats what was sent; a SciPy matrix of ``x-npz``.
+
+    Raises
+    ------
+    RequestError
+        415: unknown content type. 400: a body that can't be read.
+    """
+    read = ARRAYS.get(content_type.partition(";")[0].strip().lower())
+    if read is None:
+        if columns is not None:
+            return read_floats(body, content_type, columns)
+        raise RequestError(
+            415, f"{content_type} is not an accepted ContentType: {', '.join(ARRAYS)}."
+        )
+    try:
+        return read(body, content_type, columns)
+    except (ValueError, MemoryError, EOFError, OSError, csv.Error) as error:
+        raise _unreadable(error) from error
+
+
+def _csv(body: bytes, content_type: str, columns: Columns | None) -> Array:
+    form = format_of(content_type)
+    try:
+        return form.read_body(body, columns or Columns(_width(body, content_type)))
+    except ColumnsError:
+        raise
+    except ValueError:  # there is text among the numbers
+        rows = [row for row in _cells(body, content_type) if row]
+        if columns is not None and rows and set(rows[0]) == set(columns.names):
+            order = [rows[0].index(name) for name in columns.names]
+            rows = [[row[place] for place in order] for row in rows[1:]]
+        return _mixed(rows)
+
+
+def _width(body: bytes, content_type: str) -> int:
+    return len(next((row for row in _cells(body, content_type) if row), []))
+
+
+def _cells(body: bytes, content_type: str) -> Iterator[list[str]]:
+    text = utf_8_of(body, charset_of(content_type)).decode("utf-8-sig")
+    return csv.reader(io.StringIO(text, newline=""), strict=True)
+
+
+def _json(body: bytes, content_type: str, columns: Columns | None) -> Array:
+    if columns is not None:
+        try:
+            return format_of(content_type).read_body(body, columns)
+        except ColumnsError:
+            raise
+        except ValueError:  # there is text among the numbers
+            pass
+    rows = unwrapped(decode(utf_8_of(body, charset_of(content_type))))
+    if isinstance(rows, dict):
+        rows = [rows]
+    if not isinstance(rows, list) or not rows:
+        raise ValueError("the body holds no row; expected a list of rows")
+    if isinstance(rows[0], dict):
+        names = (columns and columns.names) or [*rows[0]]
+        return _mixed([[row[name] for name in names] for row in rows])
+    if not isinstance(rows[0], list):
+        rows = [rows]
+    if rows[0] and isinstance(rows[0][0], list):  # more than two dimensions: a script knows
+        return np.array(rows, dtype=np.float32)
+    return _mixed(rows)
+
+
+def _npy(body: bytes, content_type: str, columns: Columns | None) -> Array:
+    array: Array = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
+    if array.ndim == 1 and array.dtype.kind in "fiub":  # texts may be one feature: documents
+        return array.reshape((-1, 1) if columns and columns.count == 1 else (1, -1))
+    return array
+
+
+def _npz(body: bytes, content_type: str, columns: Columns | None) -> Any:
+    import scipy.sparse
+
+    return scipy.sparse.load_npz(io.BytesIO(body))
+
+
+ARRAYS: dict[str, Callable[[bytes, str, Columns | None], Array]] = {
+    "text/csv": _csv,
+    "application/json": _json,
+    "application/x-npy": _npy,
+    "application/x-npz": _npz,
+}
+
+
+def _mixed(rows: Sequence[Sequence[Any]]) -> Array:
+    """Put rows of numbers and texts together, each column as one or the other."""
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(rows[0]):
+            raise ValueError(
+                f"row {number} has {len(row)} values, expected {len(rows[0])} as in the first"
+            )
+    columns = [_column(values) for values in zip(*rows, strict=True)]
+    if not columns:
+        raise ValueError("the body holds no row")
+    if all(column.dtype.kind == "f" for column in columns):
+        return np.stack(columns, axis=1)
+    whole = np.empty((len(rows), len(columns)), object)
+    for place, column in enumerate(columns):
+        whole[:, place] = column
+    return whole
+
+
+def _column(values: Iterable[Any]) -> Array:
+    filled = [np.nan if value is None or value in MISSING else value for value in values]
+    try:
+        return np.array(filled, dtype=np.float32)
+    except ValueError:
+        return np.array(filled, dtype=object)
+
+
+def _unreadable(error: BaseException) -> RequestError:
+    return RequestError(400, f"Unable to evaluate payload provided: {error}")
