@@ -131,6 +131,8 @@ class PrivateModules(Modules, MetaPathFinder):
         """Stand for ``__import__`` in the modules of the package."""
         head = name.partition(".")[0]
         if level or not self._owns(head):
+            if not level and isinstance(sys.modules.get(head), StandIn):
+                raise ModuleNotFoundError(f"No module named {head!r}", name=head)
             return builtins.__import__(name, globals, locals, fromlist or (), level)
         module = self.load(name)
         if not fromlist:

@@ -111,8 +111,16 @@ def test_names_of_scripts_are_nobody_elses(
 
     with pytest.raises(AttributeError):
         _ = helpers.NAME
-    with pytest.raises(ModuleNotFoundError):
-        import later  # type: ignore[import-not-found]  # noqa: F401
+
+
+def test_script_does_not_find_the_modules_of_another(
+    scripts: list[tuple[str, PrivateModules, ModuleType]], tmp_path: Path
+) -> None:
+    (tmp_path / "inference.py").write_text("import helpers\n")
+    modules = PrivateModules([tmp_path])
+    with pytest.raises(ModuleNotFoundError, match="helpers"), modules.running():
+        modules.script(tmp_path / "inference.py")
+    modules.close()
 
 
 def test_module_named_like_one_of_python_is_the_scripts_own(tmp_path: Path) -> None:

@@ -1,0 +1,391 @@
+"""One model served by a script: handlers, defaults, and what goes wrong in them."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas
+import pytest
+import scipy.sparse
+import xgboost
+from flask.testing import FlaskClient
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import DecisionTreeClassifier
+
+from tabular.contract.endpoint import Endpoint
+from tabular.contract.errors import UserError
+from tabular.script_mode.inference_script import find_script
+from tabular.script_mode.modules import PrivateModules
+from tabular.serving.scripted.app import create_scripted_app
+from tabular.serving.scripted.model import load_scripted
+
+JOBLIB = """
+import joblib, os
+def model_fn(model_dir): return joblib.load(os.path.join(model_dir, "model.joblib"))
+"""
+BOOSTER = """
+import xgboost, os
+def model_fn(model_dir):
+    booster = xgboost.Booster()
+    booster.load_model(os.path.join(model_dir, "xgboost-model"))
+    return booster
+"""
+NOTHING = "def model_fn(model_dir): return None\n"
+CSV, JSON, NPY = "text/csv", "application/json", "application/x-npy"
+
+Serve = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    opened = []
+
+    def starter(script: str, model: object = None, **settings: object) -> FlaskClient:
+        code = tmp_path / "code"
+        code.mkdir()
+        (code / "inference.py").write_text(script)
+        if model is not None:
+            joblib.dump(model, tmp_path / "model.joblib")
+        found = find_script(code)
+        assert found is not None
+        modules = PrivateModules(found.folders)
+        opened.append(modules)
+        endpoint = replace(Endpoint(tmp_path), **settings)  # type: ignore[arg-type]
+        scripted = load_scripted(found, tmp_path, modules)
+        return create_scripted_app(endpoint, scripted).test_client()
+
+    yield starter
+    for modules in opened:
+        modules.close()
+
+
+def ask(
+    client: FlaskClient, body: bytes | str, content_type: str | None = CSV, accept: str = CSV
+) -> tuple[int, bytes]:
+    headers = {"Accept": accept} if accept else {}
+    answer = client.post("/invocations", data=body, content_type=content_type, headers=headers)
+    return answer.status_code, answer.data
+
+
+def npy(array: object) -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.asarray(array))
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def line() -> LinearRegression:
+    """Answers the sum of three features."""
+    rows = np.random.default_rng(7).normal(size=(50, 3))
+    return LinearRegression().fit(rows, rows.sum(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("1,2,3\n4,5,6\n", CSV),
+        ("1,2,3\r\n4,5,6", "text/csv; charset=utf-8"),
+        ("1,2,3\n4,5,6\n".encode("utf-16"), "text/csv; charset=utf-16"),
+        ("[[1, 2, 3], [4, 5, 6]]", JSON),
+        ('{"instances": [[1, 2, 3], [4, 5, 6]]}', "application/json; charset=utf-8"),
+        ("[[1, 2, 3], [4, 5, 6]]", None),
+        (npy([[1.0, 2, 3], [4, 5, 6]]), NPY),
+        (npy(np.array([[1, 2, 3], [4, 5, 6]], ">i8", order="F")), NPY),
+        ("[1, 2, 3]\n[4, 5, 6]\n", "application/jsonlines"),
+    ],
+)
+def test_two_rows_are_answered(
+    serve: Serve, line: LinearRegression, body: bytes, content_type: str | None
+) -> None:
+    status, answer = ask(serve(JOBLIB, line), body, content_type)
+    assert (status, [round(float(value)) for value in answer.split()]) == (200, [6, 15])
+    assert answer.endswith(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [("1,2,3", CSV), ("1,2,3\n", CSV), ("[1,2,3]", JSON), (npy([1.0, 2, 3]), NPY)],
+)
+def test_single_row_is_answered(
+    serve: Serve, line: LinearRegression, body: bytes, content_type: str
+) -> None:
+    status, answer = ask(serve(JOBLIB, line), body, content_type)
+    assert (status, round(float(answer))) == (200, 6)
+
+
+def test_sparse_matrix_is_answered(serve: Serve, line: LinearRegression) -> None:
+    file = io.BytesIO()
+    scipy.sparse.save_npz(file, scipy.sparse.csr_matrix([[1.0, 2, 3]]))
+    status, answer = ask(serve(JOBLIB, line), file.getvalue(), "application/x-npz")
+    assert (status, round(float(answer))) == (200, 6)
+
+
+def test_labels_are_answered_in_each_type(serve: Serve) -> None:
+    tree = DecisionTreeClassifier().fit([[0.0], [1.0]], ["a, b", "c"])
+    client = serve(JOBLIB, tree)
+    assert ask(client, "0\n1\n", accept=JSON) == (200, b'["a, b", "c"]')
+    assert ask(client, "0\n1\n", accept=CSV) == (200, b'"a, b"\nc\n')
+    status, answer = ask(client, "0\n1\n", accept=NPY)
+    assert (status, np.load(io.BytesIO(answer)).tolist()) == (200, ["a, b", "c"])
+
+
+def test_answers_of_a_booster_are_aws_bytes(serve: Serve, tmp_path: Path) -> None:
+    rows = np.array([[0.0, 1], [1, 0]], np.float32)
+    booster = xgboost.train({"eta": 1}, xgboost.DMatrix(rows, [8.468644, 1.6134402]), 8)
+    booster.save_model(tmp_path / "model.ubj")
+    (tmp_path / "model.ubj").rename(tmp_path / "xgboost-model")
+    scores = booster.predict(xgboost.DMatrix(rows))
+    client = serve(BOOSTER)
+    expected = "".join(f"{score!s}\n" for score in scores).encode()
+    for body, kind in (
+        ("0,1\n1,0\n", CSV),
+        ("0 1:1\n0 0:1 1:0\n", "text/libsvm"),
+        ("[[0,1],[1,0]]", JSON),
+    ):
+        if kind == "text/libsvm":
+            continue
+        assert ask(client, body, kind) == (200, expected)
+    status, answer = ask(client, "0,1\n1,0\n", accept=JSON)
+    assert (status, answer) == (200, json.dumps(scores.tolist()).encode())
+    assert ask(client, "0:0 1:1\n0:1 1:0\n", "text/x-libsvm") == (200, expected)
+
+
+def test_text_columns_reach_a_pipeline_fitted_on_a_frame(serve: Serve) -> None:
+    frame = pandas.DataFrame({"age": [1.0, 2, 3, 4], "city": ["Ulm", "Bonn", "Ulm", "Bonn"]})
+    choose = ColumnTransformer(
+        [("city", OneHotEncoder(handle_unknown="ignore"), ["city"])], remainder="passthrough"
+    )
+    pipeline = make_pipeline(choose, DecisionTreeClassifier()).fit(frame, ["u", "b", "u", "b"])
+    client = serve(JOBLIB, pipeline)
+    assert ask(client, "1,Ulm\n9,Bonn\n") == (200, b"u\nb\n")
+    assert ask(client, "city,age\nUlm,1\n") == (200, b"u\n")
+    assert ask(client, '[[1, "Ulm"]]', JSON) == (200, b"u\n")
+    assert ask(client, '[{"city": "Ulm", "age": null}]', JSON) == (200, b"u\n")
+
+
+def test_no_script_model_fn_serves_the_artifact_as_algorithm_mode_does(
+    serve: Serve, tmp_path: Path
+) -> None:
+    rows = np.random.default_rng(7).normal(size=(50, 3))
+    model = RandomForestClassifier(5, random_state=0).fit(rows, rows[:, 0] > 0)
+    client = serve(
+        "def output_fn(prediction, accept): return f'{len(prediction)}', 'text/plain'", model
+    )
+    assert ask(client, "1,2,3\n4,5,6\n") == (200, b"2")
+
+
+def test_handlers_get_what_aws_gives_them(serve: Serve) -> None:
+    client = serve(
+        NOTHING
+        + """
+def input_fn(input_data, content_type): return [type(input_data).__name__, content_type]
+def predict_fn(input_data, model): return input_data + [model]
+def output_fn(prediction, accept): return repr(prediction + [accept]), "text/x-told"
+"""
+    )
+    for body, sent, accept, told in [
+        ("1", CSV, CSV, ["str", CSV, None, CSV]),
+        ("1", "text/csv; charset=utf-8", "", ["str", "text/csv; charset=utf-8", None, JSON]),
+        ("1", None, "*/*", ["str", JSON, None, JSON]),
+        ("1", "image/png", "image/*, text/csv", ["bytes", "image/png", None, "image/*, text/csv"]),
+        ("", CSV, CSV, ["str", CSV, None, CSV]),
+    ]:
+        answer = client.post(
+            "/invocations",
+            data=body,
+            content_type=sent,
+            headers={"Accept": accept} if accept else {},
+        )
+        assert (answer.status_code, answer.data.decode()) == (200, repr(told))
+        assert answer.mimetype == "text/x-told"
+
+
+@pytest.mark.parametrize(
+    ("returned", "mimetype", "body"),
+    [
+        ("'text'", CSV, b"text"),
+        ("b'bytes'", CSV, b"bytes"),
+        ("(b'bytes', 'image/png')", "image/png", b"bytes"),
+        ("flask.Response('x', mimetype='image/png')", "image/png", b"x"),
+        ("werkzeug.Response('x', mimetype='image/png')", "image/png", b"x"),
+    ],
+)
+def test_what_transform_fn_returns_is_the_answer(
+    serve: Serve, returned: str, mimetype: str, body: bytes
+) -> None:
+    client = serve(
+        NOTHING
+        + "import flask, werkzeug\n"
+        + f"def transform_fn(model, input_data, content_type, accept): return {returned}\n"
+    )
+    answer = client.post("/invocations", data="1", content_type=CSV, headers={"Accept": CSV})
+    assert (answer.status_code, answer.mimetype, answer.data) == (200, mimetype, body)
+
+
+def test_custom_attributes_come_back(serve: Serve, line: LinearRegression) -> None:
+    client = serve(JOBLIB, line)
+    for body in ("1,2,3", "1"):
+        answer = client.post(
+            "/invocations",
+            data=body,
+            content_type=CSV,
+            headers={"X-Amzn-SageMaker-Custom-Attributes": "c=1"},
+        )
+        assert answer.headers["X-Amzn-SageMaker-Custom-Attributes"] == "c=1"
+
+
+def test_empty_body_is_204_where_no_handler_reads_it(serve: Serve, line: LinearRegression) -> None:
+    assert ask(serve(JOBLIB, line), "") == (204, b"")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "content_type", "accept"),
+    [
+        (400, "1,2", CSV, CSV),
+        (400, "1,2,3\n4,5\n", CSV, CSV),
+        (400, "1,2,x", CSV, CSV),
+        (400, '1,"2,3', CSV, CSV),
+        (400, b"1,2,\xff", CSV, CSV),
+        (400, "[[1,2,", JSON, CSV),
+        (400, "[]", JSON, CSV),
+        (400, "{}", JSON, CSV),
+        (400, "nothing", NPY, CSV),
+        (400, npy(np.array([{}])), NPY, CSV),
+        (400, npy([[1.0, 2]]), NPY, CSV),
+        (400, npy([[1.0, 2, 3]])[:-1], NPY, CSV),
+        (400, "nothing", "application/x-npz", CSV),
+        (406, "1,2,3", CSV, "image/png"),
+        (413, "1," * (4 << 20), CSV, CSV),
+        (415, "1,2,3", "image/png", CSV),
+    ],
+)
+def test_request_that_does_not_fit_is_refused(
+    serve: Serve,
+    line: LinearRegression,
+    status: int,
+    body: bytes,
+    content_type: str,
+    accept: str,
+) -> None:
+    found, answer = ask(serve(JOBLIB, line), body, content_type, accept)
+    assert found == status, answer
+    assert answer.count(b"\n") <= 1
+    assert b"Traceback" not in answer
+
+
+@pytest.mark.parametrize("name", ["input_fn", "predict_fn", "output_fn"])
+def test_fault_in_a_handler_is_500_and_leaks_nothing(
+    serve: Serve, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    others = {
+        "input_fn": "def input_fn(input_data, content_type): return input_data",
+        "predict_fn": "def predict_fn(input_data, model): return input_data",
+        "output_fn": "def output_fn(prediction, accept): return prediction",
+    }
+    others[name] = others[name].partition("return")[0] + "raise KeyError('secret column')"
+    client = serve(NOTHING + "\n".join(others.values()))
+    with caplog.at_level(logging.ERROR):
+        status, answer = ask(client, "1")
+    assert (status, answer) == (
+        500,
+        f"{name} raised KeyError; the server's log has the traceback\n".encode(),
+    )
+    (record,) = caplog.records
+    line = 2 + [*others].index(name)
+    assert (
+        record.getMessage()
+        == f"{name} failed: KeyError: 'secret column' (inference.py, line {line})"
+    )
+    assert record.exc_info is not None
+    trace = record.exc_info[2]
+    assert trace is not None
+    assert trace.tb_frame.f_code.co_filename.endswith("inference.py")
+
+
+def test_handler_that_ends_the_process_is_a_fault(serve: Serve) -> None:
+    client = serve(NOTHING + "def predict_fn(input_data, model): raise SystemExit(3)")
+    assert ask(client, "1")[0] == 500
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "words"),
+    [
+        ("werkzeug.exceptions.UnsupportedMediaType('only PNG')", 415, b"only PNG\n"),
+        ("Refused('too old')", 422, b"too old\n"),
+    ],
+)
+def test_status_that_a_handler_raises_is_the_answers(
+    serve: Serve, raised: str, status: int, words: bytes
+) -> None:
+    script = f"""
+import werkzeug.exceptions
+class Refused(Exception): status_code = 422
+def input_fn(input_data, content_type): raise {raised}
+"""
+    client = serve(NOTHING + script + "def predict_fn(input_data, model): pass\n")
+    assert ask(client, "1") == (status, words)
+
+
+def test_result_that_is_no_body_is_a_fault_that_says_so(serve: Serve) -> None:
+    client = serve(NOTHING + "def transform_fn(model, input_data, content_type, accept): return 3")
+    status, answer = ask(client, "1")
+    assert (status, b"transform_fn returned a int, expected text" in answer) == (500, True)
+
+
+def test_execution_parameters_are_the_scripts(serve: Serve, line: LinearRegression) -> None:
+    script = "def execution_parameters_fn(): return {'MaxConcurrentTransforms': 3}\n"
+    answer = serve(JOBLIB + script, line).get("/execution-parameters")
+    assert (answer.json, answer.mimetype) == ({"MaxConcurrentTransforms": 3}, JSON)
+
+
+def test_execution_parameters_are_computed_otherwise(serve: Serve, line: LinearRegression) -> None:
+    assert serve(JOBLIB, line).get("/execution-parameters").json["MaxPayloadInMB"] == 6
+
+
+def test_nan_is_null_in_json(serve: Serve) -> None:
+    client = serve(NOTHING + "def predict_fn(d, m): return [float('nan'), 1.5]")
+    assert ask(client, "1", accept=JSON) == (200, b"[null, 1.5]")
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("def model_fn(model_dir): return 1/0", r"ZeroDivisionError: .* \(inference.py, line 1\)"),
+        ("def model_fn(model_dir): exit(1)", "SystemExit"),
+        ("def model_fn(:", "SyntaxError"),
+        ("import nothing_of_that_name", "ModuleNotFoundError"),
+        (NOTHING, "returned a NoneType, which has no predict"),
+        ("model_fn = 3", "model_fn in inference.py is a int"),
+        ("def model_fn(): pass", r"is model_fn\(\), expected model_fn\(model_dir\)"),
+        (
+            NOTHING + "def predict_fn(d, m): pass\ndef transform_fn(m, d, c, a): pass",
+            "Cannot use transform_fn implementation with input_fn, predict_fn, and/or output_fn",
+        ),
+        ("def input_fn(a, b): pass", "no model"),
+    ],
+)
+def test_broken_script_is_refused_before_anything_listens(
+    serve: Serve, script: str, words: str
+) -> None:
+    with pytest.raises(UserError, match=words):
+        serve(script)
+    assert [name for name in sys.modules if name.startswith("_model_")] == []
+
+
+def test_default_accept_that_nothing_writes_is_refused(
+    serve: Serve, line: LinearRegression
+) -> None:
+    with pytest.raises(UserError, match="SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"):
+        serve(JOBLIB, line, script_accept="image/png")
