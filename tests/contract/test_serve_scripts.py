@@ -1,0 +1,293 @@
+"""Models that their scripts serve, in the container."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import numpy as np
+import pytest
+from containers import ML, Ended, Served, bind, ended, serving, started
+from serving_scripts import FOREST, IRIS, TREE, in_image, lay_out_code, wheel
+
+pytestmark = pytest.mark.timeout(300)
+
+LOCKED = {"read_only": True, "tmpfs": {"/tmp": ""}}
+ECHO = """
+def model_fn(model_dir):
+    return "loaded"
+def transform_fn(model, input_data, content_type, accept):
+    return f"{model} {input_data}"
+"""
+SETOSA, VIRGINICA = b"5.1,3.5,1.4,0.2\n", b"6.3,3.3,6.0,2.5\n"
+
+
+@pytest.fixture(scope="module")
+def iris(
+    docker_engine: docker.DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Folders ``tree`` and ``forest``: artifacts of scripts that train, with these as code."""
+    folder = tmp_path_factory.mktemp("iris")
+    for name in ("data", "tree/code", "forest/code", "headless"):
+        (folder / name).mkdir(parents=True)
+    in_image(docker_engine, image, folder, ["-c", IRIS])
+    shutil.copy(folder / "data" / "iris-headless.csv", folder / "headless")
+    for name, script, arguments, channel in (
+        ("tree", TREE, ["--max_leaf_nodes", "30"], "headless"),
+        ("forest", FOREST, ["--n-estimators", "20", "--target", "Species"], "data"),
+    ):
+        (folder / name / "code" / f"{name}.py").write_text(script)
+        environment = {"SM_MODEL_DIR": f"/made/{name}", "SM_CHANNEL_TRAIN": f"/made/{channel}"}
+        command = [f"/made/{name}/code/{name}.py", *arguments]
+        assert "Accuracy=" in in_image(docker_engine, image, folder, command, environment)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tree(docker_engine: docker.DockerClient, image: str, iris: Path) -> Iterator[Served]:
+    environment = {"SAGEMAKER_PROGRAM": "tree.py"}
+    with serving(docker_engine, image, iris / "tree", environment=environment, **LOCKED) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def forest(docker_engine: docker.DockerClient, image: str, iris: Path) -> Iterator[Served]:
+    """Served by the one script there is, under batch transform."""
+    environment = {"SAGEMAKER_BATCH": "true", "SAGEMAKER_SUBMIT_DIRECTORY": f"{ML}/model/code"}
+    with serving(
+        docker_engine, image, iris / "forest", environment=environment, **LOCKED
+    ) as served:
+        yield served
+
+
+def refused(engine: docker.DockerClient, image: str, model: Path, **options: object) -> Ended:
+    """Serve, and wait for the end that is to come."""
+    mounts = [bind(model, f"{ML}/model", read_only=True)]
+    with started(
+        engine, image, "serve", mounts=mounts, **{"network_mode": "none", **options}
+    ) as container:
+        return ended(container)
+
+
+def array(values: object) -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.asarray(values))
+    return file.getvalue()
+
+
+def test_rows_are_answered_in_each_type(tree: Served) -> None:
+    both = SETOSA + VIRGINICA
+    assert tree.invoke(SETOSA, Accept="text/csv").body == b"0\n"
+    assert tree.invoke(both, Accept="text/csv; charset=utf-8").body == b"0\n2\n"
+    answer = tree.invoke(b"[[5.1,3.5,1.4,0.2],[6.3,3.3,6,2.5]]", Content_Type="application/json")
+    assert (answer.status, answer.content_type, answer.body) == (200, "application/json", b"[0, 2]")
+    answer = tree.invoke(
+        array([[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6, 2.5]]),
+        Content_Type="application/x-npy",
+        Accept="application/x-npy",
+    )
+    assert np.load(io.BytesIO(answer.body)).tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (204, b"", {}),
+        (400, b"1,2\n", {}),
+        (400, b"[[1,", {"Content_Type": "application/json"}),
+        (406, SETOSA, {"Accept": "image/png"}),
+        (413, b"1," * (4 << 20), {}),
+        (415, SETOSA, {"Content_Type": "image/png"}),
+    ],
+)
+def test_refusals_have_their_status(
+    tree: Served, status: int, body: bytes, headers: dict[str, str]
+) -> None:
+    assert tree.invoke(body, **headers).status == status
+
+
+def test_invocations_are_counted(tree: Served) -> None:
+    def rows() -> int:
+        text = tree.request("GET", "/metrics").body.decode()
+        (line,) = [line for line in text.splitlines() if line.startswith("tabular_rows_total ")]
+        return int(line.split()[1])
+
+    before = rows()
+    tree.invoke(SETOSA + VIRGINICA)
+    assert rows() == before + 2
+    assert b'engine="tree.py"' in tree.request("GET", "/metrics").body
+
+
+def test_batch_transform_is_answered_line_by_line(forest: Served) -> None:
+    parameters = json.loads(forest.request("GET", "/execution-parameters").body)
+    assert parameters["BatchStrategy"] == "MULTI_RECORD"
+    answer = forest.invoke(SETOSA * 3 + VIRGINICA, Accept="text/csv")
+    assert answer.body == b"setosa\n" * 3 + b"virginica\n"
+
+
+def test_script_replaces_execution_parameters_and_echoes_attributes(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    script = ECHO + "def execution_parameters_fn():\n    return {'MaxConcurrentTransforms': 3}\n"
+    lay_out_code(tmp_path, {"inference.py": script})
+    with serving(docker_engine, image, tmp_path, **LOCKED) as served:
+        answer = served.invoke(b"x", X_Amzn_SageMaker_Custom_Attributes="c=1")
+        assert (answer.body, answer.headers["X-Amzn-SageMaker-Custom-Attributes"]) == (
+            b"loaded x",
+            "c=1",
+        )
+        parameters = json.loads(served.request("GET", "/execution-parameters").body)
+        assert parameters == {"MaxConcurrentTransforms": 3}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_submit_directory_brings_the_script(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path, packed: bool
+) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    lay_out_code(tmp_path, {"src/served.py": ECHO})
+    source = tmp_path / "code" / "src"
+    if packed:
+        source = tmp_path / "sourcedir.tar.gz"
+        with tarfile.open(source, "w:gz") as archive:
+            archive.add(tmp_path / "code" / "src" / "served.py", "served.py")
+    mounts = [bind(model, f"{ML}/model", read_only=True), bind(source, "/mine", read_only=True)]
+    environment = {
+        "SAGEMAKER_PROGRAM": "served.py",
+        "SAGEMAKER_SUBMIT_DIRECTORY": "file:///mine",
+    }
+    with serving(
+        docker_engine, image, model, mounts=mounts, environment=environment, **LOCKED
+    ) as served:
+        assert served.invoke(b"x").body == b"loaded x"
+
+
+def test_fault_of_a_handler_is_in_the_log_and_not_in_the_answer(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    script = """
+    def model_fn(model_dir):
+        return None
+    def predict_fn(input_data, model):
+        return {"known": 1}["secret"]
+    """
+    lay_out_code(tmp_path, {"inference.py": script})
+    with serving(docker_engine, image, tmp_path, **LOCKED) as served:
+        answer = served.invoke(b"1,2\n", X_Amzn_SageMaker_Inference_Id="id-7")
+        log = served.container.logs().decode()
+    assert (answer.status, answer.body) == (
+        500,
+        b"predict_fn raised KeyError; the server's log has the traceback\n",
+    )
+    (line,) = [line for line in log.splitlines() if "predict_fn failed" in line]
+    assert "predict_fn failed: KeyError: 'secret' (inference.py, line 5)" in line
+    assert "inference_id=id-7" in line
+    assert 'return {"known": 1}["secret"]' in log
+
+
+def test_broken_script_ends_serve_at_once(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    lay_out_code(tmp_path, {"inference.py": "def model_fn(model_dir):\n    return 1 / 0\n"})
+    end = refused(docker_engine, image, tmp_path, **LOCKED)
+    assert (end.exit_code, end.last_line) == (
+        1,
+        f"UserError: {ML}/model/code/inference.py can't load its model: ZeroDivisionError: "
+        "division by zero (inference.py, line 2); correct the script",
+    )
+
+
+def test_program_that_is_not_there_is_named(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    lay_out_code(tmp_path, {"inference.py": ECHO})
+    end = refused(docker_engine, image, tmp_path, environment={"SAGEMAKER_PROGRAM": "other.py"})
+    assert (end.exit_code, "SAGEMAKER_PROGRAM is 'other.py'" in end.last_line) == (1, True)
+
+
+@pytest.mark.parametrize("options", [{}, LOCKED])
+def test_requirements_come_from_wheels_without_a_network(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path, options: dict[str, object]
+) -> None:
+    name, packed = wheel("answering", "1.2", "def answer(): return 'from a wheel'\n")
+    script = """
+    import answering, subprocess, sys
+    def model_fn(model_dir):
+        return answering.answer()
+    def transform_fn(model, input_data, content_type, accept):
+        code = "import answering; print(answering.answer(), end='')"
+        return model + ", " + subprocess.check_output([sys.executable, "-c", code], text=True)
+    """
+    files: dict[str, str | bytes] = {
+        "inference.py": script,
+        "requirements.txt": "answering>=1\nnumpy\n",
+        f"wheels/{name}": packed,
+    }
+    lay_out_code(tmp_path, files)
+    # On a network of its own that leads nowhere: a port can't be published without any.
+    network = docker_engine.networks.create("tabular-h5b-isolated", internal=False)
+    try:
+        with serving(
+            docker_engine,
+            image,
+            tmp_path,
+            network=network.name,
+            dns=["127.0.0.1"],
+            **options,
+        ) as served:
+            assert served.invoke(b"x").body == b"from a wheel, from a wheel"
+    finally:
+        network.remove()
+
+
+@pytest.mark.parametrize("options", [{}, LOCKED])
+def test_requirements_that_cannot_come_are_refused_by_name(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path, options: dict[str, object]
+) -> None:
+    lay_out_code(tmp_path, {"inference.py": ECHO, "requirements.txt": "no-such-package-of-ours\n"})
+    end = refused(docker_engine, image, tmp_path, **options)
+    assert end.exit_code == 1
+    assert end.last_line.startswith(f"UserError: {ML}/model/code/requirements.txt can't be ins")
+    assert "no-such-package-of-ours" in end.last_line
+    assert f"{ML}/model/code/wheels" in end.last_line
+
+
+THREADED = """
+import threading, time, os
+def model_fn(model_dir):
+    model = {"pid": os.getpid(), "beats": 0}
+    def beat():
+        while True:
+            model["beats"] += 1
+            time.sleep(0.01)
+    threading.Thread(target=beat, daemon=True).start()
+    return model
+def transform_fn(model, input_data, content_type, accept):
+    before = model["beats"]
+    time.sleep(0.2)
+    return f"{model['pid'] == os.getpid()} {model['beats'] > before}"
+"""
+
+
+def test_script_that_starts_threads_is_loaded_in_each_worker(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    lay_out_code(tmp_path, {"inference.py": THREADED})
+    with serving(docker_engine, image, tmp_path, **LOCKED) as served:
+        assert served.invoke(b"x").body == b"True True"
+        assert b"TABULAR_LOAD=worker" in served.container.logs()
+
+
+def test_script_that_breaks_in_a_worker_ends_serve(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    lay_out_code(tmp_path, {"inference.py": "def model_fn(model_dir):\n    return 1 / 0\n"})
+    end = refused(docker_engine, image, tmp_path, environment={"TABULAR_LOAD": "worker"})
+    assert end.exit_code == 3
+    assert end.stderr.count("UserError:") >= 1
