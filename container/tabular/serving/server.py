@@ -24,6 +24,7 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.errors import HaltServer
 from gunicorn.workers import gthread
 
 from tabular.contract.endpoint import Endpoint
@@ -268,4 +269,7 @@ def run(make: Callable[[], Flask], endpoint: Endpoint) -> None:
     # copy 7 MB of memory that the workers share.
     gc.collect()
     gc.freeze()
-    Server(make, endpoint).run()
+    try:
+        Server(make, endpoint).run()
+    except HaltServer as halt:  # when a second worker fails to boot, gunicorn lets it out
+        raise SystemExit(halt.exit_status) from halt
