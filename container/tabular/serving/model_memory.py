@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabular.artifact.discovery import UBJSON
+from tabular.artifact.discovery import UBJSON, kind_of
 from tabular.artifact.files import COMPILED
 from tabular.artifact.manifest import FOLDER, NAME
 from tabular.contract.errors import UserError
+from tabular.script_mode.inference_script import CODE
 
 # Bytes of memory for each byte of a file, at the most while it is loaded. Measured on models of
 # 10 to 1,000 trees (docs/serving.md): ONNX 14.2 (4.6 to 6.4 stay), UBJSON 3.6 (1.6 stay),
 # a pickled Booster 5.6, a packed joblib 7.3, XGBoost's JSON 12.1.
 PEAK_OF_ONNX, PEAK_OF_UBJSON, PEAK_OF_OTHERS = 15, 4, 13
+# What a script reads and we do not know: the file's bytes, and what is made of them.
+PEAK_OF_UNKNOWN = 2
 # What stays of XGBoost's own model, which large requests to a compiled one load.
 STAYS_OF_NATIVE = 1.6
 # Ten trees take 103 KB compiled, whatever their file says.
@@ -53,6 +56,11 @@ def estimate(folder: Path) -> Need:
         The folder can't be read.
     """
     try:
+        if (folder / CODE).is_dir():
+            files = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+            # A script may read any of them, in any way.
+            peaks = [size * _peak_in_script(path) for path, size in files.items()]
+            return Need(LEAST_BYTES + sum(peaks))
         files = dict(_sizes(folder))
     except OSError as error:
         raise UserError(f"{folder} can't be read ({error.strerror or error})") from error
@@ -84,6 +92,10 @@ def _sizes(folder: Path) -> Iterator[tuple[Path, int]]:
         except OSError as error:
             if place == folder or error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 raise
+
+
+def _peak_in_script(path: Path) -> int:
+    return PEAK_OF_UNKNOWN if kind_of(path) is None else _peak(path)
 
 
 def _peak(path: Path) -> int:

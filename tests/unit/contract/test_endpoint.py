@@ -148,3 +148,20 @@ def test_several_models_lie_beside_the_one() -> None:
 @pytest.mark.parametrize("value", ["false", "False", ""])
 def test_multi_model_switched_off_is_fine(value: str) -> None:
     assert read(SAGEMAKER_MULTI_MODEL=value) == read()
+
+
+def test_script_is_where_the_settings_say() -> None:
+    environ = {
+        "SAGEMAKER_PROGRAM": "served.py",
+        "SAGEMAKER_SUBMIT_DIRECTORY": "/mine",
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv",
+        "TABULAR_LOAD": "worker",
+    }
+    endpoint = read_endpoint(environ, 1)
+    assert (endpoint.program, endpoint.submit_directory) == ("served.py", "/mine")
+    assert (endpoint.script_accept, endpoint.load_in_workers) == ("text/csv", True)
+
+
+def test_scripts_answer_json_and_are_loaded_before_the_fork() -> None:
+    endpoint = read_endpoint({}, 1)
+    assert (endpoint.script_accept, endpoint.load_in_workers) == ("application/json", False)

@@ -66,3 +66,10 @@ def test_headroom_is_for_the_bodies_of_all_threads() -> None:
 
 def test_headroom_is_a_third_at_the_most() -> None:
     assert headroom(9000, threads=4, max_body_bytes=1000) == 3000
+
+
+def test_all_that_a_script_may_read_counts(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "weights" / "deep").mkdir(parents=True)
+    (tmp_path / "weights" / "deep" / "layer.bin").write_bytes(bytes(1 << 20))
+    assert estimate(tmp_path).loading >= 2 << 20

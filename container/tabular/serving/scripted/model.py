@@ -6,7 +6,7 @@ import logging
 import sys
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,8 @@ def load_scripted(
         raise UserError(
             f"{script.file} can't load its model: {told(error, script.folder)}; correct the script"
         ) from error
+    own = [each.name for each in fields(handlers) if getattr(handlers, each.name) is not None]
+    log.info("serving by %s: %s", script.file.name, ", ".join(own) or "no handler of its own")
     loaded = ScriptedModel(script, modules, handlers, model, defaults)
     weakref.finalize(loaded, modules.close)
     return loaded
