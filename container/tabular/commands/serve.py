@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tabular.commands.failures import report
@@ -144,9 +145,11 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
 def _threads() -> int:
     """Count the threads of this process, also those that Python does not know."""
     try:
-        return len(os.listdir("/proc/self/task"))
+        names = [task.joinpath("comm").read_text() for task in Path("/proc/self/task").iterdir()]
     except OSError:  # no Linux
         return threading.active_count()
+    # pyarrow's, which its allocator starts again after a fork.
+    return sum(name.strip() != "jemalloc_bg_thd" for name in names)
 
 
 if __name__ == "__main__":

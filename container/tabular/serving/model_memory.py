@@ -56,7 +56,7 @@ def estimate(folder: Path) -> Need:
         The folder can't be read.
     """
     try:
-        if (folder / CODE).is_dir():
+        if any((folder / CODE).glob("*.py")):
             files = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
             # A script may read any of them, in any way.
             peaks = [size * _peak_in_script(path) for path, size in files.items()]

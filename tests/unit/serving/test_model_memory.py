@@ -70,6 +70,7 @@ def test_headroom_is_a_third_at_the_most() -> None:
 
 def test_all_that_a_script_may_read_counts(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "inference.py").touch()
     (tmp_path / "weights" / "deep").mkdir(parents=True)
     (tmp_path / "weights" / "deep" / "layer.bin").write_bytes(bytes(1 << 20))
     assert estimate(tmp_path).loading >= 2 << 20
