@@ -76,13 +76,16 @@ def find_endpoints_script(endpoint: Endpoint) -> Script | None:
         ``SAGEMAKER_PROGRAM`` or ``SAGEMAKER_SUBMIT_DIRECTORY`` names what is not there.
     """
     places = [(endpoint.models if endpoint.multi_model else endpoint.model) / CODE, endpoint.code]
-    if endpoint.submit_directory:
-        places = [fetch(endpoint.submit_directory)]
+    submit = endpoint.submit_directory
+    if endpoint.multi_model and Path(submit) == endpoint.model / CODE:
+        submit = ""  # so the SDK names the code of each model, there too
+    if submit:
+        places = [fetch(submit)]
     wanted = _file_name(endpoint.program)
     for place in places:
         if wanted and (place / wanted).is_file():
             return Script(place, place / wanted)
-    if endpoint.multi_model and not endpoint.submit_directory:
+    if endpoint.multi_model and not submit:
         return find_script(places[0]) if places[0].is_dir() else None
     if wanted:
         looked = " or ".join(str(place) for place in places)
@@ -91,9 +94,9 @@ def find_endpoints_script(endpoint: Endpoint) -> Script | None:
             "into code/ of model.tar.gz, or correct or unset the variable"
         )
     script = find_script(places[0])
-    if script is None and endpoint.submit_directory:
+    if script is None and submit:
         raise UserError(
-            f"SAGEMAKER_SUBMIT_DIRECTORY is {endpoint.submit_directory!r}, which holds no Python "
+            f"SAGEMAKER_SUBMIT_DIRECTORY is {submit!r}, which holds no Python "
             "file; correct it or unset it"
         )
     return script

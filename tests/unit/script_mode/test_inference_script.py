@@ -99,6 +99,11 @@ def test_submit_directory_comes_before_the_artifact(tmp_path: Path) -> None:
     assert script.folder == tmp_path / "mine"
 
 
+def test_sdks_name_for_the_code_of_each_model_brings_none_of_the_endpoint(tmp_path: Path) -> None:
+    submit = str(tmp_path / "model" / "code")
+    assert find_endpoints_script(endpoint(tmp_path, "served.py", submit, several=True)) is None
+
+
 def test_archive_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "code.tar.gz", "w:gz") as archive:
         archive.addfile(tarfile.TarInfo("../escaped.py"), io.BytesIO())
