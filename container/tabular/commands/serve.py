@@ -41,7 +41,7 @@ def main() -> int:
     try:
         _find_scratch()
         endpoint = read_endpoint(os.environ, available_cpus(), memory_limit())
-        script = find_endpoints_script(endpoint)
+        script = find_endpoints_script(endpoint, os.environ)
         if script is not None:
             _prepare(script, endpoint)
         from tabular.serving.logs import configure

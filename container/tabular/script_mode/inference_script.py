@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,8 +63,13 @@ def find_script(folder: Path, program: str = "") -> Script | None:
     return Script(folder, files[0]) if files else None
 
 
-def find_endpoints_script(endpoint: Endpoint) -> Script | None:
+def find_endpoints_script(endpoint: Endpoint, environ: Mapping[str, str]) -> Script | None:
     """Find the script of an endpoint; a multi-model endpoint's, of models without their own.
+
+    Parameters
+    ----------
+    environ : Mapping[str, str]
+        What fetching it from S3 may need.
 
     Returns
     -------
@@ -80,7 +86,7 @@ def find_endpoints_script(endpoint: Endpoint) -> Script | None:
     if endpoint.multi_model and Path(submit) == endpoint.model / CODE:
         submit = ""  # so the SDK names the code of each model, there too
     if submit:
-        places = [fetch(submit)]
+        places = [_submitted(submit, environ)]
     wanted = _file_name(endpoint.program)
     for place in places:
         if wanted and (place / wanted).is_file():
@@ -102,27 +108,32 @@ def find_endpoints_script(endpoint: Endpoint) -> Script | None:
     return script
 
 
-def fetch(uri: str) -> Path:
-    """Bring the code that ``SAGEMAKER_SUBMIT_DIRECTORY`` names: a folder, or a tar.gz.
-
-    Raises
-    ------
-    UserError
-        There is no such thing, or it can't be unpacked.
-    """
+def _submitted(uri: str, environ: Mapping[str, str]) -> Path:
+    """Bring the code that ``SAGEMAKER_SUBMIT_DIRECTORY`` names; a folder stays where it is."""
     source = Path(uri.removeprefix("file://"))
     if source.is_dir():
         return source
     target = Path(tempfile.mkdtemp(prefix="tabular-code-"))
+    fetch(uri, target, environ)
+    return target
+
+
+def fetch(uri: str, target: Path, environ: Mapping[str, str]) -> None:
+    """Unpack an archive into a folder.
+
+    Raises
+    ------
+    UserError
+        It does not exist, or is none, or one of its members would lie outside.
+    """
     try:
-        with tarfile.open(source) as archive:
+        with tarfile.open(uri.removeprefix("file://")) as archive:
             archive.extractall(target, filter="data")
     except (OSError, tarfile.TarError) as error:
         raise UserError(
             f"SAGEMAKER_SUBMIT_DIRECTORY is {uri!r}, expected a folder or a tar.gz "
             f"({type(error).__name__}: {error}); correct it"
         ) from error
-    return target
 
 
 def _file_name(program: str) -> str:
