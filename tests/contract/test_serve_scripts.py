@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import signal
 import tarfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import docker
@@ -231,7 +235,7 @@ def test_requirements_come_from_wheels_without_a_network(
     }
     lay_out_code(tmp_path, files)
     # On a network of its own that leads nowhere: a port can't be published without any.
-    network = docker_engine.networks.create("tabular-h5b-isolated", internal=False)
+    network = docker_engine.networks.create(f"tabular-isolated-{os.getpid()}", internal=False)
     try:
         with serving(
             docker_engine,
@@ -291,3 +295,53 @@ def test_script_that_breaks_in_a_worker_ends_serve(
     end = refused(docker_engine, image, tmp_path, environment={"TABULAR_LOAD": "worker"})
     assert end.exit_code == 3
     assert end.stderr.count("UserError:") >= 1
+
+
+def test_ping_is_answered_while_handlers_are_busy_and_sigterm_lets_them_end(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    slow = ECHO.replace("    return f", "    time.sleep(3)\n    return f")
+    lay_out_code(tmp_path, {"inference.py": "import time\n" + slow})
+    environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
+    with (
+        serving(docker_engine, image, tmp_path, environment=environment, **LOCKED) as served,
+        ThreadPoolExecutor(6) as pool,
+    ):
+        asked = [pool.submit(served.invoke, b"x") for _ in range(4)]
+        time.sleep(1)
+        begun = time.monotonic()
+        assert served.healthy()
+        assert time.monotonic() - begun < 1
+        served.container.kill(signal.SIGTERM)
+        assert [future.result().body for future in asked] == [b"loaded x"] * 4
+        assert ended(served.container).exit_code == 0
+
+
+def test_script_without_model_fn_serves_what_training_wrote(
+    docker_engine: docker.DockerClient, image: str, regression: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(regression, tmp_path / "model")
+    script = (
+        "def output_fn(prediction, accept):\n    return f'{len(prediction)} rows', 'text/plain'\n"
+    )
+    lay_out_code(tmp_path / "model", {"inference.py": script})
+    with serving(docker_engine, image, tmp_path / "model", **LOCKED) as served:
+        assert served.invoke(b"1,2,3,4\n5,6,7,8\n").body == b"2 rows"
+        assert b"started threads" not in served.container.logs()
+
+
+def test_program_in_a_folder_is_loaded_in_each_worker(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    script = """
+    import os
+    def model_fn(model_dir):
+        return os.environ["SM_MODEL_DIR"]
+    def transform_fn(model, input_data, content_type, accept):
+        return f"{model} {type(input_data).__name__}"
+    """
+    lay_out_code(tmp_path, {"src/served.py": script})
+    environment = {"SAGEMAKER_PROGRAM": "src/served.py", "TABULAR_LOAD": "worker"}
+    with serving(docker_engine, image, tmp_path, environment=environment, **LOCKED) as served:
+        answer = served.invoke(b"x", Content_Type="application/octet-stream")
+        assert answer.body == b"/opt/ml/model bytes"
