@@ -132,6 +132,32 @@ def test_sparse_matrix_is_answered(serve: Serve, line: LinearRegression) -> None
     assert (status, round(float(answer))) == (200, 6)
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type", "told"),
+    [
+        ("1,2\n3,4\n", CSV, "float32 (2, 2)"),
+        ("a,2\n3,\n", CSV, "object (2, 2)"),
+        ("[[1, null], [2, 3]]", JSON, "float32 (2, 2)"),
+        ('[{"x": 1, "y": "a"}]', JSON, "object (1, 2)"),
+        ("[[[1, 2], [3, 4]]]", JSON, "float32 (1, 2, 2)"),
+        (npy(["some text", "more"]), NPY, "<U9 (2,)"),
+        (npy([[1.0]]), NPY, "float64 (1, 1)"),
+    ],
+)
+def test_predict_fn_gets_an_array_of_what_was_sent(
+    serve: Serve, body: bytes, content_type: str, told: str
+) -> None:
+    client = serve(NOTHING + "def predict_fn(d, m): return [f'{d.dtype} {d.shape}']\n")
+    assert ask(client, body, content_type, JSON) == (200, json.dumps([told]).encode())
+
+
+def test_archive_that_would_fill_the_memory_is_refused(serve: Serve) -> None:
+    packed = io.BytesIO()
+    np.savez_compressed(packed, data=np.zeros(260 << 20, np.uint8))
+    client = serve(NOTHING + "def predict_fn(d, m): return 1\n")
+    assert ask(client, packed.getvalue(), "application/x-npz")[0] == 400
+
+
 def test_labels_are_answered_in_each_type(serve: Serve) -> None:
     tree = DecisionTreeClassifier().fit([[0.0], [1.0]], ["a, b", "c"])
     client = serve(JOBLIB, tree)
@@ -258,6 +284,10 @@ def test_empty_body_is_204_where_no_handler_reads_it(serve: Serve, line: LinearR
         (400, "[[1,2,", JSON, CSV),
         (400, "[]", JSON, CSV),
         (400, "{}", JSON, CSV),
+        (400, "[[1,2,3],4]", JSON, CSV),
+        (400, "[[1,2,[3]]]", JSON, CSV),
+        (400, '[{"a": 1}, {"b": 2}]', JSON, CSV),
+        (400, "[[[1],[2,3]]]", JSON, CSV),
         (400, "nothing", NPY, CSV),
         (400, npy(np.array([{}])), NPY, CSV),
         (400, npy([[1.0, 2]]), NPY, CSV),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ from tabular.serving.errors import RequestError
 Array = npt.NDArray[Any]
 # How a row shows that it misses a value, beside an empty cell of CSV.
 MISSING = frozenset(("", "nan", "NaN"))
+# Bytes of an archive's arrays; zeros are packed a thousandfold.
+LARGEST_NPZ = 256 << 20
 
 
 def read_floats(body: bytes, content_type: str, columns: Columns) -> Floats:
@@ -75,7 +78,7 @@ def read_array(body: bytes, content_type: str, columns: Columns | None) -> Array
         )
     try:
         return read(body, content_type, columns)
-    except (ValueError, MemoryError, EOFError, OSError, csv.Error) as error:
+    except Exception as error:  # readers of several libraries: whatever they raise, it is the body
         raise _unreadable(error) from error
 
 
@@ -117,6 +120,8 @@ def _json(body: bytes, content_type: str, columns: Columns | None) -> Array:
         raise ValueError("the body holds no row; expected a list of rows")
     if isinstance(rows[0], dict):
         names = (columns and columns.names) or [*rows[0]]
+        if any(not isinstance(row, dict) or row.keys() != {*names} for row in rows):
+            raise ValueError(f"not each row is an object of {', '.join(map(str, names))}")
         return _mixed([[row[name] for name in names] for row in rows])
     if not isinstance(rows[0], list):
         rows = [rows]
@@ -135,6 +140,10 @@ def _npy(body: bytes, content_type: str, columns: Columns | None) -> Array:
 def _npz(body: bytes, content_type: str, columns: Columns | None) -> Any:
     import scipy.sparse
 
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:  # nothing is unpacked beyond these sizes
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > LARGEST_NPZ:
+        raise ValueError(f"the archive unpacks to {size} bytes, expected {LARGEST_NPZ} at the most")
     return scipy.sparse.load_npz(io.BytesIO(body))
 
 
@@ -149,6 +158,8 @@ ARRAYS: dict[str, Callable[[bytes, str, Columns | None], Array]] = {
 def _mixed(rows: Sequence[Sequence[Any]]) -> Array:
     """Put rows of numbers and texts together, each column as one or the other."""
     for number, row in enumerate(rows, 1):
+        if not isinstance(row, list):
+            raise ValueError(f"row {number} is a {type(row).__name__}, expected a list")
         if len(row) != len(rows[0]):
             raise ValueError(
                 f"row {number} has {len(row)} values, expected {len(rows[0])} as in the first"
