@@ -3,7 +3,6 @@
 from sagemaker_training.entry_point import (
     __getattr__,
     _wait_hostname_resolution,
-    wait_for_names,
 )
 
-__all__ = ["__getattr__", "_wait_hostname_resolution", "wait_for_names"]
+__all__ = ["__getattr__", "_wait_hostname_resolution"]

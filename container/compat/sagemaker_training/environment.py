@@ -24,6 +24,7 @@ from tabular.contract.hosts import read_hosts
 from tabular.contract.job import TrainingJob
 from tabular.contract.machine import available_cpus, available_gpus
 from tabular.contract.paths import Paths
+from tabular.contract.script import read_script
 
 __all__ = ["Environment", "num_cpus", "num_gpus", "write_env_vars"]
 __all__ += job_files.__all__
@@ -62,8 +63,6 @@ class Environment(Snapshot):
         resource_config = resource_config or read_resource_config()
         input_data_config = input_data_config or read_input_data_config()
         hyperparameters = dict(hyperparameters or read_hyperparameters())
-        if os.environ.get("SAGEMAKER_PROGRAM"):
-            hyperparameters.setdefault("sagemaker_program", os.environ["SAGEMAKER_PROGRAM"])
         job = TrainingJob(
             name=os.environ.get("TRAINING_JOB_NAME", ""),
             paths=paths,
@@ -73,6 +72,7 @@ class Environment(Snapshot):
             checkpoints=None,
             resource_config=resource_config,
             input_data_config=input_data_config,
+            script=read_script(hyperparameters, os.environ),
         )
         variables = sm_variables(job, num_cpus(), num_gpus())
         values: dict[str, Any] = {name: variables[there] or None for name, there in TEXT.items()}

@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sagemaker_training.absent import absent
-from sagemaker_training.entry_point import wait_for_names
 from tabular.commands.failures import report
 from tabular.contract.errors import JobError, UserError
-from tabular.contract.hosts import Hosts
+from tabular.contract.hosts import Hosts, wait_for_names
 from tabular.contract.paths import Paths
 from tabular.training.cluster import CONTROL_PORT, gather
 

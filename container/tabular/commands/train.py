@@ -64,16 +64,16 @@ def main(devices: Sequence[str] = ()) -> int:
         job = read_job(os.environ)
         machine = read_machine()
         os.environ.update(sm_variables(job, machine.cpus, machine.gpus))
+        single_host = len(job.hosts.names) == 1
+        if not single_host:
+            # GPUs of several hosts talk over NCCL, which would choose a network by itself.
+            os.environ.setdefault("NCCL_SOCKET_IFNAME", job.hosts.network_interface)
         if job.script is not None:
             # Late: algorithm mode needs nothing of it.
             from tabular.script_mode.training import train as run_script
 
             run_script(job, job.script, os.environ, termination)
             return 0
-        single_host = len(job.hosts.names) == 1
-        if not single_host:
-            # GPUs of several hosts talk over NCCL, which would choose a network by itself.
-            os.environ.setdefault("NCCL_SOCKET_IFNAME", job.hosts.network_interface)
         if worker is not None:
             job = replace(job, hosts=worker.among(job.hosts))
             machine = worker.share_of(machine)

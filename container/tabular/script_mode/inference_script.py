@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
+from tabular.script_mode.source import fetch
 
 CODE = "code"
 DEFAULT_PROGRAM = "inference.py"
@@ -116,24 +116,6 @@ def _submitted(uri: str, environ: Mapping[str, str]) -> Path:
     target = Path(tempfile.mkdtemp(prefix="tabular-code-"))
     fetch(uri, target, environ)
     return target
-
-
-def fetch(uri: str, target: Path, environ: Mapping[str, str]) -> None:
-    """Unpack an archive into a folder.
-
-    Raises
-    ------
-    UserError
-        It does not exist, or is none, or one of its members would lie outside.
-    """
-    try:
-        with tarfile.open(uri.removeprefix("file://")) as archive:
-            archive.extractall(target, filter="data")
-    except (OSError, tarfile.TarError) as error:
-        raise UserError(
-            f"SAGEMAKER_SUBMIT_DIRECTORY is {uri!r}, expected a folder or a tar.gz "
-            f"({type(error).__name__}: {error}); correct it"
-        ) from error
 
 
 def _file_name(program: str) -> str:

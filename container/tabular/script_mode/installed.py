@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -14,11 +13,7 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from tabular.contract.errors import UserError
-
-REQUIREMENTS = "requirements.txt"
-# Packages for networks that reach no index.
-WHEELS = "wheels"
+from tabular.script_mode.requirements import REQUIREMENTS, install_requirements
 
 
 def install(folder: Path, environ: MutableMapping[str, str]) -> None:
@@ -40,25 +35,15 @@ def install(folder: Path, environ: MutableMapping[str, str]) -> None:
     """
     if not (folder / REQUIREMENTS).is_file():
         return
-    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
-    command += ["--no-cache-dir", "--requirement", REQUIREMENTS]
-    if (folder / WHEELS).is_dir():
-        command += ["--no-index", "--find-links", WHEELS]
+    own, prefix = dict(environ), None
     if not os.access(sysconfig.get_path("purelib"), os.W_OK):
         prefix = tempfile.mkdtemp(prefix="tabular-packages-")
-        command += ["--prefix", prefix]
         there = sysconfig.get_path("purelib", vars={"base": prefix})
         sys.path.insert(0, there)
         # For the processes that the script starts, and pip's own when it looks again.
         others = environ.get("PYTHONPATH")
         environ["PYTHONPATH"] = f"{there}{os.pathsep}{others}" if others else there
-    # Our own arguments; what is installed is the customer's choice.
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)  # noqa: S603
-    if ended.returncode:
-        raise UserError(
-            f"{folder / REQUIREMENTS} can't be installed: {_reason(ended.stderr)}; correct it, or "
-            f"where no index can be reached put wheels of all packages into {folder / WHEELS}"
-        )
+    install_requirements(folder, own, prefix=prefix)
     importlib.invalidate_caches()
 
 
@@ -85,9 +70,3 @@ def _is_there(line: str) -> bool:
         return wanted.specifier.contains(metadata.version(wanted.name), prereleases=True)
     except metadata.PackageNotFoundError:
         return False
-
-
-def _reason(stderr: str) -> str:
-    lines = stderr.splitlines()
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
-    return " ".join((errors or lines[-1:] or ["pip gave no reason"])[-1].split())[:400]

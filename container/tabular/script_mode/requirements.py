@@ -35,7 +35,7 @@ def install_requirements(
     source: Path,
     environ: Mapping[str, str],
     package: bool = False,
-    target: Path | None = None,
+    prefix: str | None = None,
     python: str = sys.executable,
 ) -> None:
     """Run ``pip install`` for a folder of code, if it has anything to install.
@@ -50,8 +50,8 @@ def install_requirements(
         The folder that may hold ``requirements.txt``, and ``wheels/`` for use without a network.
     package : bool
         Install the folder itself too.
-    target : Path or None
-        Where to install to, in place of the image's own libraries.
+    prefix : str or None
+        A folder to install to, beside the image's own libraries.
     python : str
         For whom to install.
 
@@ -67,8 +67,8 @@ def install_requirements(
         return
     command = [python, "-P", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
     command += ["--root-user-action=ignore", *wanted]
-    if target is not None:
-        command += ["--target", str(target)]
+    if prefix is not None:
+        command += ["--prefix", prefix]
     own = dict(environ)
     if (source / WHEELS).is_dir():
         command += ["--no-index", "--find-links", WHEELS]

@@ -14,8 +14,9 @@ from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
 from tabular.contract.machine import memory_left, memory_limit
 from tabular.script_mode.inference_script import CODE, Script, find_script
-from tabular.script_mode.installed import REQUIREMENTS, missing
+from tabular.script_mode.installed import missing
 from tabular.script_mode.modules import PrivateModules
+from tabular.script_mode.requirements import REQUIREMENTS
 from tabular.serving.app import bare_app
 from tabular.serving.errors import RequestError
 from tabular.serving.invocation import answers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +14,7 @@ import pytest
 from sagemaker_containers import training_env
 from sagemaker_containers.beta.framework import env, files, functions, modules
 from sagemaker_containers.beta.framework import training_env as framework_env
-from sagemaker_training import entry_point, environment, mapping
-from tabular.contract.errors import PlatformError
+from sagemaker_training import environment, mapping
 
 COMPAT = Path(__file__).parents[3] / "container"
 RESOURCES = {
@@ -205,9 +203,3 @@ def test_modules_tell_what_is_installed(tmp_path: Path) -> None:
     assert modules.exists("json")
     assert not modules.exists("no_such_module")
     assert not modules.has_requirements(str(tmp_path))
-
-
-def test_names_of_hosts_are_waited_for(job: Path) -> None:
-    entry_point.wait_for_names(["localhost", socket.gethostname()], 5)
-    with pytest.raises(PlatformError, match=r"host no-such\.invalid has no address after 0 s"):
-        entry_point.wait_for_names(["no-such.invalid"], 0.3)

@@ -10,7 +10,8 @@ import pytest
 
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
-from tabular.script_mode.inference_script import fetch, find_endpoints_script, find_script
+from tabular.script_mode.inference_script import find_endpoints_script, find_script
+from tabular.script_mode.source import fetch
 
 
 def lay_out(folder: Path, *names: str) -> Path:
@@ -79,14 +80,14 @@ def test_program_is_found_in_the_artifact_or_the_image(tmp_path: Path, place: st
         ("absent.py", "", "SAGEMAKER_PROGRAM is 'absent.py'"),
         ("", "{root}/empty", "holds no Python file"),
         ("absent.py", "{root}/full", "SAGEMAKER_PROGRAM is 'absent.py'"),
-        ("", "{root}/absent", "expected a folder or a tar.gz"),
-        ("", "{root}/full/served.py", "expected a folder or a tar.gz"),
+        ("", "{root}/absent", "does not exist in the container"),
+        ("", "{root}/full/broken.tar.gz", "is no whole tar archive"),
     ],
 )
 def test_setting_that_names_nothing_is_refused(
     tmp_path: Path, program: str, submit: str, words: str
 ) -> None:
-    lay_out(tmp_path, "full/served.py", "model/code/inference.py")
+    lay_out(tmp_path, "full/served.py", "full/broken.tar.gz", "model/code/inference.py")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=words):
         find_endpoints_script(endpoint(tmp_path, program, submit.format(root=tmp_path)), {})
@@ -107,5 +108,5 @@ def test_sdks_name_for_the_code_of_each_model_brings_none_of_the_endpoint(tmp_pa
 def test_archive_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "code.tar.gz", "w:gz") as archive:
         archive.addfile(tarfile.TarInfo("../escaped.py"), io.BytesIO())
-    with pytest.raises(UserError, match="OutsideDestinationError"):
+    with pytest.raises(UserError, match="is refused"):
         fetch(str(tmp_path / "code.tar.gz"), tmp_path / "code", {})

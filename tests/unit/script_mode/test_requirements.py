@@ -92,11 +92,11 @@ def test_modules_of_the_code_do_not_disturb_pip(tmp_path: Path, python: str) -> 
     install_requirements(tmp_path, OFFLINE, python=python)
 
 
-def test_target_gets_what_is_installed(tmp_path: Path, python: str) -> None:
+def test_prefix_gets_what_is_installed(tmp_path: Path, python: str) -> None:
     wheel(tmp_path / "wheels", "elsewhere")
     (tmp_path / "requirements.txt").write_text("elsewhere\n")
-    install_requirements(tmp_path, OFFLINE, target=tmp_path / "target", python=python)
-    assert (tmp_path / "target" / "elsewhere.py").is_file()
+    install_requirements(tmp_path, OFFLINE, prefix=str(tmp_path / "prefix"), python=python)
+    assert list((tmp_path / "prefix").rglob("elsewhere.py"))
 
 
 def test_failure_has_pips_own_errors(tmp_path: Path, python: str) -> None:

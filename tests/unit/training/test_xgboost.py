@@ -16,8 +16,8 @@ from tabular.contract.errors import JobError, UserError
 from tabular.contract.job import read_job
 from tabular.contract.machine import Machine
 from tabular.contract.termination import Termination
-from tabular.training.timing import Timing
 from tabular.training.run import Run
+from tabular.training.timing import Timing
 from tabular.training.xgboost import train
 
 from ..conftest import JobFolder
