@@ -9,17 +9,19 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas
 import pytest
 import skops.io
 import xgboost
 from onnx import TensorProto, helper
 from sklearn.cluster import DBSCAN, KMeans
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from tabular.artifact.booster import load_model, save_models
 from tabular.artifact.files import save_compiled, save_manifest
@@ -160,6 +162,40 @@ def test_skops_file_is_loaded(tmp_path: Path) -> None:
     predictor = load_predictor(tmp_path)
     np.testing.assert_array_equal(predictor.predict(ROWS), model.predict(ROWS))
     np.testing.assert_allclose(predictor.probabilities(ROWS), model.predict_proba(ROWS))
+
+
+def frame() -> pandas.DataFrame:
+    cities = np.where(ROWS[:, 0] > 0, "Rome", "Oslo").astype(object)
+    cities[::5] = np.nan
+    return pandas.DataFrame({"age": ROWS[:, 1].astype(float), "city": cities, "x": ROWS[:, 2]})
+
+
+def test_pipeline_of_a_frame_takes_text_by_its_encoders(tmp_path: Path) -> None:
+    texts = make_pipeline(
+        SimpleImputer(strategy="constant", fill_value="none"),
+        OneHotEncoder(handle_unknown="ignore"),
+    )
+    before = ColumnTransformer([("n", StandardScaler(), ["age", "x"]), ("t", texts, ["city"])])
+    model = make_pipeline(before, LogisticRegression()).fit(frame(), LABEL)
+    joblib.dump(model, tmp_path / "model.joblib")
+    predictor = load_predictor(tmp_path)
+    assert predictor.columns.categories == {1: ("Oslo", "Rome", "none")}
+    body = frame().to_csv(index=False, header=False).encode()
+    rows = read_rows(body, "text/csv", predictor.columns)
+    assert predictor.predict(rows).tolist() == model.predict(frame()).tolist()
+    other = frame().assign(city="Atlantis")
+    body = other.to_csv(index=False).encode()
+    rows = read_rows(body, "text/csv", predictor.columns)
+    assert predictor.predict(rows).tolist() == model.predict(other).tolist()
+
+
+def test_pipeline_that_chooses_numbers_by_name_gets_a_frame(tmp_path: Path) -> None:
+    numbers = frame()[["age", "x"]]
+    before = ColumnTransformer([("n", StandardScaler(), ["x"])], remainder="passthrough")
+    model = make_pipeline(before, LogisticRegression()).fit(numbers, LABEL)
+    joblib.dump(model, tmp_path / "model.joblib")
+    found = load_predictor(tmp_path).predict(numbers.to_numpy(np.float32))
+    assert found.tolist() == model.predict(numbers).tolist()
 
 
 @pytest.mark.parametrize(

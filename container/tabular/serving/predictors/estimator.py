@@ -9,11 +9,11 @@ import numpy as np
 import sklearn
 
 from tabular.artifact.frames import frame_of
-from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.serving.errors import RequestError
 from tabular.serving.meaning import Meaning
+from tabular.serving.predictors.estimator_columns import columns_of, takes_frames
 from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
 from tabular.serving.predictors.predictor import Predictor, Scores
 
@@ -37,15 +37,8 @@ class EstimatorPredictor(Predictor):
     def __init__(
         self, estimator: Any, parallel: Parallel = ONE_THREAD, columns: Columns | None = None
     ) -> None:
-        count = getattr(estimator, "n_features_in_", None)
-        if count is None:
-            raise UserError(
-                f"the {type(estimator).__name__} has no n_features_in_: it is not fitted, or its "
-                "first step takes text; serve it by a script with model_fn"
-            )
-        names = tuple(map(str, getattr(estimator, "feature_names_in_", ())))
-        self.columns = columns or Columns(int(count), names=names)
-        self._framed = columns is not None
+        self._framed = columns is not None or takes_frames(estimator)
+        self.columns = columns or columns_of(estimator)
         self._method = "predict" if hasattr(estimator, "predict") else "transform"
         classes = _classes(estimator)
         self.meaning = Meaning(
