@@ -151,11 +151,12 @@ if [ "$part" != unit ]; then
   else
     left_out=yes
   fi
-  # Training in containers waits more than it computes: two at a time. Serving is timed: alone.
-  step 'tests in containers: training' \
-    some_tests -n 2 tests/contract/test_train*.py "$@"
+  # Training and scripts wait more than they compute: two at a time. Serving is timed: alone.
+  step 'tests in containers: training, scripts' \
+    some_tests -n 2 tests/contract/test_train*.py tests/contract/test_serve_scripts*.py "$@"
   step 'tests in containers: all others, launcher' \
-    some_tests --ignore-glob='*/test_train*.py' tests/contract tests/launcher "$@"
+    some_tests --ignore-glob='*/test_train*.py' --ignore-glob='*/test_serve_scripts*.py' \
+    tests/contract tests/launcher "$@"
 fi
 
 if [ -n "$left_out" ]; then
