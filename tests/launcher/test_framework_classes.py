@@ -133,7 +133,7 @@ def channel(tmp_path: Path) -> str:
 
 
 def test_scikit_learn_script_is_deployed_and_asked_with_arrays(
-    image: str, source: Path, session: LocalSession, channel: str
+    image: str, source: Path, aws: object, session: LocalSession, channel: str
 ) -> None:
     trained = estimator(SKLearn, image, source, session)
     trained.fit({"train": channel})
@@ -160,7 +160,7 @@ def test_scikit_learn_script_is_deployed_and_asked_with_arrays(
 
 
 def test_scikit_learn_script_transforms_a_batch(
-    image: str, source: Path, session: LocalSession, channel: str, tmp_path: Path
+    image: str, source: Path, aws: object, session: LocalSession, channel: str, tmp_path: Path
 ) -> None:
     trained = estimator(SKLearn, image, source, session)
     trained.fit({"train": channel})
@@ -168,7 +168,11 @@ def test_scikit_learn_script_transforms_a_batch(
     batch.mkdir()
     (batch / "rows.csv").write_text("5.1,3.5,1.4,0.2\n6.3,3.3,6.0,2.5\n")
     transformer = trained.transformer(
-        1, "local", output_path=f"file://{tmp_path / 'out'}", accept="text/csv"
+        1,
+        "local",
+        strategy="MultiRecord",  # the SDK knows the contract's own word for it not
+        output_path=f"file://{tmp_path / 'out'}",
+        accept="text/csv",
     )
     transformer.transform(f"file://{batch}", content_type="text/csv", split_type="Line")
     transformer.wait()
@@ -176,7 +180,7 @@ def test_scikit_learn_script_transforms_a_batch(
 
 
 def test_xgboost_script_is_deployed_and_asked_with_libsvm(
-    image: str, source: Path, session: LocalSession, channel: str
+    image: str, source: Path, aws: object, session: LocalSession, channel: str
 ) -> None:
     (source / "train.py").write_text(BOOSTED)
     trained = estimator(XGBoost, image, source, session)

@@ -80,8 +80,8 @@ def install_requirements(
     log.info("installing: pip install %s", " ".join(command[command.index("install") + 1 :]))
     status, lines = _run(command, source, own)
     if status:
-        what = "the code's package" if package else REQUIREMENTS
-        raise UserError(f"{what} can't be installed: {_reason(lines, status)}")
+        what = "the code's package" if package else source / REQUIREMENTS
+        raise UserError(f"{what} can't be installed: {_reason(lines, status, source)}")
     for replaced in filter(None, map(REPLACED.match, lines)):
         log.warning(
             "%s replaces the image's %s %s", REQUIREMENTS, replaced["name"], replaced["version"]
@@ -107,7 +107,7 @@ def _run(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tu
     return pip.returncode, lines
 
 
-def _reason(lines: Sequence[str], status: int) -> str:
+def _reason(lines: Sequence[str], status: int, source: Path) -> str:
     errors = [line.strip() for line in lines if line.lstrip().startswith("ERROR:")]
     # pip's own come last; those of a build it has started, before.
     told = "; ".join(dict.fromkeys(errors[-LAST_ERRORS:]))
@@ -115,7 +115,7 @@ def _reason(lines: Sequence[str], status: int) -> str:
         told = f"pip ended with exit code {status}; the log has what it said"
     hint = (
         f" The container can't reach the package index (network isolation?): put wheels into a "
-        f"folder {WHEELS}/ beside {REQUIREMENTS}"
+        f"folder {WHEELS}/ beside {REQUIREMENTS} ({source / WHEELS})"
         if any(words in line for line in lines for words in NO_NETWORK)
         else ""
     )

@@ -26,7 +26,7 @@ TAIL_BYTES = 65_536
 GRACE_SECONDS = 115.0
 # What a script has left running is killed; who has left the process group is not waited for.
 DRAIN_SECONDS = 5.0
-INTERRUPT_SECONDS = 10.0
+INTERRUPT_SECONDS = OVERDUE_SECONDS = 10.0
 
 
 def run(command: Command, code: Path, environ: Mapping[str, str], termination: Termination) -> None:
@@ -52,12 +52,19 @@ def run(command: Command, code: Path, environ: Mapping[str, str], termination: T
             if told.acquire(blocking=False):
                 _send(process, signal.SIGTERM, group=command.signals_all)
 
-        termination.passed_on = pass_on
-        termination.farewell = lambda: _send(process, signal.SIGKILL, group=True)
+        overdue = threading.Event()
+
+        def end() -> None:
+            overdue.set()
+            _send(process, signal.SIGKILL, group=True)
+
+        termination.passed_on, termination.farewell = pass_on, end
         if termination.requested.is_set():  # it came before there was anyone to pass it on to
             pass_on()
         try:
             status = process.wait()
+            if overdue.is_set():  # the thread that has killed it tells why, and ends this process
+                threading.Event().wait(OVERDUE_SECONDS)
         except KeyboardInterrupt:
             _interrupt(process)
             raise
