@@ -74,11 +74,9 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = boosted(given.image, Path(folder) / "ml")
-        models = [model, forest(Path(folder) / "forest")]
+        models = [model, forest(given.image, Path(folder) / "forest")]
         figures: dict[str, Callable[[], Any]] = {
-            "requests": lambda: {
-                each.name: measure_requests(given.image, each) for each in models if each
-            },
+            "requests": lambda: {each.name: measure_requests(given.image, each) for each in models},
             "large": lambda: measure_large(given.image, model),
             "start": lambda: measure_start(given.image, model),
             "memory": lambda: [measure_memory(given.image, model, count) for count in WORKERS],
