@@ -45,34 +45,41 @@ def run(command: Command, code: Path, environ: Mapping[str, str], termination: T
     )
     with termination.deferred():
         process = _start(command, code, environ)
-        tail = _Tail(process)
-        told = threading.Lock()
-
-        def pass_on() -> None:
-            if told.acquire(blocking=False):
-                _send(process, signal.SIGTERM, group=command.signals_all)
-
-        overdue = threading.Event()
-
-        def end() -> None:
-            overdue.set()
-            _send(process, signal.SIGKILL, group=True)
-
-        termination.passed_on, termination.farewell = pass_on, end
-        if termination.requested.is_set():  # it came before there was anyone to pass it on to
-            pass_on()
         try:
-            status = process.wait()
-            if overdue.is_set():  # the thread that has killed it tells why, and ends this process
-                threading.Event().wait(OVERDUE_SECONDS)
+            status, stderr = _watch(process, termination, command.signals_all)
         except KeyboardInterrupt:
             _interrupt(process)
             raise
         finally:
             _send(process, signal.SIGKILL, group=True)
-        stderr = tail.read()
     if status:
         raise failed(status, stderr, code, termination.requested.is_set())
+
+
+def _watch(
+    process: subprocess.Popen[bytes], termination: Termination, signals_all: bool
+) -> tuple[int, str]:
+    """Wait for a script's end, and pass SIGTERM on; its status, and the end of its stderr."""
+    tail = _Tail(process)
+    told, overdue = threading.Lock(), threading.Event()
+
+    def pass_on() -> None:
+        if told.acquire(blocking=False):
+            _send(process, signal.SIGTERM, group=signals_all)
+
+    def end() -> None:
+        overdue.set()
+        _send(process, signal.SIGKILL, group=True)
+
+    termination.passed_on, termination.farewell = pass_on, end
+    if termination.requested.is_set():  # it came before there was anyone to pass it on to
+        pass_on()
+    status = process.wait()
+    if overdue.is_set():  # the thread that has killed it tells why, and ends this process
+        threading.Event().wait(OVERDUE_SECONDS)
+    # Whatever it has left running would keep its standard error open.
+    _send(process, signal.SIGKILL, group=True)
+    return status, tail.read()
 
 
 def _start(command: Command, code: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:

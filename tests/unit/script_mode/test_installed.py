@@ -26,8 +26,7 @@ def test_no_requirements_ask_for_nothing(tmp_path: Path) -> None:
 
 
 def test_wheels_that_lack_a_package_are_refused_by_its_name(tmp_path: Path) -> None:
-    pytest.importorskip("pip")
     (tmp_path / "requirements.txt").write_text("no-such-thing-of-ours==1\n")
     (tmp_path / "wheels").mkdir()
-    with pytest.raises(UserError, match=r"no-such-thing-of-ours==1.*wheels"):
+    with pytest.raises(UserError, match="no-such-thing-of-ours==1"):
         install(tmp_path, {})
