@@ -15,8 +15,10 @@ import pytest
 
 # Runs code/train.py and says how it ended, with the grace cut short.
 RUNNER = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
+# What a shell starts in the background ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tabular.contract.errors import ScriptError, UserError
 from tabular.contract.termination import Termination
 from tabular.script_mode import running
