@@ -128,7 +128,9 @@ def test_requirements_without_a_network_are_told_with_the_cure(train: Train) -> 
         hyperparameters(), files={"code/train.py": RAN, "code/requirements.txt": "polars==1.0\n"}
     )
     assert end.exit_code == 1
-    assert end.reason.startswith("UserError: requirements.txt can't be installed: ERROR: Could not")
+    assert end.reason.startswith(
+        "UserError: /opt/ml/code/requirements.txt can't be installed: ERROR: Could not"
+    )
     assert "folder wheels/ beside requirements.txt" in end.reason
 
 

@@ -1,6 +1,9 @@
 """What scripts import from AWS's XGBoost container, over our own code."""
 
 from sagemaker_training.absent import absent
+from tabular.data.arrow import keep_pandas
+
+keep_pandas()
 
 OWN = "the image's own commands are train and serve"
 

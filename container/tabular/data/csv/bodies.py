@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from tabular.data.arrow import leave_pandas_out
 from tabular.data.batch import ColumnCountError, Floats
 from tabular.data.blocks import BYTE_ORDER_MARK, blocks_of
 from tabular.data.columns import Columns, listed
@@ -203,6 +204,8 @@ def _parsed(body: bytes, delimiter: str, columns: Columns) -> pyarrow.Table:
     """Read a body with pyarrow, float64 and texts; raises its errors."""
     import pyarrow
     import pyarrow.csv
+
+    leave_pandas_out()
 
     texts = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     types = {

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tabular.contract.errors import UserError
+from tabular.data.arrow import leave_pandas_out
 from tabular.data.batch import Batch, Floats
 from tabular.data.blocks import Block
 from tabular.data.csv.faults import Column, Kind, fault
@@ -201,6 +202,8 @@ def _parsed(block: Block, options: dict[str, Any]) -> dict[int, pyarrow.Array]:
     """Read the columns of a block, by their places in the file."""
     import pyarrow
     import pyarrow.csv
+
+    leave_pandas_out()
 
     table = pyarrow.csv.read_csv(pyarrow.BufferReader(block.content), **options)
     pieces = table.to_batches()

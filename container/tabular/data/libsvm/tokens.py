@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from tabular.data.arrow import leave_pandas_out
 from tabular.data.libsvm.lines import LARGEST_GROUP, LARGEST_INDEX
 
 Integers = npt.NDArray[np.int64]
@@ -105,6 +106,7 @@ def tokens_of(content: bytes) -> Tokens:
     """
     import pyarrow
 
+    leave_pandas_out()
     if not content.endswith(b"\n"):
         content += b"\n"
     if b"#" in content:

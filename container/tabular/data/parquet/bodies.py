@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tabular.data.arrow import leave_pandas_out
 from tabular.data.batch import ColumnCountError, Floats
 from tabular.data.columns import Columns, check_names
 from tabular.data.parquet.rows import index_columns, is_number, is_text
@@ -36,6 +37,8 @@ def read_body(body: bytes, columns: Columns) -> Floats:
     """
     import pyarrow
     import pyarrow.parquet
+
+    leave_pandas_out()
 
     try:
         with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body)) as file:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tabular.contract.errors import UserError
+from tabular.data.arrow import leave_pandas_out
 from tabular.data.batch import Batch
 from tabular.data.layout import Layout
 from tabular.data.parquet.rows import Rows
@@ -142,6 +143,8 @@ def _read_one(
 ) -> Iterator[Batch]:
     import pyarrow
     import pyarrow.parquet
+
+    leave_pandas_out()
 
     with pyarrow.parquet.ParquetFile(
         pyarrow.BufferReader(content) if isinstance(content, bytes) else content,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tabular.contract.errors import JobError, UserError
+from tabular.data.arrow import keep_pandas
 from tabular.data.columns import Columns
 from tabular.script_mode.faults import of_customers_code, told
 from tabular.script_mode.handlers import Handlers, handlers_of
@@ -74,6 +75,7 @@ def load_scripted(
     UserError
         The script is broken, or fails.
     """
+    keep_pandas()
     try:
         with modules.running():
             handlers = handlers_of(modules.script(script.file))
