@@ -49,7 +49,7 @@ def main() -> None:
         request.get_data(cache=False)
         return Response(CONSTANT, mimetype="text/csv")
 
-    Server(app, endpoint).run()
+    Server(lambda: app, endpoint).run()
 
 
 if __name__ == "__main__":
