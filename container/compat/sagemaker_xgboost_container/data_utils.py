@@ -17,9 +17,10 @@ from tabular.contract.machine import available_cpus, memory_limit
 from tabular.data import csv, libsvm, parquet, recordio
 from tabular.data.channel import channel_files, read_channel
 from tabular.data.columns import Columns
+from tabular.data.disk import Room
 from tabular.data.formats import format_of
 from tabular.data.layout import Layout
-from tabular.data.store import Room, Store
+from tabular.data.store import Store
 from tabular.training.matrices import Plan
 from tabular.training.memory import LARGEST_PIECE, Memory
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,6 +13,22 @@ import numpy.typing as npt
 
 from tabular.contract.errors import PlatformError
 from tabular.data.batch import Floats
+
+
+@dataclass
+class Room:
+    """How many bytes the rows of all channels may take in memory, and where the rest goes."""
+
+    limit: int
+    folder: Path
+    taken: int = 0
+
+    def take(self, size: int) -> bool:
+        """Reserve ``size`` bytes; False when there is no room."""
+        if self.taken + size > self.limit:
+            return False
+        self.taken += size
+        return True
 
 
 class Disk:

@@ -7,7 +7,6 @@ as float32, 4 bytes a value, in memory while ``Room`` has some, else in files wi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,23 +16,7 @@ import numpy.typing as npt
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats, Sparse
 from tabular.data.columns import Columns, listed, translated
-from tabular.data.disk import Disk, size_of
-
-
-@dataclass
-class Room:
-    """How many bytes the rows of all channels may take in memory, and where the rest goes."""
-
-    limit: int
-    folder: Path
-    taken: int = 0
-
-    def take(self, size: int) -> bool:
-        """Reserve ``size`` bytes; False when there is no room."""
-        if self.taken + size > self.limit:
-            return False
-        self.taken += size
-        return True
+from tabular.data.disk import Disk, Room, size_of
 
 
 class Store:
@@ -266,9 +249,7 @@ class Store:
         """Translate the batch's own codes of labels into the store's."""
         if self.classes is None:
             return batch.label
-        known = self.classes
-        codes = np.array([known.setdefault(text, len(known)) for text in batch.classes], np.float32)
-        return translated(batch.label, codes)
+        return _recoded(batch.label, batch.classes, self.classes)
 
     def _coded(self, batch: Batch) -> Floats:
         """Translate the batch's own codes of text into the store's."""
@@ -277,9 +258,7 @@ class Store:
             return features
         features = features.copy()
         for column, texts in batch.categories.items():
-            known = self.categories[column]
-            codes = np.array([known.setdefault(text, len(known)) for text in texts], np.float32)
-            features[:, column] = translated(features[:, column], codes)
+            features[:, column] = _recoded(features[:, column], texts, self.categories[column])
         return features
 
     def _kept(self, last: bool) -> Iterator[Any]:
@@ -313,3 +292,9 @@ class Store:
             self._chunks.append(features)
             return
         self.spill().write(features)
+
+
+def _recoded(codes: Floats, texts: Sequence[str], known: dict[str, int]) -> Floats:
+    """Translate a batch's codes of texts into those known, to which new texts are added."""
+    table = [known.setdefault(text, len(known)) for text in texts]
+    return translated(codes, np.array(table, np.float32))

@@ -68,12 +68,13 @@ def answers(
         header = b""
         if batch:
             found, body = split_header(body, content_type, predictor.columns)
-            accept = choose(accepted, endpoint.default_accept)
-            if found and accept == CSV:
-                # A line for each line: JoinSource puts them side by side.
-                header = (",".join(keys) or "score").encode() + b"\n"
-            if found and not body.strip():
-                return Response(header, mimetype=accept)
+            if found:
+                accept = choose(accepted, endpoint.default_accept)
+                if accept == CSV:
+                    # A line for each line: JoinSource puts them side by side.
+                    header = (",".join(keys) or "score").encode() + b"\n"
+                if not body.strip():
+                    return Response(header, mimetype=accept)
         rows = read_rows(body, content_type, predictor.columns)
         # After the body, as AWS does: of two faults, its own is named.
         accept = choose(accepted, endpoint.default_accept)

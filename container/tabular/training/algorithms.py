@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from tabular.artifact.manifest import XGBOOST
 from tabular.contract.job import TrainingJob
 from tabular.training.run import Run
 
-ALGORITHM, XGBOOST = "algorithm", "xgboost"
+ALGORITHM = "algorithm"
 
 
 def trainer_of(job: TrainingJob) -> Callable[[Run], Sequence[str]]:

@@ -19,6 +19,7 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.training.hard_rows import hard_rows
 from tabular.training.memory import MEBIBYTE, mib, resident
+from tabular.training.parity import difference
 
 log = logging.getLogger(__name__)
 
@@ -129,17 +130,7 @@ def _difference(
     pairs = [(margins, native), (link.scores(native), scores)]
     if not link.classes:
         pairs.append((link.scores(margins), scores))
-    return max(_apart(ours, theirs) for ours, theirs in pairs)
-
-
-def _apart(ours: Floats, theirs: Floats) -> float:
-    if ours.shape != theirs.shape:
-        return np.inf
-    with np.errstate(invalid="ignore", over="ignore"):
-        apart = np.abs(ours.astype(np.float64) - theirs) / np.maximum(1, np.abs(theirs))
-    same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
-    apart = np.where(same, 0, np.where(np.isnan(apart), np.inf, apart))
-    return float(apart.max(initial=0))
+    return max(difference(ours, theirs) for ours, theirs in pairs)
 
 
 def splits_of(booster: xgboost.Booster) -> list[tuple[int, float]]:

@@ -21,7 +21,8 @@ from xgboost import collective
 
 from tabular.data.batch import Batch, Floats
 from tabular.data.columns import Columns
-from tabular.data.store import Room, Store
+from tabular.data.disk import Room
+from tabular.data.store import Store
 from tabular.training.boosting import blame
 from tabular.training.collectives import anywhere, largest, summed
 from tabular.training.joint_rows import blocks, positions_of

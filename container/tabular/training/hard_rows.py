@@ -23,10 +23,15 @@ EXTREMES = (0.0, -0.0, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-45, -1e-45)
 ODD_CATEGORIES = (-1.0, -0.5, 0.5, 1e6, 1e9, -1e9)
 
 
+def sample_rows(width: int) -> int:
+    """Tell how many rows of so many columns a sample has at most."""
+    return max(1, min(SAMPLE_ROWS, SAMPLE_VALUES // width))
+
+
 def sample_of(store: Store) -> Floats:
     """Take the first rows of the training data, dense, NaN where a value is missing."""
     width = max(store.columns.count if store.columns else store.width, 1)
-    wanted = max(1, min(SAMPLE_ROWS, SAMPLE_VALUES // width, store.rows))
+    wanted = max(1, min(sample_rows(width), store.rows))
     parts: list[Floats] = []
     for _, piece in store.features(4 * wanted * width):
         parts.append(_dense(piece[: wanted - sum(map(len, parts))]))

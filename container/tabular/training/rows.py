@@ -22,8 +22,9 @@ from tabular.data.batch import Batch
 from tabular.data.channel import channel_files, no_data, read_channel
 from tabular.data.columns import Columns, unite
 from tabular.data.csv.text import number_of
+from tabular.data.disk import Room
 from tabular.data.layout import Layout
-from tabular.data.store import Room, Store
+from tabular.data.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,9 @@ from tabular.contract.errors import UserError
 from tabular.contract.job import TrainingJob
 from tabular.contract.machine import Machine
 from tabular.data.columns import Columns
+from tabular.data.disk import Room
 from tabular.data.layout import Layout
-from tabular.data.store import Room, Store
+from tabular.data.store import Store
 from tabular.training.algorithms import ALGORITHM
 from tabular.training.cluster import Cluster, gather
 from tabular.training.collectives import anywhere

@@ -16,7 +16,8 @@ from scipy.sparse import csr_matrix
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
 from tabular.data.columns import unite
-from tabular.data.store import Room, Store
+from tabular.data.disk import Room
+from tabular.data.store import Store
 from tabular.training.hyperparameters import validate
 from tabular.training.matrices import Plan
 from tabular.training.memory import MEBIBYTE, Memory

@@ -11,7 +11,8 @@ import pytest
 from tabular.contract.errors import PlatformError, UserError
 from tabular.data.batch import Batch
 from tabular.data.columns import unite
-from tabular.data.store import Room, Store
+from tabular.data.disk import Room
+from tabular.data.store import Store
 from tabular.training import planning
 from tabular.training.hyperparameters import validate
 from tabular.training.memory import (

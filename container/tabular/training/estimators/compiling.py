@@ -20,6 +20,7 @@ from tabular.data.columns import Columns
 from tabular.training.estimators.hard_rows import binned_trees_of, hard_rows, trees_of
 from tabular.training.estimators.tree_nodes import mend_trees
 from tabular.training.estimators.twin import twin_of
+from tabular.training.parity import difference
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ def _difference(
         answer = answer.reshape(native.shape)
         if hasattr(model, "classes_"):
             return 0.0 if (answer == native).all() else np.inf
-        return _apart(answer, native)
+        return difference(answer, native)
     chances = _native(model, "predict_proba", columns, rows)
     classes = model.classes_
     if (classes[chances.argmax(axis=1)] == native).all():
@@ -148,7 +149,7 @@ def _difference(
         answer = classes[found.argmax(axis=1)]
     else:
         answer, found = _run(compiled, rows)
-    apart = _apart(found, chances)
+    apart = difference(found, chances)
     # Which of two equally likely classes wins is chance.
     other = answer != native
     lead = np.ptp(np.sort(chances[other], axis=1)[:, -2:], axis=1)
@@ -158,15 +159,3 @@ def _difference(
 def _run(compiled: onnx.ModelProto, rows: Floats) -> list[npt.NDArray[Any]]:
     session = open_session(compiled.SerializeToString())
     return [np.asarray(each) for each in session.run(None, {INPUT: rows})]
-
-
-def _apart(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> float:
-    if ours.shape != theirs.shape:
-        return np.inf
-    if theirs.dtype.kind in "iu":
-        return 0.0 if (ours == theirs).all() else np.inf
-    with np.errstate(invalid="ignore", over="ignore"):
-        apart = np.abs(ours.astype(np.float64) - theirs) / np.maximum(1, np.abs(theirs))
-    same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
-    apart = np.where(same, 0, np.where(np.isnan(apart), np.inf, apart))
-    return float(apart.max(initial=0))

@@ -20,8 +20,9 @@ from tabular.artifact.files import require_writable
 from tabular.contract.errors import AlgorithmError, JobError, UserError
 from tabular.data.batch import Batch
 from tabular.data.columns import Columns
+from tabular.data.disk import Room
 from tabular.data.layout import Layout
-from tabular.data.store import Room, Store
+from tabular.data.store import Store
 from tabular.training.estimators.catalogue import CLASSIFIER
 from tabular.training.estimators.frames import Rows, require_memory, rows_of
 from tabular.training.estimators.preprocessing import MODEL, pipeline_of

@@ -19,7 +19,7 @@ from tabular.data.columns import Columns
 from tabular.training.estimators.compiling import compile_estimator
 from tabular.training.estimators.frames import Rows
 from tabular.training.estimators.settings import EstimatorSettings
-from tabular.training.hard_rows import SAMPLE_ROWS, SAMPLE_VALUES
+from tabular.training.hard_rows import sample_rows
 from tabular.training.run import Run
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def save_estimator(
         save_manifest(folder, manifest)
     log.info("saved %s in %s", ", ".join(files), folder)
     with run.timing.stage("compile"):
-        sample = rows.codes[: max(1, min(SAMPLE_ROWS, SAMPLE_VALUES // columns.count))]
+        sample = rows.codes[: sample_rows(columns.count)]
         found = compile_estimator(model, settings.method, columns, sample)
         compiled = [] if found.content is None else [found.content]
         save_manifest(

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from tabular.contract.environment import RESERVED_NAMES, RESERVED_PREFIX
 from tabular.contract.errors import UserError
 from tabular.contract.machine import Machine
+from tabular.training.algorithms import ALGORITHM
 from tabular.training.estimators.catalogue import (
     CLASSIFIER,
     OWN,
@@ -23,7 +24,6 @@ from tabular.training.hyperparameters.job import DATA, JOB
 from tabular.training.hyperparameters.kinds import Hyperparameter, Interval
 
 SHARED = ("target", "weight", "features", "csv_weights", "seed")
-ALGORITHM = "algorithm"
 ROWS = (
     Hyperparameter(
         ALGORITHM,
