@@ -160,13 +160,17 @@ def test_package_is_installed_and_run_as_a_module(train: Train) -> None:
     assert (end.exit_code, end.stdout) == (0, "ran -k 1\n"), end.stderr
 
 
+def test_package_with_setup_py_needs_no_network(train: Train) -> None:
+    files = {"code/train.py": RAN, "code/setup.py": SETUP}
+    end = train(hyperparameters("train", k=1), files=files)
+    assert (end.exit_code, end.stdout) == (0, "ran -k 1\n"), end.stderr
+
+
 def test_package_that_cannot_be_built_is_told(train: Train) -> None:
-    end = train(hyperparameters(), files={"code/train.py": RAN, "code/setup.py": SETUP})
+    files = {"code/train.py": RAN, "code/setup.py": "raise SystemExit('no version')"}
+    end = train(hyperparameters("train"), files=files)
     assert end.exit_code == 1
-    assert end.reason.startswith(
-        "UserError: the code's package can't be installed: ERROR: Could not find a version that "
-        "satisfies the requirement setuptools"
-    )
+    assert end.reason.startswith("UserError: the code's package can't be installed: "), end.reason
 
 
 def test_nothing_is_written_into_the_customers_folder(train: Train) -> None:

@@ -14,7 +14,7 @@ from tabular.contract.errors import UserError
 
 log = logging.getLogger(__name__)
 
-REQUIREMENTS = "requirements.txt"
+REQUIREMENTS, PROJECT = "requirements.txt", "pyproject.toml"
 # A folder beside requirements.txt; then nothing is looked for on the network.
 WHEELS = "wheels"
 STDERR = 2
@@ -60,13 +60,18 @@ def install_requirements(
     UserError
         pip failed; has its last errors.
     """
-    wanted = [*(["."] if package else [])]
+    wanted: dict[str, list[str]] = {}
     if (source / REQUIREMENTS).is_file():
-        wanted += ["-r", REQUIREMENTS]
+        wanted[str(source / REQUIREMENTS)] = ["-r", REQUIREMENTS]
+    if package:
+        # Without a pyproject.toml the image's setuptools builds it, for which pip would else look
+        # on the network.
+        alone = [] if (source / PROJECT).is_file() else ["--no-build-isolation"]
+        wanted["the code's package"] = [".", *alone]
     if not wanted:
         return
     command = [python, "-P", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    command += ["--root-user-action=ignore", *wanted]
+    command += ["--root-user-action=ignore"]
     if prefix is not None:
         command += ["--prefix", prefix]
     own = dict(environ)
@@ -77,15 +82,15 @@ def install_requirements(
 
         # A variable, as arguments are seen by all that may list processes.
         own["PIP_INDEX_URL"] = index_url(environ["CA_REPOSITORY_ARN"])
-    log.info("installing: pip install %s", " ".join(command[command.index("install") + 1 :]))
-    status, lines = _run(command, source, own)
-    if status:
-        what = "the code's package" if package else source / REQUIREMENTS
-        raise UserError(f"{what} can't be installed: {_reason(lines, status, source)}")
-    for replaced in filter(None, map(REPLACED.match, lines)):
-        log.warning(
-            "%s replaces the image's %s %s", REQUIREMENTS, replaced["name"], replaced["version"]
-        )
+    for what, arguments in wanted.items():
+        whole = [*command, *arguments]
+        log.info("installing: pip install %s", " ".join(whole[whole.index("install") + 1 :]))
+        status, lines = _run(whole, source, own)
+        if status:
+            raise UserError(f"{what} can't be installed: {_reason(lines, status, source)}")
+        for replaced in filter(None, map(REPLACED.match, lines)):
+            name, version = replaced["name"], replaced["version"]
+            log.warning("%s replaces the image's %s %s", what, name, version)
 
 
 def _run(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tuple[int, list[str]]:

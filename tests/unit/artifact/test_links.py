@@ -56,3 +56,11 @@ def test_base_margin_is_what_the_link_takes_back_to_the_base_score(objective: st
         np.testing.assert_allclose(link.scores(link.base_margin(base)), base)
         return
     np.testing.assert_allclose(link.scores(link.base_margin(base)[:, None]), base, rtol=1e-6)
+
+
+def test_few_numbers_have_the_bits_that_many_have() -> None:
+    margins = np.random.default_rng(0).normal(0, 30, (4000, 1)).astype(np.float32)
+    margins[:6, 0] = [np.inf, -np.inf, np.nan, -0.0, 88.7, -89.5]
+    link = LINKS["binary:logistic"]
+    apart = np.concatenate([link.scores(margin[None]) for margin in margins])
+    assert apart.tobytes() == link.scores(margins).tobytes()

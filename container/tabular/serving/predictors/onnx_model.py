@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from tabular.artifact.compiled import open_session
+from tabular.artifact.compiled import open_session, run_options
 from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
@@ -52,7 +52,8 @@ class OnnxPredictor(Predictor):
         self._input, self._dtype = inputs[0].name, DTYPES[inputs[0].type]
         self._outputs = [output.name for output in outputs]
         # The session's own method checks names that are fixed here.
-        self._run, self._parallel = session._sess.run, parallel
+        self._run, self._options = session._sess.run, run_options()
+        self._parallel = parallel
         self._whole = not np.issubdtype(self._dtype, np.floating)
         self._require_answer_for_each_row(path)
         classes = self._classes()
@@ -110,7 +111,7 @@ class OnnxPredictor(Predictor):
             )
         try:
             found: list[Any] = self._run(
-                outputs, {self._input: rows.astype(self._dtype, copy=False)}, None
+                outputs, {self._input: rows.astype(self._dtype, copy=False)}, self._options
             )
         except Exception as error:  # its exceptions have no common class but this
             reason = " ".join(str(error).split())[:300]

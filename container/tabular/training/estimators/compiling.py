@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from tabular.artifact.compiled import open_session
+from tabular.artifact.compiled import of_both_classes, open_session
 from tabular.artifact.frames import frame_of
 from tabular.artifact.manifest import Parity
 from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.training.estimators.hard_rows import binned_trees_of, hard_rows, trees_of
-from tabular.training.estimators.tree_nodes import mend_trees
+from tabular.training.estimators.tree_nodes import keep_second_class, mend_trees
 from tabular.training.estimators.twin import twin_of
 from tabular.training.parity import difference
 
@@ -131,7 +131,7 @@ def _difference(
     """Find the largest difference, relative above 1; a class that differs is infinite.
 
     A classifier whose label is that of the highest probability keeps the probabilities as its
-    only output.
+    only output, of two classes perhaps the second's alone.
     """
     native = _native(model, method, columns, rows)
     if not hasattr(model, "classes_") or not hasattr(model, "predict_proba"):
@@ -145,7 +145,9 @@ def _difference(
     classes = model.classes_
     if (classes[chances.argmax(axis=1)] == native).all():
         del compiled.graph.output[0]
+        keep_second_class(compiled, list(trees_of(model)))
         (found,) = _run(compiled, rows)
+        found = of_both_classes(found, len(classes))
         answer = classes[found.argmax(axis=1)]
     else:
         answer, found = _run(compiled, rows)
