@@ -111,7 +111,7 @@ def test_waiting_predictions_are_answered_in_the_end(served: Served) -> None:
 
 def test_idle_connections_hold_no_thread(served: Served) -> None:
     idle = [served.connect() for _ in range((THREADS + CONTROL_THREADS) * 4)]
-    assert served.request("POST", "/invocations", AT_ONCE, wait=2) == 200
+    assert served.request("POST", "/invocations", AT_ONCE, wait=4) == 200
     for connection in idle:
         connection.close()
 
@@ -121,7 +121,7 @@ def test_kept_alive_connections_hold_no_thread(served: Served) -> None:
     for connection in kept:
         connection.request("POST", "/invocations", AT_ONCE, {"Content-Type": "text/csv"})
         connection.getresponse().read()
-    assert served.request("POST", "/invocations", AT_ONCE, wait=2) == 200
+    assert served.request("POST", "/invocations", AT_ONCE, wait=4) == 200
     for connection in kept:
         connection.close()
 
@@ -171,7 +171,7 @@ def test_slow_clients_hold_no_thread_of_predictions(served: Served) -> None:
     slow = [served.connect() for _ in range(THREADS * 4)]
     for connection in slow:
         connection.sendall(REQUEST)  # and no body
-    assert served.request("POST", "/invocations", AT_ONCE, wait=2) == 200
+    assert served.request("POST", "/invocations", AT_ONCE, wait=4) == 200
     for connection in slow:
         connection.sendall(b"0")
         connection.settimeout(5)
@@ -182,7 +182,7 @@ def test_slow_clients_hold_no_thread_of_predictions(served: Served) -> None:
 def test_length_of_five_thousand_digits_harms_nobody(served: Served) -> None:
     with served.connect() as connection:
         connection.sendall(REQUEST.replace(b": 1\r\n\r\n", b": " + b"1" * 5000 + b"\r\n\r\n"))
-        assert served.request("POST", "/invocations", AT_ONCE, wait=2) == 200
+        assert served.request("POST", "/invocations", AT_ONCE, wait=4) == 200
 
 
 def test_request_in_flight_is_finished_after_sigterm(served: Served) -> None:
