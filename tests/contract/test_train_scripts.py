@@ -81,6 +81,16 @@ def test_reason_of_the_scripts_own_stays(train: Train) -> None:
     assert (end.exit_code, end.failure) == (1, "no rows for May")
 
 
+def test_model_of_an_earlier_training_is_removed(train: Train) -> None:
+    source = "open('/opt/ml/model/model.joblib', 'w').write('the new one')"
+    files = {"code/train.py": source, "model/tabular/manifest.json": "{}", "model/notes.txt": "x"}
+    end = train(hyperparameters(), files=files)
+    assert end.exit_code == 0, end.stderr
+    assert "removed the model of an earlier training" in end.stderr
+    left = sorted(path.name for path in (end.job.root / "model").iterdir())
+    assert left == ["model.joblib", "notes.txt"]
+
+
 def test_shell_script_is_run(train: Train) -> None:
     source = 'echo "$0 $*"; python -c "print(1)"; exit 4\n'
     end = train(hyperparameters("run.sh", name="a b; id"), files={"code/run.sh": source})

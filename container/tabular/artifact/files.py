@@ -6,12 +6,13 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest
+from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_manifest
 from tabular.contract.errors import PlatformError, UserError
 
 # Unfinished files stay below tabular/, out of the folder whose every file AWS's container loads.
@@ -82,6 +83,20 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise not_written(path, error) from error
+
+
+def remove_artifact(folder: Path) -> bool:
+    """Remove a model that this image wrote before: what its manifest names. Others' files stay."""
+    try:
+        manifest = read_manifest(folder)
+    except UserError:  # it is broken, and goes too
+        manifest = None
+    for name in manifest.files if manifest else ():
+        if "/" not in name:
+            remove(folder / name)
+    had = (folder / FOLDER).is_dir()
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    return had
 
 
 def save_manifest(folder: Path, manifest: Manifest) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NUMBERS_ALONE = "preprocess=none takes numbers alone: leave it out, or encode the text"
+
 
 @dataclass(frozen=True)
 class Layout:

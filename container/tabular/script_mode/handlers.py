@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from types import ModuleType
@@ -10,7 +12,10 @@ from typing import Any
 
 from tabular.contract.errors import UserError
 
+log = logging.getLogger(__name__)
+
 Handler = Callable[..., Any]
+NEAR = 0.85  # of difflib: predict_func, but not predict
 # What each is called with.
 PARAMETERS = {
     "model_fn": ("model_dir",),
@@ -49,11 +54,22 @@ def handlers_of(module: ModuleType) -> Handlers:
             "Cannot use transform_fn implementation with input_fn, predict_fn, and/or output_fn; "
             f"leave either out of {_name(module)}"
         )
+    _warn_of_misspelt(module)
     for name, parameters in PARAMETERS.items():
         function = getattr(found, name)
         if function is not None:
             _check(_name(module), name, function, parameters)
     return found
+
+
+def _warn_of_misspelt(module: ModuleType) -> None:
+    for name, value in vars(module).items():
+        near = difflib.get_close_matches(name, PARAMETERS, n=1, cutoff=NEAR)
+        own = inspect.isfunction(value) and value.__module__ == module.__name__
+        if own and near and name not in PARAMETERS and not hasattr(module, near[0]):
+            log.warning(
+                "%s has a %s, which nobody calls: did you mean %s?", _name(module), name, near[0]
+            )
 
 
 def _check(module: str, name: str, function: Handler, parameters: tuple[str, ...]) -> None:

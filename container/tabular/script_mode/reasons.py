@@ -50,6 +50,8 @@ def failed(status: int, stderr: str, code: Path, terminated: bool = False) -> Sc
         cause = f"killed by {_name(-status)}{_advice(exit_code)}"
     elif exit_code == KILLED:  # a shell says so of what it had started
         cause = f"{cause}{_advice(exit_code)}"
+    elif cause.startswith("ModuleNotFoundError: "):
+        cause = f"{cause}: a package goes into requirements.txt beside the script"
     elif terminated:
         cause = f"stopped by SIGTERM: {cause}"
     message = f"{cause} ({f'{place}; ' if place else ''}exit code {exit_code})"
@@ -90,7 +92,8 @@ def _place(lines: list[str], last: int, code: Path) -> str:
         if frame is None:
             continue
         file = code / frame["file"]
-        within = file.is_relative_to(code)
+        # Python's own, such as <frozen os>, are no files.
+        within = not frame["file"].startswith("<") and file.is_relative_to(code)
         name = str(file.relative_to(code)) if within else frame["file"]
         inside = f", in {frame['name']}" if frame["name"] else ""
         place = f"{name}, line {frame['line']}{inside}"

@@ -21,6 +21,7 @@ STDERR = 2
 KEPT_LINES = 2000
 LAST_ERRORS, ERROR_CHARACTERS = 4, 700
 REPLACED = re.compile(r"\s*Found existing installation: (?P<name>\S+) (?P<version>\S+)")
+NO_TRUST = ("CERTIFICATE_VERIFY_FAILED", "SSLCertVerificationError")
 NO_NETWORK = (
     "Failed to establish a new connection",
     "Temporary failure in name resolution",
@@ -114,10 +115,16 @@ def _run(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tu
 
 def _reason(lines: Sequence[str], status: int, source: Path) -> str:
     errors = [line.strip() for line in lines if line.lstrip().startswith("ERROR:")]
-    # pip's own come last; those of a build it has started, before.
-    told = "; ".join(dict.fromkeys(errors[-LAST_ERRORS:]))
+    # pip's own come last, and the very last one says most.
+    told = "; ".join(dict.fromkeys(reversed(errors[-LAST_ERRORS:])))
     if not told:
         told = f"pip ended with exit code {status}; the log has what it said"
+    if any(words in line for line in lines for words in NO_TRUST):
+        hint = (
+            " The package index shows a certificate that nobody here knows: mount your network's "
+            "authority, and set PIP_CERT to its file"
+        )
+        return f"{told[:ERROR_CHARACTERS]}.{hint}"
     hint = (
         f" The container can't reach the package index (network isolation?): put wheels into a "
         f"folder {WHEELS}/ beside {REQUIREMENTS} ({source / WHEELS})"

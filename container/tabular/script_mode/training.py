@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
+from tabular.artifact.files import remove_artifact
 from tabular.contract import failure
 from tabular.contract.environment import script_arguments
 from tabular.contract.hosts import wait_for_names
@@ -46,6 +47,8 @@ def train(
     with suppress(OSError):  # SageMaker makes them; ``docker run`` may not
         for folder in (job.paths.model, job.paths.output_data):
             folder.mkdir(parents=True, exist_ok=True)
+    if remove_artifact(job.paths.model):
+        log.info("removed the model of an earlier training from %s", job.paths.model)
     environ = {**environ, **_variables(job, environ)}
     channel = job.channels.get(CHANNEL)
     prepare(script.source, code, channel.path if channel else None, environ)

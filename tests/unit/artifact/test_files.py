@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabular.artifact.files import not_written, verify, write_whole
+from tabular.artifact.files import not_written, remove_artifact, save_manifest, verify, write_whole
 from tabular.artifact.manifest import FileRecord, Manifest
 from tabular.contract.errors import PlatformError, UserError
 
@@ -79,3 +79,16 @@ def test_changed_file_is_refused(tmp_path: Path, content: bytes, words: str) -> 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="though its manifest names it"):
         verify(tmp_path, manifest(model=FileRecord(3, "")))
+
+
+def test_what_a_manifest_names_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    outside = tmp_path / "outside"
+    outside.write_text("stays")
+    record = write_whole(folder, "model.joblib", b"abc")
+    write_whole(folder, "mine.txt", b"abc")
+    save_manifest(folder, manifest(**{"model.joblib": record, "../outside": record}))
+    assert remove_artifact(folder)
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+    assert outside.exists()
+    assert not remove_artifact(folder)

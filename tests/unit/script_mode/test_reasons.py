@@ -31,7 +31,12 @@ def fail(
         ("raise ValueError('a\\nb')", "ValueError: a b (train.py, line 1, in <module>"),
         ("raise KeyError", "KeyError (train.py, line 1"),
         ("def (:", "SyntaxError: invalid syntax (train.py, line 1; exit code 1)"),
-        ("import nosuch", "ModuleNotFoundError: No module named 'nosuch' (train.py, line 1"),
+        (
+            "import nosuch",
+            "ModuleNotFoundError: No module named 'nosuch': a package goes into requirements.txt "
+            "beside the script (train.py, line 1",
+        ),
+        ("import os\nos.environ['no']", "KeyError: 'no' (train.py, line 2, in <module>"),
         ("import sys\nsys.exit(3)", "the script wrote nothing to stderr (exit code 3)"),
         ("import sys\nsys.exit('no rows')", "no rows (exit code 1)"),
         ("import os\nos.kill(os.getpid(), 9)", "killed by SIGKILL: out of memory?"),

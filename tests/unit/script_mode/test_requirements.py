@@ -7,12 +7,17 @@ import http.server
 import json
 import logging
 import os
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tabular.contract.errors import UserError
 from tabular.script_mode.codeartifact import index_url
@@ -35,6 +40,28 @@ def version_of(python: str, name: str) -> str:
     code = f"import {name}; print({name}.VERSION)"
     end = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
     return end.stdout.strip()
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> Iterator[str]:
+    """An index with a certificate of its own making."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    pem = serialization.Encoding.PEM
+    (tmp_path / "index.pem").write_bytes(
+        made.sign(key, hashes.SHA256()).public_bytes(pem)
+        + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "index.pem")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"https://127.0.0.1:{server.server_address[1]}/simple"
+    server.shutdown()
+    server.server_close()
 
 
 def test_without_requirements_nothing_is_run(tmp_path: Path) -> None:
@@ -110,6 +137,14 @@ def test_failure_without_a_network_is_told_with_its_cure(tmp_path: Path, python:
     (tmp_path / "requirements.txt").write_text("nosuch==9\n")
     with pytest.raises(UserError, match=r"can't reach the package index .* folder wheels/"):
         install_requirements(tmp_path, {**OFFLINE, "PIP_RETRIES": "1"}, python=python)
+
+
+def test_certificate_that_is_not_known_is_told_with_its_cure(
+    tmp_path: Path, python: str, self_signed: str
+) -> None:
+    (tmp_path / "requirements.txt").write_text("nosuch==9\n")
+    with pytest.raises(UserError, match=r"a certificate that nobody here knows: .* set PIP_CERT"):
+        install_requirements(tmp_path, {**OFFLINE, "PIP_INDEX_URL": self_signed}, python=python)
 
 
 def test_line_that_pip_cannot_read_is_told(tmp_path: Path, python: str) -> None:

@@ -198,6 +198,23 @@ def test_text_columns_reach_a_pipeline_fitted_on_a_frame(serve: Serve) -> None:
     assert ask(client, '[{"city": "Ulm", "age": null}]', JSON) == (200, b"u\n")
 
 
+def test_column_that_an_encoder_knows_stays_text_whatever_a_request_has_there(
+    serve: Serve,
+) -> None:
+    codes = ["01", "1", "x y", "7"] * 3
+    frame = pandas.DataFrame({"age": [1.0] * 12, "zip": codes})
+    choose = ColumnTransformer([("zip", OneHotEncoder(handle_unknown="ignore"), ["zip"])])
+    client = serve(JOBLIB, make_pipeline(choose, DecisionTreeClassifier()).fit(frame, codes))
+    assert ask(client, "1,01\n") == (200, b"01\n")
+    assert ask(client, "1,7\n1,1\n") == (200, b"7\n1\n")
+    assert ask(client, "zip,age\n7,1\n") == (200, b"7\n")
+    assert ask(client, '[[1, "7"]]', JSON) == (200, b"7\n")
+    assert ask(client, '{"age": 1, "zip": 7}', JSON) == (200, b"7\n")
+    for missing in ("1,\n", "1,nan\n"):
+        assert ask(client, missing)[0] == 200
+    assert ask(client, "[[1, null]]", JSON)[0] == 200
+
+
 def test_no_script_model_fn_serves_the_artifact_as_algorithm_mode_does(
     serve: Serve, tmp_path: Path
 ) -> None:
@@ -369,6 +386,20 @@ def test_result_that_is_no_body_is_a_fault_that_says_so(serve: Serve) -> None:
     client = serve(NOTHING + "def transform_fn(model, input_data, content_type, accept): return 3")
     status, answer = ask(client, "1")
     assert (status, b"transform_fn returned a int, expected text" in answer) == (500, True)
+
+
+def test_content_type_that_is_no_text_is_a_fault_that_says_so(serve: Serve) -> None:
+    script = "def output_fn(prediction, accept): return 'a', 5\n"
+    client = serve(NOTHING + "def predict_fn(data, model): return data\n" + script)
+    status, answer = ask(client, "1")
+    assert (status, b"output_fn returned a int as the content type" in answer) == (500, True)
+
+
+def test_handler_with_a_misspelt_name_is_told(
+    serve: Serve, line: LinearRegression, caplog: pytest.LogCaptureFixture
+) -> None:
+    serve(JOBLIB + "def predict_func(data, model): return 1\n", line)
+    assert "has a predict_func, which nobody calls: did you mean predict_fn?" in caplog.text
 
 
 def test_execution_parameters_are_the_scripts(serve: Serve, line: LinearRegression) -> None:

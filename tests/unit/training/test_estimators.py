@@ -31,6 +31,7 @@ from tabular.training.timing import Timing
 from ..conftest import JobFolder
 
 FOREST = "sklearn.ensemble.RandomForestClassifier"
+CHAIN = "sklearn.multioutput.ClassifierChain"
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
 KINDS = ("setosa", "versicolor", "virginica")
 HEADED = {"train": {"ContentType": "text/csv"}, "validation": {"ContentType": "text/csv"}}
@@ -204,6 +205,85 @@ def test_transformer_answers_with_its_columns(flowers: JobFolder) -> None:
     assert np.shape(answers(predictor_of(flowers), "5.1,3.5,1.4,0.2\n")) == (1, 2)
 
 
+def test_rows_of_one_class_make_a_model_that_answers_it(
+    job_folder: JobFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_folder.data("train", "y,x\n" + "yes,1\nyes,2\n" * 20)
+    run(job_folder, target="y", n_estimators=3)
+    assert "all labels are 'yes'" in caplog.text
+    assert answers(predictor_of(job_folder), "5\n") == ["yes"]
+
+
+def test_stack_needs_no_final_estimator(flowers: JobFolder) -> None:
+    given = "[('tree', 'sklearn.tree.DecisionTreeClassifier')]"
+    run(flowers, "sklearn.ensemble.StackingClassifier", target="species", estimators=given)
+    assert answers(predictor_of(flowers), "5.1,3.5,1.4,0.2\n") == ["setosa"]
+
+
+def test_members_of_an_ensemble_are_scaled_for(flowers: JobFolder) -> None:
+    given = "[('near', 'sklearn.neighbors.KNeighborsClassifier')]"
+    run(flowers, "sklearn.ensemble.VotingClassifier", target="species", estimators=given)
+    numbers = model_of(flowers).named_steps["preprocess"].named_transformers_["numbers"]
+    assert "scale" in numbers.named_steps
+
+
+@pytest.mark.parametrize("preprocess", ["auto", "none"])
+def test_vote_compiles(flowers: JobFolder, preprocess: str) -> None:
+    given = f"[['tree', 'sklearn.tree.DecisionTreeClassifier'], ['line', '{LOGISTIC}']]"
+    name = "sklearn.ensemble.VotingClassifier"
+    run(flowers, name, target="species", estimators=given, voting="soft", preprocess=preprocess)
+    assert isinstance(predictor_of(flowers), CompiledEstimatorPredictor)
+    assert model_of(flowers).get_params()[
+        "flatten_transform" if preprocess == "none" else "model__flatten_transform"
+    ]
+
+
+def test_own_transformers_are_kept(flowers: JobFolder) -> None:
+    given = [["n", "sklearn.preprocessing.MinMaxScaler", ["sepal length"]]]
+    given_json = json.dumps(given)
+    run(flowers, "sklearn.compose.ColumnTransformer", target="species", transformers=given_json)
+    assert np.ravel(answers(predictor_of(flowers), "7.9,3.5,1.4,0.2\n")) == pytest.approx([1])
+
+
+def test_features_are_chosen_by_their_score(flowers: JobFolder) -> None:
+    run(flowers, "sklearn.feature_selection.SelectKBest", target="species", k=2)
+    found = answers(predictor_of(flowers), "5.1,3.5,1.4,0.2\n")
+    assert found[0] == pytest.approx([1.4, 0.2])
+
+
+def test_mixtures_answer_with_their_component(flowers: JobFolder) -> None:
+    run(flowers, "sklearn.mixture.GaussianMixture", target="species", n_components=2)
+    assert answers(predictor_of(flowers), "5.1,3.5,1.4,0.2\n")[0] in (0, 1)
+
+
+def test_weights_of_numbered_classes_come_as_json(job_folder: JobFolder) -> None:
+    job_folder.data("train", "y,x\n" + "3,1\n7,1\n" * 20)
+    run(job_folder, LOGISTIC, target="y", class_weight='{"3": 1, "7": 50}')
+    assert answers(predictor_of(job_folder), "1\n") == [7]
+
+
+def test_boolean_labels_come_back_as_they_are_written(job_folder: JobFolder) -> None:
+    frame = pandas.DataFrame({"y": [True, False] * 20, "x": [1.0, 2.0] * 20})
+    job_folder.data("train", "")
+    folder = job_folder.root / "input" / "data" / "train"
+    (folder / "data.csv").unlink()
+    frame.to_parquet(folder / "data.parquet")
+    run(job_folder, LOGISTIC, target="y")
+    assert answers(predictor_of(job_folder), "1\n2\n") == ["True", "False"]
+
+
+def test_digits_that_float32_loses_are_told(
+    job_folder: JobFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [f"{1e9 + i:.0f},{1700000000 + i},{1e9 * i:.0f}" for i in range(200)]
+    job_folder.data("train", "y,time,amount\n" + "\n".join(rows) + "\n")
+    run(job_folder, "sklearn.linear_model.LinearRegression", target="y")
+    told = [line for line in caplog.text.splitlines() if "subtract an offset" in line]
+    assert len(told) == 2
+    assert "column time: values near 1.7e+09 are kept in steps of 128" in told[0]
+    assert "column of the labels" in told[1]
+
+
 # What is compiled
 
 TEXT_ESTIMATORS = [
@@ -228,6 +308,29 @@ def test_compiled_model_takes_text_as_the_original_does(
     body = frame.to_csv(index=False, header=False)
     expected = model_of(shop).predict(frame.astype({"age": float}))
     assert answers(predictor, body) == expected.tolist()
+
+
+def test_equal_jobs_write_equal_files(flowers: JobFolder) -> None:
+    first, second = [
+        (run(flowers, target="species", n_estimators=3), flowers.root / "model")[1]
+        .joinpath("tabular", "compiled.onnx")
+        .read_bytes()
+        for _ in range(2)
+    ]
+    assert first == second
+
+
+@pytest.mark.parametrize("algorithm", [FOREST, "sklearn.tree.DecisionTreeClassifier"])
+def test_probabilities_of_two_classes_are_the_originals(shop: JobFolder, algorithm: str) -> None:
+    run(shop, algorithm, target="bought", max_depth=3)
+    predictor = predictor_of(shop)
+    assert isinstance(predictor, CompiledEstimatorPredictor)
+    frame = pandas.read_csv(io.StringIO(people(50))).drop(columns="bought")
+    rows = read_rows(
+        frame.to_csv(index=False, header=False).encode(), "text/csv", predictor.columns
+    )
+    expected = model_of(shop).predict_proba(frame.astype({"age": float}))
+    assert predictor.probabilities(rows) == pytest.approx(expected, abs=1e-6)
 
 
 def test_model_that_does_not_compile_is_served_natively(flowers: JobFolder) -> None:
@@ -313,6 +416,12 @@ def test_regression_is_measured_by_its_own_metrics(job_folder: JobFolder) -> Non
         ("sklearn.datasets.load_iris", "has no estimator sklearn.datasets.load_iris"),
         ("sklearn.cluster.DBSCAN", "has no predict for rows that it was not fitted on"),
         ("sklearn.neighbors.LocalOutlierFactor", "set novelty=true"),
+        ("sklearn.neighbors.KernelDensity", "has no predict"),
+        ("sklearn.linear_model.MultiTaskLasso", "learns several targets at once"),
+        (
+            "sklearn.semi_supervised.SelfTrainingClassifier",
+            "parameter of SelfTrainingClassifier must be",
+        ),
     ],
 )
 def test_names_of_no_use_are_refused(flowers: JobFolder, algorithm: str, message: str) -> None:
@@ -332,6 +441,8 @@ def test_names_of_no_use_are_refused(flowers: JobFolder, algorithm: str, message
         ({"cross_validation": 1}, "cross_validation"),
         ({"cross_validation": 3, "validation_fraction": 0.1}, "both set"),
         ({"model_format": "onnx"}, "model_format"),
+        ({"class_weight": {"a": "x"}}, "Hyperparameter class_weight: the weight of a is x"),
+        ({"algorithm": CHAIN, "estimator": LOGISTIC}, "learns several targets at once"),
     ],
     ids=lambda each: "-".join(each) if isinstance(each, dict) else "",
 )
@@ -368,11 +479,12 @@ REFUSED: Sequence[tuple[str, dict[str, object], str]] = [
         "the labels are text ('a', 'b', ...)",
     ),
     ("y,x\n1,a\n0,b\n", {"target": "y", "preprocess": "none"}, "column 2 (x)"),
+    ("y,x\n1,a\n0,b\n", {"target": "y", "preprocess": "none"}, "preprocess=none takes numbers"),
     ("y,x\n,2\n1,3\n", {"target": "y"}, "line 2, column 1 (y): a label or weight is missing"),
     ("y,x\na,2\n,3\n", {"target": "y"}, "line 3, column 1 (y): the label is missing"),
     ("y,x\n1,2\n", {"target": "z"}, "no column 'z'"),
     ("y,x\n1,2\n", {"target": "y", "drop": "z"}, "no column 'z', which the hyperparameter drop"),
-    ("y,x\n1,2\n1,3\n", {"target": "y", "algorithm": LOGISTIC}, "refuses the data"),
+    ("y,x\n1,2\n1,3\n", {"target": "y", "algorithm": LOGISTIC}, "can't be fitted"),
     ("y,x\n1,2\n0,3\n", {"target": "y", "validation_fraction": 0.5}, "can't be parted"),
     (
         "y,w,x\n1,1,2\n0,1,3\n",

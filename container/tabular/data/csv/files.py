@@ -25,7 +25,7 @@ from tabular.data.csv.text import (
     shown,
     too_many,
 )
-from tabular.data.layout import Layout
+from tabular.data.layout import NUMBERS_ALONE, Layout
 from tabular.data.roles import Roles, by_name, by_place
 from tabular.data.source import BROKEN_STREAM, Source, unreadable
 
@@ -223,6 +223,8 @@ def _cure(stated: str | None, open_to_text: bool, layout: Layout) -> str:
         return f"feature_types has {stated} for this column; give c to a category"
     if layout.categorical:
         return "without a header a category is c in feature_types, or encode it"
+    if layout.classes:
+        return NUMBERS_ALONE
     if layout.named:
         return "set enable_categorical=true to take text for categories, or encode it"
     return ENCODE

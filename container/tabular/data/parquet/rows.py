@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats
-from tabular.data.layout import Layout
+from tabular.data.layout import NUMBERS_ALONE, Layout
 from tabular.data.roles import by_name
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class Rows:
     """
 
     def __init__(self, path: Path, schema: pyarrow.Schema, layout: Layout, place: str) -> None:
+        import pyarrow
+
         self._path = path
         self._place = place
         self._names: list[str] = schema.names
@@ -62,8 +64,10 @@ class Rows:
                 self._text.add(column)
         self._codes = {column for column, kind in stated.items() if kind == "c"} - self._text
         label = self._roles.label
-        if layout.classes and label is not None and is_text(schema.field(label).type):
-            self._text.add(label)
+        if layout.classes and label is not None:
+            kind_of_label = schema.field(label).type
+            if is_text(kind_of_label) or pyarrow.types.is_boolean(kind_of_label):
+                self._text.add(label)
         for column in set(self._roles.used) - self._text:
             self._check_number(column, schema.field(column).type)
         self.used = [self._names[column] for column in self._roles.used]
@@ -97,12 +101,17 @@ class Rows:
 
     def _label(self, batch: pyarrow.RecordBatch, where: _Where) -> tuple[Floats, Sequence[str]]:
         """Read the labels, or their codes and what those mean; zeros where there are none."""
+        import pyarrow
+
         column = self._roles.label
         if column is None:
             return np.zeros(batch.num_rows, np.float32), ()
         if column not in self._text:
             return self._required(batch, column, where), ()
-        codes, classes = _coded(self._values(batch, column))
+        values = self._values(batch, column)
+        codes, classes = _coded(values)
+        if pyarrow.types.is_boolean(values.type):  # as Python, and pandas in CSV, write them
+            classes = [text.capitalize() for text in classes]
         label = np.array(codes, np.float32)
         self._refuse(np.isnan(label), column, where, MISSING)
         return label, classes
@@ -153,6 +162,8 @@ class Rows:
         cure = (
             f"feature_types has {stated} for it; give c to a category"
             if stated
+            else NUMBERS_ALONE
+            if layout.classes
             else "set enable_categorical=true to take text for categories, or encode it"
         )
         raise UserError(f"{self._path}, {self._shown(column)} is text ({kind}); {cure}")

@@ -186,6 +186,12 @@ def _response(name: str, result: Any, accept: str) -> Response:
             f"{name} returned a {type(body).__name__}, expected text, bytes, (body, content type) "
             "or a flask.Response; correct the script",
         )
+    if not isinstance(mimetype, str | None):
+        raise RequestError(
+            500,
+            f"{name} returned a {type(mimetype).__name__} as the content type, expected text; "
+            "correct the script",
+        )
     if isinstance(body, bytearray):
         body = bytes(body)
     return Response(body, mimetype=mimetype or _media_type(accept))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -129,8 +129,11 @@ def defaults_for(model: Any, custom_predict: bool) -> Defaults:
     if _is_booster(model):
         return _booster_defaults(model)
     columns = None if custom_predict else _columns_of(model)
+    # A column that an encoder knows texts of; its values would else decide what it is.
+    texts = [place for place, known in columns.categories.items() if known] if columns else []
     return Defaults(
-        lambda body, content_type: read_array(body, content_type, columns), _predict_of(model)
+        lambda body, content_type: read_array(body, content_type, columns, texts),
+        _predict_of(model, texts),
     )
 
 
@@ -158,10 +161,14 @@ def _columns_of(model: Any) -> Columns | None:
     count = getattr(model, "n_features_in_", None)
     if not isinstance(count, int):
         return None
+    if "sklearn" in sys.modules:  # whoever has an estimator has imported it
+        from tabular.serving.predictors.estimator_columns import columns_of
+
+        return columns_of(model)
     return Columns(count, names=tuple(map(str, getattr(model, "feature_names_in_", ()))))
 
 
-def _predict_of(model: Any) -> Callable[[Any], Any] | None:
+def _predict_of(model: Any, texts: Collection[int]) -> Callable[[Any], Any] | None:
     method = getattr(model, "predict", None) or getattr(model, "transform", None)
     if not callable(method):
         return None
@@ -171,8 +178,15 @@ def _predict_of(model: Any) -> Callable[[Any], Any] | None:
         if names is not None and isinstance(rows, np.ndarray) and rows.shape[1:] == (len(names),):
             import pandas
 
-            # Fitted on a frame: its steps may choose columns by name.
-            rows = pandas.DataFrame(rows, columns=names).infer_objects()
+            # Fitted on a frame: its steps may choose columns by name. A column of text stays
+            # one, also where all its values are missing.
+            frame = pandas.DataFrame(rows, columns=names)
+            rows = pandas.DataFrame(
+                {
+                    name: frame[name] if place in texts else frame[name].infer_objects()
+                    for place, name in enumerate(names)
+                }
+            )
         return method(rows)
 
     return predict

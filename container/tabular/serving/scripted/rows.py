@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,9 @@ def read_floats(body: bytes, content_type: str, columns: Columns) -> Floats:
         raise _unreadable(error) from error
 
 
-def read_array(body: bytes, content_type: str, columns: Columns | None) -> Array:
+def read_array(
+    body: bytes, content_type: str, columns: Columns | None, texts: Collection[int] = ()
+) -> Array:
     """Read a body into an array.
 
     Parameters
@@ -57,6 +59,9 @@ def read_array(body: bytes, content_type: str, columns: Columns | None) -> Array
     columns : Columns or None
         Those of a scikit-learn estimator that predicts itself: then algorithm mode's formats are
         taken too, and rows by name.
+    texts : collection of int
+        Which columns the model knows as text: a request may have nothing but numbers there, or
+        nothing at all.
 
     Returns
     -------
@@ -77,23 +82,25 @@ def read_array(body: bytes, content_type: str, columns: Columns | None) -> Array
             415, f"{content_type} is not an accepted ContentType: {', '.join(ARRAYS)}."
         )
     try:
-        return read(body, content_type, columns)
+        return read(body, content_type, columns, texts)
     except Exception as error:  # readers of several libraries: whatever they raise, it is the body
         raise _unreadable(error) from error
 
 
-def _csv(body: bytes, content_type: str, columns: Columns | None) -> Array:
+def _csv(body: bytes, content_type: str, columns: Columns | None, texts: Collection[int]) -> Array:
     form = format_of(content_type)
-    try:
-        return form.read_body(body, columns or Columns(_width(body, content_type)))
-    except ColumnsError:
-        raise
-    except ValueError:  # there is text among the numbers
-        rows = [row for row in _cells(body, content_type) if row]
-        if columns is not None and rows and set(rows[0]) == set(columns.names):
-            order = [rows[0].index(name) for name in columns.names]
-            rows = [[row[place] for place in order] for row in rows[1:]]
-        return _mixed(rows)
+    if not texts:
+        try:
+            return form.read_body(body, columns or Columns(_width(body, content_type)))
+        except ColumnsError:
+            raise
+        except ValueError:  # there is text among the numbers
+            pass
+    rows = [row for row in _cells(body, content_type) if row]
+    if columns is not None and rows and set(rows[0]) == set(columns.names):
+        order = [rows[0].index(name) for name in columns.names]
+        rows = [[row[place] for place in order] for row in rows[1:]]
+    return _mixed(rows, texts)
 
 
 def _width(body: bytes, content_type: str) -> int:
@@ -105,8 +112,8 @@ def _cells(body: bytes, content_type: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), strict=True)
 
 
-def _json(body: bytes, content_type: str, columns: Columns | None) -> Array:
-    if columns is not None:
+def _json(body: bytes, content_type: str, columns: Columns | None, texts: Collection[int]) -> Array:
+    if columns is not None and not texts:
         try:
             return format_of(content_type).read_body(body, columns)
         except ColumnsError:
@@ -122,22 +129,22 @@ def _json(body: bytes, content_type: str, columns: Columns | None) -> Array:
         names = (columns and columns.names) or [*rows[0]]
         if any(not isinstance(row, dict) or row.keys() != {*names} for row in rows):
             raise ValueError(f"not each row is an object of {', '.join(map(str, names))}")
-        return _mixed([[row[name] for name in names] for row in rows])
+        return _mixed([[row[name] for name in names] for row in rows], texts)
     if not isinstance(rows[0], list):
         rows = [rows]
     if rows[0] and isinstance(rows[0][0], list):  # more than two dimensions: a script knows
         return np.array(rows, dtype=np.float32)
-    return _mixed(rows)
+    return _mixed(rows, texts)
 
 
-def _npy(body: bytes, content_type: str, columns: Columns | None) -> Array:
+def _npy(body: bytes, content_type: str, columns: Columns | None, texts: Collection[int]) -> Array:
     array: Array = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
     if array.ndim == 1 and array.dtype.kind in "fiub":  # texts may be one feature: documents
         return array.reshape((-1, 1) if columns and columns.count == 1 else (1, -1))
     return array
 
 
-def _npz(body: bytes, content_type: str, columns: Columns | None) -> Any:
+def _npz(body: bytes, content_type: str, columns: Columns | None, texts: Collection[int]) -> Any:
     import scipy.sparse
 
     with zipfile.ZipFile(io.BytesIO(body)) as archive:  # nothing is unpacked beyond these sizes
@@ -147,7 +154,7 @@ def _npz(body: bytes, content_type: str, columns: Columns | None) -> Any:
     return scipy.sparse.load_npz(io.BytesIO(body))
 
 
-ARRAYS: dict[str, Callable[[bytes, str, Columns | None], Array]] = {
+ARRAYS: dict[str, Callable[[bytes, str, Columns | None, Collection[int]], Array]] = {
     "text/csv": _csv,
     "application/json": _json,
     "application/x-npy": _npy,
@@ -155,7 +162,7 @@ ARRAYS: dict[str, Callable[[bytes, str, Columns | None], Array]] = {
 }
 
 
-def _mixed(rows: Sequence[Sequence[Any]]) -> Array:
+def _mixed(rows: Sequence[Sequence[Any]], texts: Collection[int]) -> Array:
     """Put rows of numbers and texts together, each column as one or the other."""
     for number, row in enumerate(rows, 1):
         if not isinstance(row, list):
@@ -164,7 +171,9 @@ def _mixed(rows: Sequence[Sequence[Any]]) -> Array:
             raise ValueError(
                 f"row {number} has {len(row)} values, expected {len(rows[0])} as in the first"
             )
-    columns = [_column(values) for values in zip(*rows, strict=True)]
+    columns = [
+        _column(values, place in texts) for place, values in enumerate(zip(*rows, strict=True))
+    ]
     if not columns:
         raise ValueError("the body holds no row")
     if all(column.dtype.kind == "f" for column in columns):
@@ -175,8 +184,11 @@ def _mixed(rows: Sequence[Sequence[Any]]) -> Array:
     return whole
 
 
-def _column(values: Iterable[Any]) -> Array:
+def _column(values: Iterable[Any], text: bool) -> Array:
     filled = [np.nan if value is None or value in MISSING else value for value in values]
+    if text:
+        told = [each if each is np.nan or isinstance(each, str) else str(each) for each in filled]
+        return np.array(told, dtype=object)
     try:
         return np.array(filled, dtype=np.float32)
     except ValueError:

@@ -8,7 +8,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_detector
+from sklearn.base import (
+    BaseEstimator,
+    is_classifier,
+    is_clusterer,
+    is_outlier_detector,
+)
 from sklearn.base import is_regressor as is_sklearn_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.utils._param_validation import (
@@ -26,12 +31,14 @@ KINDS = {
     CLASSIFIER: is_classifier,
     REGRESSOR: is_sklearn_regressor,
     OUTLIER_DETECTOR: is_outlier_detector,
-    CLUSTERER: is_clusterer,
+    CLUSTERER: lambda estimator: is_clusterer(estimator) or _is_mixture(estimator),
     TRANSFORMER: lambda estimator: hasattr(estimator, "transform"),
 }
 # Names the parameters of the estimator that the job's own hyperparameters hide; the name of the
 # estimator in the pipeline that is saved, so this is scikit-learn's own way to name them there.
 OWN = "model__"
+# Has n_jobs, does nothing with it, and warns of it.
+WITHOUT_JOBS = ("LogisticRegression",)
 EXAMPLE = "sklearn.ensemble.RandomForestClassifier"
 
 
@@ -116,6 +123,8 @@ def make_estimator(
                 f"{found.__name__} takes {', '.join(known) or 'none'}"
             )
     defaults = {"random_state": seed, "n_jobs": jobs}
+    if found.__name__ in WITHOUT_JOBS:
+        del defaults["n_jobs"]
     values = {**{key: value for key, value in defaults.items() if key in known}, **values}
     try:
         estimator = found(**values)
@@ -124,20 +133,32 @@ def make_estimator(
     except (TypeError, ValueError) as error:
         raise UserError(f"Hyperparameters of {name}: {' '.join(str(error).split())}") from error
     _require_valid(estimator)
+    for key, value in values.items():
+        if key == "class_weight" and isinstance(value, dict):
+            _require_numbers(value)
     return estimator
+
+
+def _require_numbers(weights: Mapping[object, object]) -> None:
+    for label, weight in weights.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise UserError(
+                f"Hyperparameter class_weight: the weight of {shown(str(label))} is "
+                f'{shown(str(weight))}, expected a number, such as {{"yes": 5, "no": 1}}'
+            )
 
 
 def _typed(name: str, value: object) -> Any:
     """Read what JSON has not: Python's tuples, and estimators by their names."""
-    if isinstance(value, list):
-        return [_typed(name, entry) for entry in value]
+    if isinstance(value, list | tuple):
+        return type(value)(_typed(name, entry) for entry in value)
     if not isinstance(value, str):
         return value
     if value.startswith(f"{ROOT}."):
         return find_class(value)()
     if value[:1] in "([{":
         try:
-            return literal(value)
+            return _typed(name, literal(value))
         except ValueError:
             raise UserError(
                 f"Hyperparameter {name}: {shown(value)} can't be read; expected JSON or Python, "
@@ -164,6 +185,19 @@ def _inner(estimator: BaseEstimator) -> list[BaseEstimator]:
     return [value for value in values if isinstance(value, BaseEstimator)]
 
 
+def _is_mixture(estimator: BaseEstimator) -> bool:
+    return hasattr(estimator, "predict_proba") and hasattr(estimator, "sample")
+
+
+def _require_one_target(estimator: BaseEstimator, name: str) -> None:
+    single = estimator.__sklearn_tags__().target_tags.single_output
+    if not single or type(estimator).__module__ == "sklearn.multioutput":
+        raise UserError(
+            f"Hyperparameter algorithm: {name} learns several targets at once, and a job has one; "
+            "choose an estimator of a single target"
+        )
+
+
 def kind_of(estimator: BaseEstimator, name: str) -> str:
     """Tell what an estimator is: a key of ``KINDS``.
 
@@ -172,9 +206,12 @@ def kind_of(estimator: BaseEstimator, name: str) -> str:
     UserError
         It is nothing that could answer requests.
     """
+    _require_one_target(estimator, name)
     kind = next((kind for kind, holds in KINDS.items() if holds(estimator)), None)
     answers = "transform" if kind == TRANSFORMER else "predict"
-    if kind is not None and hasattr(estimator, answers):
+    # Before it is fitted a stack asks its final estimator, of which None stands for the default.
+    undecided = getattr(estimator, "final_estimator", "") is None
+    if kind is not None and (undecided or hasattr(estimator, answers)):
         return kind
     cure = (
         "set novelty=true"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
+from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
 
 from tabular.artifact.compiled import of_both_classes, open_session
 from tabular.artifact.frames import frame_of
@@ -18,6 +21,7 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.training.estimators.hard_rows import binned_trees_of, hard_rows, trees_of
+from tabular.training.estimators.preprocessing import MODEL
 from tabular.training.estimators.tree_nodes import keep_second_class, mend_trees
 from tabular.training.estimators.twin import twin_of
 from tabular.training.parity import difference
@@ -69,6 +73,8 @@ def compile_estimator(
     takes_missing = _takes(model, method, columns, np.full((1, columns.count), np.nan, np.float32))
     rows = hard_rows(model, sample, columns, takes_missing)
     try:
+        if len(getattr(model, "classes_", "ab")) < 2:
+            raise UserError("it knows one class")  # at which ONNX Runtime aborts
         compiled = _converted(model, columns)
         difference = _difference(model, method, columns, compiled, rows)
     except Exception as error:  # the converter's and the runtime's own come in all classes
@@ -111,8 +117,11 @@ def _converted(model: Any, columns: Columns) -> onnx.ModelProto:
         raise UserError(f"its trees have {nodes:,} nodes, more than {MOST_NODES:,}")
     twin = twin_of(model, columns)
     last = twin.steps[-1][1] if hasattr(twin, "steps") else twin
+    if hasattr(last, "flatten_transform"):  # of transform() alone; the converter knows one way
+        last = copy.copy(last).set_params(flatten_transform=False)
+        twin = Pipeline([*twin.steps[:-1], (MODEL, last)]) if hasattr(twin, "steps") else last
     # Without any, it asks the linear ones in a pipeline for what they do not have.
-    options = {id(last): {"zipmap": False} if hasattr(last, "predict_proba") else {}}
+    options = {id(last): {"zipmap": False} if is_classifier(last) else {}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         converted: onnx.ModelProto = convert_sklearn(
@@ -122,6 +131,7 @@ def _converted(model: Any, columns: Columns) -> onnx.ModelProto:
             target_opset=OPSETS,
         )
     mend_trees(converted, trees, binned)
+    converted.graph.name = "model"  # instead of a random one: equal jobs write equal files
     return converted
 
 

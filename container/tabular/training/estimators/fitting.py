@@ -24,7 +24,12 @@ from tabular.data.disk import Room
 from tabular.data.layout import Layout
 from tabular.data.store import Store
 from tabular.training.estimators.catalogue import CLASSIFIER
-from tabular.training.estimators.frames import Rows, require_memory, rows_of
+from tabular.training.estimators.frames import (
+    Rows,
+    require_memory,
+    rows_of,
+    warn_of_lost_digits,
+)
 from tabular.training.estimators.preprocessing import MODEL, pipeline_of
 from tabular.training.estimators.saving import save_estimator
 from tabular.training.estimators.scoring import scores_of
@@ -72,7 +77,9 @@ def train(run: Run) -> tuple[str, ...]:
         )
     require_writable(run.job.paths.model)
     rows, columns = _read(run, settings)
+    warn_of_lost_digits(rows[TRAIN], columns)
     rows = _parted(settings, rows)
+    _name_classes(settings, rows[TRAIN])
     model = _model_of(settings, columns)
     metrics = _fitted(run, settings, model, rows)
     with run.termination.deferred():
@@ -135,6 +142,21 @@ def _model_of(settings: EstimatorSettings, columns: Columns) -> Any:
     if settings.preprocess == "auto":
         return pipeline_of(settings.estimator, columns)
     return settings.estimator
+
+
+def _name_classes(settings: EstimatorSettings, rows: Rows) -> None:
+    """Give the weights of classes their keys: JSON has no whole numbers as keys."""
+    if settings.kind != CLASSIFIER or rows.label is None:
+        return
+    classes = np.unique(rows.label).tolist()
+    if len(classes) == 1:
+        log.warning("all labels are %r: the model can answer nothing else", classes[0])
+    weights = settings.estimator.get_params(deep=False).get("class_weight")
+    if isinstance(weights, dict):
+        named = {str(each): each for each in classes}
+        settings.estimator.set_params(
+            class_weight={named.get(str(key), key): weight for key, weight in weights.items()}
+        )
 
 
 def _parted(settings: EstimatorSettings, rows: dict[str, Rows]) -> dict[str, Rows]:
@@ -217,11 +239,16 @@ def _fitted(
 
 
 def _scores(model: Any, settings: EstimatorSettings, rows: Mapping[str, Rows]) -> dict[str, float]:
-    return {
-        f"{name}-{metric}": value
-        for name, part in rows.items()
-        for metric, value in scores_of(model, settings.kind, part).items()
-    }
+    try:
+        return {
+            f"{name}-{metric}": value
+            for name, part in rows.items()
+            for metric, value in scores_of(model, settings.kind, part).items()
+        }
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{settings.algorithm} is fitted, and fails to answer: {' '.join(str(error).split())}"
+        ) from error
 
 
 def _fit(model: Any, settings: EstimatorSettings, rows: Rows) -> Any:
@@ -248,7 +275,7 @@ def _fit(model: Any, settings: EstimatorSettings, rows: Rows) -> Any:
             model.fit(rows.features, rows.label, **weight)
     except (ValueError, TypeError) as error:
         raise UserError(
-            f"{settings.algorithm} refuses the data: {' '.join(str(error).split())}"
+            f"{settings.algorithm} can't be fitted: {' '.join(str(error).split())}"
         ) from error
     except (MemoryError, JobError):
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -14,11 +15,17 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.data.store import Store
-from tabular.training.estimators.catalogue import CLASSIFIER
+from tabular.training.estimators.catalogue import CLASSIFIER, REGRESSOR
 from tabular.training.memory import mib
+
+log = logging.getLogger(__name__)
 
 # float32 as read, float64 as learnt from, and what estimators copy of it.
 BYTES_PER_VALUE = 4 + 8 + 8
+# Whole numbers up to here are exact in float32.
+LARGEST_EXACT = 1 << 24
+# A feature that has fewer has lost what it could tell.
+LEVELS = 1000
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,33 @@ def require_memory(store: Store, channel: str, memory: int) -> None:
         )
 
 
+def warn_of_lost_digits(rows: Rows, columns: Columns) -> None:
+    """Say which columns differ by less than float32 can hold: timestamps, large identifiers."""
+    shown = columns.names or [f"number {place + 1}" for place in range(columns.count)]
+    named = dict(zip(shown, zip(*_bounds(rows.codes), strict=True), strict=True))
+    if rows.label is not None and rows.label.dtype.kind == "f":
+        named["of the labels"] = (rows.label.min(), rows.label.max())
+    for name, (lowest, highest) in named.items():
+        largest = np.float32(max(abs(lowest), abs(highest)))
+        step = float(np.spacing(largest))
+        if largest > LARGEST_EXACT and highest - lowest < LEVELS * step:
+            log.warning(
+                "column %s: values near %g are kept in steps of %g (float32), and they differ by "
+                "%g in all: subtract an offset from them first",
+                name,
+                highest,
+                step,
+                highest - lowest,
+            )
+
+
+def _bounds(codes: Floats) -> tuple[Floats, Floats]:
+    """Find the lowest and the highest of each column, but for what is missing."""
+    with np.errstate(invalid="ignore"):
+        bounds = np.fmin.reduce(codes, axis=0), np.fmax.reduce(codes, axis=0)
+    return np.nan_to_num(bounds[0]), np.nan_to_num(bounds[1])
+
+
 def rows_of(store: Store, kind: str, labelled: bool) -> Rows:
     """Take the rows of a channel that is read and sealed."""
     parts = [piece for _, piece in store.features(store.rows * store.width * 4, last=True)]
@@ -95,7 +129,7 @@ def _dense(parts: Sequence[Any]) -> Floats:
 def _label(store: Store, kind: str) -> npt.NDArray[Any]:
     label = store.label
     if store.classes is not None:
-        if kind != CLASSIFIER:
+        if kind == REGRESSOR:
             some = ", ".join(map(repr, list(store.classes)[:3]))
             raise UserError(
                 f"the labels are text ({some}, ...), and a regression predicts numbers; choose a "

@@ -62,8 +62,8 @@ def pipeline_of(estimator: BaseEstimator, columns: Columns) -> Pipeline:
         sparse_threshold=0.3 if estimator.__sklearn_tags__().input_tags.sparse else 0,
         verbose_feature_names_out=False,
     )
-    if isinstance(estimator, ColumnTransformer):  # nothing but the preprocessing is asked for
-        return Pipeline([(PREPROCESS, before)])
+    if isinstance(estimator, ColumnTransformer):  # its own, or nothing but the preprocessing
+        return Pipeline([(PREPROCESS, estimator if estimator.transformers else before)])
     return Pipeline([(PREPROCESS, before), (MODEL, estimator)])
 
 
@@ -86,11 +86,14 @@ def _for_texts() -> Pipeline:
 
 
 def needs_scaling(estimator: BaseEstimator) -> bool:
-    """Tell whether the scale of a feature changes what is learnt; of a wrapper, its inner one's."""
+    """Tell whether the scale of a feature changes what is learnt; of a wrapper, its inner ones'."""
     given = estimator.get_params(deep=False)
-    inner = (given.get(name) for name in ("estimator", "regressor"))
-    wrapped = next((each for each in inner if isinstance(each, BaseEstimator)), estimator)
-    return ".".join(type(wrapped).__module__.split(".")[:2]) not in SCALE_FREE
+    named = [each for entry in given.get("estimators") or () for each in entry]
+    inner = [given.get("estimator"), given.get("regressor"), *named]
+    wrapped = [each for each in inner if isinstance(each, BaseEstimator)]
+    if wrapped:
+        return any(map(needs_scaling, wrapped))
+    return ".".join(type(estimator).__module__.split(".")[:2]) not in SCALE_FREE
 
 
 def _named(places: list[int], columns: Columns) -> list[Any]:

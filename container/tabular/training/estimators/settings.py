@@ -109,8 +109,11 @@ class EstimatorSettings:
     @property
     def labelled(self) -> bool:
         """Whether it learns from labels."""
-        needed = bool(self.estimator.__sklearn_tags__().target_tags.required)
-        return self.kind in (CLASSIFIER, REGRESSOR) or (self.kind == TRANSFORMER and needed)
+        if self.kind != TRANSFORMER:
+            return self.kind in (CLASSIFIER, REGRESSOR)
+        # Not all that choose features by a score say that they need a target.
+        needed = self.estimator.__sklearn_tags__().target_tags.required
+        return bool(needed) or hasattr(self.estimator, "score_func")
 
 
 def validate(given: Mapping[str, object], machine: Machine) -> EstimatorSettings:

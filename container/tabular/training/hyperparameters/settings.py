@@ -141,7 +141,7 @@ def _read(given: Mapping[str, object]) -> dict[str, Any]:
     for name, value in given.items():
         row = NAMES.get(name)
         if row is None:
-            near = suggestion(name, tuple(NAMES)) or "."
+            near = suggestion(name, (*NAMES, "algorithm")) or "."
             raise UserError(
                 f"Extraneous hyperparameter found: {shown(name)}{near} Mend the name or leave it "
                 "out; docs/hyperparameters.md has all known ones"
