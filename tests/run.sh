@@ -134,7 +134,7 @@ if [ "$part" != contract ]; then
   # shellcheck disable=SC2016 # expanded by that shell
   step 'shell: syntax' scripts bash -c 'for script; do bash -n "$script" || exit; done' syntax
   step 'shell: shellcheck' scripts shellcheck --external-sources --source-path=SCRIPTDIR
-  step 'unit tests' "$venv/bin/pytest" -n 2 tests/unit "$@"
+  step 'unit tests' "$venv/bin/pytest" -n 3 tests/unit "$@"
 fi
 
 left_out=''
@@ -151,9 +151,9 @@ if [ "$part" != unit ]; then
   else
     left_out=yes
   fi
-  # Training and scripts wait more than they compute: two at a time. Serving is timed: alone.
+  # Training and scripts wait more than they compute: three at a time. Serving is timed: alone.
   step 'tests in containers: training, scripts' \
-    some_tests -n 2 tests/contract/test_train*.py tests/contract/test_serve_scripts*.py "$@"
+    some_tests -n 3 tests/contract/test_train*.py tests/contract/test_serve_scripts*.py "$@"
   step 'tests in containers: all others, launcher' \
     some_tests --ignore-glob='*/test_train*.py' --ignore-glob='*/test_serve_scripts*.py' \
     tests/contract tests/launcher "$@"
