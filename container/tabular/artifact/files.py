@@ -86,7 +86,13 @@ def remove(path: Path) -> None:
 
 
 def remove_artifact(folder: Path) -> bool:
-    """Remove a model that this image wrote before: what its manifest names. Others' files stay."""
+    """Remove a model that this image wrote before: what its manifest names. Others' files stay.
+
+    Raises
+    ------
+    PlatformError
+        A file can't be deleted.
+    """
     try:
         manifest = read_manifest(folder)
     except UserError:  # it is broken, and goes too
@@ -94,9 +100,14 @@ def remove_artifact(folder: Path) -> bool:
     for name in manifest.files if manifest else ():
         if "/" not in name:
             remove(folder / name)
-    had = (folder / FOLDER).is_dir()
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
-    return had
+    ours = folder / FOLDER
+    if not ours.is_dir():
+        return False
+    try:
+        shutil.rmtree(ours)
+    except OSError as error:
+        raise not_written(ours, error) from error
+    return True
 
 
 def save_manifest(folder: Path, manifest: Manifest) -> None:
