@@ -187,12 +187,19 @@ def _mixed(rows: Sequence[Sequence[Any]], texts: Collection[int]) -> Array:
 def _column(values: Iterable[Any], text: bool) -> Array:
     filled = [np.nan if value is None or value in MISSING else value for value in values]
     if text:
-        told = [each if each is np.nan or isinstance(each, str) else str(each) for each in filled]
-        return np.array(told, dtype=object)
+        return np.array([_text(each) for each in filled], dtype=object)
     try:
         return np.array(filled, dtype=np.float32)
     except ValueError:
         return np.array(filled, dtype=object)
+
+
+def _text(value: Any) -> Any:
+    """Write what JSON has as a number; whole ones without the point that reading gives them."""
+    if value is np.nan or isinstance(value, str):
+        return value
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if whole else str(value)
 
 
 def _unreadable(error: BaseException) -> RequestError:
