@@ -129,7 +129,7 @@ def test_requirements_without_a_network_are_told_with_the_cure(train: Train) -> 
     )
     assert end.exit_code == 1
     assert end.reason.startswith(
-        "UserError: /opt/ml/code/requirements.txt can't be installed: ERROR: Could not"
+        "UserError: /opt/ml/code/requirements.txt can't be installed: ERROR: No matching"
     )
     assert "folder wheels/ beside requirements.txt" in end.reason
 
