@@ -68,7 +68,11 @@ class CompiledEstimatorPredictor(OnnxPredictor):
 
     def _found(self, rows: Floats) -> Floats:
         require_finite(rows, self.columns, self._takes_missing)
-        return self._parallel(lambda part: self._call(part, self._outputs)[0], rows)
+        return self._parallel(self._first, rows)
+
+    def _first(self, rows: Floats) -> Floats:
+        found: Floats = self._run(self._outputs, {self._input: rows}, self._options)[0]
+        return found
 
 
 def require_finite(rows: Floats, columns: Columns, takes_missing: bool) -> None:
@@ -79,7 +83,8 @@ def require_finite(rows: Floats, columns: Columns, takes_missing: bool) -> None:
     RequestError
         400: names row and column.
     """
-    if rows.size <= FEW and all(map(math.isfinite, rows.ravel().tolist())):
+    # In float64 no sum of so few is infinite by itself.
+    if rows.size <= FEW and math.isfinite(sum(rows.ravel().tolist())):
         return
     wrong = np.isinf(rows) if takes_missing else ~np.isfinite(rows)
     if not wrong.any():

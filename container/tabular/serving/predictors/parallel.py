@@ -33,9 +33,9 @@ class Parallel:
         self, predict: Callable[[Floats], npt.NDArray[Score]], rows: Floats
     ) -> npt.NDArray[Score]:
         """Predict all rows, in their order."""
-        parts = min(self._threads, len(rows) // ROWS_OF_A_PART)
-        if parts < 2:
+        if len(rows) < 2 * ROWS_OF_A_PART or self._threads < 2:
             return predict(rows)
+        parts = min(self._threads, len(rows) // ROWS_OF_A_PART)
         return np.concatenate(list(self._pool().map(predict, np.array_split(rows, parts))))
 
     def _pool(self) -> ThreadPoolExecutor:
