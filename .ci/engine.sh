@@ -24,6 +24,7 @@ missing=$(
   lacking curl curl
   lacking docker-registry docker-registry
   lacking git git
+  lacking ip iproute2
   lacking mmdebstrap mmdebstrap
   lacking wrk wrk
   [ -e /etc/ssl/certs/ca-certificates.crt ] || printf 'ca-certificates '
@@ -78,5 +79,11 @@ if ! answers; then
     tail -n 40 "$LOG" >&2
     exit 1
   }
+fi
+# A bridge without an address of its own takes a port's, and another one's when that port goes:
+# containers then send to an address that is not there, for up to a minute.
+readonly BRIDGE=/sys/class/net/docker0 OF_ITS_OWN=3
+if [ -e $BRIDGE ] && [ "$(cat $BRIDGE/addr_assign_type)" != $OF_ITS_OWN ]; then
+  ip link set docker0 address 02:42:00:00:00:01
 fi
 docker version --format 'engine.sh: Docker engine {{.Server.Version}}, client {{.Client.Version}}'
