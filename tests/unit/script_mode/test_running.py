@@ -37,12 +37,17 @@ except (ScriptError, UserError) as error:
 
 
 def gone(process: int) -> bool:
-    """Tell whether a process has ended; nobody may have asked for its status yet."""
-    try:
-        status = Path(f"/proc/{process}/stat").read_text()
-    except FileNotFoundError:
-        return True
-    return status.rpartition(")")[2].split()[0] == "Z"
+    """Tell whether a process ends at once; nobody may have asked for its status yet."""
+    deadline = time.monotonic() + 5  # a killed one still has to be given a processor
+    while time.monotonic() < deadline:
+        try:
+            status = Path(f"/proc/{process}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if status.rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.02)
+    return False
 
 
 READY = "print('ready', flush=True)\n"
