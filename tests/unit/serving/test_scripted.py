@@ -215,6 +215,14 @@ def test_column_that_an_encoder_knows_stays_text_whatever_a_request_has_there(
     assert ask(client, "[[1, null]]", JSON)[0] == 200
 
 
+def test_text_in_a_format_without_text_is_refused_and_not_coded(serve: Serve) -> None:
+    codes = ["1", "7"] * 6
+    frame = pandas.DataFrame({"age": [1.0] * 12, "zip": codes})
+    choose = ColumnTransformer([("zip", OneHotEncoder(handle_unknown="ignore"), ["zip"])])
+    client = serve(JOBLIB, make_pipeline(choose, LogisticRegression()).fit(frame, codes))
+    assert ask(client, '[1, "7"]\n', "application/jsonlines")[0] == 400
+
+
 def test_no_script_model_fn_serves_the_artifact_as_algorithm_mode_does(
     serve: Serve, tmp_path: Path
 ) -> None:

@@ -129,8 +129,7 @@ def defaults_for(model: Any, custom_predict: bool) -> Defaults:
     if _is_booster(model):
         return _booster_defaults(model)
     columns = None if custom_predict else _columns_of(model)
-    # A column that an encoder knows texts of; its values would else decide what it is.
-    texts = [place for place, known in columns.categories.items() if known] if columns else []
+    texts = _texts_of(model) if columns else ()
     return Defaults(
         lambda body, content_type: read_array(body, content_type, columns, texts),
         _predict_of(model, texts),
@@ -161,11 +160,16 @@ def _columns_of(model: Any) -> Columns | None:
     count = getattr(model, "n_features_in_", None)
     if not isinstance(count, int):
         return None
-    if "sklearn" in sys.modules:  # whoever has an estimator has imported it
-        from tabular.serving.predictors.estimator_columns import columns_of
-
-        return columns_of(model)
     return Columns(count, names=tuple(map(str, getattr(model, "feature_names_in_", ()))))
+
+
+def _texts_of(model: Any) -> Collection[int]:
+    """Find the columns that an encoder knows texts of; values would else decide what they are."""
+    if "sklearn" not in sys.modules:  # whoever has an estimator has imported it
+        return ()
+    from tabular.serving.predictors.estimator_columns import columns_of
+
+    return [place for place, known in columns_of(model).categories.items() if known]
 
 
 def _predict_of(model: Any, texts: Collection[int]) -> Callable[[Any], Any] | None:
@@ -180,13 +184,10 @@ def _predict_of(model: Any, texts: Collection[int]) -> Callable[[Any], Any] | No
 
             # Fitted on a frame: its steps may choose columns by name. A column of text stays
             # one, also where all its values are missing.
-            frame = pandas.DataFrame(rows, columns=names)
-            rows = pandas.DataFrame(
-                {
-                    name: frame[name] if place in texts else frame[name].infer_objects()
-                    for place, name in enumerate(names)
-                }
-            )
+            frame = pandas.DataFrame(rows, columns=names).infer_objects()
+            for place in texts:
+                frame[names[place]] = rows[:, place]
+            return method(frame)
         return method(rows)
 
     return predict

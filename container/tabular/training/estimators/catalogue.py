@@ -8,12 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sklearn.base import (
-    BaseEstimator,
-    is_classifier,
-    is_clusterer,
-    is_outlier_detector,
-)
+from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_detector
 from sklearn.base import is_regressor as is_sklearn_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.utils._param_validation import (
@@ -133,9 +128,9 @@ def make_estimator(
     except (TypeError, ValueError) as error:
         raise UserError(f"Hyperparameters of {name}: {' '.join(str(error).split())}") from error
     _require_valid(estimator)
-    for key, value in values.items():
-        if key == "class_weight" and isinstance(value, dict):
-            _require_numbers(value)
+    weights = values.get("class_weight")
+    if isinstance(weights, dict):
+        _require_numbers(weights)
     return estimator
 
 

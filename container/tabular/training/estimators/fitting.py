@@ -24,12 +24,7 @@ from tabular.data.disk import Room
 from tabular.data.layout import Layout
 from tabular.data.store import Store
 from tabular.training.estimators.catalogue import CLASSIFIER
-from tabular.training.estimators.frames import (
-    Rows,
-    require_memory,
-    rows_of,
-    warn_of_lost_digits,
-)
+from tabular.training.estimators.frames import Rows, require_memory, rows_of, warn_of_lost_digits
 from tabular.training.estimators.preprocessing import MODEL, pipeline_of
 from tabular.training.estimators.saving import save_estimator
 from tabular.training.estimators.scoring import scores_of
