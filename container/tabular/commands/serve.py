@@ -34,8 +34,10 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
-    # Until gunicorn takes over: PID 1 ignores signals that it has no handler for.
+    # Until gunicorn takes over: PID 1 ignores signals that it has no handler for. `bin/serve`
+    # starts with SIGTERM blocked, so that one that came before now is answered here.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     # Workers are forked after the model is loaded, and OpenMP's threads do not survive a fork.
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
@@ -137,6 +139,8 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
         again = {"TABULAR_LOAD": "worker", "SAGEMAKER_SUBMIT_DIRECTORY": str(script.folder)}
         program = str(script.file.relative_to(script.folder))
         environ = {**os.environ, **again, "SAGEMAKER_PROGRAM": program}
+        # exec removes the handler: until `main` sets it again, the signal waits.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         os.execve(sys.executable, sys.orig_argv, environ)  # noqa: S606 ourselves
     run(lambda: app, endpoint)
     raise AssertionError("gunicorn's end is SystemExit")

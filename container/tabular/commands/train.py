@@ -51,6 +51,9 @@ def main(devices: Sequence[str] = ()) -> int:
     def abort(error: JobError) -> None:
         os._exit(end(error, heard=True))
 
+    if worker is None:
+        # Before SIGTERM is heard, which writes the file: one that came early waits until then.
+        failure.clear(failure_file)
     termination = Termination(stopped)
     # Before any library starts a thread: those inherit the blocked signal.
     termination.listen()
@@ -59,8 +62,6 @@ def main(devices: Sequence[str] = ()) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         _log_to_stderr(worker)
-        if worker is None:
-            failure.clear(failure_file)
         job = read_job(os.environ)
         machine = read_machine()
         os.environ.update(sm_variables(job, machine.cpus, machine.gpus))
