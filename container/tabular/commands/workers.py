@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 
 from tabular.commands.failures import Report, describe
 from tabular.contract.errors import PlatformError
+from tabular.contract.machine import memory_cure
 from tabular.contract.termination import EXIT_CODE, Termination
 from tabular.contract.worker import Worker
 
@@ -115,7 +116,7 @@ class _Process:
         if code is not None and code < 0:
             cause = signal.Signals(-code).name
             cure = (
-                "out of memory? Use an instance type with more memory"
+                f"probably out of memory: {memory_cure()}"
                 if -code == signal.SIGKILL
                 else "see the log"
             )

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabular.contract.config_file import require_text
 from tabular.contract.errors import UserError
 from tabular.contract.paths import Paths
+
+log = logging.getLogger(__name__)
+
+# CreateTrainingJob, Channel.ChannelName.
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+INPUT_MODES = ("File", "FastFile", "Pipe")
 
 
 @dataclass(frozen=True)
@@ -36,14 +45,24 @@ def read_channels(config: Mapping[str, object], paths: Paths) -> dict[str, Chann
     Raises
     ------
     UserError
-        An entry of ``inputdataconfig.json`` is not an object.
+        An entry of ``inputdataconfig.json`` is not an object, or a name or field of one is wrong.
     """
+    for name in config:
+        # ".." would name a folder elsewhere, and "a=b" fits no environment variable.
+        if not CHANNEL_NAME.fullmatch(name) or name.startswith("."):
+            raise UserError(
+                f"{paths.input_data_config}: a channel is named {name[:80]!r}, expected 1 to 64 "
+                "letters, digits, '.', '-' and '_'"
+            )
     folders = (
         [entry.name for entry in paths.data.iterdir() if entry.is_dir()]
         if paths.data.is_dir()
         else []
     )
-    names = sorted({*config, *(name for name in folders if not name.startswith("."))})
+    odd = [name for name in folders if "=" in name]
+    if odd:
+        log.warning("%s is no channel: a channel's name has no '='", paths.data / odd[0])
+    names = sorted({*config, *(n for n in folders if not n.startswith(".") and n not in odd)})
     return {name: _channel(name, config.get(name, {}), paths) for name in names}
 
 
@@ -53,13 +72,25 @@ def _channel(name: str, entry: object, paths: Paths) -> Channel:
             f"{paths.input_data_config}: channel '{name}' is {entry!r}, "
             'expected an object such as {"ContentType": "text/csv"}'
         )
-    content_type = entry.get("ContentType")
-    input_mode = str(entry.get("TrainingInputMode") or "File")
+
+    def text(field: str, default: str) -> str:
+        value = entry.get(field)
+        if value is None:
+            return default
+        where = f"{paths.input_data_config}: channel '{name}': {field}"
+        return require_text(value, where, f"a text such as {default or 'text/csv'}") or default
+
+    input_mode = text("TrainingInputMode", "File")
+    if input_mode not in INPUT_MODES:
+        raise UserError(
+            f"{paths.input_data_config}: channel '{name}': TrainingInputMode is "
+            f"{input_mode[:80]!r}, expected one of {', '.join(INPUT_MODES)}"
+        )
     return Channel(
         name=name,
         path=paths.data / name,
-        content_type=str(content_type) if content_type else None,
+        content_type=text("ContentType", "") or None,
         input_mode="File" if input_mode == "FastFile" else input_mode,
-        distribution=str(entry.get("S3DistributionType") or "FullyReplicated"),
-        record_wrapper=str(entry.get("RecordWrapperType") or "None"),
+        distribution=text("S3DistributionType", "FullyReplicated"),
+        record_wrapper=text("RecordWrapperType", "None"),
     )

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 
 from tabular.contract.errors import UserError
+
+# SageMaker's own are below 300 kB: 100 hyperparameters of 2,500 characters.
+MOST_BYTES = 16 << 20
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def read_object(path: Path) -> dict[str, object]:
@@ -19,10 +31,11 @@ def read_object(path: Path) -> dict[str, object]:
     Raises
     ------
     UserError
-        The file is not UTF-8, not JSON (names line and column), or not an object.
+        The file is not a regular file, larger than 16 MiB, not UTF-8, not JSON (names line and
+        column), not an object, or has a key twice.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _read(path).decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except UnicodeDecodeError as error:
@@ -31,14 +44,74 @@ def read_object(path: Path) -> dict[str, object]:
         raise UserError(f"{path} can't be read: {error.strerror}") from error
     if not text.strip():
         return {}
+
+    def no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        members: dict[str, object] = {}
+        for key, value in pairs:
+            if key in members:
+                raise UserError(f"{path} has the key {key[:80]!r} twice in one object; keep one")
+            members[key] = value
+        return members
+
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=no_key_twice)
     except json.JSONDecodeError as error:
         raise UserError(
             f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from error
+    except ValueError as error:  # Python reads no number of more than 4,300 digits
+        raise UserError(
+            f"{path} holds a number that is too long: {error}; write it shorter, or as a string"
         ) from error
     except RecursionError as error:
         raise UserError(f"{path} is nested too deep, expected an object {{...}}") from error
     if not isinstance(value, dict):
         raise UserError(f"{path} holds a JSON {type(value).__name__}, expected an object {{...}}")
     return value
+
+
+def require_text(value: object, where: str, expected: str) -> str:
+    """Check that a value is a text that can stand in an environment variable (``SM_...``).
+
+    Parameters
+    ----------
+    where : str
+        The file and the field.
+    expected : str
+        What the field holds, for the message.
+
+    Raises
+    ------
+    UserError
+        It is no text, or it holds NUL or half a surrogate pair.
+    """
+    if not isinstance(value, str) or not fits_variable(value):
+        raise UserError(f"{where} is {_shown(value)}, expected {expected}")
+    return value
+
+
+def fits_variable(text: str) -> bool:
+    """Whether an environment variable can hold a text: without NUL and halves of surrogates."""
+    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _read(path: Path) -> bytes:
+    # Without O_NONBLOCK opening a FIFO waits for a writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with open(descriptor, "rb") as source:
+        kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+        if kind != stat.S_IFREG:
+            raise UserError(
+                f"{path} can't be read: it is {KINDS.get(kind, 'no file')}, expected a JSON file"
+            )
+        content = source.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise UserError(
+            f"{path} is larger than {MOST_BYTES >> 20} MiB; put large values into a channel"
+        )
+    return content
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"

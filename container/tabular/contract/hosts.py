@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from tabular.contract.config_file import require_text
 from tabular.contract.errors import PlatformError, UserError
 from tabular.contract.paths import Paths
 
@@ -17,6 +20,8 @@ log = logging.getLogger(__name__)
 RESOLUTION_SECONDS = 900.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
+# DNS takes 253 characters; Docker's names may have an underscore.
+HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})")
 
 
 @dataclass(frozen=True)
@@ -64,30 +69,34 @@ def read_hosts(config: Mapping[str, object], paths: Paths) -> Hosts:
     Raises
     ------
     UserError
-        A key has the wrong shape, or the current host is not among the hosts.
+        A key has the wrong shape, a host's name is no name or there twice, or the current host is
+        not among the hosts.
     """
     where = paths.resource_config
-    current = str(config.get("current_host") or Hosts.current)
-    names = _names(config.get("hosts") or [current], f"{where}: 'hosts'")
+    current = _text(config, "current_host", Hosts.current, where)
+    given = config.get("hosts")
+    names = _names([current] if given is None else given, f"{where}: 'hosts'")
+    if not names:
+        raise UserError(f"{where}: 'hosts' is empty, expected at least current_host '{current}'")
     if current not in names:
         raise UserError(
             f"{where}: current_host '{current}' is not among the hosts {', '.join(names)}"
         )
-    instance_type = str(config.get("current_instance_type") or Hosts.instance_type)
-    current_group = str(config.get("current_group_name") or Hosts.current_group)
+    instance_type = _text(config, "current_instance_type", Hosts.instance_type, where)
+    current_group = _text(config, "current_group_name", Hosts.current_group, where)
     groups = config.get("instance_groups") or []
     if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
         raise UserError(f"{where}: 'instance_groups' is {groups!r}, expected a list of objects")
     return Hosts(
         current=current,
         names=names,
-        network_interface=str(config.get("network_interface_name") or Hosts.network_interface),
+        network_interface=_text(config, "network_interface_name", Hosts.network_interface, where),
         instance_type=instance_type,
         current_group=current_group,
         groups=tuple(
             InstanceGroup(
-                name=str(group.get("instance_group_name") or ""),
-                instance_type=str(group.get("instance_type") or ""),
+                name=_text(group, "instance_group_name", "", where),
+                instance_type=_text(group, "instance_type", "", where),
                 hosts=_names(group.get("hosts") or [], f"{where}: 'instance_groups' hosts"),
             )
             for group in groups
@@ -127,7 +136,23 @@ def _known(name: str) -> bool:
     return True
 
 
+def _text(config: Mapping[str, object], key: str, default: str, where: Path) -> str:
+    value = config.get(key)
+    if value is None:
+        return default
+    return require_text(value, f"{where}: '{key}'", "a text") or default
+
+
 def _names(value: object, where: str) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
         raise UserError(f'{where} is {value!r}, expected a list of names such as ["algo-1"]')
+    for name in value:
+        if not HOST_NAME.fullmatch(name):
+            raise UserError(
+                f"{where} holds {name[:80]!r}, expected a host's name such as algo-1: letters, "
+                "digits, '.', '-' and '_'"
+            )
+    twice = sorted({name for name in value if value.count(name) > 1})
+    if twice:
+        raise UserError(f"{where} names {', '.join(twice)} more than once, expected each host once")
     return tuple(sorted(value))

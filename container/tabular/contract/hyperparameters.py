@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from tabular.contract.config_file import fits_variable
 from tabular.contract.errors import UserError
 
 # The SDK's generic Estimator sends str(value), so Python's own spelling arrives for these.
@@ -45,13 +46,9 @@ def decode_all(raw: Mapping[str, object], python_literals: bool = True) -> dict[
         A name or a value can't stand in an environment variable (``SM_HP_<NAME>``).
     """
     for name, value in raw.items():
-        if "=" in name or any(map(_unprintable, (name, str(value)))):
+        if "=" in name or not all(map(fits_variable, (name, str(value)))):
             raise UserError(
                 f"Hyperparameter {name!r}: its name or value holds a character that no "
                 "environment variable can (=, NUL, half a surrogate pair); leave it out"
             )
     return {name: decode(value, python_literals) for name, value in raw.items()}
-
-
-def _unprintable(text: str) -> bool:
-    return any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabular.contract.channels import Channel, read_channels
-from tabular.contract.config_file import read_object
+from tabular.contract.config_file import read_object, require_text
 from tabular.contract.errors import UserError
 from tabular.contract.hosts import Hosts, read_hosts
 from tabular.contract.hyperparameters import decode_all
@@ -80,11 +80,11 @@ def read_job(environ: Mapping[str, str]) -> TrainingJob:
 
 def _checkpoints(paths: Paths) -> Path | None:
     # SageMaker writes the file only when the request had a CheckpointConfig.
-    if not paths.checkpoint_config.is_file():
+    if not paths.checkpoint_config.exists():
         return None
     local_path = read_object(paths.checkpoint_config).get("LocalPath", "/opt/ml/checkpoints")
-    if not isinstance(local_path, str) or not local_path.startswith("/"):
-        raise UserError(
-            f"{paths.checkpoint_config}: LocalPath is {local_path!r}, expected an absolute path"
-        )
-    return Path(local_path)
+    where = f"{paths.checkpoint_config}: LocalPath"
+    folder = require_text(local_path, where, "an absolute path")
+    if not folder.startswith("/"):
+        raise UserError(f"{where} is {folder[:80]!r}, expected an absolute path")
+    return Path(folder)

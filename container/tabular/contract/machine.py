@@ -7,6 +7,7 @@ The host's figures are wrong inside a container with limits, so the cgroup's com
 from __future__ import annotations
 
 import ctypes
+import errno
 import math
 import os
 from contextlib import suppress
@@ -82,6 +83,31 @@ def memory_left(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) ->
         available = _figures(meminfo).get("MemAvailable:")
         left.append(None if available is None else available * 1024)
     return min((size for size in left if size is not None), default=UNKNOWN_MEMORY)
+
+
+def out_of_memory(error: BaseException) -> str | None:
+    """Say in one line that memory has run out, with the container's limit; None for other errors.
+
+    Python, numpy and pyarrow raise MemoryError, XGBoost an error that names C++'s ``bad_alloc``,
+    the system ENOMEM; joblib's worker is killed by the kernel.
+    """
+    name = type(error).__name__
+    if not (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or name == "TerminatedWorkerError"
+        or (name == "XGBoostError" and "bad_alloc" in str(error))
+    ):
+        return None
+    return f"out of memory: {memory_cure()}"
+
+
+def memory_cure() -> str:
+    """Say how much memory the container may use, and what to do when that is too little."""
+    return (
+        f"the container may use {memory_limit() / (1 << 30):.1f} GiB; use an instance type with "
+        "more memory (docker run: --memory)"
+    )
 
 
 def give_back() -> None:

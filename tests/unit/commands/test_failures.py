@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tabular.commands.failures import report
+from tabular.commands.failures import describe, report
 from tabular.contract.errors import AlgorithmError, PlatformError, UserError
 
 
@@ -37,7 +41,75 @@ def test_unexpected_failure_has_its_traceback(capsys: pytest.CaptureFixture[str]
 
 def test_lack_of_memory_is_told_with_its_cure(capsys: pytest.CaptureFixture[str]) -> None:
     report(MemoryError())
-    assert "PlatformError: out of memory; use an instance type" in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert line.startswith("PlatformError: out of memory: the container may use ")
+    assert "use an instance type with more memory" in line
+
+
+class XGBoostError(ValueError):
+    """Stands for XGBoost's, which names C++'s error."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        XGBoostError("[10:00:00] std::bad_alloc"),
+        ExceptionGroup("two", [MemoryError(), ValueError()]),
+    ],
+)
+def test_lack_of_memory_is_known_in_every_library(error: Exception) -> None:
+    assert describe(error).line.startswith("PlatformError: out of memory")
+
+
+def test_message_of_ours_is_found_in_a_group() -> None:
+    told = describe(ExceptionGroup("reading", [ValueError("x"), UserError("no data")]))
+    assert (told.line, told.exit_code, told.expected) == ("UserError: no data", 1, True)
+
+
+def test_message_of_ours_is_found_as_a_cause() -> None:
+    try:
+        try:
+            raise UserError("no data")
+        except UserError as cause:
+            raise RuntimeError("callback failed") from cause
+    except RuntimeError as error:
+        told = describe(error)
+    assert told.line == "UserError: no data"
+    assert "callback failed" in told.details
+
+
+def test_group_without_a_message_of_ours_names_its_first_error() -> None:
+    group = ExceptionGroup("outer", [ExceptionGroup("inner", [KeyError("a")]), ValueError("b")])
+    assert describe(group).line.startswith("PlatformError: KeyError: 'a'")
+
+
+def test_chain_that_ends_in_itself_is_described() -> None:
+    first, second = ValueError("1"), ValueError("2")
+    first.__cause__, second.__cause__ = second, first
+    assert describe(first).line.startswith("PlatformError: ValueError: 1")
+
+
+def test_error_whose_text_fails_is_described() -> None:
+    class WordlessError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert describe(WordlessError()).line.startswith("PlatformError: WordlessError: ")
+
+
+def test_closed_standard_error_does_not_cost_the_failure_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as nobody_reads:
+        monkeypatch.setattr(sys, "stderr", nobody_reads)
+        assert report(ValueError("odd"), tmp_path / "failure") == 3
+        monkeypatch.undo()
+        with suppress(BrokenPipeError):
+            nobody_reads.close()
+    assert (tmp_path / "failure").read_text().startswith("PlatformError: ValueError: odd")
 
 
 def test_file_has_the_line_and_the_traceback(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_first_of_two_own_reasons_is_the_reason(monkeypatch: pytest.MonkeyPatch)
     ("code", "line"),
     [
         ("os.abort()", "GPU 0 (cpu) was killed by SIGABRT; see the log"),
-        ("os.kill(os.getpid(), 9)", "GPU 0 (cpu) was killed by SIGKILL; out of memory? Use an"),
+        ("os.kill(os.getpid(), 9)", "GPU 0 (cpu) was killed by SIGKILL; probably out of memory: "),
         ("sys.exit(7)", "GPU 0 (cpu) ended with exit code 7 without a reason; see the log"),
     ],
 )

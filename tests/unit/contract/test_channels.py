@@ -73,3 +73,29 @@ def test_channels_are_sorted_by_name(tmp_path: Path) -> None:
 def test_entry_that_is_no_object_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="channel 'train' is 'text/csv'"):
         read_channels({"train": "text/csv"}, Paths(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["", "..", "../train", "a/b", "a=b", "a b", "a\0", "x" * 65])
+def test_what_is_no_name_of_a_channel_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"inputdataconfig\.json: a channel is named "):
+        read_channels({name: {}}, Paths(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "field", ["ContentType", "TrainingInputMode", "S3DistributionType", "RecordWrapperType"]
+)
+@pytest.mark.parametrize("value", [5, ["text/csv"], {}, True, "\ud800"])
+def test_field_that_is_no_text_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    with pytest.raises(UserError, match=f"channel 'train': {field} is .*, expected a text"):
+        read_channels({"train": {field: value}}, Paths(tmp_path))
+
+
+def test_unknown_input_mode_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="TrainingInputMode is 'Files', expected one of File, "):
+        read_channels({"train": {"TrainingInputMode": "Files"}}, Paths(tmp_path))
+
+
+def test_folder_whose_name_fits_no_variable_is_no_channel(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    (paths.data / "a=b").mkdir(parents=True)
+    assert read_channels({}, paths) == {}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,33 @@ def test_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
 def test_nesting_too_deep_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         read_object(write(tmp_path, b'{"a": ' + b"[" * 100_000))
+
+
+@pytest.mark.timeout(10)
+def test_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
+    path = tmp_path / "hyperparameters.json"
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="it is a FIFO, expected a JSON file"):
+        read_object(path)
+
+
+def test_device_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "hyperparameters.json").symlink_to("/dev/zero")
+    with pytest.raises(UserError, match="it is a device, expected a JSON file"):
+        read_object(tmp_path / "hyperparameters.json")
+
+
+def test_file_larger_than_16_mib_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is larger than 16 MiB"):
+        read_object(write(tmp_path, b" " * (16 << 20) + b"{}"))
+
+
+@pytest.mark.parametrize("content", [b'{"a": 1, "b": 2, "a": 3}', b'{"b": {"a": 1, "a": 1}}'])
+def test_key_that_is_there_twice_is_refused(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(UserError, match="has the key 'a' twice"):
+        read_object(write(tmp_path, content))
+
+
+def test_number_of_5000_digits_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a number that is too long"):
+        read_object(write(tmp_path, b'{"a": ' + b"1" * 5000 + b"}"))

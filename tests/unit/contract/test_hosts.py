@@ -74,3 +74,36 @@ def test_hosts_that_are_no_list_of_names_are_refused(hosts: object) -> None:
 def test_groups_that_are_no_list_of_objects_are_refused(groups: object) -> None:
     with pytest.raises(UserError, match=r"'instance_groups' is .* expected a list of objects"):
         read_hosts({**THREE, "instance_groups": groups}, PATHS)
+
+
+@pytest.mark.parametrize("name", ["", ",", "algo 1", "algo-1,algo-2", "a\0", "\ud800", "a" * 254])
+def test_what_is_no_name_of_a_host_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=r"'hosts' holds .* expected a host's name"):
+        read_hosts({**THREE, "hosts": ["algo-1", name]}, PATHS)
+
+
+def test_host_that_is_named_twice_is_refused() -> None:
+    hosts = ["algo-1", "algo-2", "algo-2"]
+    with pytest.raises(UserError, match="'hosts' names algo-2 more than once"):
+        read_hosts({**THREE, "hosts": hosts}, PATHS)
+
+
+def test_no_hosts_are_refused() -> None:
+    with pytest.raises(UserError, match="'hosts' is empty"):
+        read_hosts({**THREE, "hosts": []}, PATHS)
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["current_host", "network_interface_name", "current_instance_type", "current_group_name"],
+)
+@pytest.mark.parametrize("value", [5, ["algo-1"], {}, True, "\ud800", "a\0"])
+def test_field_that_is_no_text_is_refused(field: str, value: object) -> None:
+    with pytest.raises(UserError, match=rf"resourceconfig\.json: '{field}' is "):
+        read_hosts({**THREE, field: value}, PATHS)
+
+
+@pytest.mark.parametrize("field", ["instance_group_name", "instance_type", "hosts"])
+def test_field_of_a_group_that_has_another_type_is_refused(field: str) -> None:
+    with pytest.raises(UserError, match=r"resourceconfig\.json: "):
+        read_hosts({**THREE, "instance_groups": [{field: 5}]}, PATHS)

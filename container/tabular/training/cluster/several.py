@@ -13,6 +13,7 @@ from typing import Self
 
 from tabular.contract.errors import JobError, PlatformError, UserError
 from tabular.contract.hosts import Hosts
+from tabular.contract.machine import out_of_memory
 from tabular.training.cluster.control import Control
 from tabular.training.cluster.messages import MESSAGE_BYTES, Failure, encode, shortened
 
@@ -189,8 +190,9 @@ class SeveralHosts(Cluster):
 def _described(error: BaseException, me: str) -> tuple[str, str, int]:
     if isinstance(error, JobError):
         return error.kind, str(error), error.exit_code
-    if isinstance(error, MemoryError):
-        message = "out of memory; use an instance type with more memory"
+    memory = out_of_memory(error)
+    if memory:
+        message = memory
     elif isinstance(error, KeyboardInterrupt):
         return PlatformError.kind, "interrupted", 128 + signal.SIGINT
     else:
