@@ -17,6 +17,10 @@ from pathlib import Path
 CGROUP = Path("/sys/fs/cgroup")
 # Where neither the cgroup nor /proc says anything (macOS): what a small laptop has.
 UNKNOWN_MEMORY = 4 << 30
+# File systems of disks, of memory, and of networks that keep a file's number (EFS, FSx).
+STABLE_INODES = frozenset(
+    ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "nfs", "nfs4", "lustre")
+)
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,18 @@ def give_back() -> None:
 
 def in_memory(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     """Tell whether a folder lies on a file system that is kept in memory (``--tmpfs /tmp``)."""
+    return _file_system(folder, mounts) in ("tmpfs", "ramfs")
+
+
+def has_stable_inodes(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
+    """Tell whether a file in a folder has the same inode number at each look.
+
+    FUSE may number a file anew when the kernel has forgotten it: FastFile mode, Docker Desktop.
+    """
+    return _file_system(folder, mounts) in STABLE_INODES
+
+
+def _file_system(folder: Path, mounts: Path) -> str | None:
     kinds: dict[str, str] = {}
     with suppress(OSError):
         for line in mounts.read_text().splitlines():
@@ -128,7 +144,7 @@ def in_memory(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
             kinds[point] = kind  # the last mount on a point hides the others
     resolved = folder.resolve()
     nearest = next((str(path) for path in (resolved, *resolved.parents) if str(path) in kinds), "/")
-    return kinds.get(nearest) in ("tmpfs", "ramfs")
+    return kinds.get(nearest)
 
 
 def _cgroup_left(folder: Path, limit: str, usage: str, mapped: str) -> int | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -15,6 +14,7 @@ from tabular.data.batch import Batch, Floats
 from tabular.data.blocks import LineTooLongError
 from tabular.data.formats import FORMATS, Format, format_of, guess, has_header
 from tabular.data.layout import Layout
+from tabular.data.listing import FileState, files_of, require_unchanged
 from tabular.data.pipe import open_pipe
 from tabular.data.source import BROKEN_STREAM, Source, unreadable
 from tabular.data.store import Store
@@ -37,6 +37,7 @@ def read_channel(
     threads: int,
     check: Check,
     names: Sequence[str] = (),
+    before: Mapping[Path, FileState] | None = None,
 ) -> list[Path]:
     """Read every file of a channel, sorted by path, into a store.
 
@@ -50,6 +51,8 @@ def read_channel(
         Called with each batch and its file; raises for rows that can't be learnt from.
     names : sequence of str
         The features' order in the channels before, for files that have names.
+    before : mapping of Path to FileState, or None
+        The channel's files as they were listed; None lists them now.
 
     Returns
     -------
@@ -59,18 +62,38 @@ def read_channel(
     Raises
     ------
     UserError
-        The channel has an unknown content type, or a broken file.
+        The channel has an unknown content type, a broken file, or a file that was changed,
+        added or deleted while the channel was read. Pipe mode has no files to compare.
     """
     if channel.content_type and has_header(channel.content_type):
         layout = replace(layout, header=True)
-    paths = channel_files(channel) if channel.input_mode == "File" else []
-    form = _format(channel, paths)
-    sources = _sources(channel, form, paths)
-    for source in sources:
-        for batch in _batches(form, source, layout, threads):
-            check(batch, source.path)
-            store.append(_ordered(batch, store.names or names), source.path)
+    if before is None:
+        before = files_of(channel) if channel.input_mode == "File" else {}
+    sources: list[Source] = []
+    try:
+        form = _format(channel, list(before))
+        sources = _sources(channel, form, list(before))
+        for source in sources:
+            for batch in _batches(form, source, layout, threads):
+                check(batch, source.path)
+                store.append(_ordered(batch, store.names or names), source.path)
+    except Exception as error:
+        # A file that is cut off or replaced while it is read has faults that come from that.
+        if channel.input_mode == "File":
+            _require_unchanged(channel, before, error)
+        raise
+    if channel.input_mode == "File":
+        require_unchanged(channel, before)
     return [source.path for source in sources]
+
+
+def _require_unchanged(
+    channel: Channel, before: Mapping[Path, FileState], fault: Exception
+) -> None:
+    try:
+        require_unchanged(channel, before)
+    except UserError as error:
+        raise UserError(f"{error} (the first fault found in it: {fault})") from fault
 
 
 def _ordered(batch: Batch, names: Sequence[str]) -> Batch:
@@ -145,30 +168,8 @@ def _batches(form: Format, source: Source, layout: Layout, threads: int) -> Iter
 
 
 def channel_files(channel: Channel) -> list[Path]:
-    """List a channel's files, nested ones too, sorted by path.
-
-    Hidden files and those that begin with ``_`` (``_SUCCESS``) are left out with a warning,
-    empty ones silently: S3 "folders" arrive as empty files. A path that is itself a file is that.
-    """
-    if channel.path.is_file():
-        return [channel.path] if _size(channel.path) else []
-    found: list[Path] = []
-    for folder, subfolders, names in os.walk(channel.path, followlinks=True):
-        subfolders[:] = [name for name in subfolders if not name.startswith((".", "_"))]
-        for name in names:
-            path = Path(folder) / name
-            if name.startswith((".", "_")):
-                log.warning("%s is left out: its name begins with '%s'", path, name[0])
-            elif _size(path):
-                found.append(path)
-    return sorted(found)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise unreadable(path, error) from error
+    """List a channel's files; see ``tabular.data.listing.files_of``."""
+    return list(files_of(channel))
 
 
 def no_data(channel: Channel) -> UserError:
@@ -178,7 +179,7 @@ def no_data(channel: Channel) -> UserError:
     elif not channel.path.is_dir():
         state = "the folder does not exist"
     else:
-        sizes = [_size(path) for path in channel.path.rglob("[!._]*") if path.is_file()]
+        sizes = [path.stat().st_size for path in channel.path.rglob("[!._]*") if path.is_file()]
         state = "the folder holds only empty files" if sizes else "the folder holds no data file"
         if any(sizes):
             state = "its files hold no row"

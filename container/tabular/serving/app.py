@@ -18,6 +18,7 @@ from tabular.serving.invocation import answers, echoed
 from tabular.serving.logs import INFERENCE_ID
 from tabular.serving.page import card_of, render
 from tabular.serving.predictors import Predictor
+from tabular.serving.redaction import without_text
 from tabular.serving.telemetry import CONTENT_TYPE, Telemetry
 from tabular.serving.watch import watched
 
@@ -121,7 +122,7 @@ def bare_app(
     def refused(error: RequestError) -> Response:
         if INFERENCE_ID in request.environ:  # for whoever looks for the request of this id
             extra = logs.inference_id(request.environ)
-            log.warning("%s: %d %s", request.path, error.status, str(error)[:300], extra=extra)
+            log.warning("%s: %d %s", request.path, error.status, error.logged[:300], extra=extra)
         return echoed(error_answer(error.status, str(error)))
 
     @app.errorhandler(RequestEntityTooLarge)
@@ -145,7 +146,9 @@ def bare_app(
     @app.errorhandler(Exception)
     def fault(error: Exception) -> Response:
         extra = logs.inference_id(request.environ)
-        log.exception("%s %s failed", request.method, request.path, extra=extra)
+        log.error(
+            "%s %s failed", request.method, request.path, exc_info=without_text(error), extra=extra
+        )
         return error_answer(
             500, f"{type(error).__name__}: a fault of the server; its log has the traceback"
         )

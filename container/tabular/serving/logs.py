@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from gunicorn import glogging
 
+from tabular.serving.redaction import without_text
+
 Format = Literal["text", "json"]
 
 access = logging.getLogger("tabular.access")
@@ -19,6 +21,9 @@ ACCESS_LEVEL = logging.INFO
 INFERENCE_ID = "HTTP_X_AMZN_SAGEMAKER_INFERENCE_ID"
 # InvokeEndpoint takes no longer ones; a client without SageMaker may send anything.
 INFERENCE_ID_CHARACTERS = 64
+# How gunicorn's warning of a broken request begins, and its error where the application failed.
+INVALID_REQUEST = "Invalid request from ip="
+HANDLED_REQUEST = "Error handling request"
 # What every record has; all else was given to the call with ``extra``.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # What could end a line, or steer a terminal: C0, DEL, C1, and Unicode's two separators.
@@ -74,6 +79,27 @@ class ServerLogger(glogging.Logger):
         super().setup(cfg)
         self.error_log.setLevel(logging.NOTSET)
         self.error_log.propagate = True
+
+    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log a warning; of a request that is no HTTP only what kind of fault it is.
+
+        gunicorn's own words quote the request line or the header, and behind a wrong length
+        these are bytes of a body.
+        """
+        error = sys.exc_info()[1]
+        if msg.startswith(INVALID_REQUEST) and error is not None:
+            msg, args = "%s: %s", (msg.partition(": ")[0], type(error).__name__)
+        super().warning(msg, *args, **kwargs)
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log an exception without its text and without the query of a request's address."""
+        error = sys.exc_info()[1]
+        if error is None:
+            super().exception(msg, *args, **kwargs)
+            return
+        if msg.startswith(HANDLED_REQUEST) and args:
+            args = (*args[:-1], str(args[-1]).partition("?")[0])
+        super().error(msg, *args, **{**kwargs, "exc_info": without_text(error)})
 
 
 FORMATTERS: dict[Format, type[logging.Formatter]] = {"text": TextFormatter, "json": JsonFormatter}

@@ -14,8 +14,10 @@ from tabular.data import csv
 from tabular.data.batch import ColumnCountError, ColumnsError, Floats
 from tabular.data.columns import Columns, listed
 from tabular.data.formats import format_of, guess, has_header
-from tabular.serving.errors import RequestError
+from tabular.serving.errors import RequestError, place_of
 
+# Where the body is left in the request's environ: its words are kept out of the log.
+BODY = "tabular.body"
 BLOCK_BYTES = 1 << 16
 # Enough of a body to tell its format by, when it has no content type.
 LOOKED_AT_BYTES = 1 << 12
@@ -51,7 +53,10 @@ def read_body(limit: int) -> bytes:
         body = _bounded(limit)
         if length:  # too large, and broken off: the part that came is not the body
             raise RequestEntityTooLarge
-    return body if encoding is None else _unpacked(body, encoding, limit)
+    if encoding is not None:
+        body = _unpacked(body, encoding, limit)
+    environ[BODY] = body
+    return body
 
 
 def _exactly(stream: BinaryIO, length: int) -> bytes:
@@ -60,7 +65,8 @@ def _exactly(stream: BinaryIO, length: int) -> bytes:
     except Exception as error:  # the HTTP server has its own for a lost client
         raise _broken(0, error) from error
     if len(body) < length:
-        raise RequestError(400, f"The body ends after {len(body)} of {length} bytes")
+        said = f"The body ends after {len(body)} of {length} bytes"
+        raise RequestError(400, said, said)
     return body
 
 
@@ -85,7 +91,8 @@ def _bounded(limit: int) -> bytes:
 
 
 def _broken(size: int, error: Exception) -> RequestError:
-    return RequestError(400, f"The body can't be read beyond {size} bytes: {type(error).__name__}")
+    said = f"The body can't be read beyond {size} bytes: {type(error).__name__}"
+    return RequestError(400, said, said)
 
 
 def _unpacked(body: bytes, encoding: str, limit: int) -> bytes:
@@ -94,23 +101,27 @@ def _unpacked(body: bytes, encoding: str, limit: int) -> bytes:
         return body
     if encoding not in ("gzip", "x-gzip"):
         raise RequestError(
-            415, f"Content-Encoding {encoding} is not supported; send gzip, or the body as it is"
+            415,
+            f"Content-Encoding {encoding} is not supported; send gzip, or the body as it is",
+            "the Content-Encoding is not supported",
         )
     whole, rest, members = bytearray(), body, 0
     try:
         while rest:
             members += 1
             if members > MOST_MEMBERS:
-                raise RequestError(400, f"The gzip body has more than {MOST_MEMBERS} members")
+                said = f"The gzip body has more than {MOST_MEMBERS} members"
+                raise RequestError(400, said, said)
             member = zlib.decompressobj(GZIP)
             whole += member.decompress(rest, limit + 1 - len(whole))
             if len(whole) > limit:
                 raise RequestEntityTooLarge
             if not member.eof:
-                raise RequestError(400, "The gzip body breaks off before its end")
+                said = "The gzip body breaks off before its end"
+                raise RequestError(400, said, said)
             rest = member.unused_data
     except zlib.error as error:
-        raise RequestError(400, f"The body is no gzip: {error}") from error
+        raise RequestError(400, f"The body is no gzip: {error}", "The body is no gzip") from error
     return bytes(whole)
 
 
@@ -143,6 +154,7 @@ def split_header(body: bytes, content_type: str | None, columns: Columns) -> tup
             "The header line has the model's columns in another order, and the requests after "
             "this one have no header; put the columns in the model's order: "
             f"{listed(columns.names)}",
+            "The header line has the model's columns in another order",
         )
     return True, header.rows
 
@@ -167,10 +179,10 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
         form = format_of(content_type or _told_by_form(body))
     except UserError as error:
         hint = CURLS_OWN if str(content_type).startswith(FORM) else ""
-        raise RequestError(415, f"{error}{hint}") from error
+        raise RequestError(415, f"{error}{hint}", "the content type is not known") from error
     try:
         return form.read_body(body, columns)
-    except ColumnCountError as error:
+    except ColumnCountError as error:  # numbers alone
         one_more = form.name == "csv" and error.found == error.expected + 1
         hint = " (is the label among them?)" if one_more else ""
         raise RequestError(
@@ -178,12 +190,23 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
             f"Unable to evaluate payload provided: Feature size of {form.name} inference data "
             f"{error.found} is not consistent with feature size of trained model "
             f"{error.expected}: {error}{hint}.",
+            f"Unable to evaluate payload provided: {error}",
         ) from error
     except ColumnsError as error:
-        raise RequestError(400, f"Unable to evaluate payload provided: {error}.") from error
+        raise RequestError(
+            400,
+            f"Unable to evaluate payload provided: {error}.",
+            f"Unable to evaluate payload provided: {_at(error)}other columns than the model's",
+        ) from error
     except ValueError as error:
         raise RequestError(
             415,
             f"Loading {form.name} data failed with Exception, please ensure data is in "
             f"{form.name} format: {error}",
+            f"Loading {form.name} data failed: {_at(error)}it can't be read",
         ) from error
+
+
+def _at(error: ValueError) -> str:
+    place = place_of(error)
+    return f"{place}: " if place else ""

@@ -232,7 +232,9 @@ def _one_array(selected: Selected) -> npt.NDArray[Any]:
 def _unfit(accept: str, why: str) -> RequestError:
     others = ", ".join(name for name in ENCODERS if name != accept)
     return RequestError(
-        406, f"Accept type {accept} is not supported for this answer: {why}. Accept one of {others}"
+        406,
+        f"Accept type {accept} is not supported for this answer: {why}. Accept one of {others}",
+        f"Accept type {accept} is not supported for this answer",
     )
 
 
@@ -270,6 +272,7 @@ def choose(accept: str | None, default: str, offered: Collection[str] = ENCODERS
         406,
         f"Accept type {accept} is not supported. "
         f"Please use supported accept types: {', '.join(offered)}.",
+        "no accepted type is offered",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import tempfile
@@ -19,12 +18,14 @@ from tabular.contract.errors import UserError
 from tabular.contract.job import TrainingJob
 from tabular.contract.machine import in_memory
 from tabular.data.batch import Batch
-from tabular.data.channel import channel_files, no_data, read_channel
+from tabular.data.channel import no_data, read_channel
 from tabular.data.columns import Columns, unite
 from tabular.data.csv.text import number_of
 from tabular.data.disk import Room
 from tabular.data.layout import Layout
+from tabular.data.listing import files_of
 from tabular.data.store import Store
+from tabular.training.shares import Files, Shares
 
 log = logging.getLogger(__name__)
 
@@ -62,15 +63,18 @@ def choose_channels(job: TrainingJob) -> dict[str, Channel]:
     return chosen
 
 
-def listing(channel: Channel) -> str:
-    """Sum up a channel's files, by name and size, to tell whether another host has the same."""
-    if channel.input_mode != "File":
-        return f"{channel.input_mode} {channel.distribution}"
-    digest = hashlib.sha256()
-    for path in channel_files(channel):
-        digest.update(os.fsencode(path.relative_to(channel.path)))
-        digest.update(b" %d\n" % path.stat().st_size)
-    return digest.hexdigest()
+def list_files(channels: Mapping[str, Channel]) -> Files:
+    """List the files of each channel, once: what is read is compared with it at the end.
+
+    Raises
+    ------
+    UserError
+        A file can't be looked at.
+    """
+    return {
+        name: files_of(channel) if channel.input_mode == "File" else {}
+        for name, channel in channels.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,15 @@ def read_rows(
     checks: Checks,
     room: Room,
     threads: int,
-    shares: Mapping[str, tuple[int, int]],
+    shares: Shares,
+    files: Files,
 ) -> dict[str, Store]:
     """Read the channels.
 
     Parameters
     ----------
+    files : mapping of str to mapping of Path to FileState
+        Those of each channel, as ``list_files`` found them.
     shares : mapping of str to (int, int)
         For channels whose rows others have too: this one's place, and among how many; each takes
         its part.
@@ -114,14 +121,16 @@ def read_rows(
     for name, channel in channels.items():
         store = _Part(room, *shares[name]) if name in shares else Store(room)
         names = stores[TRAIN].names if TRAIN in stores else ()
-        files = read_channel(channel, layout, store, threads, checks.batch, names)
+        read = read_channel(
+            channel, layout, store, threads, checks.batch, names, before=files[name]
+        )
         log.info(
             "channel '%s': %d rows, %d feature columns, %d file%s%s",
             name,
             store.rows,
             store.width,
-            len(files),
-            "s" * (len(files) != 1),
+            len(read),
+            "s" * (len(read) != 1),
             ", on disk" if store.on_disk else "",
         )
         stores[name] = store

@@ -41,7 +41,7 @@ from tabular.training.rows import (
     Checks,
     Described,
     choose_channels,
-    listing,
+    list_files,
     read_rows,
     require_rows,
     scratch_folder,
@@ -49,6 +49,7 @@ from tabular.training.rows import (
 )
 from tabular.training.run import Run
 from tabular.training.saving import add_compiled, save_artifact
+from tabular.training.shares import shares_of
 from tabular.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -142,13 +143,16 @@ def _train(
     job, timing = run.job, run.timing
     memory = Memory(run.machine.memory)
     nthread = settings.params.get("nthread", run.machine.cpus)
-    shares = _shares(run, settings, channels, cluster)
+    files = list_files(channels)
+    learnt = tuple(channels) if settings.kfold is not None else (TRAIN,)
+    with timing.stage("gather"):
+        shares = shares_of(cluster, channels, files, learnt, run.worker)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch_folder(job))))
         with timing.stage("read"):
             room = Room(memory.raw, scratch)
             stores = read_rows(
-                channels, _layout(settings), _checks(settings), room, nthread, shares
+                channels, _layout(settings), _checks(settings), room, nthread, shares, files
             )
         for store in stores.values():
             stack.callback(store.close)
@@ -202,33 +206,6 @@ def _checks(settings: Settings) -> Checks:
         lambda batch, path: check(batch, path, settings.objective, settings.num_class),
         lambda store, channel: check_groups(store, channel, settings.objective),
     )
-
-
-def _shares(
-    run: Run, settings: Settings, channels: Mapping[str, Channel], cluster: Cluster
-) -> dict[str, tuple[int, int]]:
-    """Tell of which channels this host takes a part: those whose files all hosts have.
-
-    Validation rows are evaluated whole on each host; in folds they are training rows.
-    """
-    if run.worker is None and len(run.job.hosts.names) == 1:
-        return {}
-    with run.timing.stage("gather"):
-        listings = cast(
-            list[dict[str, str]],
-            cluster.exchange(
-                {name: listing(channel) for name, channel in channels.items()},
-                "which files it has",
-            ),
-        )
-    shares: dict[str, tuple[int, int]] = {}
-    for name in channels if settings.kfold is not None else (TRAIN,):
-        if run.worker:
-            shares[name] = (run.worker.place, run.worker.count)
-        if len(listings) > 1 and all(host.get(name) == listings[0][name] for host in listings):
-            shares[name] = (run.job.hosts.rank, len(listings))
-            log.info("all hosts have the same files of '%s': each takes its part", name)
-    return shares
 
 
 def _agreed_plan(

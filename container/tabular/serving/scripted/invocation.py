@@ -18,7 +18,8 @@ from tabular.script_mode.faults import of_customers_code, told
 from tabular.serving import logs
 from tabular.serving.errors import RequestError
 from tabular.serving.invocation import echoed
-from tabular.serving.requests import read_body
+from tabular.serving.redaction import without_content
+from tabular.serving.requests import BODY, read_body
 from tabular.serving.responses import choose
 from tabular.serving.scripted.answers import ANSWERS
 from tabular.serving.scripted.model import ScriptedModel
@@ -160,11 +161,13 @@ def _guarded(
             words = str(getattr(error, "message", None) or error) or type(error).__name__
             raise RequestError(status, words) from error
         folder = scripted.script.folder
+        where = of_customers_code(error, folder)
+        shown = without_content(error, request.environ.get(BODY, b""), where)
         log.error(
             "%s failed: %s",
             name,
-            told(error, folder),
-            exc_info=(type(error), error, of_customers_code(error, folder)),
+            told(shown[1], folder),
+            exc_info=shown,
             extra=logs.inference_id(request.environ),
         )
         raise RequestError(

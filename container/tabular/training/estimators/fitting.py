@@ -35,6 +35,7 @@ from tabular.training.rows import (
     VALIDATION,
     Checks,
     choose_channels,
+    list_files,
     read_rows,
     require_rows,
     scratch_folder,
@@ -100,7 +101,9 @@ def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Rows], Colum
     with tempfile.TemporaryDirectory(dir=scratch_folder(run.job)) as scratch:
         room = Room(run.machine.memory, Path(scratch))
         with run.timing.stage("read"):
-            stores = read_rows(channels, layout, checks, room, run.machine.cpus, {})
+            stores = read_rows(
+                channels, layout, checks, room, run.machine.cpus, {}, list_files(channels)
+            )
         try:
             described = [{name: store.describe(name) for name, store in stores.items()}]
             require_rows(described, channels)
