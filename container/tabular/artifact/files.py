@@ -77,6 +77,14 @@ def save_compiled(folder: Path, contents: Sequence[bytes]) -> dict[str, FileReco
     }
 
 
+def remove_compiled(folder: Path) -> None:
+    """Delete compiled models, whole or partial, that no manifest names; what can't be, stays."""
+    for path in (folder / FOLDER).glob("compiled*"):
+        if COMPILED.fullmatch(f"{FOLDER}/{path.name.removesuffix(PARTIAL)}"):
+            with suppress(OSError):
+                path.unlink()
+
+
 def remove(path: Path) -> None:
     """Delete a file of the artifact, if it is there; raises PlatformError when it can't be."""
     try:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -58,6 +59,7 @@ class Termination:
         self._report = report
         self._deferrals = 0
         self._lock = threading.Lock()
+        self._grace_ends: float | None = None
 
     def listen(self) -> None:
         """Start listening. Call in the main thread before any other thread is started.
@@ -83,8 +85,21 @@ class Termination:
             with self._lock:
                 self._deferrals -= 1
 
+    def model_is_saved(self) -> None:
+        """Let SIGTERM end the process with status 0 from now on: what follows is optional."""
+        self.rescue = lambda: None
+        with self._lock:
+            self._deferrals += 1
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds of the grace that are left; None before SIGTERM."""
+        ends = self._grace_ends
+        return None if ends is None else max(0.0, ends - time.monotonic())
+
     def _wait(self) -> None:
         signal.sigwait({signal.SIGTERM})
+        self._grace_ends = time.monotonic() + self.grace_seconds
         with self._lock:
             self.requested.set()
             deferred = self._deferrals > 0

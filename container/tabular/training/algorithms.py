@@ -18,6 +18,6 @@ def trainer_of(job: TrainingJob) -> Callable[[Run], Sequence[str]]:
         from tabular.training.xgboost import train
 
         return train
-    from tabular.training.estimators import train as train_estimator
+    from tabular.training.estimators.fitting import train as train_estimator
 
     return train_estimator

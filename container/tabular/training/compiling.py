@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import xgboost
 
+from tabular.artifact.booster import load_models
 from tabular.artifact.compiled import Margins
+from tabular.artifact.files import save_compiled
+from tabular.artifact.lean_xgboost import xgboost
 from tabular.artifact.links import LINKS
 from tabular.artifact.manifest import Parity
 from tabular.artifact.trees import NotCompilableError, compile_booster, trees_of
-from tabular.contract.errors import UserError
+from tabular.contract.errors import PlatformError, UserError
 from tabular.data.batch import Floats
+from tabular.training.compile_step import result_of
 from tabular.training.hard_rows import hard_rows
-from tabular.training.memory import MEBIBYTE, mib, resident
 from tabular.training.parity import difference
-
-log = logging.getLogger(__name__)
 
 # Both add up the leaves in float32, each in its own order: 1e-6 is what long sums differ by.
 TOLERANCE = 1e-5
-# What compiling takes beside the model, for a byte of its UBJSON; measured: 31 for a million nodes.
-BYTES_PER_SAVED = 35
-BYTES_BESIDE = 64 * MEBIBYTE
-# Hard rows are up to six samples, which are there twice while they are put together.
-SAMPLES = 12
 
 
 @dataclass(frozen=True)
@@ -40,12 +36,40 @@ class Compiled:
     ----------
     contents : sequence of bytes
         ONNX.
-    parity : Parity or None
+    parity : Parity
         What the manifest says of it.
     """
 
     contents: Sequence[bytes]
-    parity: Parity | None = None
+    parity: Parity
+
+
+def compile_artifact(folder: str, nthread: int, rows: Floats) -> dict[str, Any]:
+    """Compile the models of an artifact, and write the compiled ones into its folder.
+
+    A step of ``compile_step.add_compiled``.
+
+    Parameters
+    ----------
+    nthread : int
+        Threads that XGBoost predicts the compared rows with.
+    rows : float32 array, (rows, features)
+        Of the training data.
+
+    Raises
+    ------
+    PlatformError
+        The folder can't be written, or the disk is full.
+    """
+    boosters, manifest = load_models(Path(folder))
+    if manifest is None:
+        raise PlatformError(f"{folder} has lost its manifest")
+    for booster in boosters:
+        booster.set_param({"nthread": nthread})
+    compiled = compile_models(
+        boosters, manifest.objective, rows, np.array(manifest.categorical, np.int64)
+    )
+    return result_of(compiled.parity, save_compiled(Path(folder), compiled.contents))
 
 
 def compile_models(
@@ -53,11 +77,8 @@ def compile_models(
     objective: str,
     sample: Floats,
     categorical: npt.NDArray[np.int64],
-    memory: int,
 ) -> Compiled:
-    """Compile all models, or none, and say why in log and manifest.
-
-    Nothing that happens here ends a training job: its model is saved.
+    """Compile all models, or none.
 
     Parameters
     ----------
@@ -65,50 +86,23 @@ def compile_models(
         Of the training data.
     categorical : int64 array
         The columns that are categories.
-    memory : int
-        Bytes that the container may use.
     """
     contents: list[bytes] = []
     rows, largest = 0, 0.0
     try:
         for booster in boosters:
-            _require_memory(booster, sample, memory)
             contents.append(compile_booster(booster))
             checked = hard_rows(sample, splits_of(booster), categorical)
             rows += len(checked)
             largest = max(
                 largest, _difference(booster, objective, contents[-1], checked, categorical)
             )
-    except Exception as error:  # the converter's and the runtime's own come in all classes
-        reason = str(error)
-        if not isinstance(error, (NotCompilableError, UserError)):
-            log.debug("compiling failed", exc_info=True)
-            reason = f"compiling failed ({type(error).__name__}: {reason})"
-        log.warning("the model is served by XGBoost, not compiled: %s", reason)
-        return Compiled((), Parity(served=False, reason=reason))
+    except (NotCompilableError, UserError) as error:
+        return Compiled((), Parity(served=False, reason=str(error)))
     if largest > TOLERANCE:
         reason = f"the compiled model differs by {largest:.3g}, more than {TOLERANCE:g}"
-        log.warning("the model is served by XGBoost, not compiled: %s", reason)
         return Compiled((), Parity(False, reason, TOLERANCE, largest, rows))
-    log.info("compiled to ONNX: differs by %.2g at most on %d rows", largest, rows)
     return Compiled(tuple(contents), Parity(True, "", TOLERANCE, largest, rows))
-
-
-def _require_memory(booster: xgboost.Booster, sample: Floats, memory: int) -> None:
-    """Refuse to compile where that could get the container killed.
-
-    Raises
-    ------
-    NotCompilableError
-        Says how much memory is missing.
-    """
-    saved = len(booster.save_raw("ubj"))
-    needed = BYTES_BESIDE + SAMPLES * sample.nbytes + BYTES_PER_SAVED * saved
-    free = memory - resident()
-    if needed > free:
-        raise NotCompilableError(
-            f"compiling takes {mib(needed)} of memory, and {mib(free)} are free"
-        )
 
 
 def _difference(

@@ -7,13 +7,15 @@ and beside the splits, and categories that no split knows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tabular.data.batch import Floats
-from tabular.data.store import Store
+
+if TYPE_CHECKING:  # it imports the readers, which the process that compiles does not need
+    from tabular.data.store import Store
 
 SAMPLE_ROWS = 1000
 # A wide sample stays small: rows are checked by the million of values.

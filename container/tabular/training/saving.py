@@ -1,23 +1,20 @@
-"""Write what was learnt: the artifact of a training job."""
+"""Write the models of XGBoost and their manifest: the artifact of a training job."""
 
 from __future__ import annotations
 
 import logging
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import xgboost
 
 import tabular
 from tabular.artifact.booster import objective_of, save_models
-from tabular.artifact.files import save_compiled, save_manifest
+from tabular.artifact.files import save_manifest
 from tabular.artifact.manifest import XGBOOST, Manifest
 from tabular.contract.job import TrainingJob
-from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.training.hyperparameters import Settings
 
@@ -69,37 +66,3 @@ def save_artifact(
     save_manifest(job.paths.model, manifest)
     log.info("saved %s in %s", ", ".join(manifest.files), job.paths.model)
     return manifest
-
-
-def add_compiled(
-    folder: Path,
-    manifest: Manifest,
-    boosters: Sequence[xgboost.Booster],
-    sample: Floats,
-    memory: int,
-) -> None:
-    """Compile the models of an artifact, which is whole without: a kill meanwhile leaves it so.
-
-    Parameters
-    ----------
-    sample : float32 array, (rows, features)
-        Training rows that the compiled models are checked on.
-    memory : int
-        Bytes that the container may use.
-
-    Raises
-    ------
-    PlatformError
-        The folder can't be written, or the disk is full.
-    """
-    # Now, not with the modules of training: ONNX and its runtime take 50 MB.
-    from tabular.training.compiling import compile_models
-
-    compiled = compile_models(
-        boosters, manifest.objective, sample, np.array(manifest.categorical, np.int64), memory
-    )
-    files = save_compiled(folder, compiled.contents)
-    save_manifest(
-        folder,
-        replace(manifest, files={**manifest.files, **files}, compiled=compiled.parity),
-    )

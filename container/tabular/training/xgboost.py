@@ -19,6 +19,7 @@ from tabular.contract.environment import RESERVED_PREFIX
 from tabular.contract.errors import UserError
 from tabular.contract.job import TrainingJob
 from tabular.contract.machine import Machine
+from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.data.disk import Room
 from tabular.data.layout import Layout
@@ -26,6 +27,7 @@ from tabular.data.store import Store
 from tabular.training.algorithms import ALGORITHM
 from tabular.training.cluster import Cluster, gather
 from tabular.training.collectives import anywhere
+from tabular.training.compile_step import add_compiled
 from tabular.training.crossvalidation import cross_validate
 from tabular.training.cuts import single_host_cuts
 from tabular.training.cuts_in_turns import cuts_in_turns
@@ -48,11 +50,13 @@ from tabular.training.rows import (
     seal,
 )
 from tabular.training.run import Run
-from tabular.training.saving import add_compiled, save_artifact
+from tabular.training.saving import save_artifact
 from tabular.training.shares import shares_of
 from tabular.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
+
+COMPILE = "tabular.training.compiling:compile_artifact"
 
 
 def train(run: Run) -> Sequence[str]:
@@ -81,17 +85,37 @@ def train(run: Run) -> Sequence[str]:
         )
     run.termination.farewell = cluster.stopping
     # Once a host has trained, SIGTERM no longer cuts it off: the others still need it to end well.
-    with ExitStack() as ending, cluster:
-        _require_gpu(settings, run.machine)
-        require_writable(run.job.paths.model)
-        channels = choose_channels(run.job)
-        if run.worker is None:
-            devices = run.devices or devices_of(settings, run.machine)
-            if agreed_devices(devices, settings, channels, cluster):
-                return devices
-        _train(run, settings, channels, cluster, ending)
+    with ExitStack() as ending:
+        with cluster:
+            _require_gpu(settings, run.machine)
+            require_writable(run.job.paths.model)
+            channels = choose_channels(run.job)
+            if run.worker is None:
+                devices = run.devices or devices_of(settings, run.machine)
+                if agreed_devices(devices, settings, channels, cluster):
+                    return devices
+            saved = _train(run, settings, channels, cluster, ending)
+        if saved is not None:
+            # Now, when the rows and the models have left the memory, and no host waits for this.
+            with run.timing.stage("compile"):
+                _compile(run, settings, *saved)
+        if run.termination.requested.is_set():
+            log.warning("stopped by SIGTERM: the model trained so far is saved")
     log.info("time: %s", run.timing)
     return ()
+
+
+def _compile(run: Run, settings: Settings, manifest: Manifest, sample: Floats) -> None:
+    nthread = settings.params.get("nthread", run.machine.cpus)
+    add_compiled(
+        run.job.paths.model,
+        manifest,
+        COMPILE,
+        sample,
+        run.termination,
+        "XGBoost",
+        nthread=nthread,
+    )
 
 
 def _settings(job: TrainingJob) -> Settings:
@@ -139,7 +163,14 @@ def _train(
     channels: Mapping[str, Channel],
     cluster: Cluster,
     ending: ExitStack,
-) -> None:
+) -> tuple[Manifest, Floats] | None:
+    """Train, and on the first host save; returns what compiling needs.
+
+    Returns
+    -------
+    (Manifest, float32 array) or None
+        Of the saved artifact, and rows of the training data; None on hosts that do not save.
+    """
     job, timing = run.job, run.timing
     memory = Memory(run.machine.memory)
     nthread = settings.params.get("nthread", run.machine.cpus)
@@ -173,7 +204,7 @@ def _train(
         if job.hosts.current not in with_rows:
             log.warning("this host has no training rows: it waits until the others have trained")
             cluster.wait_for_end()
-            return
+            return None
         columns = seal(stores, described, job.paths.data)
         with cluster.collective(with_rows):
             chosen = _agreed_plan(stores, settings, nthread, memory, scratch)
@@ -186,7 +217,7 @@ def _train(
                     cuts = single_host_cuts(
                         stores[TRAIN], folder, chosen, memory, scratch
                     ) or cuts_in_turns(stores[TRAIN], chosen, memory, scratch)
-            _fit_and_save(run, settings, stores, columns, chosen, nthread, cuts, ending)
+            return _fit_and_save(run, settings, stores, columns, chosen, nthread, cuts, ending)
 
 
 def _layout(settings: Settings) -> Layout:
@@ -227,7 +258,7 @@ def _fit_and_save(
     nthread: int,
     cuts: xgboost.DMatrix | None,
     ending: ExitStack,
-) -> None:
+) -> tuple[Manifest, Floats] | None:
     def save(boosters: Sequence[xgboost.Booster], metrics: Mapping[str, float]) -> Manifest:
         with run.timing.stage("save"):
             return save_artifact(run.job, settings, columns, boosters, metrics)
@@ -254,10 +285,8 @@ def _fit_and_save(
     else:
         boosters, metrics = cross_validate(trainer, stores, run.job.paths.output_data)
     ending.enter_context(run.termination.deferred())
-    if collective.get_rank() == 0:
-        manifest = save(boosters, metrics)
-        run.termination.rescue = lambda: None  # the model is saved
-        with run.timing.stage("compile"):
-            add_compiled(run.job.paths.model, manifest, boosters, sample, run.machine.memory)
-    if run.termination.requested.is_set():
-        log.warning("stopped by SIGTERM: the model trained so far is saved")
+    if collective.get_rank() != 0:
+        return None
+    manifest = save(boosters, metrics)
+    run.termination.model_is_saved()
+    return manifest, sample

@@ -24,7 +24,7 @@ from tabular.serving.predictors import load_predictor
 from tabular.serving.predictors.compiled_estimator import CompiledEstimatorPredictor
 from tabular.serving.predictors.predictor import Predictor
 from tabular.serving.requests import read_rows
-from tabular.training.estimators import train
+from tabular.training.estimators.fitting import train
 from tabular.training.run import Run
 from tabular.training.timing import Timing
 

@@ -1,5 +1,1 @@
-"""Algorithm mode for scikit-learn: any estimator by its name, without a script."""
-
-from tabular.training.estimators.fitting import train
-
-__all__ = ["train"]
+"""Estimators of scikit-learn: read, fitted, measured, saved, compiled."""

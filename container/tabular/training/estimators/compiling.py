@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import logging
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,19 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
 from tabular.artifact.compiled import of_both_classes, open_session
+from tabular.artifact.estimator import NAMES_OF_MODELS, load_estimator
+from tabular.artifact.files import save_compiled, verify
 from tabular.artifact.frames import frame_of
-from tabular.artifact.manifest import Parity
-from tabular.contract.errors import UserError
+from tabular.artifact.manifest import Parity, read_manifest
+from tabular.contract.errors import PlatformError, UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
+from tabular.training.compile_step import result_of
 from tabular.training.estimators.hard_rows import binned_trees_of, hard_rows, trees_of
 from tabular.training.estimators.preprocessing import MODEL
 from tabular.training.estimators.tree_nodes import keep_second_class, mend_trees
 from tabular.training.estimators.twin import twin_of
 from tabular.training.parity import difference
-
-log = logging.getLogger(__name__)
 
 INPUT = "rows"
 # As the compiled XGBoost models have.
@@ -56,12 +57,40 @@ class CompiledEstimator:
     takes_missing: bool
 
 
+def compile_artifact(folder: str, method: str, rows: Floats) -> dict[str, Any]:
+    """Compile the estimator of an artifact, and write the compiled one into its folder.
+
+    A step of ``compile_step.add_compiled``; for ``method`` and ``rows`` see
+    ``compile_estimator``.
+
+    Raises
+    ------
+    UserError
+        A file of the artifact is gone or changed.
+    PlatformError
+        The folder can't be written, or the disk is full.
+    """
+    where = Path(folder)
+    manifest = read_manifest(where)
+    if manifest is None:
+        raise PlatformError(f"{folder} has lost its manifest")
+    verify(where, manifest)
+    name = next(name for name in manifest.files if name in NAMES_OF_MODELS)
+    columns = Columns(
+        manifest.num_features,
+        manifest.index_base,
+        manifest.feature_names,
+        {int(column): texts for column, texts in manifest.categories.items()},
+    )
+    found = compile_estimator(load_estimator(where / name), method, columns, rows)
+    files = save_compiled(where, [] if found.content is None else [found.content])
+    return result_of(found.parity, files, expected=True, takes_missing=found.takes_missing)
+
+
 def compile_estimator(
     model: Any, method: str, columns: Columns, sample: Floats
 ) -> CompiledEstimator:
-    """Compile a fitted estimator, compare it with the original, and say in the log why not.
-
-    Nothing that happens here ends a training job: its model is saved.
+    """Compile a fitted estimator, and compare it with the original.
 
     Parameters
     ----------
@@ -77,17 +106,15 @@ def compile_estimator(
             raise UserError("it knows one class")  # at which ONNX Runtime aborts
         compiled = _converted(model, columns)
         difference = _difference(model, method, columns, compiled, rows)
+    except MemoryError:
+        raise
     except Exception as error:  # the converter's and the runtime's own come in all classes
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        log.debug("compiling failed", exc_info=True)
-        log.info("the model is served by scikit-learn, not compiled: %s", reason)
         return CompiledEstimator(None, Parity(served=False, reason=reason), takes_missing)
     if difference > TOLERANCE:
         reason = f"the compiled model differs by {difference:.3g}, more than {TOLERANCE:g}"
-        log.info("the model is served by scikit-learn, not compiled: %s", reason)
         parity = Parity(False, reason, TOLERANCE, difference, len(rows))
         return CompiledEstimator(None, parity, takes_missing)
-    log.info("compiled to ONNX: differs by %.2g at most on %d rows", difference, len(rows))
     parity = Parity(True, "", TOLERANCE, difference, len(rows))
     return CompiledEstimator(compiled.SerializeToString(), parity, takes_missing)
 

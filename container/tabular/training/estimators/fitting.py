@@ -7,7 +7,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,21 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.utils.validation import has_fit_parameter
 
 from tabular.artifact.files import require_writable
+from tabular.artifact.manifest import Manifest
 from tabular.contract.errors import AlgorithmError, JobError, UserError
-from tabular.data.batch import Batch
+from tabular.data.batch import Batch, Floats
 from tabular.data.columns import Columns
 from tabular.data.disk import Room
 from tabular.data.layout import Layout
 from tabular.data.store import Store
+from tabular.training.compile_step import add_compiled
 from tabular.training.estimators.catalogue import CLASSIFIER
 from tabular.training.estimators.frames import Rows, require_memory, rows_of, warn_of_lost_digits
 from tabular.training.estimators.preprocessing import MODEL, pipeline_of
 from tabular.training.estimators.saving import save_estimator
 from tabular.training.estimators.scoring import scores_of
 from tabular.training.estimators.settings import EstimatorSettings, validate
+from tabular.training.hard_rows import sample_rows
 from tabular.training.metric_lines import MetricsFile, metric_line
 from tabular.training.rows import (
     TRAIN,
@@ -44,6 +47,8 @@ from tabular.training.rows import (
 from tabular.training.run import Run
 
 log = logging.getLogger(__name__)
+
+COMPILE = "tabular.training.estimators.compiling:compile_artifact"
 
 STOPPED = (
     "stopped by SIGTERM before training ended; no model was saved. scikit-learn keeps none that "
@@ -65,6 +70,31 @@ def train(run: Run) -> tuple[str, ...]:
         See ``tabular.contract.errors``.
     """
     run.termination.stopped = STOPPED
+    with ExitStack() as ending:
+        manifest, method, sample = _train(run, ending)
+        # Now, when the rows and the model have left the memory.
+        with run.timing.stage("compile"):
+            add_compiled(
+                run.job.paths.model,
+                manifest,
+                COMPILE,
+                sample,
+                run.termination,
+                "scikit-learn",
+                method=method,
+            )
+    log.info("time: %s", run.timing)
+    return ()
+
+
+def _train(run: Run, ending: ExitStack) -> tuple[Manifest, str, Floats]:
+    """Fit and save the model; returns what compiling needs.
+
+    Returns
+    -------
+    (Manifest, str, float32 array)
+        Of the saved artifact, what answers requests, and rows of the training data.
+    """
     settings = validate(run.job.hyperparameters, run.machine)
     if len(run.job.hosts.names) > 1:
         raise UserError(
@@ -78,10 +108,12 @@ def train(run: Run) -> tuple[str, ...]:
     _name_classes(settings, rows[TRAIN])
     model = _model_of(settings, columns)
     metrics = _fitted(run, settings, model, rows)
-    with run.termination.deferred():
-        save_estimator(run, settings, columns, model, rows[TRAIN], metrics)
-    log.info("time: %s", run.timing)
-    return ()
+    ending.enter_context(run.termination.deferred())
+    manifest = save_estimator(run, settings, columns, model, metrics)
+    run.termination.model_is_saved()
+    # A copy: a slice would keep all rows.
+    sample = rows[TRAIN].codes[: sample_rows(columns.count)].copy()
+    return manifest, settings.method, sample
 
 
 def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Rows], Columns]:

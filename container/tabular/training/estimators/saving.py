@@ -1,11 +1,10 @@
-"""The artifact of an estimator: ``model.joblib`` or ``model.skops``, compiled, described."""
+"""The artifact of an estimator: ``model.joblib`` or ``model.skops``, and its manifest."""
 
 from __future__ import annotations
 
 import logging
 import platform
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -13,13 +12,10 @@ import numpy as np
 
 import tabular
 from tabular.artifact.estimator import save_model
-from tabular.artifact.files import save_compiled, save_manifest
+from tabular.artifact.files import save_manifest
 from tabular.artifact.manifest import Manifest
 from tabular.data.columns import Columns
-from tabular.training.estimators.compiling import compile_estimator
-from tabular.training.estimators.frames import Rows
 from tabular.training.estimators.settings import EstimatorSettings
-from tabular.training.hard_rows import sample_rows
 from tabular.training.run import Run
 
 log = logging.getLogger(__name__)
@@ -32,15 +28,9 @@ def save_estimator(
     settings: EstimatorSettings,
     columns: Columns,
     model: Any,
-    rows: Rows,
     metrics: Mapping[str, float],
-) -> None:
-    """Write a fitted model and its manifest, then the compiled model.
-
-    Parameters
-    ----------
-    rows : Rows
-        Training rows, of which some are compared with the compiled model.
+) -> Manifest:
+    """Write a fitted model and its manifest.
 
     Raises
     ------
@@ -76,16 +66,4 @@ def save_estimator(
         )
         save_manifest(folder, manifest)
     log.info("saved %s in %s", ", ".join(files), folder)
-    with run.timing.stage("compile"):
-        sample = rows.codes[: sample_rows(columns.count)]
-        found = compile_estimator(model, settings.method, columns, sample)
-        compiled = [] if found.content is None else [found.content]
-        save_manifest(
-            folder,
-            replace(
-                manifest,
-                files={**files, **save_compiled(folder, compiled)},
-                compiled=found.parity,
-                takes_missing=found.takes_missing,
-            ),
-        )
+    return manifest

@@ -1,0 +1,220 @@
+"""Run a step that the job can do without in a process of its own.
+
+The model is saved before such a step begins. The step may run out of memory, find the disk full,
+crash or still run when the time after SIGTERM is over: none of it ends the job.
+
+The process is a fresh interpreter and no fork: XGBoost, OpenMP and pyarrow have threads here,
+which a fork would lose.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tabular.contract.errors import JobError
+from tabular.contract.machine import memory_left
+from tabular.contract.termination import Termination
+from tabular.data.batch import Floats
+
+log = logging.getLogger(__name__)
+
+MEBIBYTE = 1 << 20
+# Of the memory that is left, this much is not for the step: page tables, sockets, the files of
+# libraries that it maps, and what this process needs to write the manifest.
+RESERVED_BYTES = 32 * MEBIBYTE
+# Python with numpy takes this much before the step has begun.
+LEAST_BYTES = 32 * MEBIBYTE
+# The step is stopped this long before the grace after SIGTERM ends.
+MARGIN_SECONDS = 10.0
+# A step that takes longer is stuck: compiling 1.5 million nodes takes 3 minutes.
+LONGEST_SECONDS = 3600.0
+LOOK_SECONDS = 0.2
+# The first that the kernel kills when the container's memory is full (proc(5)).
+OOM_SCORE = 1000
+PR_SET_PDEATHSIG = 1
+REASON_CHARACTERS = 400
+# What C++ says, by way of XGBoost and ONNX Runtime, and the loader of libraries.
+OF_MEMORY = ("MemoryError", "bad_alloc", "bad allocation", "llocate memory", "nable to allocate")
+OUT_OF_MEMORY = "out of memory"
+
+
+class StepError(Exception):
+    """An optional step did not come to its end; the message says why."""
+
+
+def run_step(
+    step: str,
+    arguments: Mapping[str, Any],
+    rows: Floats,
+    termination: Termination,
+) -> Any:
+    """Call a function as ``step(rows=rows, **arguments)`` in a process and return its result.
+
+    The process may take the memory that is left, and runs until shortly before the grace after
+    SIGTERM ends.
+
+    Parameters
+    ----------
+    step : str
+        ``module:function``; this process does not import what the step needs. The result goes
+        through JSON.
+    arguments : mapping of str to object
+        What JSON can hold, a few kB of it.
+    rows : float32 array, (rows, columns)
+        Written to the process's standard input: no disk is needed.
+
+    Raises
+    ------
+    StepError
+        The step raised an exception, died, or ran out of memory or time.
+    """
+    left = memory_left() - RESERVED_BYTES
+    if left < LEAST_BYTES:
+        raise StepError(f"{max(0, left) // MEBIBYTE} MiB of memory are left, too few to begin")
+    rows = np.ascontiguousarray(rows, np.float32)
+    # fmt: off
+    command = [
+        sys.executable, "-P", "-m", __name__,
+        step, str(left), json.dumps(rows.shape), json.dumps(arguments),
+    ]
+    # fmt: on
+    environment = {
+        **os.environ,
+        # OpenBLAS takes memory for each thread that it could start.
+        "OPENBLAS_NUM_THREADS": "1",
+        # glibc takes an arena for each thread.
+        "MALLOC_ARENA_MAX": "2",
+    }
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own code, no shell
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            process_group=0,  # Ctrl-C reaches this process alone, which ends the other
+        )
+    except OSError as error:
+        raise StepError(f"its process can't be started ({error.strerror})") from error
+    with process:
+        try:
+            said, stderr = _communicate(process, rows.data.cast("B"), termination)
+        finally:
+            process.kill()
+    if process.returncode == 0:
+        with suppress(ValueError):
+            answer = json.loads(said)
+            if "reason" in answer:
+                raise StepError(_with_memory(answer["reason"], left))
+            return answer["result"]
+    raise StepError(_with_memory(_how(process.returncode, stderr), left))
+
+
+def _communicate(
+    process: subprocess.Popen[bytes], rows: memoryview, termination: Termination
+) -> tuple[bytes, bytes]:
+    started = time.monotonic()
+    given: Any = rows
+    while True:
+        try:
+            return process.communicate(given, timeout=LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            given = None  # the rest of it is written by the next call
+        left = termination.seconds_left
+        if left is not None and left < MARGIN_SECONDS:
+            seconds = termination.grace_seconds - left
+            raise StepError(f"SIGTERM came, and {seconds:.0f} s later it had not ended")
+        if time.monotonic() - started > LONGEST_SECONDS:
+            raise StepError(f"it had not ended after {LONGEST_SECONDS:.0f} s")
+
+
+def _how(status: int, stderr: bytes) -> str:
+    if status < 0:
+        name = signal.Signals(-status).name
+        memory = f": {OUT_OF_MEMORY}" if -status in (signal.SIGKILL, signal.SIGABRT) else ""
+        return f"its process ended with {name}{memory}"
+    last = stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    if any(word in last for word in OF_MEMORY):
+        return OUT_OF_MEMORY
+    return last[:REASON_CHARACTERS] or f"its process ended with status {status}"
+
+
+def _with_memory(reason: str, left: int) -> str:
+    if reason.endswith(OUT_OF_MEMORY):
+        return f"{reason} ({left // MEBIBYTE} MiB were left)"
+    return reason
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the step that ``run_step`` names, and write its result or the reason to stdout."""
+    name, memory, shape, given = arguments
+    _limit(int(memory))
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints is no answer
+    answer: dict[str, Any]
+    try:
+        rows = _received(json.loads(shape))
+        module, _, function = name.partition(":")
+        step = getattr(import_module(module), function)
+        answer = {"result": step(rows=rows, **json.loads(given))}
+    except Exception as error:
+        answer = {"reason": _reason_of(error)}
+    json.dump(answer, answers)
+    answers.flush()
+    return 0
+
+
+def _reason_of(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or any(word in str(cause) for word in OF_MEMORY):
+            return OUT_OF_MEMORY
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, JobError):
+        return str(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:REASON_CHARACTERS]
+
+
+def _limit(memory: int) -> None:
+    """Let this process fail before the one that started it does, and end with that one."""
+    with suppress(OSError, AttributeError):  # not Linux
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(f"{OOM_SCORE}")
+    for what, limit in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_CORE, 0)):
+        hard = resource.getrlimit(what)[1]
+        with suppress(OSError, ValueError):
+            resource.setrlimit(what, (limit if hard < 0 else min(limit, hard), hard))
+
+
+def _received(shape: Sequence[int]) -> Floats:
+    rows = np.empty(shape, np.float32)
+    space = rows.data.cast("B")
+    while space:
+        count = os.readv(sys.stdin.fileno(), [space])
+        if not count:
+            raise EOFError("the rows ended early")
+        space = space[count:]
+    return rows
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    # Taking numpy, XGBoost and ONNX down takes longer than a small model to compile.
+    sys.stderr.flush()
+    os._exit(status)
