@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tabular.serving.server import CONTROL_THREADS, THREADS
+from tabular.serving.lanes import CONTROL_THREADS
+from tabular.serving.server import THREADS
 
 SCRIPT = """
 import sys, time
