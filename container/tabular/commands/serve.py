@@ -105,14 +105,24 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
     from tabular.script_mode.modules import Modules
     from tabular.serving.predictors.parallel import Parallel
     from tabular.serving.scripted.app import create_scripted_app
+    from tabular.serving.scripted.calls import CallQueue, Calls, ConcurrentCalls
     from tabular.serving.scripted.model import load_scripted
-    from tabular.serving.server import run
+    from tabular.serving.scripted.worker import script_worker
+    from tabular.serving.server import LaneWorker, run
 
     modules = Modules(script.folders)
+    calls: Calls
+    if endpoint.script_threads == 1:
+        calls = queue = CallQueue()
+        worker: type[LaneWorker] | None = script_worker(queue)
+    else:
+        calls, worker = ConcurrentCalls(endpoint.script_threads), None
 
     def load() -> Flask:
         parallel = Parallel(endpoint.cpus)
-        scripted = load_scripted(script, endpoint.model, modules, parallel, endpoint.ensemble)
+        scripted = load_scripted(
+            script, endpoint.model, modules, calls, parallel, endpoint.ensemble
+        )
         return create_scripted_app(endpoint, scripted, telemetry)
 
     def load_in_worker() -> Flask:
@@ -125,7 +135,7 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
     from gunicorn.arbiter import Arbiter
 
     if endpoint.load_in_workers:
-        run(load_in_worker, endpoint)
+        run(load_in_worker, endpoint, worker)
     threads = _threads()
     app = load()
     if _threads() > threads:
@@ -138,7 +148,7 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
         program = str(script.file.relative_to(script.folder))
         environ = {**os.environ, **again, "SAGEMAKER_PROGRAM": program}
         os.execve(sys.executable, sys.orig_argv, environ)  # noqa: S606 ourselves
-    run(lambda: app, endpoint)
+    run(lambda: app, endpoint, worker)
     raise AssertionError("gunicorn's end is SystemExit")
 
 
