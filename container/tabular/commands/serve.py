@@ -7,10 +7,8 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tabular.commands.failures import report
@@ -106,6 +104,7 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
     from tabular.serving.predictors.parallel import Parallel
     from tabular.serving.scripted.app import create_scripted_app
     from tabular.serving.scripted.calls import CallQueue, Calls, ConcurrentCalls
+    from tabular.serving.scripted.fork_safety import observe, unshareable
     from tabular.serving.scripted.model import load_scripted
     from tabular.serving.scripted.worker import script_worker
     from tabular.serving.server import LaneWorker, run
@@ -136,13 +135,14 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
 
     if endpoint.load_in_workers:
         run(load_in_worker, endpoint, worker)
-    threads = _threads()
+    before = observe()
     app = load()
-    if _threads() > threads:
+    if found := unshareable(before):
         log.warning(
-            "%s has started threads, which workers that are forked would not have: starting "
+            "loading the model of %s has left %s, which forked workers can't share: starting "
             "again with TABULAR_LOAD=worker, so that each worker loads the model for itself",
             script.file.name,
+            " and ".join(found),
         )
         again = {"TABULAR_LOAD": "worker", "SAGEMAKER_SUBMIT_DIRECTORY": str(script.folder)}
         program = str(script.file.relative_to(script.folder))
@@ -150,16 +150,6 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
         os.execve(sys.executable, sys.orig_argv, environ)  # noqa: S606 ourselves
     run(lambda: app, endpoint, worker)
     raise AssertionError("gunicorn's end is SystemExit")
-
-
-def _threads() -> int:
-    """Count the threads of this process, also those that Python does not know."""
-    try:
-        names = [task.joinpath("comm").read_text() for task in Path("/proc/self/task").iterdir()]
-    except OSError:  # no Linux
-        return threading.active_count()
-    # pyarrow's, which its allocator starts again after a fork.
-    return sum(name.strip() != "jemalloc_bg_thd" for name in names)
 
 
 if __name__ == "__main__":
