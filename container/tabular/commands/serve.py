@@ -7,10 +7,8 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tabular.commands.failures import report
@@ -107,14 +105,25 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
     from tabular.script_mode.modules import Modules
     from tabular.serving.predictors.parallel import Parallel
     from tabular.serving.scripted.app import create_scripted_app
+    from tabular.serving.scripted.calls import CallQueue, Calls, ConcurrentCalls
+    from tabular.serving.scripted.fork_safety import observe, unshareable
     from tabular.serving.scripted.model import load_scripted
-    from tabular.serving.server import run
+    from tabular.serving.scripted.worker import script_worker
+    from tabular.serving.server import LaneWorker, run
 
     modules = Modules(script.folders)
+    calls: Calls
+    if endpoint.script_threads == 1:
+        calls = queue = CallQueue()
+        worker: type[LaneWorker] | None = script_worker(queue)
+    else:
+        calls, worker = ConcurrentCalls(endpoint.script_threads), None
 
     def load() -> Flask:
         parallel = Parallel(endpoint.cpus)
-        scripted = load_scripted(script, endpoint.model, modules, parallel, endpoint.ensemble)
+        scripted = load_scripted(
+            script, endpoint.model, modules, calls, parallel, endpoint.ensemble
+        )
         return create_scripted_app(endpoint, scripted, telemetry)
 
     def load_in_worker() -> Flask:
@@ -127,14 +136,15 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
     from gunicorn.arbiter import Arbiter
 
     if endpoint.load_in_workers:
-        run(load_in_worker, endpoint)
-    threads = _threads()
+        run(load_in_worker, endpoint, worker)
+    before = observe()
     app = load()
-    if _threads() > threads:
+    if found := unshareable(before):
         log.warning(
-            "%s has started threads, which workers that are forked would not have: starting "
+            "loading the model of %s has left %s, which forked workers can't share: starting "
             "again with TABULAR_LOAD=worker, so that each worker loads the model for itself",
             script.file.name,
+            " and ".join(found),
         )
         again = {"TABULAR_LOAD": "worker", "SAGEMAKER_SUBMIT_DIRECTORY": str(script.folder)}
         program = str(script.file.relative_to(script.folder))
@@ -142,18 +152,8 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
         # exec removes the handler: until `main` sets it again, the signal waits.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         os.execve(sys.executable, sys.orig_argv, environ)  # noqa: S606 ourselves
-    run(lambda: app, endpoint)
+    run(lambda: app, endpoint, worker)
     raise AssertionError("gunicorn's end is SystemExit")
-
-
-def _threads() -> int:
-    """Count the threads of this process, also those that Python does not know."""
-    try:
-        names = [task.joinpath("comm").read_text() for task in Path("/proc/self/task").iterdir()]
-    except OSError:  # no Linux
-        return threading.active_count()
-    # pyarrow's, which its allocator starts again after a fork.
-    return sum(name.strip() != "jemalloc_bg_thd" for name in names)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ RESTING_BYTES = 256 * MEBIBYTE
 MEMORY_PER_BODY_BYTE = 20
 # As many as there are threads for predictions: more at a time are no faster.
 LARGE_PER_CPU = 4
+# More threads of Python are no faster; each holds a request's memory.
+MOST_SCRIPT_THREADS = 64
 # Batch transform's bound on MaxConcurrentTransforms times MaxPayloadInMB.
 MOST_UNDER_WAY = 100 * MEBIBYTE
 
@@ -76,6 +78,8 @@ class Endpoint:
         ``default_accept`` where a script serves.
     load_in_workers : bool
         ``TABULAR_LOAD=worker``: a script's model is loaded after the fork.
+    script_threads : int
+        ``TABULAR_SCRIPT_THREADS``: how many handlers of a script run at the same time in a process.
     """
 
     model: Path
@@ -101,6 +105,7 @@ class Endpoint:
     code: Path = Paths().code
     script_accept: str = "application/json"
     load_in_workers: bool = False
+    script_threads: int = 1
 
 
 def read_endpoint(
@@ -168,7 +173,18 @@ def read_endpoint(
         code=Paths.of(environ).code,
         script_accept=accept or Endpoint.script_accept,
         load_in_workers=_one_of(environ, "TABULAR_LOAD", ("server", "worker")) == "worker",
+        script_threads=_script_threads(environ),
     )
+
+
+def _script_threads(environ: Mapping[str, str]) -> int:
+    threads = _positive(environ, "TABULAR_SCRIPT_THREADS", Endpoint.script_threads)
+    if threads > MOST_SCRIPT_THREADS:
+        raise UserError(
+            f"TABULAR_SCRIPT_THREADS is '{threads}', expected 1 to {MOST_SCRIPT_THREADS}; "
+            "correct it"
+        )
+    return threads
 
 
 def _payload(environ: Mapping[str, str], memory: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from tabular.serving.predictors import load_predictor
 from tabular.serving.predictors.parallel import Parallel
 from tabular.serving.requests import read_body
 from tabular.serving.responses import ENCODERS, Result, csv_body, json_body
+from tabular.serving.scripted.calls import Calls, calls_of_model
 from tabular.serving.scripted.invocation import check_default_accept, scripted_answers
 from tabular.serving.scripted.model import ScriptedModel, load_scripted
 from tabular.serving.selection import Selected
@@ -73,8 +75,17 @@ def open_store(endpoint: Endpoint, threads: int, script: Script | None = None) -
             return load_predictor(folder, parallel, endpoint.ensemble)
         if own is not script:
             _check_requirements(own)
+        # In the thread of its handlers: some objects may only be used where they were made.
+        calls = calls_of_model(endpoint.script_threads)
+        try:
+            return calls(partial(load_script, own, folder, calls))
+        except BaseException:
+            calls.close()
+            raise
+
+    def load_script(own: Script, folder: Path, calls: Calls) -> ScriptedModel:
         modules = PrivateModules(own.folders)
-        scripted = load_scripted(own, folder, modules, parallel, endpoint.ensemble)
+        scripted = load_scripted(own, folder, modules, calls, parallel, endpoint.ensemble)
         check_default_accept(endpoint, scripted)
         return scripted
 

@@ -31,8 +31,9 @@ GRACE_SECONDS = 25
 
 
 def threads(endpoint: Endpoint) -> int:
-    """Tell how many predictions each worker makes at the same time."""
-    return min(THREADS * endpoint.cpus, MOST_THREADS) if endpoint.multi_model else THREADS
+    """Return how many requests each worker answers at the same time."""
+    count = min(THREADS * endpoint.cpus, MOST_THREADS) if endpoint.multi_model else THREADS
+    return max(count, endpoint.script_threads)
 
 
 def _begin_worker(cpus: int) -> Callable[[object, object], None]:
@@ -55,10 +56,13 @@ class Server(BaseApplication):
         What the workers grant to their clients.
     """
 
-    def __init__(self, make: Callable[[], Flask], endpoint: Endpoint) -> None:
+    def __init__(
+        self, make: Callable[[], Flask], endpoint: Endpoint, worker: type[LaneWorker]
+    ) -> None:
         self._make = make
         self._endpoint = endpoint
         self.limits = limits_of(endpoint)
+        self._worker = worker
         super().__init__()
 
     def load_config(self) -> None:
@@ -67,7 +71,7 @@ class Server(BaseApplication):
             "bind": f"{self._endpoint.address}:{self._endpoint.port}",
             "workers": self._endpoint.workers,
             "threads": threads(self._endpoint),
-            "worker_class": ModelLaneWorker if self._endpoint.multi_model else LaneWorker,
+            "worker_class": self._worker,
             "preload_app": not self._endpoint.load_in_workers,
             "timeout": self._endpoint.timeout_seconds,
             "graceful_timeout": GRACE_SECONDS,
@@ -86,19 +90,24 @@ class Server(BaseApplication):
         return self._make()
 
 
-def run(make: Callable[[], Flask], endpoint: Endpoint) -> None:
+def run(
+    make: Callable[[], Flask], endpoint: Endpoint, worker: type[LaneWorker] | None = None
+) -> None:
     """Serve until SIGTERM, finish the requests in flight, and end with ``SystemExit``.
 
     Parameters
     ----------
     make : callable
         Makes the application, or hands it over; called in each worker where the endpoint says so.
+    worker : type of LaneWorker or None
+        The class of the workers; None chooses by the endpoint.
     """
+    worker = worker or (ModelLaneWorker if endpoint.multi_model else LaneWorker)
     # What is there now stays: a collection that looked at it would write to each object, and so
     # copy 7 MB of memory that the workers share.
     gc.collect()
     gc.freeze()
     try:
-        Server(make, endpoint).run()
+        Server(make, endpoint, worker).run()
     except HaltServer as halt:  # when a second worker fails to boot, gunicorn lets it out
         raise SystemExit(halt.exit_status) from halt

@@ -22,6 +22,7 @@ from tabular.serving.redaction import without_content
 from tabular.serving.requests import BODY, read_body
 from tabular.serving.responses import choose
 from tabular.serving.scripted.answers import ANSWERS
+from tabular.serving.scripted.calls import CallsStoppedError
 from tabular.serving.scripted.model import ScriptedModel
 from tabular.serving.watch import ROWS
 
@@ -36,10 +37,15 @@ def scripted_answers(endpoint: Endpoint) -> Callable[[ScriptedModel], Response]:
     """Make the function that answers the request at hand by a script."""
 
     def answer(scripted: ScriptedModel) -> Response:
-        environ, handlers = request.environ, scripted.handlers
+        handlers = scripted.handlers
         body = read_body(endpoint.max_body_bytes)
         if not body and not (handlers.input_fn or handlers.transform_fn):
             return Response(status=204)
+        # All handlers of a request in one call: none of another request runs between them.
+        return _in_turn(scripted, lambda: handled(scripted, body))
+
+    def handled(scripted: ScriptedModel, body: bytes) -> Response:
+        environ, handlers = request.environ, scripted.handlers
         # Clients of AWS's toolkits may send the type under either name.
         content_type = (
             environ.get("CONTENT_TYPE") or environ.get("HTTP_CONTENTTYPE") or DEFAULT_CONTENT_TYPE
@@ -99,7 +105,14 @@ def scripted_parameters(scripted: ScriptedModel) -> Callable[[], Response] | Non
             result = ANSWERS[DEFAULT_CONTENT_TYPE](result)
         return _response(name, result, DEFAULT_CONTENT_TYPE)
 
-    return answer
+    return lambda: _in_turn(scripted, answer)
+
+
+def _in_turn(scripted: ScriptedModel, function: Callable[[], Response]) -> Response:
+    try:
+        return scripted.calls(function)
+    except CallsStoppedError as error:
+        raise RequestError(503, f"The request was not answered: {error}") from error
 
 
 def _prediction(scripted: ScriptedModel, body: bytes, content_type: str) -> Any:
@@ -111,14 +124,21 @@ def _prediction(scripted: ScriptedModel, body: bytes, content_type: str) -> Any:
     if handlers.predict_fn:
         return _call(scripted, "predict_fn", data, scripted.model)
     assert defaults.predict is not None  # noqa: S101 load_scripted has looked
-    if handlers.input_fn:
-        return _guarded(scripted, "predict_fn", defaults.predict, data)
-    try:
-        with scripted.modules.running():
-            return defaults.predict(data)
-    except (ValueError, TypeError) as error:  # rows that do not fit; XGBoost's error is one too
-        first = str(error).strip().partition("\n")[0]
-        raise RequestError(400, f"Unable to evaluate payload provided: {first}") from error
+    predict = defaults.predict if handlers.input_fn else _refusing(defaults.predict)
+    return _guarded(scripted, "predict_fn", predict, data)
+
+
+def _refusing(predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Answer 400 where a model refuses rows that were read by our ``input_fn``."""
+
+    def predicted(rows: Any) -> Any:
+        try:
+            return predict(rows)
+        except (ValueError, TypeError) as error:  # XGBoost's error is a ValueError too
+            first = str(error).strip().partition("\n")[0]
+            raise RequestError(400, f"Unable to evaluate payload provided: {first}") from error
+
+    return predicted
 
 
 def _input_data(body: bytes, content_type: str) -> str | bytes:
@@ -148,14 +168,17 @@ def _guarded(
     """Call a handler; what it raises is an answer with a status, or a fault of the script."""
     try:
         with scripted.modules.running():
-            return function(*arguments)
+            result = function(*arguments)
+            if scripted.calls.exclusive and isinstance(result, AnyResponse):
+                _complete(result)
+            return result
     except RequestError:
         raise
     except HTTPException as error:
         if error.response is not None:
             raise
         raise RequestError(error.code or 500, error.description or error.name) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # SystemExit and asyncio.CancelledError too
         status = getattr(error, "status_code", None)
         if isinstance(status, int) and 400 <= status < 600:
             words = str(getattr(error, "message", None) or error) or type(error).__name__
@@ -173,6 +196,12 @@ def _guarded(
         raise RequestError(
             500, f"{name} raised {type(error).__name__}; the server's log has the traceback"
         ) from error
+
+
+def _complete(response: AnyResponse) -> None:
+    """Run the generator of a response to its end: it is the script's code too."""
+    if response.is_streamed and not response.direct_passthrough:
+        response.make_sequence()
 
 
 def _response(name: str, result: Any, accept: str) -> Response:

@@ -21,6 +21,7 @@ from tabular.script_mode.inference_script import Script
 from tabular.script_mode.modules import Modules
 from tabular.serving.predictors import Predictor, load_predictor
 from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
+from tabular.serving.scripted.calls import Calls, ConcurrentCalls
 from tabular.serving.scripted.rows import read_array, read_floats
 
 log = logging.getLogger(__name__)
@@ -43,19 +44,27 @@ class Defaults:
 
 @dataclass(frozen=True, eq=False)
 class ScriptedModel:
-    """A model that is served by a script. Called from several threads at once."""
+    """A model that is served by a script.
+
+    Attributes
+    ----------
+    calls : Calls
+        Runs everything that is the script's, or that uses its model.
+    """
 
     script: Script
     modules: Modules
     handlers: Handlers
     model: Any
     defaults: Defaults
+    calls: Calls
 
 
 def load_scripted(
     script: Script,
     folder: Path,
     modules: Modules,
+    calls: Calls | None = None,
     parallel: Parallel = ONE_THREAD,
     ensemble: bool = True,
 ) -> ScriptedModel:
@@ -67,6 +76,9 @@ def load_scripted(
         The artifact's.
     modules : Modules
         Those of the script; closed when the model is freed.
+    calls : Calls or None
+        Runs the handlers; closed when the model is freed. None runs one at a time, in the thread of
+        the request.
     parallel, ensemble
         For a script without ``model_fn``: see ``load_predictor``.
 
@@ -108,8 +120,10 @@ def load_scripted(
         ) from error
     own = [each.name for each in fields(handlers) if getattr(handlers, each.name) is not None]
     log.info("serving by %s: %s", script.file.name, ", ".join(own) or "no handler of its own")
-    loaded = ScriptedModel(script, modules, handlers, model, defaults)
+    calls = calls or ConcurrentCalls(1)
+    loaded = ScriptedModel(script, modules, handlers, model, defaults, calls)
     weakref.finalize(loaded, modules.close)
+    weakref.finalize(loaded, calls.close)
     return loaded
 
 

@@ -1,0 +1,327 @@
+"""How a script's handlers are called: one at a time, in one thread, while the server lives on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import statistics
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import docker
+import pytest
+from containers import ML, Answer, Served, bind, ended, exchange, serving
+from serving_scripts import lay_out_code
+
+pytestmark = pytest.mark.timeout(300)
+
+LOCKED = {"read_only": True, "tmpfs": {"/tmp": ""}}
+REQUESTS, CLIENTS = 400, 8
+# It does all that needs one call at a time, in the thread of model_fn, the main one.
+SCRIPT = """
+import asyncio, json, os, signal, sqlite3, threading, time
+import flask
+
+request = None
+
+
+def model_fn(model_dir):
+    database = sqlite3.connect(":memory:")
+    database.execute("create table calls (number integer)")
+    return database
+
+
+def input_fn(input_data, content_type):
+    global request
+    request = json.loads(input_data)
+    return request
+
+
+def predict_fn(data, model):
+    model.execute("insert into calls values (1)")
+    time.sleep(data.get("sleep", 0.001))
+    end = time.monotonic() + data.get("busy", 0)
+    while time.monotonic() < end:
+        pass
+    return getattr(Kinds, data.get("kind", "plain"))(data)
+
+
+class Kinds:
+    plain = staticmethod(lambda data: "answered")
+
+    def alarm(data):
+        def ring(*_):
+            raise TimeoutError
+
+        signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        try:
+            time.sleep(20)
+        except TimeoutError:
+            return "stopped by the alarm"
+
+    def late_alarm(data):
+        def ring(*_):
+            raise TimeoutError("late")
+
+        signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        return "answered before the alarm"
+
+    def own_loop(data):
+        async def main():
+            await asyncio.sleep(0.01)
+            return "ran an event loop"
+
+        return asyncio.run(main())
+
+    def cancelled(data):
+        raise asyncio.CancelledError
+
+    def interrupted(data):
+        raise KeyboardInterrupt
+
+    def ended(data):
+        raise SystemExit(7)
+
+    def recursive(data):
+        return Kinds.recursive(data)
+
+    def hang(data):
+        threading.Event().wait()
+
+
+def output_fn(prediction, accept):
+    body = [request["caller"], prediction, os.getpid()]
+
+    def chunks():
+        for value in body:
+            time.sleep(0.0005)
+            yield f"{json.dumps(value if value is not body[0] else request['caller'])}\\n"
+
+    return flask.Response(chunks())
+"""
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return lay_out_code(tmp_path_factory.mktemp("script"), {"inference.py": SCRIPT})
+
+
+@pytest.fixture(scope="module")
+def served(docker_engine: docker.DockerClient, image: str, artifact: Path) -> Iterator[Served]:
+    """Two workers, and a timeout that no handler of these tests keeps."""
+    environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": "2", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "2"}
+    with serving(docker_engine, image, artifact, environment=environment, **LOCKED) as endpoint:
+        yield endpoint
+
+
+def ask(served: Served, caller: int = 0, **sent: object) -> Answer:
+    return served.invoke(
+        json.dumps({"caller": caller, **sent}).encode(), Content_Type="application/json"
+    )
+
+
+def told(answer: Answer) -> list[object]:
+    assert answer.status == 200, answer.body
+    return [json.loads(line) for line in answer.body.splitlines()]
+
+
+def test_global_between_handlers_is_the_callers_own(served: Served) -> None:
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        answers = list(pool.map(lambda caller: told(ask(served, caller)), range(REQUESTS)))
+    assert [answer[0] for answer in answers] == [*range(REQUESTS)]
+    assert len({answer[2] for answer in answers}) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("alarm", "stopped by the alarm"),
+        ("late_alarm", "answered before the alarm"),
+        ("own_loop", "ran an event loop"),
+    ],
+)
+def test_handlers_may_do_what_only_the_main_thread_may(
+    served: Served, kind: str, answer: str
+) -> None:
+    assert [told(ask(served, kind=kind))[1] for _ in range(4)] == [answer] * 4
+    time.sleep(0.3)
+    assert told(ask(served))[1] == "answered"
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "interrupted", "ended", "recursive"])
+def test_what_a_handler_raises_costs_its_request_alone(served: Served, kind: str) -> None:
+    before = sorted(served.workers())
+    answer = ask(served, kind=kind)
+    assert (answer.status, answer.body.startswith(b"predict_fn raised")) == (500, True)
+    assert told(ask(served))[1] == "answered"
+    assert sorted(served.workers()) == before
+
+
+@pytest.mark.parametrize("how", ["sleep", "busy"])
+def test_ping_does_not_wait_for_handlers_that_compute(served: Served, how: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(ask, served, **{how: 3}) for _ in range(4)]
+        time.sleep(0.5)
+        seconds = []
+        for _ in range(20):
+            begun = time.monotonic()
+            assert served.healthy()
+            seconds.append(time.monotonic() - begun)
+        # Longer than the timeout, and answered all the same.
+        assert [told(future.result())[1] for future in asked] == ["answered"] * 4
+    assert statistics.median(seconds) < 0.2, seconds
+
+
+def test_worker_that_computes_leaves_connections_to_an_idle_one(served: Served) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(ask, served, sleep=2)
+        time.sleep(0.3)
+        begun = time.monotonic()
+        for _ in range(10):
+            told(ask(served))
+        assert time.monotonic() - begun < 1.5
+        told(busy.result())
+
+
+def test_sigterm_lets_handlers_end_that_run_and_that_wait(
+    docker_engine: docker.DockerClient, image: str, artifact: Path
+) -> None:
+    environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
+    with (
+        serving(docker_engine, image, artifact, environment=environment, **LOCKED) as served,
+        ThreadPoolExecutor(7) as pool,
+    ):
+        kept = served.connect()
+        assert exchange(kept, "GET", "/ping").status == 200
+        asked = [pool.submit(ask, served, number, sleep=0.5) for number in range(6)]
+        time.sleep(0.7)
+        served.container.kill(signal.SIGTERM)
+        assert [told(future.result())[0] for future in asked] == [*range(6)]
+        assert ended(served.container).exit_code == 0
+
+
+def test_handler_that_hangs_does_not_outlive_the_grace(
+    docker_engine: docker.DockerClient, image: str, artifact: Path
+) -> None:
+    environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
+    with (
+        serving(docker_engine, image, artifact, environment=environment, **LOCKED) as served,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        hanging = pool.submit(ask, served, kind="hang")
+        time.sleep(0.5)
+        begun = time.monotonic()
+        served.container.kill(signal.SIGTERM)
+        # SageMaker sends SIGKILL 30 s after SIGTERM.
+        assert ended(served.container, 30).exit_code == 0
+        assert time.monotonic() - begun < 29
+        assert hanging.exception() is not None
+
+
+@pytest.mark.parametrize(("threads", "least", "most"), [("1", 2.0, 20.0), ("4", 0.5, 1.9)])
+def test_script_threads_are_how_many_handlers_run_at_once(
+    docker_engine: docker.DockerClient,
+    image: str,
+    tmp_path: Path,
+    threads: str,
+    least: float,
+    most: float,
+) -> None:
+    script = """
+    import time
+    def model_fn(model_dir):
+        return 1
+    def transform_fn(model, input_data, content_type, accept):
+        time.sleep(0.5)
+        return "slept"
+    """
+    lay_out_code(tmp_path, {"inference.py": script})
+    environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "TABULAR_SCRIPT_THREADS": threads}
+    with (
+        serving(docker_engine, image, tmp_path, environment=environment, **LOCKED) as served,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        begun = time.monotonic()
+        assert [each.body for each in pool.map(served.invoke, [b"x"] * 4)] == [b"slept"] * 4
+        assert least < time.monotonic() - begun < most
+
+
+@pytest.mark.parametrize(
+    ("opened", "left"),
+    [
+        ("sqlite3.connect('/tmp/rows.db')", "open files"),
+        ("socket.socketpair()", "connections"),
+    ],
+)
+def test_model_that_holds_a_connection_is_loaded_in_each_worker(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path, opened: str, left: str
+) -> None:
+    script = f"""
+    import os, socket, sqlite3
+    def model_fn(model_dir):
+        return os.getpid(), {opened}
+    def transform_fn(model, input_data, content_type, accept):
+        return str(model[0] == os.getpid())
+    """
+    lay_out_code(tmp_path, {"inference.py": script})
+    with serving(docker_engine, image, tmp_path, **LOCKED) as served:
+        assert served.invoke(b"x").body == b"True"
+        assert f"has left {left}, which" in served.container.logs().decode()
+
+
+def test_models_of_an_endpoint_have_a_thread_each_that_ends_with_them(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    script = """
+    import json, sqlite3, threading, time
+    running = 0
+    def model_fn(model_dir):
+        return sqlite3.connect(":memory:")
+    def transform_fn(model, input_data, content_type, accept):
+        global running
+        model.execute("select 1")
+        running += 1
+        most = running
+        time.sleep(0.1)
+        running -= 1
+        return json.dumps([most, threading.get_ident()])
+    """
+    for name in ("ann", "bob"):
+        lay_out_code(tmp_path / name / "model", {"inference.py": script})
+    with (
+        serving(
+            docker_engine,
+            image,
+            tmp_path,
+            environment={"SAGEMAKER_MULTI_MODEL": "true"},
+            mounts=[bind(tmp_path, f"{ML}/models", read_only=True)],
+            **LOCKED,
+        ) as served,
+        ThreadPoolExecutor(8) as pool,
+    ):
+
+        def script_threads() -> int:
+            command = ["sh", "-c", "cat /proc/*/task/*/comm | grep -c '^script$'"]
+            return int(served.container.exec_run(command).output)
+
+        def invoke(name: str) -> tuple[str, list[int]]:
+            answer = served.request("POST", f"/models/{name}/invoke", b"1")
+            assert answer.status == 200, answer.body
+            return name, json.loads(answer.body)
+
+        for name in ("ann", "bob"):
+            url = json.dumps({"model_name": name, "url": f"{ML}/models/{name}/model"}).encode()
+            assert served.request("POST", "/models", url).status == 200
+        begun = time.monotonic()
+        answers = list(pool.map(invoke, ["ann", "bob"] * 8))
+        # 16 calls of 0.1 s, eight of each model: those of two models run side by side.
+        assert 0.8 < time.monotonic() - begun < 1.5
+        assert {most for _, (most, _) in answers} == {1}
+        assert len({(name, thread) for name, (_, thread) in answers}) == 2
+        for name in ("ann", "bob"):
+            assert served.request("DELETE", f"/models/{name}").status == 200
+        assert script_threads() == 0
