@@ -109,7 +109,8 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
     from tabular.serving.scripted.fork_safety import observe, unshareable
     from tabular.serving.scripted.model import load_scripted
     from tabular.serving.scripted.worker import script_worker
-    from tabular.serving.server import LaneWorker, run
+    from tabular.serving.server import run
+    from tabular.serving.worker import LaneWorker
 
     modules = Modules(script.folders)
     calls: Calls

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import ClassVar
 
 from tabular.serving.scripted.calls import CallQueue
-from tabular.serving.server import LaneWorker
+from tabular.serving.worker import LaneWorker
 
 READ_BYTES = 4096
 # A handler that has run for so long may run for much longer ...
