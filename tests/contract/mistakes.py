@@ -183,6 +183,12 @@ DATA = {
         cure="the label is the first column",
         objective="binary:logistic",
     ),
+    "code of a category that is too large": Mistake(
+        ("a column of categories holds a code",),
+        "number the categories from 0",
+        {"feature_types": "c,q"},
+        {"train": {"data.csv": "1,99999999,2\n0,15,3\n" * 20}},
+    ),
     "label that is no class": data(
         "0,1\n1,2\n3,3\n",
         "label must be in [0, num_class)",
@@ -236,6 +242,15 @@ SETTINGS = {
     "eval_metric with a bad threshold": setting(
         "'x' in 'error@x'", cure="expects float", eval_metric="error@x"
     ),
+    "process_type update without a model": setting(
+        "process_type: update changes the trees of a model",
+        cure="leave process_type out",
+        process_type="update",
+        updater="refresh",
+    ),
+    "value of 5,000 digits": setting(
+        "Hyperparameter num_round", "'1111", cure="expected an integer", num_round="1" * 5000
+    ),
     "GPU in the image for CPUs": setting(
         "Hyperparameter device is cuda", cure="set device=cpu", device="cuda"
     ),
@@ -265,6 +280,67 @@ CONFIGURATION = {
     ),
     "host that is not among the hosts": config(
         "resourceconfig", resources(hosts=["algo-2"]), "'algo-1' is not among", cure="algo-2"
+    ),
+    "hyperparameters that are null": config(
+        "hyperparameters", "null", "JSON null", cure="expected an object"
+    ),
+    "hyperparameters nested too deep": config(
+        "hyperparameters", '{"num_round": ' + "[" * 100_000, cure="nested too deep"
+    ),
+    "hyperparameters with a number of 5,000 digits": config(
+        "hyperparameters", '{"num_round": ' + "1" * 5000 + "}", "4,300 digits", cure="shorter"
+    ),
+    "hyperparameter that is there twice": config(
+        "hyperparameters", '{"num_round": "5", "num_round": "6"}', "'num_round' twice", cure="keep"
+    ),
+    "hyperparameters of 17 MiB": config(
+        "hyperparameters", " " * (17 << 20) + "{}", "larger than 16 MiB", cure="into a channel"
+    ),
+    "channel of a name that is none": config(
+        "inputdataconfig", '{"../x": {}}', "'../x'", cure="expected 1 to 64 letters"
+    ),
+    "content type that is no text": config(
+        "inputdataconfig", '{"train": {"ContentType": 5}}', "ContentType is 5", cure="a text such"
+    ),
+    "input mode that is unknown": config(
+        "inputdataconfig", '{"train": {"TrainingInputMode": "file"}}', "'file'", cure="File, Fast"
+    ),
+    "hosts that are there twice": config(
+        "resourceconfig",
+        resources(hosts=["algo-1", "algo-2", "algo-2"]),
+        "'hosts' names algo-2 more than once",
+        cure="each host once",
+    ),
+    "hosts without a name": config(
+        "resourceconfig", resources(hosts=["algo-1", ""]), "'hosts' holds ''", cure="such as algo-1"
+    ),
+    "hosts that are one text": config(
+        "resourceconfig",
+        resources(hosts=["algo-1,algo-2"]),
+        "'hosts' holds 'algo-1,algo-2'",
+        cure="a host's name",
+    ),
+    "hosts that are numbers": config(
+        "resourceconfig", resources(hosts=[1, 2]), "'hosts' is [1, 2]", cure="a list of names"
+    ),
+    "no hosts": config("resourceconfig", resources(hosts=[]), "'hosts' is empty", cure="algo-1"),
+    "current host that is no text": config(
+        "resourceconfig", resources(current_host=["algo-1"]), "'current_host'", cure="a text"
+    ),
+    "topology that fits no variable": config(
+        "resourceconfig", resources(topology="\ud800"), "'topology'", cure="a text or an object"
+    ),
+    "network interface that is no text": config(
+        "resourceconfig", resources(network_interface_name=0), "'network_int", cure="a text"
+    ),
+    "folder of checkpoints with a long name": config(
+        "checkpointconfig",
+        json.dumps({"LocalPath": "/" + "a" * 5000}),
+        "LocalPath",
+        cure="at most 4000 bytes",
+    ),
+    "folder of checkpoints with NUL": config(
+        "checkpointconfig", json.dumps({"LocalPath": "/a\0"}), "LocalPath", cure="an absolute path"
     ),
     "relative folder of checkpoints": config(
         "checkpointconfig", '{"LocalPath": "x"}', "LocalPath", cure="expected an absolute path"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,14 +63,14 @@ class Cluster:
     command: str | list[str] = "train"
     environment: Callable[[str], dict[str, str]] = lambda host: {}
 
-    def start(self, *hosts: str) -> None:
-        """Start hosts, or all of them; their names resolve from then on."""
+    def start(self, *hosts: str, **environment: str) -> None:
+        """Start hosts, or all of them, with further variables; their names resolve from then on."""
         for host in hosts or tuple(self.jobs):
             networking = {self.network.name: self.engine.api.create_endpoint_config(aliases=[host])}
             container = self.engine.containers.create(
                 self.image,
                 self.command,
-                environment=self.environment(host),
+                environment={**self.environment(host), **environment},
                 hostname=host,
                 mounts=[bind(self.jobs[host].root)],
                 network=self.network.name,
@@ -127,7 +128,7 @@ def cluster(
         jobs[name] = JobFolder.lay_out(
             root / name, hyperparameters, own, {**configuration, **(files or {})}
         )
-    network = engine.networks.create(f"tabular-{root.name}", driver="bridge")
+    network = engine.networks.create(f"tabular-{uuid.uuid4().hex}", driver="bridge")
     made = Cluster(engine, image, network, jobs)
     try:
         yield made

@@ -241,6 +241,62 @@ def test_hosts_that_differ_in_columns_are_told(
         assert "feature columns" in end.reason
 
 
+def rewrite(job: JobFolder, name: str, **changed: object) -> None:
+    """Change a file of one host's configuration."""
+    path = job.root / f"input/config/{name}.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"max_depth": "5"}, "Hyperparameter max_depth is 4 on host algo-1 and 5 on host algo-2"),
+        ({"num_round": "16"}, "Hyperparameter num_round is 15 on host algo-1 and 16 on host algo"),
+        ({"seed": "1"}, "Hyperparameter seed is not given on host algo-1 and 1 on host algo-2"),
+        ({"eta": "2"}, "Hyperparameter eta: 2 is not in [0, 1]"),
+    ],
+)
+def test_hosts_with_different_hyperparameters_are_told_which_and_both_values(
+    docker_engine: docker.DockerClient,
+    image: str,
+    tmp_path: Path,
+    changed: dict[str, str],
+    named: str,
+) -> None:
+    with cluster(docker_engine, image, tmp_path, 2) as hosts:
+        rewrite(hosts.jobs["algo-2"], "hyperparameters", **changed)
+        hosts.start()
+        ends = hosts.all_ended(END_SECONDS)
+    for host, end in ends.items():
+        assert end.exit_code == 1, host
+        assert named in end.reason, end.reason
+        assert "algo-2" in end.reason or host == "algo-2"
+
+
+def test_hosts_with_different_channels_are_told(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    without = {"train": shards(TRAIN, 2, 1)}
+    with cluster(docker_engine, image, tmp_path, 2, channels={1: without}) as hosts:
+        hosts.start()
+        ends = hosts.all_ended(END_SECONDS)
+    for end in ends.values():
+        assert end.exit_code == 1
+        assert 'channels is ["train", "validation"] on host algo-1 and ["train"]' in end.reason
+
+
+def test_hosts_with_different_lists_of_hosts_are_told(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    timeout = {**HYPERPARAMETERS, "cluster_timeout": "5"}
+    with cluster(docker_engine, image, tmp_path, 2, timeout) as hosts:
+        rewrite(hosts.jobs["algo-2"], "resourceconfig", hosts=["algo-1", "algo-2", "algo-3"])
+        hosts.start()
+        ends = hosts.all_ended(END_SECONDS)
+    assert "resourceconfig.json must name the same on every host" in ends["algo-2"].reason
+    assert "host algo-2 did not come within 5 s" in ends["algo-1"].reason
+
+
 def test_sigterm_on_all_hosts_saves_one_model_that_serves(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:

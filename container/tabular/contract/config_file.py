@@ -61,12 +61,13 @@ def read_object(path: Path) -> dict[str, object]:
         ) from error
     except ValueError as error:  # Python reads no number of more than 4,300 digits
         raise UserError(
-            f"{path} holds a number that is too long: {error}; write it shorter, or as a string"
+            f"{path} holds a number of more than 4,300 digits; write it shorter, or as a string"
         ) from error
     except RecursionError as error:
         raise UserError(f"{path} is nested too deep, expected an object {{...}}") from error
     if not isinstance(value, dict):
-        raise UserError(f"{path} holds a JSON {type(value).__name__}, expected an object {{...}}")
+        kind = "null" if value is None else type(value).__name__
+        raise UserError(f"{path} holds a JSON {kind}, expected an object {{...}}")
     return value
 
 

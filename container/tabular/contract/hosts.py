@@ -87,6 +87,9 @@ def read_hosts(config: Mapping[str, object], paths: Paths) -> Hosts:
     groups = config.get("instance_groups") or []
     if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
         raise UserError(f"{where}: 'instance_groups' is {groups!r}, expected a list of objects")
+    topology = config.get("topology")
+    if isinstance(topology, str):
+        require_text(topology, f"{where}: 'topology'", "a text or an object")
     return Hosts(
         current=current,
         names=names,
@@ -101,7 +104,7 @@ def read_hosts(config: Mapping[str, object], paths: Paths) -> Hosts:
             )
             for group in groups
         ),
-        topology=config.get("topology"),
+        topology=topology,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from tabular.contract.hosts import Hosts, read_hosts
 from tabular.contract.hyperparameters import decode_all
 from tabular.contract.paths import Paths
 from tabular.contract.script import Script, read_script
+
+# Linux's limits, with room for the names of the checkpoints.
+NAME_BYTES, PATH_BYTES = 255, 4000
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,18 @@ def read_job(environ: Mapping[str, str]) -> TrainingJob:
 
 def _checkpoints(paths: Paths) -> Path | None:
     # SageMaker writes the file only when the request had a CheckpointConfig.
-    if not paths.checkpoint_config.exists():
+    file = paths.checkpoint_config
+    if not file.exists() and not file.is_symlink():
         return None
-    local_path = read_object(paths.checkpoint_config).get("LocalPath", "/opt/ml/checkpoints")
-    where = f"{paths.checkpoint_config}: LocalPath"
+    local_path = read_object(file).get("LocalPath", "/opt/ml/checkpoints")
+    where = f"{file}: LocalPath"
     folder = require_text(local_path, where, "an absolute path")
     if not folder.startswith("/"):
         raise UserError(f"{where} is {folder[:80]!r}, expected an absolute path")
+    longest = max(len(os.fsencode(part)) for part in folder.split("/"))
+    if longest > NAME_BYTES or len(os.fsencode(folder)) > PATH_BYTES:
+        raise UserError(
+            f"{where} is {folder[:80]!r}…, expected a path of at most {PATH_BYTES} bytes, with at "
+            f"most {NAME_BYTES} for each folder"
+        )
     return Path(folder)

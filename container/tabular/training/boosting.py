@@ -34,6 +34,19 @@ CUSTOMERS_FAULTS = (
     "not compiled with CUDA",
     "No visible GPU",
 )
+# The same, where XGBoost's own words do not say what to do.
+TRANSLATED = {
+    "trees_to_update.size()": (
+        "Hyperparameter process_type: update changes the trees of a model that is there, and "
+        "num_round asks for more rounds than that model has (none without a checkpoint); "
+        "restore its checkpoint and set num_round to its rounds, or leave process_type out"
+    ),
+    "Invalid categorical value": (
+        "a column of categories holds a code that XGBoost can't take: codes are whole numbers "
+        "from 0 to 16,777,215; number the categories from 0, or take the column out of "
+        "feature_types"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -131,6 +144,9 @@ def boost(
 def blame(error: xgboost.core.XGBoostError) -> JobError:
     """Tell the customer's mistakes from failures of the library."""
     message = plain_message(error)
+    for words, translation in TRANSLATED.items():
+        if words in message:
+            return UserError(translation)
     if any(known in message for known in CUSTOMERS_FAULTS):
         return UserError(message)
     return AlgorithmError(f"XGB train call failed with exception: {message}")

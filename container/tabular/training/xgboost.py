@@ -12,6 +12,7 @@ from typing import cast
 import xgboost
 from xgboost import collective
 
+import tabular
 from tabular.artifact.files import require_writable
 from tabular.artifact.manifest import Manifest
 from tabular.contract.channels import Channel
@@ -25,7 +26,8 @@ from tabular.data.disk import Room
 from tabular.data.layout import Layout
 from tabular.data.store import Store
 from tabular.training.algorithms import ALGORITHM
-from tabular.training.cluster import Cluster, gather
+from tabular.training.cluster import Cluster, gather, tell_others
+from tabular.training.cluster.agreement import require_same_job
 from tabular.training.collectives import anywhere
 from tabular.training.compile_step import add_compiled
 from tabular.training.crossvalidation import cross_validate
@@ -57,6 +59,7 @@ from tabular.training.trainer import Trainer
 log = logging.getLogger(__name__)
 
 COMPILE = "tabular.training.compiling:compile_artifact"
+VERSIONS = {"sagemaker-tabular": tabular.__version__, "xgboost": xgboost.__version__}
 
 
 def train(run: Run) -> Sequence[str]:
@@ -72,9 +75,12 @@ def train(run: Run) -> Sequence[str]:
     JobError
         See ``tabular.contract.errors``.
     """
-    # The same on all hosts, so that none waits for one that has failed here.
-    settings = _settings(run.job)
     port, tracker_port = ports_of(run.worker)
+    try:
+        settings = _settings(run.job)
+    except UserError as error:
+        tell_others(run.job.hosts, error, port=port)
+        raise
     with run.timing.stage("gather"):
         cluster = gather(
             run.job.hosts,
@@ -90,6 +96,7 @@ def train(run: Run) -> Sequence[str]:
             _require_gpu(settings, run.machine)
             require_writable(run.job.paths.model)
             channels = choose_channels(run.job)
+            require_same_job(run.job, channels, VERSIONS, cluster)
             if run.worker is None:
                 devices = run.devices or devices_of(settings, run.machine)
                 if agreed_devices(devices, settings, channels, cluster):

@@ -217,7 +217,11 @@ class Control(Loop):
         if seconds >= self._silence_seconds:
             # It is told as well: it may only have been paused.
             self.judge(
-                self.failure(f"host {link.host} has said nothing for {seconds:.0f} s", link.host)
+                self.failure(
+                    f"host {link.host} has said nothing for {seconds:.0f} s: it is paused, or cut "
+                    "off from the network; cluster_timeout sets how long hosts wait, up to 600 s",
+                    link.host,
+                )
             )
         elif seconds >= QUIET_SECONDS and not link.quiet:
             link.quiet = True

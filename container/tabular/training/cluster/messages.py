@@ -28,6 +28,7 @@ FIELDS: Mapping[str, Mapping[str, type]] = {
     "hello": {"host": str, "hosts": list},
     "welcome": {},
     "refused": {"reason": str},
+    "waiting": {"hosts": list},
     "gathered": {},
     "alive": {},
     "value": {"host": str, "name": str, "among": list, "value": object},

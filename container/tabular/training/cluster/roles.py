@@ -156,6 +156,7 @@ class Leader(Control):
 
     def _begin_when_there(self) -> None:
         if self.absent():
+            self.send_all(encode("waiting", hosts=self.absent()))
             return
         self.listen_no_more()
         for link in [link for link in self.links if not link.host]:
@@ -184,12 +185,19 @@ class Member(Control):
         link: Link,
     ) -> None:
         super().__init__(me, names, on_failure, silence_seconds, log)
+        self._absent = ["the other hosts"]
         self.welcome(link, names[0])
         self.add(link)
+
+    def absent(self) -> list[str]:
+        """Name the hosts that have not come yet, as the leader has told."""
+        return self._absent
 
     def handle(self, link: Link, message: Message) -> None:
         """Act on what the leader says."""
         match message["type"]:
+            case "waiting":
+                self._absent = [str(host) for host in message["hosts"]]
             case "gathered":
                 self.heard.all_gathered()
             case "over":

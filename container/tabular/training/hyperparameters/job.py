@@ -164,7 +164,8 @@ HOSTS = (
         Interval(1, 86400, high_open=False),
         passed=False,
         default="3600",
-        description="Seconds that the hosts wait for each other",
+        description="Seconds that hosts wait for one that is late; one that is silent for so long "
+        "(from 15 s to 600 s) is taken for dead",
     ),
     Hyperparameter(
         "device",

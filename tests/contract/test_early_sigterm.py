@@ -1,0 +1,80 @@
+"""SIGTERM while a container starts: `train` and `serve` hear it before Python does."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from containers import bind, ended, started
+from job_folder import HYPERPARAMETERS, JobFolder, csv_text, table
+
+pytestmark = pytest.mark.timeout(300)
+
+STOPPED = 128 + 15
+LONG = {**HYPERPARAMETERS, "num_round": "100000"}
+PROMPT_SECONDS = 5  # 0.1 to 0.3 s on an idle machine
+OWN = "an entry point of one's own"
+WAYS: dict[str, dict[str, Any]] = {
+    "the entry point": {},
+    "docker run --init": {"init": True},
+    OWN: {"entrypoint": ["train"]},
+}
+# The kernel drops a signal that comes before `env` (or docker-init) has started: about 1 ms.
+CASES = [
+    *(("the entry point", milliseconds) for milliseconds in (5, 10, 20, 50, 100, 200, 400)),
+    *(("docker run --init", milliseconds) for milliseconds in (20, 100)),
+]
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> JobFolder:
+    rows = csv_text(table(rows=2000, features=10))
+    return JobFolder.lay_out(tmp_path_factory.mktemp("long"), LONG, {"train": {"a.csv": rows}})
+
+
+@pytest.mark.parametrize(("way", "milliseconds"), [*CASES, (OWN, 20), (OWN, 100)])
+def test_train_is_stopped_with_its_reason(
+    docker_engine: docker.DockerClient, image: str, job: JobFolder, way: str, milliseconds: int
+) -> None:
+    options = {"mounts": [bind(job.root)], "network_mode": "none", **WAYS[way]}
+    command = None if way == OWN else "train"
+    (job.root / "output/failure").unlink(missing_ok=True)
+    with started(docker_engine, image, command, **options) as container:
+        time.sleep(milliseconds / 1000)
+        container.kill("SIGTERM")
+        began = time.monotonic()
+        end = ended(container, 60)
+        seconds = time.monotonic() - began
+    assert end.exit_code == STOPPED
+    assert (job.failure or "").startswith("PlatformError: stopped by SIGTERM before training")
+    assert seconds < PROMPT_SECONDS
+
+
+@pytest.mark.parametrize(("way", "milliseconds"), CASES)
+def test_serve_ends_well(
+    docker_engine: docker.DockerClient,
+    image: str,
+    regression: Path,
+    way: str,
+    milliseconds: int,
+) -> None:
+    mounts = [bind(regression, "/opt/ml/model", read_only=True)]
+    with started(docker_engine, image, "serve", mounts=mounts, **WAYS[way]) as container:
+        time.sleep(milliseconds / 1000)
+        container.kill("SIGTERM")
+        began = time.monotonic()
+        end = ended(container, 60)
+        seconds = time.monotonic() - began
+    assert end.exit_code == 0
+    assert seconds < PROMPT_SECONDS
+
+
+def test_other_programs_do_not_start_with_sigterm_blocked(
+    docker_engine: docker.DockerClient, image: str
+) -> None:
+    command = ["grep", "SigBlk", "/proc/self/status"]
+    with started(docker_engine, image, command) as container:
+        assert ended(container).stdout.split() == ["SigBlk:", "0" * 16]

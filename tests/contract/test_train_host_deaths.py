@@ -1,0 +1,201 @@
+"""A host that dies, is paused or cut off at a step of the job: the other ends soon, and says why.
+
+The process of one host stops at a step for good; then its container is killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import docker
+import pytest
+from containers import Trained, wait_until
+from job_folder import JobFolder
+from several_hosts import HYPERPARAMETERS, LONG, Cluster, cluster
+
+pytestmark = pytest.mark.timeout(300)
+
+PLATFORM_ERROR = 3
+# A closed connection is noticed within moments; 15 s are for a host that SIGTERM may have ended.
+END_SECONDS = 30
+LEADER, WORKER = "algo-1", "algo-2"
+# What a host waits for another that is late or silent; the least that is allowed for silence.
+TIMEOUT = {"cluster_timeout": "15"}
+
+PAUSE_AT = """
+import importlib, os, sys, threading
+import tabular.artifact.lean_xgboost
+from tabular.commands.train import main
+
+def pause(*_, **__):
+    print("paused at", step, file=sys.stderr, flush=True)
+    threading.Event().wait()
+
+step = os.environ.get("PAUSE_AT")
+if step:
+    module, _, name = step.partition(":")
+    place = importlib.import_module(module)
+    *outer, name = name.split(".")
+    for part in outer:
+        place = getattr(place, part)
+    setattr(place, name, pause)
+raise SystemExit(main())
+"""
+TRAINING = "tabular.training.xgboost"
+# Step, the function that stops there, and the host whose step it is when that is not the victim.
+STEPS = {
+    "reading": (f"{TRAINING}:read_rows", None),
+    "planning": (f"{TRAINING}:_agreed_plan", None),
+    "binning": (f"{TRAINING}:single_host_cuts", None),
+    "boosting": ("tabular.training.trainer:boost", None),
+    "saving": (f"{TRAINING}:save_artifact", LEADER),
+    "compiling": (f"{TRAINING}:add_compiled", LEADER),
+    "the end": ("tabular.training.cluster.several:SeveralHosts.close", None),
+}
+
+
+def pausing(hosts: Cluster) -> None:
+    hosts.command = ["python", "/opt/ml/pause_at.py"]
+
+
+def laid_out(
+    engine: docker.DockerClient, image: str, root: Path, count: int = 2, **hyperparameters: str
+) -> AbstractContextManager[Cluster]:
+    given = {**HYPERPARAMETERS, **hyperparameters}
+    return cluster(engine, image, root, count, given, files={"pause_at.py": PAUSE_AT})
+
+
+def require_whole(job: JobFolder) -> None:
+    files = job.manifest["files"]
+    assert "xgboost-model" in files
+    for name, record in files.items():
+        content = (job.model / name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == record["sha256"], name
+
+
+def require_reason(end: Trained, victim: str) -> None:
+    assert end.exit_code == PLATFORM_ERROR, end.stderr
+    assert end.reason.startswith("PlatformError: "), end.reason
+    assert f"host {victim}" in end.reason, end.reason
+
+
+@pytest.mark.parametrize("victim", [LEADER, WORKER])
+@pytest.mark.parametrize("step", STEPS)
+def test_death_of_a_host_at_a_step_ends_the_other_with_its_name(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path, step: str, victim: str
+) -> None:
+    function, at = STEPS[step]
+    paused = at or victim
+    survivor = WORKER if victim == LEADER else LEADER
+    with laid_out(docker_engine, image, tmp_path) as hosts:
+        pausing(hosts)
+        hosts.start(paused, PAUSE_AT=function)
+        hosts.start(WORKER if paused == LEADER else LEADER)
+        wait_until(lambda: "paused at" in hosts.log(paused), f"{paused} has come to {step}")
+        if step == "compiling" and paused != victim:
+            # The worker has nothing to do meanwhile: it may have ended.
+            time.sleep(1)
+        if not running(hosts, victim):
+            assert hosts.ended(victim).exit_code == 0  # its part is done: it dies no more
+            return
+        hosts.containers[victim].kill()
+        end = hosts.ended(survivor, END_SECONDS)
+    if end.exit_code == 0:
+        require_whole(hosts.jobs[LEADER])
+    else:
+        require_reason(end, victim)
+    if step == "compiling":
+        require_whole(hosts.jobs[LEADER])
+
+
+def running(hosts: Cluster, host: str) -> bool:
+    hosts.containers[host].reload()
+    return bool(hosts.containers[host].status == "running")
+
+
+@pytest.mark.parametrize("victim", [LEADER, WORKER])
+def test_host_that_dies_before_it_gathers_is_named_after_cluster_timeout(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path, victim: str
+) -> None:
+    survivor = WORKER if victim == LEADER else LEADER
+    with laid_out(docker_engine, image, tmp_path, cluster_timeout="5") as hosts:
+        pausing(hosts)
+        hosts.start(victim, PAUSE_AT=f"{TRAINING}:gather")
+        wait_until(lambda: "paused at" in hosts.log(victim), "it is about to gather")
+        hosts.containers[victim].kill()
+        hosts.start(survivor)
+        end = hosts.ended(survivor, END_SECONDS)
+    require_reason(end, victim)
+    assert "did not come within 5 s" in end.reason
+    assert "cluster_timeout" in end.reason
+
+
+@pytest.mark.parametrize("victim", [LEADER, WORKER])
+def test_host_that_dies_while_three_gather_ends_the_one_that_waits(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path, victim: str
+) -> None:
+    survivor = WORKER if victim == LEADER else LEADER
+    with laid_out(docker_engine, image, tmp_path, 3) as hosts:
+        hosts.start(LEADER, WORKER)
+        wait_until(lambda: f"{WORKER} is there" in hosts.log(LEADER), "two hosts are there")
+        hosts.containers[victim].kill()
+        end = hosts.ended(survivor, END_SECONDS)
+    require_reason(end, victim)
+    # Who waits says for whom, for how long, and what sets that.
+    assert "up to 3600 s, the hyperparameter cluster_timeout" in end.stderr
+
+
+def test_host_that_starts_20_s_late_is_waited_for(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    with laid_out(docker_engine, image, tmp_path) as hosts:
+        hosts.start(LEADER)
+        time.sleep(20)
+        hosts.start(WORKER)
+        ends = hosts.all_ended()
+    assert {end.exit_code for end in ends.values()} == {0}
+    require_whole(hosts.jobs[LEADER])
+
+
+@pytest.mark.parametrize("victim", [LEADER, WORKER])
+def test_pause_within_the_timeout_is_no_failure_and_a_longer_one_is(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path, victim: str
+) -> None:
+    survivor = WORKER if victim == LEADER else LEADER
+    with cluster(docker_engine, image, tmp_path, 2, {**LONG, **TIMEOUT}) as hosts:
+        hosts.start()
+        wait_until(lambda: "] [5]\t" in hosts.log(LEADER), "round 5 is done")
+        container = hosts.containers[victim]
+        container.pause()
+        time.sleep(10)
+        container.unpause()
+        time.sleep(3)
+        assert running(hosts, LEADER)
+        assert running(hosts, WORKER)
+        container.pause()
+        began = time.monotonic()
+        end = hosts.ended(survivor, END_SECONDS)
+        seconds = time.monotonic() - began
+        container.unpause()
+        other = hosts.ended(victim, END_SECONDS)
+    require_reason(end, victim)
+    assert "has said nothing for" in end.reason
+    assert 10 < seconds < END_SECONDS
+    assert other.exit_code == PLATFORM_ERROR
+    assert other.reason.startswith("PlatformError: ")
+
+
+@pytest.mark.parametrize("victim", [LEADER, WORKER])
+def test_host_that_is_cut_off_from_the_network_ends_all(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path, victim: str
+) -> None:
+    with cluster(docker_engine, image, tmp_path, 2, {**LONG, **TIMEOUT}) as hosts:
+        hosts.start()
+        wait_until(lambda: "] [5]\t" in hosts.log(LEADER), "round 5 is done")
+        hosts.network.disconnect(hosts.containers[victim])
+        ends = hosts.all_ended(END_SECONDS)
+    require_reason(ends[LEADER], WORKER)
+    require_reason(ends[WORKER], LEADER)
