@@ -14,7 +14,7 @@ HIDDEN = "***"
 URL = re.compile(r"""\b(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,20}://)(?P<rest>[^\s"'<>\\]+)""")
 # They tell what a file is, as pip writes them.
 PLAIN_FRAGMENT = re.compile(r"(?:sha\d+|md5|egg|subdirectory)=[^&]*(?:&|$)|[^=]*$")
-TRAILING = re.compile(r"[).,;:\]}]*$")
+TRAILING = re.compile(r"[),;:\]}]*$")
 # Each expression takes time in proportion to the text: a client may have chosen the text.
 # name=value without blanks, as in variables and queries; "name": "value" as in JSON and repr.
 NAMED = re.compile(

@@ -63,6 +63,8 @@ def install_requirements(
     UserError
         pip failed; has its last errors.
     """
+    if (source / REQUIREMENTS).is_dir():
+        raise UserError(f"{source / REQUIREMENTS} is a folder, expected a file; correct source_dir")
     wanted: dict[str, list[str]] = {}
     if (source / REQUIREMENTS).is_file():
         wanted[str(source / REQUIREMENTS)] = ["-r", REQUIREMENTS]

@@ -116,6 +116,11 @@ def _start(command: Command, code: Path, environ: Mapping[str, str]) -> subproce
             # The one other thread waits for SIGTERM and holds no lock.
             preexec_fn=unblock,
         )
+    except ValueError as error:  # a null byte, or half of a surrogate pair
+        raise UserError(
+            f"a hyperparameter or a variable of the job can't be given to the program: {error}; "
+            "expected text without null bytes"
+        ) from error
     except OSError as error:
         if error.errno == errno.E2BIG:
             raise UserError(

@@ -21,6 +21,14 @@ ARCHIVES = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz")
 SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether a path is that of a file; a path that is too long is not."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def prepare(source: str, code: Path, channel: Path | None, environ: Mapping[str, str]) -> None:
     """Put the job's code into its folder, unless there is some already.
 

@@ -51,6 +51,7 @@ SIGNED = (
 )
 def test_secret_is_taken_out(text: str) -> None:
     redacted = redact(text)
+    assert redact(redacted) == redacted
     assert "HU" not in redacted, redacted
     assert "SH" not in redacted, redacted
 
