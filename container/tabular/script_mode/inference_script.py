@@ -96,8 +96,8 @@ def find_endpoints_script(endpoint: Endpoint, environ: Mapping[str, str]) -> Scr
     if wanted:
         looked = " or ".join(str(place) for place in places)
         raise UserError(
-            f"SAGEMAKER_PROGRAM is {endpoint.program[:300]!r}, but {looked} holds no such file; pack "
-            "it into code/ of model.tar.gz, or correct or unset the variable"
+            f"SAGEMAKER_PROGRAM is {endpoint.program[:300]!r}, but {looked} holds no such file; "
+            "pack it into code/ of model.tar.gz, or correct or unset the variable"
         )
     script = find_script(places[0])
     if script is None and submit:
