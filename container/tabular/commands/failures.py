@@ -11,6 +11,7 @@ from pathlib import Path
 from tabular.contract import failure
 from tabular.contract.errors import JobError, PlatformError, ScriptError
 from tabular.contract.machine import out_of_memory
+from tabular.contract.redaction import redact
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Report:
     details: str
     exit_code: int
     expected: bool
+
+    def __post_init__(self) -> None:
+        """Keep secrets out of it: the failure file is shown to all who may describe the job."""
+        for name in ("line", "details"):
+            object.__setattr__(self, name, redact(getattr(self, name)))
 
 
 def report(error: BaseException, failure_file: Path | None = None) -> int:
@@ -40,7 +46,7 @@ def describe(error: BaseException) -> Report:
     expected = _job_error(error)
     job_error = expected or _unexpected(error)
     return Report(
-        failure.reason(job_error.kind, str(job_error)),
+        failure.reason(job_error.kind, redact(str(job_error))),
         # Not ours but the script's own words.
         job_error.details if isinstance(job_error, ScriptError) else _traceback(error),
         job_error.exit_code,

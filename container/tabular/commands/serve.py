@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 from tabular.commands.failures import report
 from tabular.contract.endpoint import Endpoint, read_endpoint
 from tabular.contract.machine import available_cpus, memory_limit
+from tabular.contract.redaction import redact_logs
 from tabular.script_mode.inference_script import Script, find_endpoints_script
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
+    redact_logs()
     # Until gunicorn takes over: PID 1 ignores signals that it has no handler for. `bin/serve`
     # starts with SIGTERM blocked, so that one that came before now is answered here.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))

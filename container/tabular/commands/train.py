@@ -17,6 +17,7 @@ from tabular.contract.errors import JobError, PlatformError
 from tabular.contract.job import read_job
 from tabular.contract.machine import read_machine
 from tabular.contract.paths import Paths
+from tabular.contract.redaction import redact_logs
 from tabular.contract.termination import Termination
 from tabular.contract.worker import Worker, read_worker
 from tabular.training.algorithms import trainer_of
@@ -103,6 +104,7 @@ def _log_to_stderr(worker: Worker | None) -> None:
     )
     if worker:  # the process that started it has warned of them
         logging.getLogger("tabular.training.hyperparameters").setLevel(logging.ERROR)
+    redact_logs()
 
 
 if __name__ == "__main__":

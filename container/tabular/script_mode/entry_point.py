@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabular.contract.errors import UserError
+from tabular.script_mode.source import is_file
 
 LISTED = 10
+# Of a name that is too long for a file, so many are shown.
+NAME_CHARACTERS = 300
 # What says nothing about where the program is.
 HIDDEN = ("__pycache__", ".")
 
@@ -50,7 +53,7 @@ def command_of(program: str, code: Path, arguments: Sequence[str]) -> Command:
     if not program.endswith(".sh") and _package(code, file):
         module = program.removesuffix(".py").replace("/", ".")
         return Command((sys.executable, "-m", module, *arguments), package=True)
-    if not file.is_file():
+    if not is_file(file):
         raise UserError(_absent(program, code))
     if program.endswith(".py"):
         return Command((sys.executable, program, *arguments))
@@ -67,7 +70,7 @@ def _package(code: Path, file: Path) -> bool:
         return True
     with suppress(OSError, ValueError):
         project = tomllib.loads((code / "pyproject.toml").read_text(encoding="utf-8"))
-        return not file.is_file() and bool({"project", "build-system"} & set(project))
+        return not is_file(file) and bool({"project", "build-system"} & set(project))
     return False
 
 
@@ -88,6 +91,7 @@ def _absent(program: str, code: Path) -> str:
     close = same or difflib.get_close_matches(program, names, 1)
     hint = f" Did you mean {close[0]}?" if close else ""
     return (
-        f"the program '{program}' is not in the code ({code} holds: {listed or 'nothing'}).{hint} "
+        f"the program '{program[:NAME_CHARACTERS]}' is not in the code ({code} holds: "
+        f"{listed or 'nothing'}).{hint} "
         "Name it in entry_point (sagemaker_program) as it lies below source_dir"
     )

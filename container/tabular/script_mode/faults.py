@@ -12,9 +12,17 @@ def told(error: BaseException, folder: Path) -> str:
 
     The line is the last one of the customer's code that led to it.
     """
-    words = " ".join(str(error).split())[:500]
+    words = " ".join(text_of(error).split())[:500]
     place = _place(error, folder)
     return f"{type(error).__name__}{f': {words}' if words else ''}{f' ({place})' if place else ''}"
+
+
+def text_of(error: BaseException) -> str:
+    """Return an exception's text, also where the customer's own class fails to make it."""
+    try:
+        return str(error)
+    except Exception as broken:
+        return f"(its text fails with {type(broken).__name__})"
 
 
 def of_customers_code(error: BaseException, folder: Path) -> TracebackType | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
-from tabular.script_mode.source import fetch
+from tabular.script_mode.source import fetch, is_file
 
 CODE = "code"
 DEFAULT_PROGRAM = "inference.py"
@@ -52,7 +52,7 @@ def find_script(folder: Path, program: str = "") -> Script | None:
         There are several, and nothing tells which.
     """
     for name in (_file_name(program), DEFAULT_PROGRAM):
-        if name and (folder / name).is_file():
+        if name and is_file(folder / name):
             return Script(folder, folder / name)
     files = sorted(path for path in folder.glob("*.py") if path.name not in NO_SCRIPTS)
     if len(files) > 1:
@@ -89,15 +89,15 @@ def find_endpoints_script(endpoint: Endpoint, environ: Mapping[str, str]) -> Scr
         places = [_submitted(submit, environ)]
     wanted = _file_name(endpoint.program)
     for place in places:
-        if wanted and (place / wanted).is_file():
+        if wanted and is_file(place / wanted):
             return Script(place, place / wanted)
     if endpoint.multi_model and not submit:
         return find_script(places[0]) if places[0].is_dir() else None
     if wanted:
         looked = " or ".join(str(place) for place in places)
         raise UserError(
-            f"SAGEMAKER_PROGRAM is {endpoint.program!r}, but {looked} holds no such file; pack it "
-            "into code/ of model.tar.gz, or correct or unset the variable"
+            f"SAGEMAKER_PROGRAM is {endpoint.program[:300]!r}, but {looked} holds no such file; "
+            "pack it into code/ of model.tar.gz, or correct or unset the variable"
         )
     script = find_script(places[0])
     if script is None and submit:

@@ -11,6 +11,7 @@ from collections.abc import MutableMapping
 from importlib import metadata
 from pathlib import Path
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 
 from tabular.script_mode.requirements import REQUIREMENTS, install_requirements
@@ -33,7 +34,7 @@ def install(folder: Path, environ: MutableMapping[str, str]) -> None:
     UserError
         pip can't; with its reason.
     """
-    if not (folder / REQUIREMENTS).is_file():
+    if not (folder / REQUIREMENTS).exists():
         return
     own, prefix = dict(environ), None
     if not os.access(sysconfig.get_path("purelib"), os.W_OK):
@@ -53,7 +54,7 @@ def missing(folder: Path) -> list[str]:
     Only plain lines are looked at: a package, with or without versions.
     """
     try:
-        lines = (folder / REQUIREMENTS).read_text().splitlines()
+        lines = (folder / REQUIREMENTS).read_text(errors="replace").splitlines()
     except OSError:
         return []
     return [line.strip() for line in lines if not _is_there(line.partition("#")[0].strip())]
@@ -64,9 +65,11 @@ def _is_there(line: str) -> bool:
         wanted = Requirement(line)
     except InvalidRequirement:
         return True
-    if wanted.marker is not None and not wanted.marker.evaluate():
-        return True
     try:
+        if wanted.marker is not None and not wanted.marker.evaluate():
+            return True
         return wanted.specifier.contains(metadata.version(wanted.name), prereleases=True)
     except metadata.PackageNotFoundError:
         return False
+    except (UndefinedEnvironmentName, UndefinedComparison):  # pip would refuse it too
+        return True

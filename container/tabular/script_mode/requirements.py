@@ -8,9 +8,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tabular.contract.errors import UserError
+from tabular.contract.redaction import redact
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ def install_requirements(
     UserError
         pip failed; has its last errors.
     """
+    if (source / REQUIREMENTS).is_dir():
+        raise UserError(f"{source / REQUIREMENTS} is a folder, expected a file; correct source_dir")
     wanted: dict[str, list[str]] = {}
     if (source / REQUIREMENTS).is_file():
         wanted[str(source / REQUIREMENTS)] = ["-r", REQUIREMENTS]
@@ -107,8 +111,11 @@ def _run(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tu
     ) as pip:
         assert pip.stdout is not None  # noqa: S101 it was asked for
         for line in pip.stdout:
-            os.write(STDERR, line)
-            lines.append(line.decode(errors="replace").rstrip())
+            # pip prints the URLs of requirements as they are, with tokens and signatures.
+            text = redact(line.decode(errors="replace"))
+            with suppress(OSError):  # nobody reads ours any more
+                os.write(STDERR, text.encode())
+            lines.append(text.rstrip())
             del lines[:-KEPT_LINES]
     return pip.returncode, lines
 

@@ -21,6 +21,8 @@ from tabular.script_mode.entry_point import Command
 from tabular.script_mode.reasons import failed
 
 STDERR = 2
+# The first process of a container.
+INIT = 1
 TAIL_BYTES = 65_536
 # SageMaker sends SIGKILL 120 s after SIGTERM; the rest is for the failure file.
 GRACE_SECONDS = 115.0
@@ -74,12 +76,27 @@ def _watch(
     termination.passed_on, termination.farewell = pass_on, end
     if termination.requested.is_set():  # it came before there was anyone to pass it on to
         pass_on()
-    status = process.wait()
+    status = _wait(process)
     if overdue.is_set():  # the thread that has killed it tells why, and ends this process
         threading.Event().wait(OVERDUE_SECONDS)
     # Whatever it has left running would keep its standard error open.
     _send(process, signal.SIGKILL, group=True)
     return status, tail.read()
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a script, and as PID 1 for the orphans of its processes too.
+
+    The kernel gives PID 1 every process whose parent has ended; one that nobody waits for stays a
+    zombie and counts against the limit of processes. The script is the only child of our own.
+    """
+    while os.getpid() == INIT:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        if ended is None or ended.si_pid == process.pid:
+            break
+        with suppress(ChildProcessError):
+            os.waitpid(ended.si_pid, 0)
+    return process.wait()
 
 
 def _start(command: Command, code: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -99,6 +116,11 @@ def _start(command: Command, code: Path, environ: Mapping[str, str]) -> subproce
             # The one other thread waits for SIGTERM and holds no lock.
             preexec_fn=unblock,
         )
+    except ValueError as error:  # a null byte, or half of a surrogate pair
+        raise UserError(
+            f"a hyperparameter or a variable of the job can't be given to the program: {error}; "
+            "expected text without null bytes"
+        ) from error
     except OSError as error:
         if error.errno == errno.E2BIG:
             raise UserError(

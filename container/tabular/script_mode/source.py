@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import logging
-import lzma
+import re
 import shutil
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tabular.contract.errors import PlatformError, UserError
+from tabular.script_mode.archives import MAKE, SUBMITTED, unpack
 
 log = logging.getLogger(__name__)
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz")
-# What the SDK calls the archive of a source folder.
-SUBMITTED = "sourcedir.tar.gz"
+SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a path is that of a file; a path that is too long is not."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def prepare(source: str, code: Path, channel: Path | None, environ: Mapping[str, str]) -> None:
@@ -71,8 +78,16 @@ def fetch(uri: str, target: Path, environ: Mapping[str, str]) -> None:
     UserError
         It is not there, not allowed, or no good archive; an archive's member would lie outside.
     """
-    target.mkdir(parents=True, exist_ok=True)
+    scheme = SCHEME.match(uri)
+    if scheme and scheme[1] not in ("s3", "file"):
+        raise UserError(
+            f"the code's source is {uri}, expected s3://bucket/path/{SUBMITTED} (the job's role "
+            "reads it, without a signature), file:// or a path in the container"
+        )
+    if "\0" in uri:
+        raise UserError(f"the code's source is {uri!r}, expected an address without a null byte")
     try:
+        target.mkdir(parents=True, exist_ok=True)
         if uri.startswith("s3://"):
             # Only here: botocore takes a tenth of a second.
             from tabular.script_mode.s3 import download
@@ -82,9 +97,23 @@ def fetch(uri: str, target: Path, environ: Mapping[str, str]) -> None:
         else:
             _place(Path(uri.removeprefix("file://")), target, uri)
     except OSError as error:
+        _remove_part(target)
         if error.errno == errno.ENOSPC:
             raise PlatformError(f"no space is left on the disk for the code from {uri}") from error
         raise UserError(f"the code from {uri} can't be read: {error.strerror or error}") from error
+    except UserError:
+        _remove_part(target)
+        raise
+
+
+def _remove_part(target: Path) -> None:
+    """Empty the folder: a later run would take half of the code there for the whole."""
+    with suppress(OSError):
+        for path in target.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
 
 
 def _place(source: Path, target: Path, uri: str) -> None:
@@ -95,30 +124,11 @@ def _place(source: Path, target: Path, uri: str) -> None:
             f"the code's source {uri} does not exist in the container; give an s3:// address, or "
             "mount the folder"
         )
+    elif not source.is_file():
+        raise UserError(f"the code's source {uri} is no file and no folder; expected one of them")
     elif source.name.endswith(ARCHIVES) or tarfile.is_tarfile(source):
-        _unpack(source, target, uri)
+        unpack(source, target, uri)
+    elif source.suffix == ".zip":
+        raise UserError(f"the code's source {uri} is a zip archive; {MAKE}")
     else:
         shutil.copy2(source, target)
-
-
-def _unpack(archive: Path, target: Path, uri: str) -> None:
-    try:
-        with tarfile.open(archive) as opened:
-            opened.extractall(target, filter=_checked)  # noqa: S202 filtered
-    except tarfile.FilterError as error:
-        raise UserError(
-            f"{uri}: its member {error.tarinfo.name!r} is refused: {error}; pack ordinary files "
-            "with paths inside the folder"
-        ) from error
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise UserError(
-            f"{uri} is no whole tar archive ({error}); make it with: tar -czf {SUBMITTED} -C "
-            "your_folder ."
-        ) from error
-
-
-def _checked(member: tarfile.TarInfo, target: str) -> tarfile.TarInfo:
-    """Refuse what lies outside; the filter itself would only cut a leading slash off."""
-    if member.name.startswith("/"):
-        raise tarfile.AbsolutePathError(member)
-    return tarfile.data_filter(member, target)

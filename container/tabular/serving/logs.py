@@ -12,6 +12,7 @@ from typing import Any, Literal
 from gunicorn import glogging
 
 from tabular.serving.redaction import without_text
+from tabular.contract.redaction import redact_logs
 
 Format = Literal["text", "json"]
 
@@ -119,6 +120,7 @@ def configure(form: Format, level: int = logging.INFO, access_log: bool = False)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FORMATTERS[form]())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    redact_logs()
     # Asked for is asked for, also when the level leaves out what is no warning.
     access.setLevel(ACCESS_LEVEL if access_log else logging.CRITICAL + 1)
 

@@ -14,6 +14,7 @@ import tabular
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
 from tabular.contract.machine import memory_left, memory_limit
+from tabular.contract.redaction import redact
 from tabular.script_mode.inference_script import CODE, Script, find_script
 from tabular.script_mode.installed import missing
 from tabular.script_mode.modules import PrivateModules
@@ -157,8 +158,9 @@ def create_multi_model_app(
 def _check_requirements(script: Script) -> None:
     lacking = missing(script.folder)
     if lacking:
+        names = redact(", ".join(lacking[:10]))  # a URL may hold a token
         raise UserError(
-            f"{script.folder / REQUIREMENTS} asks for {', '.join(lacking[:10])}, which is not "
+            f"{script.folder / REQUIREMENTS} asks for {names}, which is not "
             "installed: the models of an endpoint share one Python; put it into the endpoint's own "
             "requirements.txt (SAGEMAKER_SUBMIT_DIRECTORY), or into an image made from this one"
         )

@@ -91,3 +91,8 @@ def test_missing_program_is_told_with_what_was_meant(
     lay_out(tmp_path, train_dot_py="", folder__sub_dot_py="")
     with pytest.raises(UserError, match=f"Did you mean {meant}"):
         command_of(program, tmp_path, [])
+
+
+def test_program_whose_name_is_too_long_is_not_in_the_code(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not in the code"):
+        command_of("x" * 5000, tmp_path, [])

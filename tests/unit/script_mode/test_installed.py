@@ -30,3 +30,10 @@ def test_wheels_that_lack_a_package_are_refused_by_its_name(tmp_path: Path) -> N
     (tmp_path / "wheels").mkdir()
     with pytest.raises(UserError, match="no-such-thing-of-ours==1"):
         install(tmp_path, {})
+
+
+def test_requirements_that_are_no_text_or_name_an_unknown_marker_are_left_to_pip(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "requirements.txt").write_bytes(b"\xff\xfe\nnumpy; extra == 'x'\nnumpy\n")
+    assert missing(tmp_path) == []

@@ -231,3 +231,9 @@ def test_codeartifact_that_cannot_be_asked_is_told(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with pytest.raises(UserError, match=r"repository/domain/repo can't be used: Could not connect"):
         index_url(ARN)
+
+
+def test_requirements_that_are_a_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").mkdir()
+    with pytest.raises(UserError, match=r"requirements\.txt is a folder, expected a file"):
+        install_requirements(tmp_path, {}, python="/nosuch")

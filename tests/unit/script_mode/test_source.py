@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import logging
+import lzma
+import subprocess
 import tarfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
@@ -216,3 +221,110 @@ def test_source_goes_before_the_channel(tmp_path: Path, code: Path) -> None:
 def test_no_code_at_all_is_told(code: Path) -> None:
     with pytest.raises(UserError, match=r"names a program but no code: .* Give source_dir"):
         prepare("", code, None, NO_ENVIRON)
+
+
+def tar_of(files: int = 2, size: int = 700) -> bytes:
+    """An archive as Python writes it: members, two blocks of zeros, more to a full record."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as opened:
+        for number in range(files):
+            info = tarfile.TarInfo(f"module{number}.py")
+            info.size = size
+            opened.addfile(info, io.BytesIO(b"#" * size))
+    return written.getvalue()
+
+
+# A header and two blocks of content.
+MEMBER_BYTES = 512 + 1024
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_archive_that_is_cut_at_the_end_of_a_member_is_refused(
+    tmp_path: Path, code: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    (tmp_path / "sourcedir.tar").write_bytes(compress(tar_of()[:MEMBER_BYTES]))
+    with pytest.raises(UserError, match=r"sourcedir\.tar is cut off: .* files may be missing"):
+        fetch(str(tmp_path / "sourcedir.tar"), code, NO_ENVIRON)
+    assert names(code) == []
+
+
+@pytest.mark.parametrize("left", [512, 1024, 10_240])
+def test_archive_with_one_block_of_zeros_or_more_is_whole(
+    tmp_path: Path, code: Path, left: int
+) -> None:
+    whole = tar_of()[: 2 * MEMBER_BYTES] + bytes(left)
+    (tmp_path / "sourcedir.tar.gz").write_bytes(gzip.compress(whole))
+    fetch(str(tmp_path / "sourcedir.tar.gz"), code, NO_ENVIRON)
+    assert names(code) == ["module0.py", "module1.py"]
+
+
+@pytest.mark.parametrize("arguments", [["-czf"], ["--format=ustar", "-b1", "-czf"], ["-cf"]])
+def test_archives_of_tar_are_whole(tmp_path: Path, code: Path, arguments: list[str]) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text("x")
+    packed = str(tmp_path / "packed")
+    subprocess.run(["tar", *arguments, packed, "-C", str(tmp_path / "src"), "."], check=True)
+    fetch(packed, code, NO_ENVIRON)
+    assert names(code) == ["train.py"]
+
+
+def test_archive_is_cut_off_anywhere_and_always_refused(tmp_path: Path) -> None:
+    whole = gzip.compress(tar_of())
+    for length in range(1, len(whole)):
+        path = tmp_path / "sourcedir.tar.gz"
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError):
+            fetch(str(path), tmp_path / "code", NO_ENVIRON)
+        assert names(tmp_path / "code") == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(tar_of()) + b"garbage",
+        gzip.compress(tar_of()) + gzip.compress(tar_of()),
+        gzip.compress(tar_of() + b"garbage"),
+        gzip.compress(tar_of())[:-8] + bytes(8),  # another checksum
+    ],
+)
+def test_archive_with_more_behind_its_end_or_another_checksum_is_refused(
+    tmp_path: Path, code: Path, content: bytes
+) -> None:
+    (tmp_path / "sourcedir.tar.gz").write_bytes(content)
+    with pytest.raises(UserError, match=r"goes on after|no whole tar archive"):
+        fetch(str(tmp_path / "sourcedir.tar.gz"), code, NO_ENVIRON)
+    assert names(code) == []
+
+
+def test_archive_that_would_fill_the_disk_is_refused_before_anything_is_written(
+    tmp_path: Path, code: Path
+) -> None:
+    sparse = tarfile.TarInfo("zeros")
+    sparse.size = 1 << 50
+    header = sparse.tobuf()
+    (tmp_path / "sourcedir.tar.gz").write_bytes(gzip.compress(tar_of(1)[:MEMBER_BYTES] + header))
+    with pytest.raises(UserError, match=r"unpacks to more than \d+ MiB, and the disk has \d+ MiB"):
+        fetch(str(tmp_path / "sourcedir.tar.gz"), code, NO_ENVIRON)
+    assert names(code) == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("https://bucket.s3.amazonaws.com/sourcedir.tar.gz?X-Amz-Signature=1f", "expected s3://"),
+        ("git+https://github.com/org/repo", "expected s3://"),
+        ("/opt/ml/co\0de", "without a null byte"),
+        ("/dev/null", "no file and no folder"),
+        ("/" + "x" * 5000, "File name too long"),
+    ],
+)
+def test_source_of_another_kind_is_told(code: Path, uri: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        fetch(uri, code, NO_ENVIRON)
+
+
+def test_zip_archive_is_told(tmp_path: Path, code: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "source.zip", "w") as opened:
+        opened.writestr("train.py", "x")
+    with pytest.raises(UserError, match=r"is a zip archive; make it with: tar -czf"):
+        fetch(str(tmp_path / "source.zip"), code, NO_ENVIRON)

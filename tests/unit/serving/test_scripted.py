@@ -403,6 +403,89 @@ def test_content_type_that_is_no_text_is_a_fault_that_says_so(serve: Serve) -> N
     assert (status, b"output_fn returned a int as the content type" in answer) == (500, True)
 
 
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (r"'\ud800'", b"output_fn returned what HTTP can't carry"),
+        (r"('a', 'text/plain\r\nX-Other: 1')", b"output_fn returned what HTTP can't carry"),
+        ("generator()", b"output_fn returned a generator, expected text"),
+        ("coroutine()", b"output_fn returned a coroutine, expected text"),
+    ],
+)
+def test_result_that_no_response_can_carry_is_the_scripts_fault(
+    serve: Serve, returned: str, words: bytes
+) -> None:
+    script = f"""
+def generator(): yield 'a'
+async def coroutine(): pass
+def predict_fn(data, model): return data
+def output_fn(prediction, accept): return {returned}
+"""
+    status, answer = ask(serve(NOTHING + script), "1")
+    assert (status, words in answer) == (500, True), answer
+
+
+@pytest.mark.parametrize(
+    "raised",
+    ["asyncio.CancelledError", "KeyboardInterrupt", "GeneratorExit", "Mute", "Odd", "Group"],
+)
+def test_whatever_a_handler_raises_is_told_with_its_name(serve: Serve, raised: str) -> None:
+    script = f"""
+import asyncio
+class Mute(Exception):
+    def __str__(self): raise ValueError
+class Odd(Exception): status_code, message = "nothing", 3
+def Group(): return ExceptionGroup("several", [ValueError("one")])
+def predict_fn(data, model): raise {raised}()
+"""
+    name = {"Group": "ExceptionGroup"}.get(raised, raised.rpartition(".")[2])
+    assert ask(serve(NOTHING + script), "1") == (
+        500,
+        f"predict_fn raised {name}; the server's log has the traceback\n".encode(),
+    )
+
+
+def test_prediction_whose_length_fails_is_written_all_the_same(serve: Serve) -> None:
+    script = """
+class Odd:
+    def __len__(self): raise RuntimeError
+def predict_fn(data, model): return Odd()
+def output_fn(prediction, accept): return "written"
+"""
+    assert ask(serve(NOTHING + script), "1") == (200, b"written")
+
+
+def test_fault_of_the_scripts_own_model_is_the_scripts(serve: Serve) -> None:
+    script = """
+class Model:
+    def predict(self, rows): return self.weights
+def model_fn(model_dir): return Model()
+"""
+    status, answer = ask(serve(script), "1")
+    assert (status, answer.startswith(b"predict_fn raised AttributeError")) == (500, True)
+
+
+def test_response_of_a_generator_is_run_with_the_other_handlers(serve: Serve) -> None:
+    script = """
+import flask, threading
+def predict_fn(data, model): return threading.get_ident()
+def output_fn(prediction, accept):
+    def chunks():
+        yield "a"
+        yield "b" if prediction == threading.get_ident() else "other thread"
+    return flask.Response(chunks())
+"""
+    assert ask(serve(NOTHING + script), "1") == (200, b"ab")
+
+
+def test_execution_parameters_that_json_cannot_hold_are_the_scripts_fault(
+    serve: Serve, line: LinearRegression
+) -> None:
+    script = "def execution_parameters_fn(): return {'MaxConcurrentTransforms': {3}}\n"
+    answer = serve(JOBLIB + script, line).get("/execution-parameters")
+    assert (answer.status_code, b"execution_parameters_fn raised" in answer.data) == (500, True)
+
+
 def test_handler_with_a_misspelt_name_is_told(
     serve: Serve, line: LinearRegression, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -14,7 +14,7 @@ from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
 from tabular.data.charset import utf_8_of
 from tabular.data.formats import charset_of
-from tabular.script_mode.faults import of_customers_code, told
+from tabular.script_mode.faults import of_customers_code, text_of, told
 from tabular.serving import logs
 from tabular.serving.errors import RequestError
 from tabular.serving.invocation import echoed
@@ -102,7 +102,7 @@ def scripted_parameters(scripted: ScriptedModel) -> Callable[[], Response] | Non
         name = "execution_parameters_fn"
         result = _call(scripted, name)
         if isinstance(result, dict | list):
-            result = ANSWERS[DEFAULT_CONTENT_TYPE](result)
+            result = _guarded(scripted, name, ANSWERS[DEFAULT_CONTENT_TYPE], result)
         return _response(name, result, DEFAULT_CONTENT_TYPE)
 
     return lambda: _in_turn(scripted, answer)
@@ -181,7 +181,9 @@ def _guarded(
     except BaseException as error:  # SystemExit and asyncio.CancelledError too
         status = getattr(error, "status_code", None)
         if isinstance(status, int) and 400 <= status < 600:
-            words = str(getattr(error, "message", None) or error) or type(error).__name__
+            words = getattr(error, "message", None)
+            words = words if isinstance(words, str) and words else text_of(error)
+            words = words or type(error).__name__
             raise RequestError(status, words) from error
         folder = scripted.script.folder
         where = of_customers_code(error, folder)
@@ -224,9 +226,13 @@ def _response(name: str, result: Any, accept: str) -> Response:
             f"{name} returned a {type(mimetype).__name__} as the content type, expected text; "
             "correct the script",
         )
-    if isinstance(body, bytearray):
-        body = bytes(body)
-    return Response(body, mimetype=mimetype or _media_type(accept))
+    try:
+        encoded = body.encode() if isinstance(body, str) else bytes(body)
+        return Response(encoded, mimetype=mimetype or _media_type(accept))
+    except ValueError as error:  # half of a surrogate pair, a line end in the content type
+        raise RequestError(
+            500, f"{name} returned what HTTP can't carry: {error}; correct the script"
+        ) from error
 
 
 def _media_type(accept: str) -> str | None:
@@ -240,5 +246,5 @@ def _rows(prediction: Any) -> int:
         return 1
     try:
         return len(prediction)
-    except TypeError:
+    except Exception:  # the customer's own class
         return 1

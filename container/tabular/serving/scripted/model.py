@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import numpy as np
@@ -108,8 +109,10 @@ def load_scripted(
     except JobError:
         modules.close()
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # SystemExit and asyncio.CancelledError too
         modules.close()
+        if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+            raise
         log.error(
             "%s can't load its model",
             script.file.name,
