@@ -16,9 +16,10 @@ from tabular.artifact.links import LINKS
 from tabular.artifact.manifest import Parity
 from tabular.artifact.trees import NotCompilableError, compile_booster, trees_of
 from tabular.contract.errors import UserError
+from tabular.contract.machine import resident_bytes
 from tabular.data.batch import Floats
 from tabular.training.hard_rows import hard_rows
-from tabular.training.memory import MEBIBYTE, mib, resident
+from tabular.training.memory import MEBIBYTE, mib
 from tabular.training.parity import difference
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ def _require_memory(booster: xgboost.Booster, sample: Floats, memory: int) -> No
     """
     saved = len(booster.save_raw("ubj"))
     needed = BYTES_BESIDE + SAMPLES * sample.nbytes + BYTES_PER_SAVED * saved
-    free = memory - resident()
+    free = memory - resident_bytes()
     if needed > free:
         raise NotCompilableError(
             f"compiling takes {mib(needed)} of memory, and {mib(free)} are free"
