@@ -113,12 +113,12 @@ def test_refused_body_is_in_no_log(logging_server: Served) -> None:
 
 def test_request_that_is_no_http_is_in_no_log(logging_server: Served) -> None:
     for what, sent in RAW.items():
-        with socket.create_connection(("127.0.0.1", logging_server.port), 10) as client:
-            with suppress(OSError):
-                client.sendall(sent)
-                client.shutdown(socket.SHUT_WR)
-                while client.recv(1 << 16):
-                    pass
+        address = "127.0.0.1", logging_server.port
+        with socket.create_connection(address, 10) as client, suppress(OSError):
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(1 << 16):
+                pass
         assert SECRET not in log_of(logging_server), what
     assert "Invalid request from ip" in log_of(logging_server)
 
@@ -156,7 +156,7 @@ def test_text_of_a_scripts_fault_is_logged_without_the_body(
     assert SECRET not in log
     assert "could not convert string to float" in log
     assert "RuntimeError: no rows in" in log
-    assert "(inference.py, line 8)" in log
+    assert "(inference.py, line 7)" in log
 
 
 def test_default_handlers_of_a_script_log_no_body(

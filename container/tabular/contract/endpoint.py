@@ -22,6 +22,12 @@ MAX_BODY_BYTES = 6 * MEBIBYTE
 # (JSON takes 40 bytes a value; CSV of short cells takes as much for its answer).
 RESTING_BYTES = 256 * MEBIBYTE
 MEMORY_PER_BODY_BYTE = 20
+# The same, counted by process: the server with its model, and in each worker the libraries that
+# the first large request loads (pyarrow, XGBoost), which 100,000 requests do not let grow.
+MASTER_BYTES, WORKER_BYTES = 128 * MEBIBYTE, 112 * MEBIBYTE
+# A body of 6 MiB of 30 columns takes this; where there is not even so much, it is tried.
+LEAST_REQUEST_BYTES = 32 * MEBIBYTE
+COPIES_OF_A_BODY = 4
 # As many as there are threads for predictions: more at a time are no faster.
 LARGE_PER_CPU = 4
 # More threads of Python are no faster; each holds a request's memory.
@@ -46,8 +52,8 @@ class Endpoint:
         How many requests batch transform is to have under way: what processors and memory take.
     max_body_bytes : int
         A larger request is answered with 413.
-    large_bodies : int
-        How many of the largest bodies a worker has memory to work on at the same time.
+    request_bytes : int
+        What the requests of a worker may take of memory at the same time.
     timeout_seconds : int
         How long a worker may be silent, and a client may stall.
     default_accept : str
@@ -89,7 +95,7 @@ class Endpoint:
     transforms: int = 1
     timeout_seconds: int = 60
     max_body_bytes: int = MAX_BODY_BYTES
-    large_bodies: int = 4
+    request_bytes: int = 512 * MEBIBYTE
     default_accept: str = "text/csv"
     cpus: int = 1
     batch: bool = False
@@ -155,7 +161,7 @@ def read_endpoint(
             environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT", Endpoint.timeout_seconds
         ),
         max_body_bytes=max_body_bytes,
-        large_bodies=max(1, min(bodies, LARGE_PER_CPU * available_cpus) // workers),
+        request_bytes=_request_bytes(memory, workers, multi_model, max_body_bytes, available_cpus),
         # A toolkit's default, which multi-model endpoints of AWS's containers have.
         default_accept=accept
         or (Endpoint.script_accept if multi_model else Endpoint.default_accept),
@@ -185,6 +191,15 @@ def _script_threads(environ: Mapping[str, str]) -> int:
             "correct it"
         )
     return threads
+
+
+def _request_bytes(
+    memory: int, workers: int, multi_model: bool, max_body_bytes: int, cpus: int
+) -> int:
+    """Tell what the requests of a worker may take at the same time, in bytes."""
+    if multi_model:  # models come and go beside them: see serving.model_memory.headroom
+        return min(LARGE_PER_CPU * cpus * COPIES_OF_A_BODY * max_body_bytes, memory // 3)
+    return max((memory - MASTER_BYTES) // workers - WORKER_BYTES, LEAST_REQUEST_BYTES)
 
 
 def _payload(environ: Mapping[str, str], memory: int) -> int:

@@ -31,6 +31,10 @@ class ColumnCountError(ColumnsError):
         self.expected = expected
 
 
+class TooLargeError(ValueError):
+    """Rows of a request that would take more memory than any request may."""
+
+
 def _row(index: int) -> str:
     return f"row {index + 1}"
 

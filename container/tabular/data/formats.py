@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from typing import TypeAlias
 
 from tabular.contract.errors import UserError
-from tabular.data import csv, json, libsvm, npy, parquet, recordio
+from tabular.data import csv, extent, json, libsvm, npy, parquet, recordio
 from tabular.data.batch import Batch, Floats
 from tabular.data.charset import CODECS, utf_8_of
 from tabular.data.columns import Columns
@@ -17,6 +17,7 @@ from tabular.data.layout import Layout
 from tabular.data.source import Source
 
 ReadBody: TypeAlias = Callable[[bytes, Columns], Floats]
+Measure: TypeAlias = Callable[[bytes, Columns], extent.Extent]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Format:
     read_body : (bytes, columns) -> float32 array, (rows, columns)
         For serving, of rows as the model's ``Columns`` say; raises ColumnsError, and
         ValueError for what can't be read.
+    measure : (bytes, columns) -> Extent
+        What a body becomes, before it is read; raises ValueError where it contradicts itself.
     spoken : str
         How AWS's container calls it.
     pipe : bool
@@ -44,6 +47,7 @@ class Format:
     content_types: tuple[str, ...]
     read_file: Callable[[Source, Layout, int], Iterator[Batch]] | None
     read_body: ReadBody
+    measure: Measure
     spoken: str
     pipe: bool = True
     unwrapped: bool = True
@@ -59,30 +63,49 @@ def _recordio_body(body: bytes, columns: Columns) -> Floats:
 
 
 FORMATS = (
-    Format(csv.NAME, csv.CONTENT_TYPES, csv.read_file, csv.read_body, "CSV", text=True),
+    Format(
+        csv.NAME, csv.CONTENT_TYPES, csv.read_file, csv.read_body, extent.of_csv, "CSV", text=True
+    ),
     Format(
         libsvm.NAME,
         libsvm.CONTENT_TYPES,
         libsvm.read_file,
         _libsvm_body,
+        extent.of_libsvm,
         "LibSVM",
         pipe=False,
         text=True,
     ),
-    Format(parquet.NAME, parquet.CONTENT_TYPES, parquet.read_file, parquet.read_body, "Parquet"),
+    Format(
+        parquet.NAME,
+        parquet.CONTENT_TYPES,
+        parquet.read_file,
+        parquet.read_body,
+        parquet.of_parquet,
+        "Parquet",
+    ),
     Format(
         recordio.NAME,
         recordio.CONTENT_TYPES,
         recordio.read_file,
         _recordio_body,
+        extent.of_recordio,
         "RecordIO-Protobuf",
         unwrapped=False,
     ),
-    Format(json.NAME, json.CONTENT_TYPES, None, json.read_document, "JSON", text=True),
     Format(
-        json.LINES_NAME, json.LINES_CONTENT_TYPES, None, json.read_lines, "JSON Lines", text=True
+        json.NAME, json.CONTENT_TYPES, None, json.read_document, extent.of_json, "JSON", text=True
     ),
-    Format(npy.NAME, npy.CONTENT_TYPES, None, npy.read_body, "NumPy"),
+    Format(
+        json.LINES_NAME,
+        json.LINES_CONTENT_TYPES,
+        None,
+        json.read_lines,
+        extent.of_json_lines,
+        "JSON Lines",
+        text=True,
+    ),
+    Format(npy.NAME, npy.CONTENT_TYPES, None, npy.read_body, extent.of_npy, "NumPy"),
 )
 BY_CONTENT_TYPE = {name: row for row in FORMATS for name in row.content_types}
 

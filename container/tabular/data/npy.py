@@ -45,15 +45,8 @@ def read_body(body: bytes, columns: Columns) -> Floats:
     ValueError
         The body is no such array, or has another size than its header says.
     """
-    kind, fortran, shape, start = _header(body)
-    if len(shape) == 1:
-        shape = (shape[0], 1) if columns.count == 1 else (1, shape[0])
-    if len(shape) != 2:
-        raise ValueError(f"the array has {len(shape)} dimensions, expected 2: rows and columns")
-    if shape[1] != columns.count:
-        raise ColumnCountError(shape[1], columns.count)
-    if not shape[0]:
-        raise ValueError("the body holds no row")
+    kind, fortran, found, start = _header(body)
+    shape = _two_dimensions(found, columns)
     size = math.prod(shape) * kind.itemsize
     if size != len(body) - start:
         raise ValueError(
@@ -63,6 +56,31 @@ def read_body(body: bytes, columns: Columns) -> Floats:
     values = np.frombuffer(body, kind, offset=start).reshape(shape, order="F" if fortran else "C")
     with np.errstate(over="ignore"):  # too large for float32 is infinite, as in CSV
         return values.astype(np.float32, order="C")
+
+
+def shape_of(body: bytes, columns: Columns) -> tuple[int, int]:
+    """Find the rows and columns that an array's header says, as far as its bytes can hold them.
+
+    Raises
+    ------
+    ValueError
+        The body is no such array, or has other columns.
+    """
+    kind, _, found, start = _header(body)
+    rows, count = _two_dimensions(found, columns)
+    return min(rows, (len(body) - start) // kind.itemsize), count
+
+
+def _two_dimensions(shape: tuple[int, ...], columns: Columns) -> tuple[int, int]:
+    if len(shape) == 1:
+        shape = (shape[0], 1) if columns.count == 1 else (1, shape[0])
+    if len(shape) != 2:
+        raise ValueError(f"the array has {len(shape)} dimensions, expected 2: rows and columns")
+    if shape[1] != columns.count:
+        raise ColumnCountError(shape[1], columns.count)
+    if not shape[0]:
+        raise ValueError("the body holds no row")
+    return shape[0], shape[1]
 
 
 def _header(body: bytes) -> tuple[np.dtype[np.generic], bool, tuple[int, ...], int]:

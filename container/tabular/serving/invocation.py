@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from threading import BoundedSemaphore
 
 from flask import Response, request
 
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
+from tabular.serving.budget import (
+    BYTES_PER_SCORE,
+    BYTES_PER_SCORE_OF_CSV,
+    FREE_BYTES,
+    budget_of,
+    is_small,
+    need_of,
+    too_large,
+)
 from tabular.serving.predictors import Predictor
-from tabular.serving.requests import read_body, read_rows, split_header
+from tabular.serving.requests import form_of, measured, read_body, read_rows, split_header
 from tabular.serving.responses import ENCODERS, Encoder, choose
 from tabular.serving.selection import keys_of, select
 from tabular.serving.watch import ROWS
 
 CSV = "text/csv"
-SMALL_BODY_BYTES = 1 << 16
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 
@@ -42,24 +49,44 @@ def answers(
         )
 
     keys, batch = keys_of(endpoint.inference_output), endpoint.batch
-    # What a large body becomes takes ten times its size: more at a time would cost the worker.
-    room = BoundedSemaphore(endpoint.large_bodies)
+    budget = budget_of(endpoint.request_bytes, endpoint.workers)
 
     def answer(predictor: Predictor) -> Response:
-        body = read_body(endpoint.max_body_bytes)
+        packed = "HTTP_CONTENT_ENCODING" in request.environ
+        give_back = budget.reserve(endpoint.max_body_bytes) if packed else _nothing
+        try:
+            body = read_body(endpoint.max_body_bytes)
+        finally:
+            give_back()
         if not body:
             return Response(status=204)
-        if len(body) <= SMALL_BODY_BYTES:
+        need = _need(predictor, body)
+        if need <= FREE_BYTES:
             return echoed(scored(predictor, body))
-        room.acquire()
+        give_back = budget.reserve(need)
         try:
             response = echoed(scored(predictor, body))
         except BaseException:
-            room.release()
+            give_back()
             raise
-        # The answer may be twice as large as the body: until it is sent.
-        response.call_on_close(room.release)
+        # The answer is held until it is sent.
+        response.call_on_close(give_back)
         return response
+
+    def _need(predictor: Predictor, body: bytes) -> int:
+        environ, columns = request.environ, predictor.columns
+        form = form_of(body, environ.get("CONTENT_TYPE"))
+        outputs = predictor.outputs + sum(predictor.outputs + columns.count for _ in keys)
+        if is_small(body, form, columns, outputs):
+            return 0
+        extent = measured(body, form, columns)
+        accept = environ.get("HTTP_ACCEPT", "*/*")
+        is_csv = CSV in accept or (endpoint.default_accept == CSV and "*/*" in accept)
+        score = BYTES_PER_SCORE_OF_CSV if is_csv and not keys else BYTES_PER_SCORE
+        need = need_of(body, extent, columns, predictor.bytes_per_value, score * outputs)
+        if need > budget.limit:
+            raise too_large(extent, columns, need, budget.limit)
+        return need
 
     def scored(predictor: Predictor, body: bytes) -> Response:
         environ = request.environ
@@ -83,6 +110,10 @@ def answers(
         return Response(header + encoders[accept](result, batch), mimetype=accept)
 
     return answer
+
+
+def _nothing() -> None:
+    """Give nothing back."""
 
 
 def echoed(response: Response) -> Response:

@@ -66,9 +66,14 @@ def limits_of(endpoint: Endpoint) -> Limits:
         body_seconds=body_seconds,
         answer_seconds=body_seconds,
         largest_body=endpoint.max_body_bytes,
-        # Those that are worked on, and as many that come meanwhile.
-        held_bytes=2 * endpoint.large_bodies * endpoint.max_body_bytes,
+        held_bytes=_held_bytes(endpoint),
     )
+
+
+def _held_bytes(endpoint: Endpoint) -> int:
+    """Return a quarter of the memory for requests, but room for two to eight of the largest."""
+    largest = endpoint.max_body_bytes
+    return min(max(2 * largest, endpoint.request_bytes // 4), 8 * largest)
 
 
 def most_connections() -> int:

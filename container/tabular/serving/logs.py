@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from gunicorn import glogging
 
-from tabular.serving.redaction import without_text
 from tabular.contract.redaction import redact_logs
+from tabular.serving.redaction import without_text
 
 Format = Literal["text", "json"]
 

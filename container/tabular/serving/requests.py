@@ -11,9 +11,10 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from tabular.contract.endpoint import MEBIBYTE
 from tabular.contract.errors import UserError
 from tabular.data import csv
-from tabular.data.batch import ColumnCountError, ColumnsError, Floats
+from tabular.data.batch import ColumnCountError, ColumnsError, Floats, TooLargeError
 from tabular.data.columns import Columns, listed
-from tabular.data.formats import format_of, guess, has_header
+from tabular.data.extent import Extent
+from tabular.data.formats import Format, format_of, guess, has_header
 from tabular.serving.errors import RequestError, place_of
 
 # Where the body is left in the request's environ: its words are kept out of the log.
@@ -166,6 +167,35 @@ def _told_by_form(body: bytes) -> str:
     return guess(body[:LOOKED_AT_BYTES]).content_types[0]
 
 
+def form_of(body: bytes, content_type: str | None) -> Format:
+    """Find the format of a body.
+
+    Raises
+    ------
+    RequestError
+        415: the content type is not known.
+    """
+    try:
+        return format_of(content_type or _told_by_form(body))
+    except UserError as error:
+        hint = CURLS_OWN if str(content_type).startswith(FORM) else ""
+        raise RequestError(415, f"{error}{hint}", "the content type is not known") from error
+
+
+def measured(body: bytes, form: Format, columns: Columns) -> Extent:
+    """Estimate what a body becomes.
+
+    Raises
+    ------
+    RequestError
+        415: the body contradicts itself.
+    """
+    try:
+        return form.measure(body, columns)
+    except ValueError as error:
+        raise _unreadable(form, error) from error
+
+
 def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats:
     """Turn a request's body into rows that fit the model.
 
@@ -173,13 +203,10 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
     ------
     RequestError
         415: unknown content type, or a body that is not what it says. 400: another number
-        of columns than the model has features. The first words are AWS's.
+        of columns than the model has features. 413: more rows than any request may have. The
+        first words are AWS's.
     """
-    try:
-        form = format_of(content_type or _told_by_form(body))
-    except UserError as error:
-        hint = CURLS_OWN if str(content_type).startswith(FORM) else ""
-        raise RequestError(415, f"{error}{hint}", "the content type is not known") from error
+    form = form_of(body, content_type)
     try:
         return form.read_body(body, columns)
     except ColumnCountError as error:  # numbers alone
@@ -198,13 +225,19 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
             f"Unable to evaluate payload provided: {error}.",
             f"Unable to evaluate payload provided: {_at(error)}other columns than the model's",
         ) from error
+    except TooLargeError as error:  # numbers alone
+        raise RequestError(413, f"The body is too large: {error}", str(error)) from error
     except ValueError as error:
-        raise RequestError(
-            415,
-            f"Loading {form.name} data failed with Exception, please ensure data is in "
-            f"{form.name} format: {error}",
-            f"Loading {form.name} data failed: {_at(error)}it can't be read",
-        ) from error
+        raise _unreadable(form, error) from error
+
+
+def _unreadable(form: Format, error: ValueError) -> RequestError:
+    return RequestError(
+        415,
+        f"Loading {form.name} data failed with Exception, please ensure data is in "
+        f"{form.name} format: {error}",
+        f"Loading {form.name} data failed: {_at(error)}it can't be read",
+    )
 
 
 def _at(error: ValueError) -> str:

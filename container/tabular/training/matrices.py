@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xgboost
 
+from tabular.artifact.feature_names import safe_names
 from tabular.contract.machine import give_back
 from tabular.data.columns import Columns
 from tabular.data.store import Store
@@ -70,7 +71,7 @@ class Plan:
         """
         options = dict(self.options)
         columns = cast(Columns, parts[0][0].columns)
-        names = list(columns.names) or None
+        names = safe_names(columns.names) or None
 
         def start(last: bool) -> Iterator[Piece]:
             for store, pick in parts:

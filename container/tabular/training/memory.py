@@ -7,11 +7,8 @@ rows, and the histograms of a tree. ``benchmarks/training/memory.py`` measures w
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tabular.data.store import Store
@@ -177,14 +174,6 @@ def tree_bytes(store: Store, max_bin: int, params: Mapping[str, Any]) -> int:
     nodes = min(2**depth if depth < 64 else math.inf, leaves, max(1, store.rows // 2))
     distinct = min(max_bin, max(1, store.values // max(1, store.width)))
     return int(nodes * store.width * distinct * BYTES_PER_BIN)
-
-
-def resident() -> int:
-    """Tell how many bytes of memory this process has now; 0 where the system does not say."""
-    with suppress(OSError):
-        pages = Path("/proc/self/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
-    return 0
 
 
 def mib(size: float) -> str:

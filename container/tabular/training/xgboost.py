@@ -6,6 +6,7 @@ import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -36,6 +37,7 @@ from tabular.training.cuts_in_turns import cuts_in_turns
 from tabular.training.gpus import agreed_devices, devices_of, placed, ports_of
 from tabular.training.hard_rows import sample_of
 from tabular.training.hyperparameters import Settings, validate
+from tabular.training.hyperparameters.constraints import with_safe_names
 from tabular.training.labels import check, check_groups
 from tabular.training.matrices import Plan
 from tabular.training.memory import Memory
@@ -271,8 +273,9 @@ def _fit_and_save(
             return save_artifact(run.job, settings, columns, boosters, metrics)
 
     sample = sample_of(stores[TRAIN])
+    named = replace(settings, params=with_safe_names(settings.params, columns.names))
     trainer = Trainer(
-        placed(settings, run.worker),
+        placed(named, run.worker),
         chosen,
         nthread,
         run.job.checkpoints,

@@ -14,6 +14,7 @@ def read(**environ: str) -> Endpoint:
 
 def test_defaults_are_those_of_the_contract() -> None:
     assert read() == Endpoint(
+        request_bytes=read().request_bytes,  # what the machine has
         model=Path("/opt/ml/model"),
         port=8080,
         workers=3,
@@ -78,9 +79,11 @@ def test_requests_under_way_are_not_larger_together_than_batch_transform_takes()
     assert endpoint.transforms == 2
 
 
-@pytest.mark.parametrize(("mebibytes", "bodies"), [(64 << 10, 4), (1024, 2), (300, 1)])
-def test_large_bodies_at_a_time_fit_into_memory(mebibytes: int, bodies: int) -> None:
-    assert read_endpoint({}, 3, mebibytes << 20).large_bodies == bodies
+@pytest.mark.parametrize(
+    ("mebibytes", "cpus", "expected"), [(2048, 2, 848), (512, 2, 80), (512, 1, 272), (256, 4, 32)]
+)
+def test_requests_of_all_workers_fit_into_memory(mebibytes: int, cpus: int, expected: int) -> None:
+    assert read_endpoint({}, cpus, mebibytes << 20).request_bytes == expected << 20
 
 
 def test_body_that_memory_does_not_take_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:

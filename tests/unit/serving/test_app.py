@@ -187,8 +187,8 @@ def test_other_request_has_its_status_and_a_hint(
 
 
 def test_large_bodies_are_worked_on_one_after_the_other(model_folder: Path) -> None:
-    client = make_client(model_folder, large_bodies=1)
-    body = f"{ROW}\n" * 10_000
+    client = make_client(model_folder, request_bytes=64 << 20)
+    body = f"{ROW}\n" * 100_000
     for _ in range(3):  # also after one that was refused
         with post(client, body) as answer:  # to close it is what a server does when it is sent
             assert answer.status_code == 200

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from tabular.data.arrow import leave_pandas_out
-from tabular.data.batch import ColumnCountError, Floats
+from tabular.data.batch import ColumnCountError, Floats, TooLargeError
 from tabular.data.columns import Columns, check_names
+from tabular.data.parquet.extent import BATCH_VALUES, of_parquet
 from tabular.data.parquet.rows import index_columns, is_number, is_text
 
-# Parquet may be a thousand times smaller than its rows. This is what the densest CSV of a batch
-# transform's largest payload (100 MB of "1,1,1,...") takes as float32, and a bit.
-MOST_BYTES = 256 << 20
+# Parquet may be a thousand times smaller than its rows. The server's own budget is mostly less;
+# this is what the densest CSV of a batch transform's largest payload (100 MB of "1,1,1,...")
+# takes as float32, twice.
+MOST_BYTES = 512 << 20
+BATCH_ROWS = 1 << 16
 
 
 def read_body(body: bytes, columns: Columns) -> Floats:
@@ -44,7 +47,7 @@ def read_body(body: bytes, columns: Columns) -> Floats:
         with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body)) as file:
             names = _names(file.schema_arrow, columns)
             _check_types(file.schema_arrow, names, columns)
-            _check_size(file.metadata, columns)
+            _check_size(body, columns)
             texts = [names[column] for column in columns.categories]
         # Texts as dictionaries: a long one in each row is held once.
         with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body), read_dictionary=texts) as file:
@@ -82,15 +85,13 @@ def _check_types(schema: Any, names: list[str], columns: Columns) -> None:
             )
 
 
-def _check_size(metadata: Any, columns: Columns) -> None:
-    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
-    rows = sum(group.num_rows for group in groups)
-    if not rows:
+def _check_size(body: bytes, columns: Columns) -> None:
+    extent = of_parquet(body, columns)
+    if not extent.rows:
         raise ValueError("the body holds no row")
-    size = max(rows * columns.count * 4, sum(group.total_byte_size for group in groups))
-    if rows != metadata.num_rows or size > MOST_BYTES:
-        raise ValueError(
-            f"{metadata.num_rows} rows of {columns.count} columns take {size >> 20} MiB in "
+    if extent.peak > MOST_BYTES:
+        raise TooLargeError(
+            f"{extent.rows} rows of {columns.count} columns take {extent.peak >> 20} MiB in "
             f"memory, expected at most {MOST_BYTES >> 20} MiB; send fewer rows in one request"
         )
 
@@ -99,8 +100,11 @@ def _matrix(file: Any, names: list[str], columns: Columns) -> Floats:
     matrix = np.empty((file.metadata.num_rows, columns.count), np.float32)
     start = 0
     with np.errstate(over="ignore"):  # too large for float32 is infinite, as in CSV
-        for batch in file.iter_batches(columns=names):
+        size = max(1, min(BATCH_ROWS, BATCH_VALUES // max(1, len(names))))
+        for batch in file.iter_batches(size, columns=names):
             rows = matrix[start : start + batch.num_rows]
+            if len(rows) < batch.num_rows:
+                raise ValueError(f"broken Parquet: it says {len(matrix)} rows and has more")
             start += batch.num_rows
             for column, name in enumerate(names):
                 values, codes = batch.column(name), columns.codes.get(column)

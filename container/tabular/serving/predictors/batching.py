@@ -45,6 +45,7 @@ class Batched(Predictor):
 
     def __init__(self, predictor: Predictor) -> None:
         self.columns, self.meaning = predictor.columns, predictor.meaning
+        self.bytes_per_value = predictor.bytes_per_value + 4  # joined
         self.engine = f"{predictor.engine}, batched"
         self.probabilities = predictor.probabilities  # type: ignore[method-assign]
         self.contributions = predictor.contributions  # type: ignore[method-assign]

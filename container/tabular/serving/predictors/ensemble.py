@@ -17,6 +17,7 @@ class Ensemble(Predictor):
 
     def __init__(self, members: Sequence[Predictor]) -> None:
         self.columns, self.meaning = members[0].columns, members[0].meaning
+        self.bytes_per_value = max(member.bytes_per_value for member in members)
         self.engine = f"{members[0].engine}, {len(members)} models"
         self._members = members
         link = LINKS.get(self.meaning.objective)

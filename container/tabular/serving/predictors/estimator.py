@@ -33,6 +33,7 @@ class EstimatorPredictor(Predictor):
     """
 
     engine = f"scikit-learn {sklearn.__version__}"
+    bytes_per_value = 24  # a frame, and float64 of it
 
     def __init__(
         self, estimator: Any, parallel: Parallel = ONE_THREAD, columns: Columns | None = None

@@ -25,11 +25,19 @@ class Predictor:
         What its scores mean.
     engine : str
         What computes them, for people.
+    bytes_per_value : int
+        What the engine makes of each value of a request's matrix: copies, wider numbers.
     """
 
     columns: Columns
     meaning: Meaning
     engine: str
+    bytes_per_value: int = 4
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers or texts the answer to a row has, at the most."""
+        return max(1, self.meaning.num_class, len(self.meaning.classes))
 
     def predict(self, rows: Floats) -> Scores:
         """Score rows.

@@ -6,9 +6,12 @@ and names as Python objects.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tabular.artifact.feature_names import safe_names
 from tabular.contract.errors import UserError
+from tabular.data.columns import listed
 from tabular.training.reading import literal, shown, unreadable
 
 DIRECTIONS = (-1, 0, 1)
@@ -80,6 +83,47 @@ def interaction(name: str, value: object) -> str | list[list[str]]:
                 "numbered from 0, the label not counted"
             )
     return str([list(group) for group in groups])
+
+
+def with_safe_names(params: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Name the columns of constraints as the matrices do, which XGBoost compares.
+
+    Parameters
+    ----------
+    params : mapping of str to object
+        XGBoost's.
+    names : sequence of str
+        Of the feature columns, as the data has them.
+
+    Raises
+    ------
+    UserError
+        A constraint names a column that is not there.
+    """
+    safe = dict(zip(names, safe_names(names), strict=True))
+    result = dict(params)
+    directions = params.get("monotone_constraints")
+    if isinstance(directions, dict):
+        result["monotone_constraints"] = {
+            _known("monotone_constraints", column, safe): entry
+            for column, entry in directions.items()
+        }
+    groups = params.get("interaction_constraints")
+    if isinstance(groups, list):
+        result["interaction_constraints"] = [
+            [_known("interaction_constraints", column, safe) for column in group]
+            for group in groups
+        ]
+    return result
+
+
+def _known(hyperparameter: str, column: str, safe: Mapping[str, str]) -> str:
+    if column in safe:
+        return safe[column]
+    raise UserError(
+        f"Hyperparameter {hyperparameter} names the column '{shown(column)}', which the data does "
+        f"not have; its feature columns are {listed([*safe])}"
+    )
 
 
 def _object(name: str, value: object, expected: str) -> object:

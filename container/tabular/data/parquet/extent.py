@@ -1,0 +1,79 @@
+"""What a request of Parquet becomes in memory: a page of constants takes a few bytes a million."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+from tabular.data.columns import Columns
+from tabular.data.extent import FLOAT32, Extent
+from tabular.data.parquet.pages import DELTA_BYTE_ARRAY, MOST_PAGES, pages_of
+
+# Values that are decoded at a time, and what one takes: as it is stored (decimals: 16), as
+# float32, and with its levels.
+BATCH_VALUES = 1 << 19
+BYTES_PER_VALUE = 40
+# A dictionary of texts: its page, pyarrow's copy, and Python's texts.
+COPIES_OF_TEXTS = 4
+BYTES_PER_TEXT = 64
+# Columns that pyarrow reads at the same time hold a page each, packed and unpacked.
+COPIES_OF_A_PAGE = 2
+
+
+def of_parquet(body: bytes, columns: Columns) -> Extent:
+    """Estimate by the footer and by the headers of all pages.
+
+    Raises
+    ------
+    ValueError
+        No Parquet, or the headers and the footer contradict each other.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        metadata = pyarrow.parquet.read_metadata(pyarrow.BufferReader(body))
+    except (pyarrow.ArrowException, OSError):  # whoever reads it says so
+        return Extent(0, 0)
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    rows = sum(group.num_rows for group in groups)
+    if rows != metadata.num_rows or any(group.num_rows < 0 for group in groups):
+        raise ValueError(
+            f"broken Parquet: it says {metadata.num_rows} rows and has {rows}; write it again"
+        )
+    pages = max((_of_group(body, group) for group in groups), default=0)
+    decoded = BYTES_PER_VALUE * min(rows * columns.count, BATCH_VALUES + columns.count)
+    return Extent(rows, FLOAT32 * rows * columns.count + decoded + pages)
+
+
+def _of_group(body: bytes, group: Any) -> int:
+    """Count what the pages of a row group take at a time."""
+    file, size, count = BytesIO(body), 0, 0
+    for number in range(group.num_columns):
+        chunk = group.column(number)
+        texts = chunk.physical_type == "BYTE_ARRAY"
+        largest = values = dictionaries = 0
+        for page in pages_of(file, chunk, len(body)):
+            count += 1
+            if count > MOST_PAGES:
+                raise ValueError(f"more than {MOST_PAGES} pages; write it in fewer ones")
+            if texts and page.encoding == DELTA_BYTE_ARRAY:
+                raise ValueError(
+                    f"column {chunk.path_in_schema[:60]!r} has the encoding DELTA_BYTE_ARRAY, "
+                    "which says nothing about the size of its texts; write it with a dictionary"
+                )
+            if page.dictionary:
+                copies = COPIES_OF_TEXTS if texts else COPIES_OF_A_PAGE
+                dictionaries += copies * page.unpacked + BYTES_PER_TEXT * texts * page.values
+            else:
+                values += page.values
+                # Texts that are not in a dictionary become one.
+                copies = COPIES_OF_TEXTS if texts else COPIES_OF_A_PAGE
+                largest = max(largest, page.packed + copies * page.unpacked)
+        if values != chunk.num_values:
+            raise ValueError(
+                f"broken Parquet: the pages of column {chunk.path_in_schema[:60]!r} have {values} "
+                f"values, the footer says {chunk.num_values}; write it again"
+            )
+        size += largest + dictionaries
+    return size

@@ -1,0 +1,44 @@
+"""The memory that the requests of a worker share."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from tabular.serving.budget import MemoryBudget
+
+
+def test_requests_that_do_not_fit_together_wait_for_one_another() -> None:
+    budget = MemoryBudget(100)
+    at_once, most, lock = 0, 0, threading.Lock()
+
+    def work() -> None:
+        nonlocal at_once, most
+        give_back = budget.reserve(60)
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        time.sleep(0.01)
+        with lock:
+            at_once -= 1
+        give_back()
+        give_back()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert most == 1
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_small_ones_go_side_by_side() -> None:
+    budget = MemoryBudget(100)
+    ends = [budget.reserve(50), budget.reserve(50)]
+    for give_back in ends:
+        give_back()
+
+
+def test_one_that_is_larger_than_all_is_let_in_alone() -> None:
+    MemoryBudget(100).reserve(1000)()
