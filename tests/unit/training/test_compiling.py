@@ -9,7 +9,6 @@ import onnx
 import pytest
 import xgboost
 
-from tabular.artifact.booster import load_models
 from tabular.artifact.manifest import Manifest, Parity, read_manifest
 from tabular.serving.predictors import load_predictor
 from tabular.serving.predictors.booster import BoosterPredictor
