@@ -128,6 +128,47 @@ def test_torn_checkpoint_is_passed_over(
     assert model_of(job) == model_of(unbroken.job)
 
 
+@pytest.mark.parametrize("damage", ["one bit", "a page of zeros", "its end", "all of it"])
+def test_damaged_checkpoints_are_passed_over(
+    docker_engine: docker.DockerClient,
+    image: str,
+    unbroken: Trained,
+    tmp_path: Path,
+    damage: str,
+) -> None:
+    job = copied(unbroken, tmp_path / "job")
+    *_, (before, _), (_, older), (_, newest) = checkpoints(job).items()
+    for path in (older, newest):
+        content = bytearray(path.read_bytes())
+        middle = len(content) // 2
+        if damage == "one bit":
+            content[middle] ^= 1
+        elif damage == "a page of zeros":
+            content[middle : middle + 4096] = bytes(4096)
+        elif damage == "its end":
+            del content[-30:]
+        else:
+            content.clear()
+        path.write_bytes(content)
+    again = well(docker_engine, image, job)
+    for path in (older, newest):
+        assert f"WARNING /opt/ml/checkpoints/{path.name} is passed over" in again.stderr
+    assert numbers(again.stdout) == list(range(before + 1, 300))
+    assert model_of(job) == model_of(unbroken.job)
+
+
+def test_job_whose_checkpoints_are_all_damaged_starts_again(
+    docker_engine: docker.DockerClient, image: str, unbroken: Trained, tmp_path: Path
+) -> None:
+    job = copied(unbroken, tmp_path / "job")
+    for path in checkpoints(job).values():
+        path.write_bytes(path.read_bytes().replace(b"learner", b"leaner!", 1))
+    again = well(docker_engine, image, job)
+    assert again.stderr.count("is passed over") == 5
+    assert numbers(again.stdout) == list(range(300))
+    assert model_of(job) == model_of(unbroken.job)
+
+
 def test_checkpoint_that_is_uploaded_just_now_is_kept(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:

@@ -3,7 +3,7 @@
 SageMaker copies the folder to S3 while training goes on and back before a restart. Beside a
 file that it uploads stands ``<file>.sagemaker-uploading`` until ``<file>.sagemaker-uploaded``
 does; files that end in ``.sagemaker-ignore`` are left alone. Names, the number kept and the
-rounds in the names are those that AWS's container means.
+rounds in the names are those that AWS's container means. What is inside: ``checkpoint_file``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from pathlib import Path
 
 import xgboost
 
-from tabular.artifact.booster import load_unverified
 from tabular.artifact.files import not_written
+from tabular.artifact.rehearsal import rehearse
 from tabular.contract.errors import UserError
+from tabular.training.checkpoint_file import load_checkpoint, seal, try_checkpoint
 from tabular.training.reading import shown
 
 log = logging.getLogger(__name__)
@@ -117,11 +118,13 @@ class Checkpoints:
     def newest(self) -> tuple[Path, xgboost.Booster] | None:
         """Find the newest checkpoint that is whole, and load it.
 
-        One that can't be loaded, cut off by a kill during the copy, is passed over with a warning.
+        One that is damaged or cut off is passed over with a warning. Each is loaded in a process
+        with limits first: a damaged one may crash XGBoost, or take all memory.
         """
         for number, path in sorted(self._files().items(), reverse=True):
             try:
-                booster = load_unverified(path)
+                rehearse(try_checkpoint, path)
+                booster = load_checkpoint(path)
             except UserError as error:
                 log.warning("%s is passed over: %s", path, error)
                 continue
@@ -160,13 +163,16 @@ class Checkpoints:
         partial = path.with_name(path.name + IGNORED)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(booster.save_raw(raw_format="ubj"))
+            model = booster.save_raw(raw_format="ubj")
+            with partial.open("wb") as file:
+                file.write(model)
+                file.write(seal(model))
             partial.replace(path)
         except OSError as error:
             with suppress(OSError):
                 partial.unlink()
             raise not_written(path, error) from error
-        self._tidy()
+        self._tidy(number)
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - started
 
@@ -179,8 +185,10 @@ class Checkpoints:
                     found[int(matched[1])] = path
         return found
 
-    def _tidy(self) -> None:
-        for _, path in sorted(self._files().items())[: -self._kept]:
+    def _tidy(self, newest: int) -> None:
+        # Later rounds were passed over when the job was resumed: they do not count.
+        files = sorted(item for item in self._files().items() if item[0] <= newest)
+        for _, path in files[: -self._kept]:
             uploading = path.with_name(path.name + UPLOADING)
             uploaded = path.with_name(path.name + UPLOADED)
             if uploading.exists() and not uploaded.exists():

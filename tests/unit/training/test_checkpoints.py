@@ -92,6 +92,48 @@ def test_checkpoint_under_another_number_is_passed_over(
     assert "holds 3 rounds, its name says 8" in caplog.text
 
 
+def test_damaged_one_is_passed_over_for_the_one_before_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoints = saved(tmp_path, 1, 2, 3)
+    for number, place in ((3, 700), (2, -100)):
+        path = tmp_path / f"xgboost-checkpoint.{number}"
+        content = bytearray(path.read_bytes())
+        content[place] ^= 0x10
+        path.write_bytes(content)
+    latest = checkpoints.latest()
+    assert latest is not None
+    assert latest.num_boosted_rounds() == 2
+    for number in (3, 2):
+        path = tmp_path / f"xgboost-checkpoint.{number}"
+        assert f"{path} is passed over: {path} is damaged: its SHA-256" in caplog.text
+
+
+def test_tree_that_points_out_of_itself_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # As AWS's container writes it, without a digest: XGBoost loads it and dies of using it.
+    checkpoints = saved(tmp_path, 1)
+    raw = bytes(grown(3).save_raw("ubj"))
+    start = raw.index(b"left_children") + len("left_children[$l#L") + 8
+    broken = raw[:start] + (1 << 28).to_bytes(4, "big") + raw[start + 4 :]
+    (tmp_path / "xgboost-checkpoint.2").write_bytes(broken)
+    latest = checkpoints.latest()
+    assert latest is not None
+    assert latest.num_boosted_rounds() == 2
+    assert "xgboost-checkpoint.2 is passed over" in caplog.text
+
+
+def test_ones_that_were_passed_over_do_not_drive_new_ones_out(tmp_path: Path) -> None:
+    for number in range(90, 90 + KEPT):
+        tmp_path.joinpath(f"xgboost-checkpoint.{number}").write_bytes(b"damaged")
+    checkpoints = saved(tmp_path, *range(7))
+    latest = checkpoints.latest()
+    assert latest is not None
+    assert latest.num_boosted_rounds() == 7
+    assert len(names(tmp_path)) == 2 * KEPT
+
+
 @pytest.mark.parametrize(
     "stray",
     ["xgboost-checkpoint.9.sagemaker-ignore", "xgboost-checkpoint.x", "other.9", "model-0"],
