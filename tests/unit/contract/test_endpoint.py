@@ -33,6 +33,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("SAGEMAKER_BIND_TO_PORT", "9000", "port", 9000),
         ("SAGEMAKER_MODEL_SERVER_WORKERS", "1", "workers", 1),
         ("SAGEMAKER_MODEL_SERVER_TIMEOUT", " 5 ", "timeout_seconds", 5),
+        ("TABULAR_SCRIPT_THREADS", "4", "script_threads", 4),
         ("MAX_CONTENT_LENGTH", "100", "max_body_bytes", 100),
         ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "20", "max_body_bytes", 20 << 20),
         (
@@ -53,6 +54,7 @@ NUMBERS = (
     "SAGEMAKER_MODEL_SERVER_WORKERS",
     "SAGEMAKER_MODEL_SERVER_TIMEOUT",
     "MAX_CONTENT_LENGTH",
+    "TABULAR_SCRIPT_THREADS",
 )
 
 
@@ -168,3 +170,8 @@ def test_script_is_where_the_settings_say() -> None:
 def test_scripts_answer_json_and_are_loaded_before_the_fork() -> None:
     endpoint = read_endpoint({}, 1)
     assert (endpoint.script_accept, endpoint.load_in_workers) == ("application/json", False)
+
+
+def test_more_script_threads_than_are_of_use_are_refused() -> None:
+    with pytest.raises(UserError, match="TABULAR_SCRIPT_THREADS is '65', expected 1 to 64"):
+        read(TABULAR_SCRIPT_THREADS="65")
