@@ -64,7 +64,7 @@ def pausing(hosts: Cluster) -> None:
 def laid_out(
     engine: docker.DockerClient, image: str, root: Path, count: int = 2, **hyperparameters: str
 ) -> AbstractContextManager[Cluster]:
-    given = {**HYPERPARAMETERS, **hyperparameters}
+    given = {**HYPERPARAMETERS, "num_round": "2", **hyperparameters}
     return cluster(engine, image, root, count, given, files={"pause_at.py": PAUSE_AT})
 
 
