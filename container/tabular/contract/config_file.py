@@ -37,6 +37,8 @@ def read_object(path: Path) -> dict[str, object]:
         raise UserError(
             f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
         ) from error
+    except ValueError as error:  # Python reads no whole number of more than 4,300 digits
+        raise UserError(f"{path} can't be read: it holds a number of too many digits") from error
     except RecursionError as error:
         raise UserError(f"{path} is nested too deep, expected an object {{...}}") from error
     if not isinstance(value, dict):

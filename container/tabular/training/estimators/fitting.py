@@ -29,6 +29,7 @@ from tabular.training.estimators.preprocessing import MODEL, pipeline_of
 from tabular.training.estimators.saving import save_estimator
 from tabular.training.estimators.scoring import scores_of
 from tabular.training.estimators.settings import EstimatorSettings, validate
+from tabular.training.memory import Memory
 from tabular.training.metric_lines import MetricsFile, metric_line
 from tabular.training.rows import (
     TRAIN,
@@ -99,7 +100,9 @@ def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Rows], Colum
     )
     checks = Checks(_refuse_weights, lambda store, channel: None)
     with tempfile.TemporaryDirectory(dir=scratch_folder(run.job)) as scratch:
-        room = Room(run.machine.memory, Path(scratch))
+        memory = Memory(run.machine.memory)
+        # A label takes four bytes, a weight too, and both are copied once.
+        room = Room(memory.planned, Path(scratch), most_rows=memory.usable // 16)
         with run.timing.stage("read"):
             stores = read_rows(
                 channels, layout, checks, room, run.machine.cpus, {}, list_files(channels)
