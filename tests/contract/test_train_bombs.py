@@ -137,8 +137,3 @@ def test_long_text_in_every_row_is_held_once(train: Train) -> None:
     settings = {**HYPERPARAMETERS, "target": "y", "enable_categorical": "true"}
     end = train(**job(PARQUET, texts(), None, settings), **MEMORY)
     assert end.exit_code == 0, (end.exit_code, end.stderr[-3000:])
-
-
-def test_rows_that_do_not_fit_as_float32_are_spilled(train: Train) -> None:
-    end = train(**job(PARQUET, constants(6_000_000, 8), None, TARGET), **MEMORY)
-    assert end.exit_code == 0, (end.exit_code, end.stderr[-3000:])

@@ -57,6 +57,9 @@ from tabular.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
+# Rows whose labels take no memory to speak of (4 MB): they are read to the end.
+FEWEST_ROWS_REFUSED = 1_000_000
+
 
 def train(run: Run) -> Sequence[str]:
     """Train as the job says and write the artifact, unless each GPU needs a process of its own.
@@ -155,7 +158,9 @@ def _train(
         with timing.stage("read"):
             room = Room(memory.raw, scratch)
             if settings.device == "cpu":
-                room.most_rows = memory.limit // least(1, settings.num_class)
+                # Fewer are refused by the plan, which knows the classes and the trees too.
+                most = memory.limit // least(1, settings.num_class)
+                room.most_rows = max(most, FEWEST_ROWS_REFUSED)
             stores = read_rows(
                 channels, _layout(settings), _checks(settings, memory), room, nthread, shares, files
             )

@@ -101,8 +101,9 @@ def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Rows], Colum
     checks = Checks(_refuse_weights, lambda store, channel: None)
     with tempfile.TemporaryDirectory(dir=scratch_folder(run.job)) as scratch:
         memory = Memory(run.machine.memory)
-        # A label takes four bytes, a weight too, and both are copied once.
-        room = Room(memory.planned, Path(scratch), most_rows=memory.usable // 16)
+        # scikit-learn and pandas take 100 MiB beside the program. Of each row label and weight
+        # stay in memory, and are copied, with the features that the estimator gets.
+        room = Room(memory.usable // 2, Path(scratch), most_rows=memory.usable // 32)
         with run.timing.stage("read"):
             stores = read_rows(
                 channels, layout, checks, room, run.machine.cpus, {}, list_files(channels)
