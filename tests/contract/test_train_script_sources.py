@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from ipaddress import ip_network
 
 import boto3
 import docker
@@ -21,7 +22,9 @@ SETUP = "from setuptools import setup; setup(name='mine', version='1', py_module
 @pytest.fixture(scope="module")
 def s3(docker_engine: docker.DockerClient) -> Iterator[str]:
     """An S3 that containers reach over Docker's bridge."""
-    gateway = docker_engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    config = docker_engine.networks.get("bridge").attrs["IPAM"]["Config"][0]
+    # An engine that was started for the first time names no gateway: it is the first address.
+    gateway = config.get("Gateway") or str(next(ip_network(config["Subnet"]).hosts()))
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address=gateway, port=0, verbose=False)
     server.start()

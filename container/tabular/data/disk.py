@@ -17,11 +17,19 @@ from tabular.data.batch import Floats
 
 @dataclass
 class Room:
-    """How many bytes the rows of all channels may take in memory, and where the rest goes."""
+    """How many bytes the rows of all channels may take in memory, and where the rest goes.
+
+    Attributes
+    ----------
+    most_rows : int or None
+        What belongs to rows (labels, later gradients) stays in memory: of more rows than this it
+        does not fit, wherever their features are.
+    """
 
     limit: int
     folder: Path
     taken: int = 0
+    most_rows: int | None = None
 
     def take(self, size: int) -> bool:
         """Reserve ``size`` bytes; False when there is no room."""

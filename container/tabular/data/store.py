@@ -102,6 +102,12 @@ class Store:
         if not len(batch):
             return
         self.rows += len(batch)
+        if self._room.most_rows is not None and self.rows > self._room.most_rows:
+            raise UserError(
+                f"{path}: with this file the channel has more than {self._room.most_rows:,} rows, "
+                "whose labels, gradients and predictions fill the container's memory; use an "
+                "instance type with more memory, more instances, or fewer rows"
+            )
         if sparse:
             self.values += features.nnz  # type: ignore[union-attr]
         else:
@@ -170,6 +176,7 @@ class Store:
         return {
             "name": name,
             "rows": self.rows,
+            "weight": None if self.weight is None else float(self.weight.sum(dtype=np.float64)),
             "width": self.width,
             "lowest": self.lowest,
             "sparse": self.sparse,

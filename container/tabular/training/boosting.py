@@ -28,6 +28,7 @@ CUSTOMERS_FAULTS = (
     "max_bin",
     "AUC: the dataset only contains pos or neg samples",
     "base_score must be",
+    "base_score.cbegin()",  # labels whose weighted mean is none: a fold whose weights are all 0
     "Check failed: preds.size() == info.labels_.size()",
     "feature_names mismatch",
     "Must have at least",

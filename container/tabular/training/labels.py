@@ -90,6 +90,34 @@ def check(batch: Batch, path: Path, objective: str, num_class: int) -> None:
             )
 
 
+def check_width(batch: Batch, path: Path, most: int) -> None:
+    """Refuse an index that makes more columns than memory takes.
+
+    Parameters
+    ----------
+    most : int
+        How many columns there may be.
+
+    Raises
+    ------
+    UserError
+        Names file, place and index.
+    """
+    width = batch.features.shape[1]
+    if width <= most:
+        return
+    said = f"which makes {width:,} columns, and the container has memory for {most:,}"
+    cure = "number the features without gaps, or use an instance type with more memory"
+    if isinstance(batch.features, np.ndarray):
+        raise UserError(f"{path} has {width:,} columns, and the container has memory for {most:,}")
+    indices = batch.features.indices
+    largest = int(indices.max(initial=-1))
+    if largest + 1 < width:  # a record's shape
+        raise UserError(f"{path}: a record has a shape of {width:,}, {said}; {cure}")
+    row = int(np.searchsorted(batch.features.indptr, indices.argmax(), "right")) - 1
+    raise UserError(f"{path} {batch.where(row)} has the index {largest:,}, {said}; {cure}")
+
+
 def check_groups(store: Store, channel: str, objective: str) -> None:
     """Refuse groups that are torn apart, and weights that differ within a group.
 

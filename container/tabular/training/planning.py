@@ -17,7 +17,16 @@ from tabular.data.columns import Columns
 from tabular.data.store import Store
 from tabular.training.hyperparameters import Settings
 from tabular.training.matrices import Plan
-from tabular.training.memory import LARGEST_PIECE, MEBIBYTE, Memory, Need, least, mib
+from tabular.training.memory import (
+    LARGEST_PIECE,
+    MEBIBYTE,
+    Memory,
+    Need,
+    least,
+    mib,
+    model_bytes,
+    trees_of,
+)
 from tabular.training.memory import need as needed
 from tabular.training.rows import TRAIN
 
@@ -59,7 +68,8 @@ def plan(
         The disk does not take what does not fit into memory.
     """
     need = needed(stores, TRAIN, settings.params, settings.num_class)
-    _require_memory_for_rows(stores[TRAIN].rows, settings, memory)
+    _require_memory(stores[TRAIN].rows, settings, memory)
+    _warn_of_model(stores[TRAIN].rows, settings, memory)
     options: dict[str, Any] = {
         "nthread": nthread,
         "enable_categorical": settings.enable_categorical,
@@ -131,14 +141,39 @@ def _require_space(folder: Path, size: int) -> None:
         )
 
 
-def _require_memory_for_rows(rows: int, settings: Settings, memory: Memory) -> None:
-    # On a GPU these lie in its own memory.
-    size = least(rows, settings.num_class)
-    if settings.device == "cpu" and size > memory.limit:
-        raise UserError(
-            f"{rows:,} rows take about {mib(size)} in gradients and predictions, which XGBoost "
-            f"keeps in memory wherever the data is, and the container has {mib(memory.limit)}; "
-            "use an instance type with more memory, more instances, or fewer rows"
+def _require_memory(rows: int, settings: Settings, memory: Memory) -> None:
+    """Refuse what no kind of matrix can do without: scores of all rows, and trees."""
+    classes = max(1, settings.num_class)
+    # With early stopping the rounds are not known.
+    rounds = 1 if settings.early_stopping_rounds else settings.num_round
+    trees = trees_of(settings.params, settings.num_class, rounds)
+    # On a GPU the rows' scores lie in its own memory.
+    scores = least(rows, settings.num_class) if settings.device == "cpu" else 0
+    model = model_bytes(trees)
+    size = scores + model
+    if size <= memory.limit:
+        return
+    what = f" and {classes:,} classes (num_class)" if classes > 1 else ""
+    raise UserError(
+        f"{rows:,} rows{what} take about {mib(scores)} in gradients and predictions, which XGBoost "
+        f"keeps in memory wherever the data is, and {trees:,} trees (rounds x classes x "
+        f"num_parallel_tree) about {mib(model)}: {mib(size)} in all, and the container has "
+        f"{mib(memory.limit)}; use an instance type with more memory, fewer classes or rounds, or "
+        "fewer rows"
+    )
+
+
+def _warn_of_model(rows: int, settings: Settings, memory: Memory) -> None:
+    trees = trees_of(settings.params, settings.num_class, settings.num_round)
+    size = model_bytes(trees, rows, settings.params, settings.num_class)
+    if size > memory.usable:
+        log.warning(
+            "memory may not do for the model: %s trees take up to %s, of %s beside the program; if "
+            "the job is killed, use fewer rounds, a smaller max_depth or num_parallel_tree, or an "
+            "instance type with more memory",
+            f"{trees:,}",
+            mib(size),
+            mib(memory.usable),
         )
 
 

@@ -140,7 +140,7 @@ def read_rows(
 
 
 def require_rows(described: Described, channels: Mapping[str, Channel]) -> None:
-    """Refuse a job none of whose hosts has rows of a channel.
+    """Refuse a job none of whose hosts has rows of a channel, or rows of any weight.
 
     Raises
     ------
@@ -150,6 +150,14 @@ def require_rows(described: Described, channels: Mapping[str, Channel]) -> None:
     for name, channel in channels.items():
         if not any(host[name]["rows"] for host in described if name in host):
             raise no_data(channel)
+        weights = [
+            host[name]["weight"] for host in described if name in host and host[name]["rows"]
+        ]
+        if all(weight == 0 for weight in weights):
+            raise UserError(
+                f"channel '{name}': the weight of every row is 0, so that no row counts; give "
+                "some rows a weight above 0, or leave the weights out"
+            )
 
 
 def seal(

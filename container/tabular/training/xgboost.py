@@ -21,7 +21,7 @@ from tabular.contract.environment import RESERVED_PREFIX
 from tabular.contract.errors import UserError
 from tabular.contract.job import TrainingJob
 from tabular.contract.machine import Machine
-from tabular.data.batch import Floats
+from tabular.data.batch import Batch, Floats
 from tabular.data.columns import Columns
 from tabular.data.disk import Room
 from tabular.data.layout import Layout
@@ -38,9 +38,9 @@ from tabular.training.gpus import agreed_devices, devices_of, placed, ports_of
 from tabular.training.hard_rows import sample_of
 from tabular.training.hyperparameters import Settings, validate
 from tabular.training.hyperparameters.constraints import with_safe_names
-from tabular.training.labels import check, check_groups
+from tabular.training.labels import check, check_groups, check_width
 from tabular.training.matrices import Plan
-from tabular.training.memory import Memory
+from tabular.training.memory import Memory, least
 from tabular.training.planning import plan
 from tabular.training.rows import (
     TRAIN,
@@ -62,6 +62,8 @@ log = logging.getLogger(__name__)
 
 COMPILE = "tabular.training.compiling:compile_artifact"
 VERSIONS = {"sagemaker-tabular": tabular.__version__, "xgboost": xgboost.__version__}
+# Rows whose labels take no memory to speak of (4 MB): they are read to the end.
+FEWEST_ROWS_REFUSED = 1_000_000
 
 
 def train(run: Run) -> Sequence[str]:
@@ -191,8 +193,12 @@ def _train(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch_folder(job))))
         with timing.stage("read"):
             room = Room(memory.raw, scratch)
+            if settings.device == "cpu":
+                # Fewer are refused by the plan, which knows the classes and the trees too.
+                most = memory.limit // least(1, settings.num_class)
+                room.most_rows = max(most, FEWEST_ROWS_REFUSED)
             stores = read_rows(
-                channels, _layout(settings), _checks(settings), room, nthread, shares, files
+                channels, _layout(settings), _checks(settings, memory), room, nthread, shares, files
             )
         for store in stores.values():
             stack.callback(store.close)
@@ -241,9 +247,13 @@ def _layout(settings: Settings) -> Layout:
     )
 
 
-def _checks(settings: Settings) -> Checks:
+def _checks(settings: Settings, memory: Memory) -> Checks:
+    def check_batch(batch: Batch, path: Path) -> None:
+        check(batch, path, settings.objective, settings.num_class)
+        check_width(batch, path, memory.most_columns)
+
     return Checks(
-        lambda batch, path: check(batch, path, settings.objective, settings.num_class),
+        check_batch,
         lambda store, channel: check_groups(store, channel, settings.objective),
     )
 

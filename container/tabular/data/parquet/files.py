@@ -146,12 +146,18 @@ def _read_one(
 
     leave_pandas_out()
 
-    with pyarrow.parquet.ParquetFile(
-        pyarrow.BufferReader(content) if isinstance(content, bytes) else content,
-        pre_buffer=False,
-        buffer_size=PAGE_BUFFER_BYTES,
-    ) as file:
+    def opened(texts: list[str]) -> pyarrow.parquet.ParquetFile:
+        return pyarrow.parquet.ParquetFile(
+            pyarrow.BufferReader(content) if isinstance(content, bytes) else content,
+            pre_buffer=False,
+            buffer_size=PAGE_BUFFER_BYTES,
+            read_dictionary=texts,
+        )
+
+    with opened([]) as file:
         rows = Rows(source.path, file.schema_arrow, layout, place)
+    # Texts as dictionaries: a long one in each row is held once.
+    with opened(rows.texts) as file:
         first_row = 1
         size = min(BATCH_ROWS, max(FEWEST_ROWS, BATCH_VALUES // len(rows.used)))
         for batch in file.iter_batches(size, columns=rows.used, use_threads=threads > 1):

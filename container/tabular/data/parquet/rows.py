@@ -42,6 +42,8 @@ class Rows:
     ----------
     used : list of str
         The columns to read.
+    texts : list of str
+        Those of them that hold text.
     """
 
     def __init__(self, path: Path, schema: pyarrow.Schema, layout: Layout, place: str) -> None:
@@ -71,6 +73,9 @@ class Rows:
         for column in set(self._roles.used) - self._text:
             self._check_number(column, schema.field(column).type)
         self.used = [self._names[column] for column in self._roles.used]
+        self.texts = [
+            self._names[column] for column in self._text if is_text(schema.field(column).type)
+        ]
 
     def read(self, batch: pyarrow.RecordBatch, first_row: int) -> Batch:
         """Read rows, the first of which has the number ``first_row``, from 1.
@@ -204,6 +209,12 @@ def _coded(values: pyarrow.Array) -> tuple[Any, list[str]]:
     """Encode a column of texts: the code of each row, NaN where missing, and the texts."""
     import pyarrow
 
+    if pyarrow.types.is_dictionary(values.type):
+        # A dictionary may hold a text twice, or texts that no row of the batch has.
+        coded = values.dictionary.cast(pyarrow.string()).dictionary_encode()
+        codes = coded.indices.take(values.indices).dictionary_encode()
+        texts = coded.dictionary.take(codes.dictionary).to_pylist()
+        return codes.indices.to_numpy(zero_copy_only=False), texts
     coded = values.cast(pyarrow.string()).dictionary_encode()
     return coded.indices.to_numpy(zero_copy_only=False), coded.dictionary.to_pylist()
 

@@ -32,6 +32,7 @@ from tabular.training.estimators.saving import save_estimator
 from tabular.training.estimators.scoring import scores_of
 from tabular.training.estimators.settings import EstimatorSettings, validate
 from tabular.training.hard_rows import sample_rows
+from tabular.training.memory import Memory
 from tabular.training.metric_lines import MetricsFile, metric_line
 from tabular.training.rows import (
     TRAIN,
@@ -131,7 +132,10 @@ def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Rows], Colum
     )
     checks = Checks(_refuse_weights, lambda store, channel: None)
     with tempfile.TemporaryDirectory(dir=scratch_folder(run.job)) as scratch:
-        room = Room(run.machine.memory, Path(scratch))
+        memory = Memory(run.machine.memory)
+        # scikit-learn and pandas take 100 MiB beside the program. Of each row label and weight
+        # stay in memory, and are copied, with the features that the estimator gets.
+        room = Room(memory.usable // 2, Path(scratch), most_rows=memory.usable // 32)
         with run.timing.stage("read"):
             stores = read_rows(
                 channels, layout, checks, room, run.machine.cpus, {}, list_files(channels)
