@@ -6,20 +6,24 @@ k-fold leaves one for each fold: ``xgboost-model-0`` and so on.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from tabular.artifact.files import COMPILED, remove, verify, write_whole
+from tabular.artifact.files import (
+    COMPILED,
+    MODEL,
+    NUMBERED,
+    place_of,
+    remove,
+    verify,
+    write_whole,
+)
 from tabular.artifact.lean_xgboost import xgboost
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_manifest
 from tabular.artifact.rehearsal import rehearse
 from tabular.artifact.unpickling import PICKLE_MAGIC, read_booster
 from tabular.contract.errors import UserError
-
-MODEL = "xgboost-model"
-NUMBERED = re.compile(rf"{MODEL}(-\d+)?")
 
 
 def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, FileRecord]:
@@ -81,7 +85,7 @@ def models_of(folder: Path, manifest: Manifest) -> list[Path]:
         raise UserError(
             f"{folder / FOLDER / NAME} names no {MODEL}; unpack model.tar.gz again, or train again"
         )
-    return [folder / name for name in names]
+    return [place_of(folder, name) for name in names]
 
 
 def load_unverified(path: Path) -> xgboost.Booster:

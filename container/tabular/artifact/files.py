@@ -4,26 +4,124 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_manifest
+from tabular.artifact.manifest import (
+    FOLDER,
+    NAME,
+    NEXT,
+    FileRecord,
+    Manifest,
+    manifest_path,
+    read_manifest,
+)
 from tabular.contract.errors import PlatformError, UserError
+
+log = logging.getLogger(__name__)
 
 # Unfinished files stay below tabular/, out of the folder whose every file AWS's container loads.
 PARTIAL = ".partial"
 # One for each model of the artifact, in their order.
 COMPILED = re.compile(rf"{FOLDER}/compiled(-\d+)?\.onnx")
+# XGBoost's; k-fold leaves one for each fold.
+MODEL = "xgboost-model"
+NUMBERED = re.compile(rf"{MODEL}(-\d+)?")
 
 
 def compiled_name(number: int, count: int) -> str:
     """Name the compiled file of the ``number``-th of ``count`` models."""
     return f"{FOLDER}/compiled.onnx" if count == 1 else f"{FOLDER}/compiled-{number}.onnx"
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to write an artifact into, which then takes the place of the old one.
+
+    The new artifact becomes visible by one rename of its folder, when all of it is written. Its
+    files are moved to their names after that; readers look for each in both places
+    (``place_of``), so a kill at any moment leaves the old artifact or the new one, whole.
+
+    Raises
+    ------
+    PlatformError
+        The folder can't be written, or the disk is full. The old artifact is as it was.
+    """
+    finish_replacing(folder)
+    stage, following = folder / FOLDER / f"{NEXT}{PARTIAL}", folder / FOLDER / NEXT
+    try:
+        shutil.rmtree(stage, ignore_errors=True)
+        stage.mkdir(parents=True)
+        yield stage
+        if not manifest_path(stage).exists():
+            remove(manifest_path(folder))
+        stage.replace(following)
+    except BaseException as error:
+        shutil.rmtree(stage, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise not_written(folder, error) from error
+        if isinstance(error, PlatformError):  # names the file where the customer will look for it
+            raise PlatformError(str(error).replace(f"{stage}", f"{folder}")) from error
+        raise
+    finish_replacing(folder)
+
+
+def finish_replacing(folder: Path) -> None:
+    """Move the files of a new artifact to their names, and delete those of the old one.
+
+    Raises
+    ------
+    PlatformError
+        A file can't be moved.
+    """
+    following = folder / FOLDER / NEXT
+    if not following.is_dir():
+        return
+    new = [path for path in following.iterdir() if path.name != FOLDER]
+    if new:
+        _remove_old(folder, {path.name for path in new})
+    try:
+        for path in new:
+            path.replace(folder / path.name)
+        # Last: until then it is what tells readers to look in both places.
+        with suppress(FileNotFoundError):
+            (following / FOLDER / NAME).replace(folder / FOLDER / NAME)
+        shutil.rmtree(following)
+    except OSError as error:
+        raise not_written(folder, error) from error
+
+
+def _remove_old(folder: Path, new: set[str]) -> None:
+    """Delete what the new artifact does not replace; what can't be deleted is no harm to it."""
+    with suppress(UserError):
+        old = read_manifest(folder, following=False)
+        new = new | {name for name in (old.files if old else ()) if "/" in name}
+        for name in set(old.files if old else ()) - new:
+            _remove_or_warn(folder / name)
+    models = any(NUMBERED.fullmatch(name) for name in new)
+    for path in folder.iterdir():
+        if models and NUMBERED.fullmatch(path.name) and path.name not in new:
+            _remove_or_warn(path)
+    remove_compiled(folder)
+
+
+def _remove_or_warn(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("%s of an earlier model can't be deleted: %s", path, error.strerror)
+
+
+def place_of(folder: Path, name: str) -> Path:
+    """Find a file of an artifact, also of one whose saving was cut off at its end."""
+    following = folder / FOLDER / NEXT / name
+    return following if following.exists() else folder / name
 
 
 def write_whole(folder: Path, name: str, content: bytes) -> FileRecord:
@@ -159,7 +257,7 @@ def verify(folder: Path, manifest: Manifest) -> None:
         A file is missing, truncated or changed.
     """
     for name, record in manifest.files.items():
-        path = folder / name
+        path = place_of(folder, name)
         try:
             size = path.stat().st_size
             if size != record.bytes:

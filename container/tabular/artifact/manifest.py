@@ -19,6 +19,8 @@ from tabular.contract.errors import UserError
 FORMAT_VERSION = 1
 FOLDER = "tabular"
 NAME = "manifest.json"
+# An artifact below tabular/ that is whole and takes the place of the old one: ``files.staged``.
+NEXT = "next"
 XGBOOST = "xgboost"  # the algorithm of most; others are estimators of scikit-learn
 # Fields that the first artifacts did not have.
 OPTIONAL = frozenset(
@@ -120,6 +122,11 @@ class Manifest:
     takes_missing: bool = True
     format_version: int = field(default=FORMAT_VERSION)
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether the model would answer wrongly without it: it knows codes and indices only."""
+        return bool(self.categories) or self.index_base != 0
+
     def to_json(self) -> str:
         """Write it for people: indented, in the order of the fields."""
         fields = asdict(self)
@@ -136,15 +143,27 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def read_manifest(folder: Path) -> Manifest | None:
+def manifest_path(folder: Path) -> Path:
+    """Return where the manifest of an artifact lies."""
+    return folder / FOLDER / NAME
+
+
+def read_manifest(folder: Path, following: bool = True) -> Manifest | None:
     """Read the manifest of an artifact, or None when it has none (AWS's own artifacts).
+
+    Parameters
+    ----------
+    following : bool
+        Whether that of an artifact comes first which takes this one's place just now.
 
     Raises
     ------
     UserError
         It can't be read, or is of a later format than this image knows.
     """
-    path = folder / FOLDER / NAME
+    path = manifest_path(folder)
+    if following and manifest_path(folder / FOLDER / NEXT).exists():
+        path = manifest_path(folder / FOLDER / NEXT)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

@@ -97,9 +97,13 @@ class Termination:
         ends = self._grace_ends
         return None if ends is None else max(0.0, ends - time.monotonic())
 
+    def begin_grace(self) -> None:
+        """Count the grace from now on."""
+        self._grace_ends = time.monotonic() + self.grace_seconds
+
     def _wait(self) -> None:
         signal.sigwait({signal.SIGTERM})
-        self._grace_ends = time.monotonic() + self.grace_seconds
+        self.begin_grace()
         with self._lock:
             self.requested.set()
             deferred = self._deferrals > 0

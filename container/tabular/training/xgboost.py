@@ -278,7 +278,7 @@ def _fit_and_save(
     cuts: xgboost.DMatrix | None,
     ending: ExitStack,
 ) -> tuple[Manifest, Floats] | None:
-    def save(boosters: Sequence[xgboost.Booster], metrics: Mapping[str, float]) -> Manifest:
+    def save(boosters: Sequence[xgboost.Booster], metrics: Mapping[str, float]) -> Manifest | None:
         with run.timing.stage("save"):
             return save_artifact(run.job, settings, columns, boosters, metrics)
 
@@ -309,4 +309,4 @@ def _fit_and_save(
         return None
     manifest = save(boosters, metrics)
     run.termination.model_is_saved()
-    return manifest, sample
+    return None if manifest is None else (manifest, sample)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tabular.data.batch import Floats
+from tabular.training import compile_step
 
 from .cluster_job import Job, Jobs
 
@@ -22,3 +27,17 @@ def job(tmp_path: Path) -> Iterator[Jobs]:
     yield make
     for made in jobs:
         made.end()
+
+
+@pytest.fixture(autouse=True)
+def steps_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile here, where jobs are about other things: a process takes up to 2 s for each.
+
+    ``test_compiling`` and the tests in containers have the process.
+    """
+
+    def run_step(step: str, arguments: Mapping[str, Any], rows: Floats, termination: object) -> Any:
+        module, _, function = step.partition(":")
+        return getattr(import_module(module), function)(rows=rows, **arguments)
+
+    monkeypatch.setattr(compile_step, "run_step", run_step)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +11,14 @@ import pytest
 import xgboost
 
 from tabular.artifact.manifest import Manifest, Parity, read_manifest
+from tabular.contract.errors import PlatformError
 from tabular.serving.predictors import load_predictor
 from tabular.serving.predictors.booster import BoosterPredictor
 from tabular.serving.predictors.compiled import CompiledPredictor
-from tabular.training import compiling
+from tabular.training import compile_step, compiling
 from tabular.training.compiling import TOLERANCE, Compiled, compile_models
 from tabular.training.hard_rows import hard_rows
+from tabular.training.optional_step import StepError
 
 from ..conftest import JobFolder
 from .test_xgboost import run
@@ -106,6 +109,11 @@ def test_one_member_that_can_not_be_compiled_leaves_all_to_xgboost() -> None:
     assert "gblinear" in reason_of(compiled(fit(), fit(booster="gblinear")))
 
 
+@pytest.fixture(autouse=True)
+def steps_in_this_process() -> None:
+    """Whole jobs here compile in a process of its own, as in the image."""
+
+
 @pytest.fixture
 def folder(job_folder: JobFolder) -> JobFolder:
     draw = np.random.default_rng(1)
@@ -135,6 +143,48 @@ def test_linear_model_is_served_by_xgboost_and_the_manifest_says_why(folder: Job
     assert list(manifest.files) == ["xgboost-model"]
     assert manifest.compiled == Parity(served=False, reason="gblinear has no trees")
     assert isinstance(load_predictor(folder.root / "model"), BoosterPredictor)
+
+
+@pytest.mark.parametrize(
+    "reason", ["out of memory (3 MiB were left)", "its process ended with SIGSEGV"]
+)
+def test_step_that_fails_leaves_the_native_model_and_one_warning(
+    folder: JobFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    reason: str,
+) -> None:
+    def fail(*_: object) -> object:
+        raise StepError(reason)
+
+    run(folder)
+    monkeypatch.setattr(compile_step, "run_step", fail)
+    caplog.clear()
+    run(folder)
+    manifest = manifest_of(folder)
+    assert list(manifest.files) == ["xgboost-model"]
+    assert manifest.compiled == Parity(served=False, reason=f"compiling failed: {reason}")
+    assert isinstance(load_predictor(folder.root / "model"), BoosterPredictor)
+    assert not list((folder.root / "model" / "tabular").glob("compiled*"))
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.getMessage() == (
+        f"the model is served by XGBoost, not compiled: compiling failed: {reason}"
+    )
+
+
+def test_manifest_that_can_not_be_written_again_stays_as_it_was(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(folder: Path, manifest: Manifest) -> None:
+        raise PlatformError("manifest.json can't be written; the disk is full")
+
+    monkeypatch.setattr(compile_step, "save_manifest", full)
+    run(folder)
+    assert manifest_of(folder).compiled is None
+    assert isinstance(load_predictor(folder.root / "model"), BoosterPredictor)
+    assert not list((folder.root / "model" / "tabular").glob("compiled*"))
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.getMessage().endswith("manifest.json can't be written; the disk is full")
 
 
 def test_compiled_model_of_an_earlier_training_goes(folder: JobFolder) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tabular.artifact.discovery import BOOSTER, ONNX, PICKLE, SKOPS, find_model
-from tabular.artifact.files import COMPILED, verify
+from tabular.artifact.files import COMPILED, place_of, verify
 from tabular.artifact.frames import UNKNOWN
 from tabular.artifact.manifest import XGBOOST, Manifest, read_manifest
 from tabular.artifact.rehearsal import rehearse
@@ -89,7 +89,7 @@ def _described_estimator(
             "model.tar.gz again, or train again"
         )
     return batched_if_worth(
-        EstimatorPredictor(load_estimator(folder / names[0]), parallel, columns)
+        EstimatorPredictor(load_estimator(place_of(folder, names[0])), parallel, columns)
     )
 
 

@@ -75,6 +75,8 @@ def train(run: Run) -> tuple[str, ...]:
         manifest, method, sample = _train(run, ending)
         # Now, when the rows and the model have left the memory.
         with run.timing.stage("compile"):
+            if manifest is None:
+                return ()
             add_compiled(
                 run.job.paths.model,
                 manifest,
@@ -88,13 +90,13 @@ def train(run: Run) -> tuple[str, ...]:
     return ()
 
 
-def _train(run: Run, ending: ExitStack) -> tuple[Manifest, str, Floats]:
+def _train(run: Run, ending: ExitStack) -> tuple[Manifest | None, str, Floats]:
     """Fit and save the model; returns what compiling needs.
 
     Returns
     -------
-    (Manifest, str, float32 array)
-        Of the saved artifact, what answers requests, and rows of the training data.
+    (Manifest or None, str, float32 array)
+        Of the saved artifact if it has one, what answers requests, and rows of the training data.
     """
     settings = validate(run.job.hyperparameters, run.machine)
     if len(run.job.hosts.names) > 1:

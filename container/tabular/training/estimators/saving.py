@@ -12,11 +12,12 @@ import numpy as np
 
 import tabular
 from tabular.artifact.estimator import save_model
-from tabular.artifact.files import save_manifest
+from tabular.artifact.files import staged
 from tabular.artifact.manifest import Manifest
 from tabular.data.columns import Columns
 from tabular.training.estimators.settings import EstimatorSettings
 from tabular.training.run import Run
+from tabular.training.saving import describe
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ def save_estimator(
     columns: Columns,
     model: Any,
     metrics: Mapping[str, float],
-) -> Manifest:
-    """Write a fitted model and its manifest.
+) -> Manifest | None:
+    """Write a fitted model and its manifest; for the result see ``saving.save_artifact``.
 
     Raises
     ------
@@ -40,8 +41,8 @@ def save_estimator(
         The folder can't be written, or the disk is full.
     """
     folder = run.job.paths.model
-    with run.timing.stage("save"):
-        files = save_model(folder, model, settings.model_format)
+    with run.timing.stage("save"), staged(folder) as stage:
+        files = save_model(stage, model, settings.model_format)
         manifest = Manifest(
             algorithm=settings.algorithm,
             objective="",
@@ -64,6 +65,6 @@ def save_estimator(
             classes=np.asarray(getattr(model, "classes_", ())).tolist(),
             probabilities=hasattr(model, "predict_proba"),
         )
-        save_manifest(folder, manifest)
+        described = describe(stage, manifest)
     log.info("saved %s in %s", ", ".join(files), folder)
-    return manifest
+    return manifest if described else None
