@@ -91,7 +91,8 @@ def debian_packages(distribution: str) -> Iterator[Package]:
         text=True,
     ).stdout
     rows = [line.split("\t") for line in sorted(listed.splitlines())]
-    texts = {row[0]: text for row in rows if (text := DOCUMENTS / row[0] / "copyright").is_file()}
+    files = {row[0]: DOCUMENTS / row[0] / "copyright" for row in rows}
+    texts = {name: file for name, file in files.items() if file.is_file()}
     # Slim base images drop the link that some packages have to another one's folder of documents.
     of_source = {row[3]: texts[row[0]] for row in rows if row[0] in texts}
     for name, version, architecture, source, source_version in rows:
