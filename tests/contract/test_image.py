@@ -14,7 +14,7 @@ from containers import Served, Train, Trained, bind, run, serving, started, wait
 pytestmark = pytest.mark.timeout(300)
 
 MEGABYTES = 1_000_000
-SIZE_LIMIT = 900 * MEGABYTES
+SIZE_LIMIT = 700 * MEGABYTES
 WANTED = ("bash", "tar", "gzip", "python", "python3", "pip", "pip3", "train", "serve")
 UNWANTED = ("gcc", "cc", "g++", "c++", "make", "java", "nginx", "curl", "wget", "git")
 
@@ -57,7 +57,7 @@ def inside(docker_engine: docker.DockerClient, image: str) -> dict[str, Any]:
     return found
 
 
-def test_image_is_at_most_900_mb(attributes: dict[str, Any]) -> None:
+def test_image_is_at_most_700_mb(attributes: dict[str, Any]) -> None:
     assert attributes["Size"] <= SIZE_LIMIT
 
 

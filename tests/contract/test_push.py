@@ -310,6 +310,79 @@ def test_a_failing_build_pushes_nothing(workplace: Workplace) -> None:
     assert "the build of" in failed.stderr
 
 
+@dataclass(frozen=True)
+class PinnedBase:
+    """The checkout with a base image from the registry; its digest is in base.digest."""
+
+    workplace: Workplace
+    name: str
+    digest: str
+
+    def build(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "container/build.sh", *arguments],
+            cwd=self.workplace.checkout,
+            env=self.workplace.environment,
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
+
+
+@pytest.fixture
+def pinned_base(workplace: Workplace, pushed: Pushed) -> Iterator[PinnedBase]:
+    name = f"{workplace.registry}/debian:trixie-slim"
+    workplace.docker("tag", "debian:trixie-slim", name)
+    workplace.docker("push", "--quiet", name)
+    digests = workplace.docker("image", "inspect", "--format", "{{json .RepoDigests}}", name)
+    digest = next(
+        given.partition("@")[2]
+        for given in json.loads(digests)
+        if given.startswith(workplace.registry)
+    )
+    container = workplace.checkout / "container"
+    original = (container / "Dockerfile").read_text(), (container / "base.digest").read_text()
+    (container / "Dockerfile").write_text(
+        original[0].replace("ARG BASE=debian:trixie-slim", f"ARG BASE={name}")
+    )
+    (container / "base.digest").write_text(f"{original[1]}{digest}\n")
+    workplace.docker("rmi", name)
+    try:
+        yield PinnedBase(workplace, name, digest)
+    finally:
+        (container / "Dockerfile").write_text(original[0])
+        (container / "base.digest").write_text(original[1])
+
+
+def test_base_is_pulled_by_its_digest(pinned_base: PinnedBase) -> None:
+    image = f"{pinned_base.workplace.registry}/on-pinned-base:test"
+    built = pinned_base.build(image, "--pinned")
+    assert built.returncode == 0, built.stderr
+    assert f"pulling {pinned_base.name}@{pinned_base.digest}" in built.stderr
+    labels = json.loads(
+        pinned_base.workplace.docker(
+            "image", "inspect", "--format", "{{json .Config.Labels}}", image
+        )
+    )
+    assert labels["org.opencontainers.image.base.name"] == pinned_base.name
+    assert labels["org.opencontainers.image.base.digest"] == pinned_base.digest
+
+
+def test_pinned_build_refuses_another_base(pinned_base: PinnedBase) -> None:
+    digests = pinned_base.workplace.checkout / "container" / "base.digest"
+    digests.write_text(f"sha256:{'0' * 64}\n")
+    refused = pinned_base.build("refused:test", "--pinned")
+    assert refused.returncode == 1
+    assert f"@sha256:{'0' * 64}, which base.digest names, could not be pulled" in refused.stderr
+
+
+def test_pinned_build_without_a_digest_is_refused(pinned_base: PinnedBase) -> None:
+    (pinned_base.workplace.checkout / "container" / "base.digest").write_text("# none\n")
+    refused = pinned_base.build("refused:test", "--pinned")
+    assert refused.returncode == 1
+    assert "base.digest names no digest" in refused.stderr
+
+
 def test_an_unknown_argument_is_refused_with_the_usage(workplace: Workplace) -> None:
     refused = workplace.push("--latests")
     assert refused.returncode == 2

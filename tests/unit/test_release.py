@@ -58,6 +58,10 @@ def test_version_in_the_dockerfile_is_the_one_of_the_package() -> None:
     assert f"\nARG VERSION={tabular.__version__}\n" in dockerfile
 
 
+def test_licence_in_the_build_context_is_that_of_the_repository() -> None:
+    assert (CHECKOUT / "container" / "LICENSE").read_bytes() == (CHECKOUT / "LICENSE").read_bytes()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from tabular.commands.failures import report
+from tabular.commands.origin import warn_of_unknown_build
 from tabular.contract.endpoint import Endpoint, read_endpoint
 from tabular.contract.machine import available_cpus, memory_limit
 from tabular.contract.redaction import redact_logs
@@ -52,6 +53,7 @@ def main() -> int:
 
         telemetry = Telemetry(endpoint.workers, time.time())
         configure("json" if endpoint.json_log else "text", access_log=endpoint.access_log)
+        warn_of_unknown_build()
         if script is not None and not endpoint.multi_model:
             _run_script(script, endpoint, telemetry)
         endpoint = replace(endpoint, load_in_workers=False)  # which only scripts need

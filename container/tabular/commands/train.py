@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tabular.commands.failures import describe, publish, report
+from tabular.commands.origin import warn_of_unknown_build
 from tabular.commands.workers import run_workers, tell
 from tabular.contract import failure
 from tabular.contract.environment import sm_variables
@@ -63,6 +64,8 @@ def main(devices: Sequence[str] = ()) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         _log_to_stderr(worker)
+        if worker is None:
+            warn_of_unknown_build()
         job = read_job(os.environ)
         machine = read_machine()
         os.environ.update(sm_variables(job, machine.cpus, machine.gpus))

@@ -1,0 +1,33 @@
+"""Warn of an image that ``container/build.sh`` did not build."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+# Written by the Dockerfile. Absent where the package runs outside the image.
+BUILD = Path("/usr/share/sagemaker-tabular/build.json")
+BUILT_BY = "container/build.sh"
+
+log = logging.getLogger(__name__)
+
+
+def warn_of_unknown_build(build: Path = BUILD) -> None:
+    """Log a warning if the image was built in another way than by ``container/build.sh``.
+
+    A plain ``docker build`` gives the same files, but nobody told it the commit and the digest of
+    the base image. Images that others build on ours keep our ``build.json`` and are not warned of.
+    """
+    try:
+        text = build.read_text()
+    except FileNotFoundError:
+        return
+    try:
+        known = json.loads(text)["built_by"] == BUILT_BY
+    except (ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        log.warning(
+            "this image was not built by %s: its version, commit and base are unknown", BUILT_BY
+        )
