@@ -98,7 +98,7 @@ def test_no_worker_dies(docker_engine: docker.DockerClient, image: str, regressi
         assert not server.container.attrs["State"]["OOMKilled"]
     assert statuses["parquet of constants"] == [413]
     assert statuses["parquet in gzip"] == [413]
-    assert statuses["an index of LIBSVM"] == [400]
+    assert statuses["an index of LIBSVM"] == [415]
     assert statuses["a long number of JSON"] == [200]
     print(statuses)
 
