@@ -19,7 +19,7 @@ from typing import Any
 from gunicorn.workers import gthread
 
 from tabular.serving.connection import ClientSocket, Connection, State, Unsent
-from tabular.serving.framing import READ_BYTES, Incoming, Progress
+from tabular.serving.framing import LARGE_READ_BYTES, READ_BYTES, Incoming, Progress
 from tabular.serving.lanes import Lanes, ModelLanes
 from tabular.serving.limits import (
     CLOSING_SECONDS,
@@ -36,6 +36,11 @@ from tabular.serving.shortage import HeldBytes
 LOOK_SECONDS = 0.25
 # In a stopping worker, for the handshakes that have begun; SageMaker and its container are near.
 HANDSHAKE_SECONDS = 0.2
+# A worker accepts one more at a time for so many that it has.
+CONNECTIONS_PER_ACCEPT, MOST_ACCEPTED = 16, 64
+# Of large bodies in one round of the poll loop, lest they keep a ping waiting: after each read the
+# loop may have to wait for Python's lock, 5 ms for each thread that computes.
+LARGE_READS = 2
 NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 NOTHING_TO_ACCEPT = frozenset({errno.EAGAIN, errno.ECONNABORTED, errno.EINTR, errno.EPROTO})
 
@@ -54,6 +59,7 @@ class LaneWorker(gthread.ThreadWorker):
         self._waiting: dict[Connection, None] = {}
         self._leaving: dict[Connection, None] = {}
         self._looked_at = 0.0
+        self._large_reads = 0
 
     def get_thread_pool(self) -> Lanes:
         """Make the pool; gunicorn documents this method as the place to choose another."""
@@ -71,10 +77,18 @@ class LaneWorker(gthread.ThreadWorker):
         self._stop()
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection; where there is no room, close the one that waits longest."""
+        """Accept connections; where there is no room, close those that wait longest.
+
+        Few connections are spread over the workers one by one; many are not to wait for each other.
+        """
+        for _ in range(min(1 + self.nr_conns // CONNECTIONS_PER_ACCEPT, MOST_ACCEPTED)):
+            if not self._accept_one(listener):
+                return
+
+    def _accept_one(self, listener: socket.socket) -> bool:
         if self.nr_conns >= self.worker_connections and not self._evict():
             self.set_accept_enabled(False)
-            return
+            return False
         try:
             self._admit(listener)
         except OSError as error:
@@ -84,6 +98,8 @@ class LaneWorker(gthread.ThreadWorker):
                     self.set_accept_enabled(False)
             elif error.errno not in NOTHING_TO_ACCEPT:
                 raise
+            return False
+        return True
 
     def _admit(self, listener: socket.socket) -> None:
         accepted, client = listener.accept()
@@ -97,7 +113,10 @@ class LaneWorker(gthread.ThreadWorker):
             self._close(conn)
             return
         self._await_request(conn)
+        # Before it is registered: most send at once, and never need to be.
         self._collect(conn)
+        if conn.state in (State.IDLE, State.COLLECTING):
+            self._register(conn, self._waiting)
 
     def finish_request(self, conn: Connection, fs: Future[Any]) -> None:
         """Go on with a connection after a thread has answered its request."""
@@ -119,6 +138,7 @@ class LaneWorker(gthread.ThreadWorker):
 
     def _poll(self) -> None:
         self.notify()
+        self._large_reads = 0
         self.wait_for_and_dispatch_events(LOOK_SECONDS)
         now = time.monotonic()
         if now - self._looked_at >= LOOK_SECONDS:
@@ -140,7 +160,12 @@ class LaneWorker(gthread.ThreadWorker):
 
     def _ready(self, conn: Connection, _: object) -> None:
         # In the midst of a round another event may have ended this connection.
-        if conn.state in (State.IDLE, State.COLLECTING):
+        if conn.state is State.COLLECTING and conn.incoming and conn.incoming.is_large:
+            # Those that are left out are ready in the next round too.
+            self._large_reads += 1
+            if self._large_reads <= LARGE_READS:
+                self._collect(conn)
+        elif conn.state in (State.IDLE, State.COLLECTING):
             self._collect(conn)
         elif conn.state is State.SENDING:
             self._send(conn)
@@ -151,7 +176,6 @@ class LaneWorker(gthread.ThreadWorker):
         conn.state = State.IDLE
         seconds = KEEPALIVE_SECONDS if self.alive else LINGER_SECONDS
         conn.deadline = time.monotonic() + seconds
-        self._register(conn, self._waiting)
 
     def _collect(self, conn: Connection) -> None:
         """Read what has come of a request."""
@@ -192,12 +216,15 @@ class LaneWorker(gthread.ThreadWorker):
                 incoming.expects = False
                 with suppress(OSError):
                     conn.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            if len(incoming.data) > READ_BYTES and self._held.pauses(conn):
+            if incoming.missing > READ_BYTES:
+                conn.wake_at(min(incoming.missing, LARGE_READ_BYTES))
+            if incoming.is_large and conn in self._waiting and self._held.pauses(conn):
                 self.poller.unregister(conn.sock)
 
     def _dispatch(self, conn: Connection, incoming: Incoming) -> None:
         """Hand a whole request to the threads."""
         self._unregister(conn)
+        conn.wake_at(1)
         conn.state = State.WORKING
         rest = conn.load(incoming)
         self._held.change(conn, len(incoming.data) + len(rest))
@@ -212,6 +239,8 @@ class LaneWorker(gthread.ThreadWorker):
         self._await_request(conn)
         if conn.incoming is not None:  # its bytes came together with the last ones
             self._advance(conn, conn.incoming)
+        if conn.state in (State.IDLE, State.COLLECTING):
+            self._register(conn, self._waiting)
 
     def _send(self, conn: Connection) -> None:
         try:
@@ -236,6 +265,7 @@ class LaneWorker(gthread.ThreadWorker):
         self._unregister(conn)
         self._held.change(conn, 0)
         conn.incoming = None
+        conn.wake_at(1)
         try:
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
