@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from tabular.contract.errors import UserError
+from tabular.contract.strict_json import StrictJSONError, parse_json
 
 
 def read_object(path: Path) -> dict[str, object]:
@@ -19,7 +19,7 @@ def read_object(path: Path) -> dict[str, object]:
     Raises
     ------
     UserError
-        The file is not UTF-8, not JSON (names line and column), or not an object.
+        The file is not UTF-8, not JSON (names line and column, or what is wrong), or not an object.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -32,13 +32,9 @@ def read_object(path: Path) -> dict[str, object]:
     if not text.strip():
         return {}
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
-        ) from error
-    except RecursionError as error:
-        raise UserError(f"{path} is nested too deep, expected an object {{...}}") from error
+        value = parse_json(text)
+    except StrictJSONError as error:
+        raise UserError(f"{path} is not JSON: {error}; expected an object {{...}}") from error
     if not isinstance(value, dict):
         raise UserError(f"{path} holds a JSON {type(value).__name__}, expected an object {{...}}")
     return value
