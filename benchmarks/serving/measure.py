@@ -15,7 +15,7 @@ from typing import Any
 
 from containers import HERE, container, docker, load, require_score
 from models import Model, boosted, forest, lines_of
-from stopping import asked_while_stopping
+from stops import COUNTS, measure_stops, stopped
 from tables import TABLES
 
 RESULTS = HERE.parent / "results"
@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("image")
     parser.add_argument("figures", nargs="*", default=["requests", "large", "start", "memory"])
     parser.add_argument("--minutes", type=float, default=10, help="how long the soak takes")
+    parser.add_argument("--stops", type=int, default=100, help="how many stops")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = boosted(given.image, Path(folder) / "ml")
@@ -82,6 +83,7 @@ def main() -> None:
             "memory": lambda: [measure_memory(given.image, model, count) for count in WORKERS],
             "metrics": lambda: measure_metrics(given.image, model),
             "workers": lambda: measure_workers(given.image, model),
+            "stops": lambda: measure_stops(given.image, model, given.stops),
             "soak": lambda: measure_soak(given.image, model, given.minutes * 60),
         }
         result: dict[str, Any] = {
@@ -224,15 +226,16 @@ def measure_soak(image: str, model: Model, seconds: float) -> dict[str, Any]:
         before = weigh(name)["total_pss_mib"]
         run = load(f"{address}/invocations", model.row, 16, seconds)
         after = weigh(name)["total_pss_mib"]
-        # By its own address: the engine's proxy accepts connections of a port that is closed.
-        own = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", name)
-        asked = asked_while_stopping(
-            own, 8080, model.row, 16, 5, lambda: docker("kill", "--signal", "TERM", name)
-        )
-        code = int(docker("wait", name))
+        asked = stopped(image, name, model.row)
     return {
-        **{"seconds": seconds, "before_mib": before, "after_mib": after, "exit": code, **run},
-        **{key: asked[key] for key in ("answered", "refused", "lost")},
+        **{
+            "seconds": seconds,
+            "before_mib": before,
+            "after_mib": after,
+            "exit": asked["exit"],
+            **run,
+        },
+        **{key: asked[key] for key in ("exit", *COUNTS)},
     }
 
 

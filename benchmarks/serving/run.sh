@@ -4,7 +4,8 @@ set -euo pipefail
 usage='usage: benchmarks/serving/run.sh [IMAGE[:TAG] [FIGURE...]]
 
   IMAGE    default: sagemaker-tabular:test
-  FIGURE   requests large start memory (these by default), metrics, workers, soak [--minutes N]'
+  FIGURE   requests large start memory (these by default), metrics, workers, stops [--stops N],
+           soak [--minutes N]'
 case ${1:-} in
   -h | --help) printf '%s\n' "$usage"; exit ;;
   -*) printf '%s\n' "$usage" >&2; exit 2 ;;

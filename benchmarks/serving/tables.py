@@ -98,6 +98,17 @@ def soak_table(result: dict[str, Any]) -> str:
     )
 
 
+def stops_table(result: dict[str, Any]) -> str:
+    """Write what clients saw of stops."""
+    return (
+        f"{result['stops']} stops, {result['stops_with_losses']} with losses: "
+        f"{result['answered']} requests answered, {result['lost']} lost, {result['closed']} kept "
+        f"connections closed between requests; slowest stop {result['slowest_s']:.1f} s, "
+        f"{result['other_exits']} exit codes other than 0\n"
+        + "".join(f"  {loss}\n" for loss in result["losses"])
+    )
+
+
 TABLES: dict[str, Callable[[Any], str]] = {
     "requests": requests_table,
     "large": large_table,
@@ -105,5 +116,6 @@ TABLES: dict[str, Callable[[Any], str]] = {
     "memory": memory_table,
     "metrics": metrics_table,
     "workers": workers_table,
+    "stops": stops_table,
     "soak": soak_table,
 }

@@ -288,7 +288,7 @@ CONFIGURATION = {
         "hyperparameters", '{"num_round": ' + "[" * 100_000, cure="nested too deep"
     ),
     "hyperparameters with a number of 5,000 digits": config(
-        "hyperparameters", '{"num_round": ' + "1" * 5000 + "}", "4,300 digits", cure="shorter"
+        "hyperparameters", '{"num_round": ' + "1" * 5000 + "}", "too many digits", cure="shorter"
     ),
     "hyperparameter that is there twice": config(
         "hyperparameters", '{"num_round": "5", "num_round": "6"}', "'num_round' twice", cure="keep"

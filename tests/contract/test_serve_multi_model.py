@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import docker
 import pytest
@@ -207,3 +208,31 @@ def test_sigterm_while_a_model_is_loaded_ends_soon(
             assert loading.result() == 200
         except (OSError, http.client.HTTPException):
             pytest.fail("the load under way was not finished")
+
+
+@pytest.mark.parametrize("name", ["%" * 1024, "é" * 512, "a b?c=d#e", "%2F", "..m"])
+def test_model_of_any_name_is_described_invoked_and_unloaded(endpoint: Served, name: str) -> None:
+    path = f"/models/{quote(name, safe='')}"
+    wanted = json.dumps({"model_name": name, "url": "/opt/ml/models/m0/model"}).encode()
+    assert endpoint.request("POST", "/models", wanted).status == 200
+    assert json.loads(endpoint.request("GET", path).body)["modelName"] == name
+    assert endpoint.request("POST", f"{path}/invoke", ROW, CSV).status == 200
+    assert endpoint.request("DELETE", path).status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b"9" * 5000,
+        b'{"model_name": "\\ud800", "url": "/opt/ml/models/m0/model"}',
+        json.dumps({"model_name": "x" * 10_000, "url": "/opt/ml/models/m0/model"}).encode(),
+        json.dumps({"model_name": "m", "url": "/opt/ml/models/" + "x" * 100_000}).encode(),
+        json.dumps({"model_name": "m", "url": "/opt/ml/models/\0"}).encode(),
+    ],
+    ids=["nested", "digits", "half a pair", "long name", "long url", "NUL"],
+)
+def test_load_that_cannot_be_is_a_mistake_of_the_client(endpoint: Served, body: bytes) -> None:
+    answer = endpoint.request("POST", "/models", body)
+    assert answer.status in (400, 404), answer.body
+    assert len(answer.body) < 1000

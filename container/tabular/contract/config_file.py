@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from pathlib import Path
 
 from tabular.contract.errors import UserError
+from tabular.contract.strict_json import StrictJSONError, parse_json
 
 # SageMaker's own are below 300 kB: 100 hyperparameters of 2,500 characters.
 MOST_BYTES = 16 << 20
@@ -32,7 +32,7 @@ def read_object(path: Path) -> dict[str, object]:
     ------
     UserError
         The file is not a regular file, larger than 16 MiB, not UTF-8, not JSON (names line and
-        column), not an object, or has a key twice.
+        column, or what is wrong), or not an object.
     """
     try:
         text = _read(path).decode("utf-8-sig")
@@ -44,27 +44,10 @@ def read_object(path: Path) -> dict[str, object]:
         raise UserError(f"{path} can't be read: {error.strerror}") from error
     if not text.strip():
         return {}
-
-    def no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        members: dict[str, object] = {}
-        for key, value in pairs:
-            if key in members:
-                raise UserError(f"{path} has the key {key[:80]!r} twice in one object; keep one")
-            members[key] = value
-        return members
-
     try:
-        value = json.loads(text, object_pairs_hook=no_key_twice)
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
-        ) from error
-    except ValueError as error:  # Python reads no number of more than 4,300 digits
-        raise UserError(
-            f"{path} holds a number of more than 4,300 digits; write it shorter, or as a string"
-        ) from error
-    except RecursionError as error:
-        raise UserError(f"{path} is nested too deep, expected an object {{...}}") from error
+        value = parse_json(text)
+    except StrictJSONError as error:
+        raise UserError(f"{path} is not JSON: {error}; expected an object {{...}}") from error
     if not isinstance(value, dict):
         kind = "null" if value is None else type(value).__name__
         raise UserError(f"{path} holds a JSON {kind}, expected an object {{...}}")

@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 from collections import deque
+from contextlib import suppress
 from enum import Enum, auto
 from threading import Lock
 from typing import Any
@@ -86,6 +87,11 @@ class ClientSocket(socket.socket):
         # For ``sendfile`` only, by which a script may answer with a file.
         seconds = struct.pack("ll", int(limits.answer_seconds), 0)
         self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
+
+    def setblocking(self, flag: bool) -> None:
+        """Change the mode where it is another: gunicorn asks for each request."""
+        if flag != self.getblocking():
+            super().setblocking(flag)
 
     @property
     def kept(self) -> bool:
@@ -199,6 +205,7 @@ class Connection(gthread.TConn):
         self.data_ready = True
         self.state = State.IDLE
         self.begun = self.deadline = 0.0
+        self._wakes_at = 1
         self.incoming: Incoming | None = None
         self.first_line = b""
         self.held = 0
@@ -211,6 +218,16 @@ class Connection(gthread.TConn):
             self.initialized = True
             self.parser = get_parser(self.cfg, iter(()), self.client)
             self.parser.unreader = self.collected
+
+    def wake_at(self, count: int) -> None:
+        """Let the poll loop see the socket as readable only when so many bytes have come.
+
+        Each read of a large body may have to wait for Python's lock; few are better than many.
+        """
+        if count != self._wakes_at:
+            self._wakes_at = count
+            with suppress(OSError):  # where the system has no such limit
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
     def load(self, incoming: Incoming) -> bytearray:
         """Hand a whole request to the parser; return the bytes that follow it."""

@@ -86,9 +86,19 @@ class Incoming:
     @property
     def wanted(self) -> int:
         """How many bytes to read at once."""
+        return min(max(self.missing, READ_BYTES), LARGE_READ_BYTES)
+
+    @property
+    def missing(self) -> int:
+        """How many bytes are sure to come, at the least."""
         if self.progress is Progress.BODY and not self._chunked:
-            return min(max(self._missing - self._held, READ_BYTES), LARGE_READ_BYTES)
-        return READ_BYTES
+            return max(1, self._missing - self._held)
+        return 1
+
+    @property
+    def is_large(self) -> bool:
+        """Whether more has come, or is to come, than a small request has."""
+        return len(self.data) > READ_BYTES or self._body_bytes > READ_BYTES
 
     @property
     def body_bytes(self) -> int:

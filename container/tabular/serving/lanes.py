@@ -1,6 +1,7 @@
 """Pools of threads for requests that have come whole: predictions, loads of models, all others.
 
-A request's first line says which pool answers it, so ``/ping`` never waits behind predictions.
+A request's first line says which pool answers it, so ``/ping`` never waits behind predictions;
+its size, whether small predictions wait behind it.
 """
 
 from __future__ import annotations
@@ -16,21 +17,32 @@ from tabular.serving.connection import Connection
 CONTROL_THREADS = 8
 # Loading a model takes seconds, and unloading waits for requests; several at a time.
 LOADING_THREADS = 8
+# The application works on a few such bodies at a time, and the others wait.
+LARGE_BYTES = 1 << 16
 PREDICTION = b"POST /invocations"
 INVOKE = re.compile(rb"POST /models/[^ /]+/invoke[ ?]")
 LOAD = re.compile(rb"(POST|DELETE) /models[ /?]")
 
 
 class Lanes(ThreadPoolExecutor):
-    """Pools of threads: predictions, and all other requests."""
+    """Pools of threads: small predictions, large ones, and all other requests.
+
+    Parameters
+    ----------
+    threads : int
+        Of each of the pools for predictions.
+    """
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads, thread_name_prefix="predict")
+        self._large = ThreadPoolExecutor(threads, thread_name_prefix="large")
         self._control = ThreadPoolExecutor(CONTROL_THREADS, thread_name_prefix="control")
 
     def submit(self, handle: Callable[..., Any], /, conn: Connection) -> Future[Any]:  # type: ignore[override]
         """Queue a connection whose request has come whole."""
         lane = self._lane(conn.first_line)
+        if lane is self and conn.held > LARGE_BYTES:
+            lane = self._large
         # A lane is another pool, or this one.
         return super().submit(handle, conn) if lane is self else lane.submit(handle, conn)
 
@@ -42,6 +54,7 @@ class Lanes(ThreadPoolExecutor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Shut all lanes down."""
+        self._large.shutdown(wait, cancel_futures=cancel_futures)
         self._control.shutdown(wait, cancel_futures=cancel_futures)
         super().shutdown(wait, cancel_futures=cancel_futures)
 

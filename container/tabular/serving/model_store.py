@@ -193,16 +193,17 @@ class ModelStore:
         try:
             folder = Path(url).resolve()
             roots = [root.resolve() for root in self._roots]
-        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a null byte
-            raise RequestError(400, f"Parameter url is no path: {url!r}") from error
+            exists = folder.is_dir()
+        except (OSError, RuntimeError, ValueError) as error:  # a loop, a null byte, a long name
+            raise RequestError(400, f"Parameter url is no path: {url!r:.200}") from error
         if not any(folder.is_relative_to(root) for root in roots):
             raise RequestError(
                 400,
-                f"Parameter url is {url!r}, expected a folder below "
+                f"Parameter url is {url!r:.200}, expected a folder below "
                 f"{' or '.join(map(str, self._roots))}",
             )
-        if not folder.is_dir():
-            raise RequestError(404, f"Model not found at url: {url}")
+        if not exists:
+            raise RequestError(404, f"Model not found at url: {url:.4096}")
         return folder
 
     def _begin(self, name: str, need: Need) -> None:

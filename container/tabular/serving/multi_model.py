@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
 from tabular.contract.machine import memory_left, memory_limit
 from tabular.contract.redaction import redact
+from tabular.contract.strict_json import StrictJSONError, parse_json
 from tabular.script_mode.inference_script import CODE, Script, find_script
 from tabular.script_mode.installed import missing
 from tabular.script_mode.modules import PrivateModules
@@ -49,6 +51,8 @@ ERRORS = {
 FAULT = "InternalServerException"
 MODEL_NOT_FOUND = "ModelNotFoundException"
 LARGEST_PAGE = 100
+LONGEST_NAME_BYTES = 1024
+NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def open_store(endpoint: Endpoint, threads: int, script: Script | None = None) -> ModelStore:
@@ -197,8 +201,8 @@ def comma_body(result: Result, batch: bool = False) -> bytes:
 
 def _parameters(body: bytes) -> dict[str, str]:
     try:
-        sent = json.loads(body)
-    except ValueError as error:
+        sent = parse_json(body)
+    except StrictJSONError as error:
         raise RequestError(400, f"The body is no JSON: {error}") from error
     if not isinstance(sent, dict):
         raise RequestError(400, "The body is no JSON object with model_name and url")
@@ -207,23 +211,40 @@ def _parameters(body: bytes) -> dict[str, str]:
         if value is None or value == "":
             raise RequestError(400, f"Parameter {parameter} is required.")
         if not isinstance(value, str):
-            raise RequestError(400, f"Parameter {parameter} is {value!r}, expected a text")
-    name = sent["model_name"]
-    if "/" in name or name in (".", "..") or not name.isprintable():
-        raise RequestError(
-            400,
-            f"Parameter model_name is {name!r}, expected no / in it, and letters: no path of "
-            "this server could name the model",
-        )
+            found = "JSON" if isinstance(value, list | dict) else repr(value)[:40]
+            raise RequestError(400, f"Parameter {parameter} is {found}, expected a text")
+    _check_name(sent["model_name"])
     return sent
+
+
+def _check_name(name: str) -> None:
+    """Refuse a name that no path of this server could hold.
+
+    SageMaker sends a hash. Any name is taken that ``/models/<name>/invoke`` can hold, in percent
+    encoding too: three bytes for each of the name's, within gunicorn's 4,094 for a request line.
+    """
+    size = len(name.encode())
+    if size > LONGEST_NAME_BYTES:
+        wrong = f"is {size} bytes long ({name[:40]!r}...)"
+    elif name in (".", "..") or "/" in name or not name.isprintable() or name != name.strip():
+        wrong = f"is {name[:200]!r}"
+    else:
+        return
+    raise RequestError(
+        400,
+        f"Parameter model_name {wrong}, expected no /, printable characters, no space at either "
+        f"end, neither . nor .., and at most {LONGEST_NAME_BYTES} bytes of UTF-8",
+    )
 
 
 def _number(parameter: str, default: int, least: int) -> int:
     text = request.args.get(parameter, str(default))
-    if text.isdecimal() and int(text) >= least:
+    if NUMBER.fullmatch(text) and int(text) >= least:
         return int(text)
     raise RequestError(
-        400, f"Parameter {parameter} is {text!r}, expected a whole number from {least} on"
+        400,
+        f"Parameter {parameter} is {text[:40]!r}, expected a whole number from {least} on of at "
+        "most 9 digits",
     )
 
 

@@ -26,6 +26,8 @@ from tabular.serving.worker import LaneWorker, ModelLaneWorker
 THREADS = 4
 # A multi-model endpoint has one process for all processors.
 MOST_THREADS = 32
+# A poll loop that is silent for so long is stuck; on a busy machine it may wait for seconds.
+LEAST_SILENT_SECONDS = 30
 # SageMaker sends SIGKILL 30 s after SIGTERM.
 GRACE_SECONDS = 25
 
@@ -73,7 +75,7 @@ class Server(BaseApplication):
             "threads": threads(self._endpoint),
             "worker_class": self._worker,
             "preload_app": not self._endpoint.load_in_workers,
-            "timeout": self._endpoint.timeout_seconds,
+            "timeout": max(self._endpoint.timeout_seconds, LEAST_SILENT_SECONDS),
             "graceful_timeout": GRACE_SECONDS,
             "worker_connections": most_connections(),
             "post_fork": _begin_worker(self._endpoint.cpus),

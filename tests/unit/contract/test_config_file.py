@@ -75,10 +75,10 @@ def test_file_larger_than_16_mib_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b'{"a": 1, "b": 2, "a": 3}', b'{"b": {"a": 1, "a": 1}}'])
 def test_key_that_is_there_twice_is_refused(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(UserError, match="has the key 'a' twice"):
+    with pytest.raises(UserError, match="the key 'a' comes twice"):
         read_object(write(tmp_path, content))
 
 
 def test_number_of_5000_digits_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="a number of more than 4,300 digits"):
+    with pytest.raises(UserError, match="a number has too many digits"):
         read_object(write(tmp_path, b'{"a": ' + b"1" * 5000 + b"}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -102,7 +103,14 @@ def test_models_are_listed_in_pages(client: FlaskClient, root: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=x", "next_page_token=-1", "limit="])
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("limit=0", "limit=x", "next_page_token=-1", "limit=", "limit=" + "1" * 5000),
+        *("next_page_token=" + "9" * 5000, "limit=\N{ARABIC-INDIC DIGIT THREE}", "limit=1%0A"),
+        *("next_page_token=%C2%B2", "limit=%EF%BC%91", "limit=+1", "limit=1_0"),
+    ],
+)
 def test_page_that_is_none_is_400(client: FlaskClient, query: str) -> None:
     assert client.get(f"/models?{query}").status_code == 400
 
@@ -159,7 +167,47 @@ def test_load_of_nothing_is_400(client: FlaskClient, sent: object, message: str)
     assert answer["message"].startswith(message)  # type: ignore[index]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe"])
+NAMES = [
+    *("m", "a b", "m.n-1", "..m", "%2F", "%", "a?b=c#d", "é", "\N{GRINNING FACE}" * 256, "a\\b"),
+    *("x" * 1024, "%" * 1024, "é" * 512, "a;b&c", "~", "m:1", "'\"<>"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_model_of_any_name_is_invoked_described_and_unloaded(
+    client: FlaskClient, root: Path, name: str
+) -> None:
+    path = f"/models/{quote(name, safe='')}"
+    assert post(client, {"model_name": name, "url": f"{root}/models/one/model"})[0] == 200
+    assert client.get(path).json["modelName"] == name  # type: ignore[index]
+    assert client.post(f"{path}/invoke", data=ROW, headers=CSV).status_code == 200
+    assert client.delete(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a/b", "/", ".", "..", "a\nb", "a\0b", " m", "m ", "\N{NO-BREAK SPACE}m", "\x85"),
+        *("x" * 1025, "x" * 10_000, "é" * 513, "\u200b", "\u2028"),
+    ],
+)
+def test_name_that_no_path_can_hold_is_400(client: FlaskClient, root: Path, name: str) -> None:
+    status, answer = post(client, {"model_name": name, "url": f"{root}/models/m/model"})
+    message = answer["message"]  # type: ignore[index]
+    assert status == 400
+    assert message.startswith("Parameter model_name is ")
+    assert message.endswith("and at most 1024 bytes of UTF-8")
+    assert len(message) < 500
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5000),
+        *(b'{"model_name": ' + b"9" * 5000 + b"}", b'{"url": NaN}', b'{"model_name": "\\ud800"}'),
+        b'{"model_name": "a", "model_name": "b", "url": "/"}',
+    ],
+)
 def test_load_without_json_is_400(client: FlaskClient, body: bytes) -> None:
     response = client.post("/models", data=body)
     assert (response.status_code, response.json["code"]) == (400, 400)  # type: ignore[index]

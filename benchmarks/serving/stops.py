@@ -1,0 +1,74 @@
+"""Stops a server under load, with clients in the network namespace of its container."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from containers import HERE, container, docker
+from models import Model
+
+LIMIT_SECONDS = 120
+COUNTS = ("answered", "refused", "closed", "lost")
+
+
+@contextmanager
+def clients(image: str, server: str, row: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the clients of ``stopping.py`` beside a server, and wait until each has an answer."""
+    process = subprocess.Popen(
+        [
+            *("docker", "run", "--rm", "--network", f"container:{server}"),
+            *("--volume", f"{HERE}:/benchmark:ro", "--entrypoint", "python"),
+            *(image, "/benchmark/stopping.py", "8080", "--row", row),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None  # noqa: S101 - for mypy
+    try:
+        if process.stdout.readline().strip() != "ready":
+            raise SystemExit("the clients had no answer from the server")
+        yield process
+    finally:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(LIMIT_SECONDS)
+        process.kill()
+
+
+def stopped(image: str, server: str, row: str) -> dict[str, Any]:
+    """Stop a server under load; what its clients saw, and how it ended."""
+    with clients(image, server, row) as process:
+        # A new server is slow for its first requests: the stop is to meet all ages.
+        time.sleep(random.uniform(0.1, 1))  # noqa: S311 - no secret
+        begun = time.monotonic()
+        docker("kill", "--signal", "TERM", server)
+        code = int(docker("wait", server))
+        seconds = time.monotonic() - begun
+        assert process.stdout is not None  # noqa: S101 - for mypy
+        seen: dict[str, Any] = json.loads(process.stdout.readline())
+    return {**seen, "exit": code, "seconds": seconds}
+
+
+def measure_stops(image: str, model: Model, stops: int) -> dict[str, Any]:
+    """Start and stop a server with two workers again and again."""
+    runs = []
+    for _ in range(stops):
+        with container(image, model.folder, "serve", SAGEMAKER_MODEL_SERVER_WORKERS=2) as (name, _):
+            runs.append(stopped(image, name, model.row))
+    total: Counter[str] = Counter()
+    for run in runs:
+        total.update({key: run[key] for key in COUNTS})
+    return {
+        **{key: total[key] for key in COUNTS},
+        "stops": stops,
+        "stops_with_losses": sum(run["lost"] > 0 for run in runs),
+        "slowest_s": max(run["seconds"] for run in runs),
+        "other_exits": sum(run["exit"] != 0 for run in runs),
+        "losses": [loss for run in runs for loss in run["losses"]][:20],
+    }

@@ -1,0 +1,259 @@
+"""What the poll loop does with connections: collects requests, sends on answers, keeps deadlines.
+
+No thread is held by a client that is slow to send its request or to take its answer, or that
+sends nothing: the poll loop waits for all of them.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from gunicorn.workers import gthread
+
+from tabular.serving.connection import Connection, State, Unsent
+from tabular.serving.framing import LARGE_READ_BYTES, READ_BYTES, Incoming, Progress
+from tabular.serving.limits import (
+    CLOSING_SECONDS,
+    KEEPALIVE_SECONDS,
+    LINGER_SECONDS,
+    SHORT_SECONDS,
+    Limits,
+)
+from tabular.serving.refusals import refusal
+from tabular.serving.shortage import HeldBytes
+
+# How often deadlines are looked at.
+LOOK_SECONDS = 0.25
+# Of large bodies in one round of the poll loop, lest they keep a ping waiting: after each read the
+# loop may have to wait for Python's lock, 5 ms for each thread that computes.
+LARGE_READS = 2
+
+
+class ConnectionsWorker(gthread.ThreadWorker):
+    """gunicorn's threaded worker, whose threads get whole requests only.
+
+    A connection is in ``_waiting`` while its request is awaited, in ``_leaving`` while the rest of
+    an answer is sent or the client's end is awaited, each in the order in which that began, and in
+    neither while a thread has it.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.limits: Limits = self.app.limits
+        self._unsent = Unsent(self.limits.held_bytes)
+        self._held = HeldBytes(self.limits.held_bytes)
+        # In the order in which they began to wait.
+        self._waiting: dict[Connection, None] = {}
+        self._leaving: dict[Connection, None] = {}
+        self._looked_at = 0.0
+        self._large_reads = 0
+
+    def finish_request(self, conn: Connection, fs: Future[Any]) -> None:
+        """Go on with a connection after a thread has answered its request."""
+        conn.kept = not (fs.cancelled() or fs.exception()) and bool(fs.result()) and not conn.last
+        self._held.change(conn, len(conn.incoming.data) if conn.incoming else 0)
+        if conn.sock.kept:
+            conn.state, conn.deadline = State.SENDING, conn.sock.sending_until
+            self._register(conn, self._leaving, selectors.EVENT_WRITE)
+        else:
+            self._go_on(conn)
+        self._resume()
+
+    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
+        """Keep a connection whose body gunicorn reads to the end that the poll loop found."""
+        try:
+            return bool(keepalive) and bool(conn.parser.finish_body())
+        except (
+            Exception
+        ):  # a chunk or a trailer that is none: where the next request begins is open
+            return False
+
+    def _register(
+        self, conn: Connection, among: dict[Connection, None], event: int = selectors.EVENT_READ
+    ) -> None:
+        among[conn] = None
+        self.poller.register(conn.sock, event, partial(self._ready, conn))
+
+    def _unregister(self, conn: Connection) -> None:
+        for among in (self._waiting, self._leaving):
+            if conn in among:
+                del among[conn]
+                if not self._held.forget(conn):
+                    self.poller.unregister(conn.sock)
+
+    def _ready(self, conn: Connection, _: object) -> None:
+        # In the midst of a round another event may have ended this connection.
+        if conn.state is State.COLLECTING and conn.incoming and conn.incoming.is_large:
+            # Those that are left out are ready in the next round too.
+            self._large_reads += 1
+            if self._large_reads <= LARGE_READS:
+                self._collect(conn)
+        elif conn.state in (State.IDLE, State.COLLECTING):
+            self._collect(conn)
+        elif conn.state is State.SENDING:
+            self._send(conn)
+        elif conn.state is State.CLOSING:
+            self._drain(conn)
+
+    def _await_request(self, conn: Connection) -> None:
+        conn.state = State.IDLE
+        seconds = KEEPALIVE_SECONDS if self.alive else LINGER_SECONDS
+        conn.deadline = time.monotonic() + seconds
+
+    def _collect(self, conn: Connection) -> None:
+        """Read what has come of a request."""
+        if conn.incoming is None:
+            conn.incoming = Incoming(self.limits.largest_body)
+        incoming = conn.incoming
+        try:
+            part = conn.sock.recv(incoming.wanted, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._close(conn)
+            return
+        if part:
+            incoming.data += part
+            self._advance(conn, incoming)
+        elif incoming.progress is Progress.BODY:
+            incoming.cut()
+            self._dispatch(conn, incoming)
+        else:
+            self._close(conn)
+
+    def _advance(self, conn: Connection, incoming: Incoming) -> None:
+        """Look at what has come of a request, and hand it over once it is whole."""
+        progress = incoming.come()
+        if progress is Progress.WHOLE:
+            self._dispatch(conn, incoming)
+            return
+        if conn.state is State.IDLE:
+            conn.state, conn.begun = State.COLLECTING, time.monotonic()
+            conn.deadline = conn.begun + self.limits.head_seconds
+        self._held.change(conn, len(incoming.data))
+        if progress is Progress.HEAD_TOO_LONG:
+            self._refuse(conn, 431)
+        elif progress is Progress.BODY:
+            conn.deadline = conn.begun + self.limits.request_seconds(incoming.body_bytes)
+            if incoming.expects:
+                incoming.expects = False
+                with suppress(OSError):
+                    conn.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if incoming.missing > READ_BYTES:
+                conn.wake_at(min(incoming.missing, LARGE_READ_BYTES))
+            if incoming.is_large and conn in self._waiting and self._held.pauses(conn):
+                self.poller.unregister(conn.sock)
+
+    def _dispatch(self, conn: Connection, incoming: Incoming) -> None:
+        """Hand a whole request to the threads."""
+        self._unregister(conn)
+        conn.wake_at(1)
+        conn.state = State.WORKING
+        rest = conn.load(incoming)
+        self._held.change(conn, len(incoming.data) + len(rest))
+        conn.incoming = Incoming(self.limits.largest_body, rest) if rest else None
+        self.enqueue_req(conn)
+
+    def _go_on(self, conn: Connection) -> None:
+        """Wait for the next request of a connection, or close it."""
+        if not conn.kept:
+            self._leave(conn)
+            return
+        self._await_request(conn)
+        if conn.incoming is not None:  # its bytes came together with the last ones
+            self._advance(conn, conn.incoming)
+        if conn.state in (State.IDLE, State.COLLECTING):
+            self._register(conn, self._waiting)
+
+    def _send(self, conn: Connection) -> None:
+        try:
+            if conn.sock.send_kept():
+                self._unregister(conn)
+                self._go_on(conn)
+        except OSError:
+            self._close(conn)
+
+    def _refuse(self, conn: Connection, status: int) -> None:
+        """Answer without the application, and close."""
+        with suppress(OSError):
+            conn.sock.send(refusal(status, conn.deadline - conn.begun), socket.MSG_DONTWAIT)
+        self._leave(conn)
+
+    def _leave(self, conn: Connection, seconds: float = CLOSING_SECONDS) -> None:
+        """Close, but not before the client has read its answer and closed too.
+
+        To close a socket that has unread bytes resets the connection, and the client may lose
+        the answer.
+        """
+        self._unregister(conn)
+        self._held.change(conn, 0)
+        conn.incoming = None
+        conn.wake_at(1)
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(conn)
+            return
+        conn.state, conn.deadline = State.CLOSING, time.monotonic() + seconds
+        self._register(conn, self._leaving)
+
+    def _drain(self, conn: Connection) -> None:
+        try:
+            if not conn.sock.recv(READ_BYTES, socket.MSG_DONTWAIT):
+                self._close(conn)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._close(conn)
+
+    def _close(self, conn: Connection) -> None:
+        self._unregister(conn)
+        self._held.change(conn, 0)
+        conn.state = State.CLOSED
+        conn.sock.close()
+        self.nr_conns -= 1
+
+    def _evict(self) -> bool:
+        """Close the connection that has waited longest; return False when none waits."""
+        conn = next(chain(self._waiting, self._leaving), None)
+        if conn is None:
+            return False
+        self._close(conn)
+        return True
+
+    def _resume(self) -> None:
+        """Read on where reading was paused for want of memory."""
+        for conn in self._held.resumable():
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._ready, conn))
+
+    def _enforce_deadlines(self, now: float) -> None:
+        for conn in [conn for conn in chain(self._waiting, self._leaving) if conn.deadline <= now]:
+            if conn.state is State.COLLECTING:
+                self._refuse(conn, 503 if self._held.is_paused(conn) else 408)
+            elif conn.state is State.IDLE:
+                self._collect(conn)  # what came in this very moment
+                if conn.state is State.IDLE:
+                    self._leave(conn, LOOK_SECONDS)  # no answer is on its way
+            else:
+                self._close(conn)
+        slowest = self._held.slow_leader(now)
+        if slowest is not None:
+            self._refuse(slowest, 503)
+        if self._unsent.short:
+            self._make_way(now)
+        self._resume()
+
+    def _make_way(self, now: float) -> None:
+        """Give up the oldest answer that its client does not take, for a thread waits for room."""
+        oldest = now + self.limits.answer_seconds - SHORT_SECONDS
+        for conn in self._leaving:
+            if conn.state is State.SENDING and conn.deadline < oldest:
+                self._close(conn)
+                return
