@@ -76,6 +76,9 @@ class Endpoint:
         ``default_accept`` where a script serves.
     load_in_workers : bool
         ``TABULAR_LOAD=worker``: a script's model is loaded after the fork.
+    refuse_pickles : bool
+        ``TABULAR_UNTRUSTED_MODELS=refuse``: no pickle is loaded but one that the manifest of this
+        image describes.
     """
 
     model: Path
@@ -101,6 +104,7 @@ class Endpoint:
     code: Path = Paths().code
     script_accept: str = "application/json"
     load_in_workers: bool = False
+    refuse_pickles: bool = False
 
 
 def read_endpoint(
@@ -168,6 +172,8 @@ def read_endpoint(
         code=Paths.of(environ).code,
         script_accept=accept or Endpoint.script_accept,
         load_in_workers=_one_of(environ, "TABULAR_LOAD", ("server", "worker")) == "worker",
+        refuse_pickles=_one_of(environ, "TABULAR_UNTRUSTED_MODELS", ("check", "refuse"))
+        == "refuse",
     )
 
 

@@ -165,3 +165,11 @@ def test_script_is_where_the_settings_say() -> None:
 def test_scripts_answer_json_and_are_loaded_before_the_fork() -> None:
     endpoint = read_endpoint({}, 1)
     assert (endpoint.script_accept, endpoint.load_in_workers) == ("application/json", False)
+
+
+def test_pickles_are_refused_where_the_switch_says_so() -> None:
+    assert not read().refuse_pickles
+    assert not read(TABULAR_UNTRUSTED_MODELS="check").refuse_pickles
+    assert read(TABULAR_UNTRUSTED_MODELS="refuse").refuse_pickles
+    with pytest.raises(UserError, match="TABULAR_UNTRUSTED_MODELS is 'yes', expected check or"):
+        read(TABULAR_UNTRUSTED_MODELS="yes")

@@ -58,6 +58,7 @@ def load_scripted(
     modules: Modules,
     parallel: Parallel = ONE_THREAD,
     ensemble: bool = True,
+    refuse_pickles: bool = False,
 ) -> ScriptedModel:
     """Import a script and load its model.
 
@@ -67,7 +68,7 @@ def load_scripted(
         The artifact's.
     modules : Modules
         Those of the script; closed when the model is freed.
-    parallel, ensemble
+    parallel, ensemble, refuse_pickles
         For a script without ``model_fn``: see ``load_predictor``.
 
     Raises
@@ -83,7 +84,7 @@ def load_scripted(
                 # XGBoost is whole only with it, and the script may import XGBoost later.
                 import sklearn  # noqa: F401
 
-                model: Any = load_predictor(folder, parallel, ensemble)
+                model: Any = load_predictor(folder, parallel, ensemble, refuse_pickles)
             else:
                 model = handlers.model_fn(str(folder))
         custom = bool(handlers.predict_fn or handlers.transform_fn)
