@@ -22,8 +22,12 @@ from tabular.artifact.files import (
 from tabular.artifact.lean_xgboost import xgboost
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_manifest
 from tabular.artifact.rehearsal import rehearse
+from tabular.artifact.sound_trees import require_sound_model
 from tabular.artifact.unpickling import PICKLE_MAGIC, read_booster
 from tabular.contract.errors import UserError
+
+# No training has so many rounds.
+MOST_DIGITS = 10
 
 
 def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, FileRecord]:
@@ -125,7 +129,12 @@ def load_model(path: Path) -> xgboost.Booster:
         else:
             booster = xgboost.Booster()
             booster.load_model(content)
-    except (xgboost.core.XGBoostError, ValueError) as error:
+        del content
+        require_sound_model(booster.save_raw(raw_format="ubj"))
+        best = booster.attributes().get("best_iteration") or "0"
+        if not (best.isascii() and best.isdecimal() and len(best) < MOST_DIGITS):
+            raise ValueError(f"its best_iteration is {best!r:.40}, expected a whole number")
+    except (xgboost.core.XGBoostError, ValueError, KeyError, TypeError) as error:
         raise _no_model(path, error) from error
     # One thread for each prediction: requests run side by side, and workers are forked.
     booster.set_param({"nthread": 1})

@@ -5,6 +5,7 @@ A row takes 6 us there and 130 us through ``Booster.inplace_predict`` (200 trees
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,10 @@ import onnxruntime
 
 from tabular.contract.errors import UserError
 
+# Operators by which a graph repeats a part of itself.
+LOOPS = (b"Loop", b"Scan")
+# And those whose output may be of any size.
+UNBOUNDED = (*LOOPS, b"ConstantOfShape", b"Expand", b"Tile", b"Range", b"Resize", b"Upsample")
 INPUT, OUTPUT = "rows", "margin"
 Floats = npt.NDArray[np.float32]
 
@@ -47,6 +52,12 @@ def open_session(content: bytes | Path) -> onnxruntime.InferenceSession:
         ) from error
 
 
+def may_not_end(path: Path, operators: Sequence[bytes] = UNBOUNDED) -> bool:
+    """Tell whether an ONNX file names one of some operators; its bytes hold their names."""
+    content = path.read_bytes()
+    return any(operator in content for operator in operators)
+
+
 def run_options() -> onnxruntime.RunOptions:
     """Options for all calls of a session, from any thread; made in each, a sixth of its time."""
     return onnxruntime.RunOptions()
@@ -58,11 +69,22 @@ def of_both_classes(found: Floats, classes: int) -> Floats:
 
 
 class Margins:
-    """A compiled model: rows to margins."""
+    """A compiled model: rows to margins.
+
+    Attributes
+    ----------
+    width, groups : int or None
+        Columns of the rows and of the margins.
+    """
 
     def __init__(self, content: bytes | Path, categorical: npt.NDArray[np.int64]) -> None:
+        session = open_session(content)
+        self.width, self.groups = (
+            each[0].shape[1] if len(each[0].shape) == 2 else None
+            for each in (session.get_inputs(), session.get_outputs())
+        )
         # The session's own method checks names that are fixed here.
-        self._run = open_session(content)._sess.run
+        self._run = session._sess.run
         self._options = run_options()
         self._categorical = categorical
 

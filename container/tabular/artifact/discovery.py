@@ -91,6 +91,8 @@ def find_model(folder: Path, ensemble: bool = True) -> Found:
     match = NUMBERED.fullmatch(path.name)
     if match and match["number"] == "0" and ensemble and chosen.kind == BOOSTER:
         chosen = Found(BOOSTER, _numbered(match["stem"], names))
+    for path in chosen.paths:
+        require_inside(folder, path)
     others = sorted(set(names) - {path.name for path in chosen.paths})
     if others:
         log.warning("serving %s; not used: %s", chosen.paths[0].name, ", ".join(others[:10]))
@@ -112,6 +114,29 @@ def _files(folder: Path) -> list[Path]:
             "train first, or unpack a model.tar.gz there"
         )
     return files
+
+
+def require_inside(folder: Path, path: Path) -> None:
+    """Require a regular file within the folder: no link out of it, no pipe, no device.
+
+    Raises
+    ------
+    UserError
+        It is something else.
+    """
+    try:
+        real, root = path.resolve(strict=True), folder.resolve()
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"{path} can't be read ({getattr(error, 'strerror', None) or error}); unpack "
+            "model.tar.gz again"
+        ) from error
+    if not real.is_relative_to(root):
+        raise UserError(
+            f"{path} is a link to {real}, outside of {folder}; put the file itself there"
+        )
+    if not real.is_file():
+        raise UserError(f"{path} is no regular file; put the model itself there")
 
 
 def _numbered(stem: str, names: dict[str, Path]) -> list[Path]:

@@ -2,119 +2,47 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
+import pickle
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import joblib
-import joblib.numpy_pickle as of_joblib
-import numpy as np
 import sklearn
 from joblib.numpy_pickle_utils import _validate_fileobject_and_memmap
 from sklearn.base import BaseEstimator
 
+from tabular.artifact.estimator_names import find_part
 from tabular.artifact.files import dump_whole, remove
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord
-from tabular.artifact.unpickling import common, refuse
+from tabular.artifact.pickled_arrays import ArrayOfJoblib
+from tabular.artifact.restricted_pickle import Find, RestrictedUnpickler
+from tabular.artifact.sound_estimators import secure
+from tabular.artifact.unpickling import PICKLE_MAGIC
 from tabular.contract.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# What fitted estimators hold besides estimators: classes and functions of these modules, which
-# compute and touch no file.
-PARTS = frozenset(
-    {
-        "sklearn._loss._loss",
-        "sklearn._loss.link",
-        "sklearn._loss.loss",
-        "sklearn.calibration",
-        "sklearn.cluster._birch",
-        "sklearn.cluster._bisect_k_means",
-        "sklearn.ensemble._hist_gradient_boosting.predictor",
-        "sklearn.feature_selection._mutual_info",
-        "sklearn.feature_selection._univariate_selection",
-        "sklearn.gaussian_process.kernels",
-        "sklearn.linear_model._sgd_fast",
-        "sklearn.metrics._classification",
-        "sklearn.metrics._dist_metrics",
-        "sklearn.metrics._ranking",
-        "sklearn.metrics._regression",
-        "sklearn.metrics._scorer",
-        "sklearn.model_selection._split",
-        "sklearn.neighbors._ball_tree",
-        "sklearn.neighbors._kd_tree",
-        "sklearn.neural_network._stochastic_optimizers",
-        "sklearn.tree._tree",
-        "sklearn.utils._bunch",
-        "sklearn.utils._metadata_requests",
+
+class EstimatorUnpickler(RestrictedUnpickler):
+    """Reads pickles of estimators, with or without the arrays of joblib."""
+
+    def __init__(self, file: BinaryIO, find: Find = find_part) -> None:
+        super().__init__(file, find)
+
+    def load_build(self) -> None:
+        """Set the state of an object; joblib's stand-in for an array becomes the array."""
+        super().load_build()
+        if isinstance(self.stack[-1], ArrayOfJoblib):
+            self.stack[-1] = self.stack[-1].read_from(self)
+
+    dispatch: ClassVar[dict[int, Callable[..., Any]]] = {
+        **RestrictedUnpickler.dispatch,
+        pickle.BUILD[0]: load_build,
     }
-)
-# And these names of others.
-NAMES = frozenset(
-    {
-        ("joblib.numpy_pickle", "NumpyArrayWrapper"),
-        ("numpy", "dtype"),
-        ("numpy", "mean"),
-        ("numpy.ma", "MaskedArray"),
-        ("numpy.ma.core", "MaskedArray"),
-        ("numpy.ma.core", "_mareconstruct"),
-        ("scipy._lib.array_api_compat.numpy._aliases", "asarray"),
-        ("scipy.interpolate._bsplines", "BSpline"),
-        ("scipy.interpolate._interpolate", "interp1d"),
-        ("scipy.sparse._csc", "csc_matrix"),
-        ("scipy.sparse._csr", "csr_array"),
-        ("scipy.sparse._csr", "csr_matrix"),
-        ("sklearn.cluster._kmeans", "_kmeans_single_elkan"),
-        ("sklearn.cluster._kmeans", "_kmeans_single_lloyd"),
-        ("xgboost.core", "Booster"),
-    }
-)
-
-
-class EstimatorUnpickler(of_joblib.NumpyUnpickler):  # type: ignore[misc]
-    """Knows the estimators of scikit-learn and XGBoost, and what they are made of."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Find what a pickle names."""
-        if "." in name:
-            refuse(module, name)
-        if common(module, name):
-            return super().find_class(module, name)
-        found = _known(module, name)
-        if found is None:
-            refuse(module, name)
-        return found
-
-
-def _known(module: str, name: str) -> Any:
-    """Find what fitted estimators may hold; None for everything else."""
-    if (module, name) in NAMES:
-        return getattr(importlib.import_module(module), name)
-    root = module.partition(".")[0]
-    if root == "numpy" and isinstance(getattr(np, name, None), np.ufunc):
-        return getattr(np, name)  # of a FunctionTransformer
-    if root == "sklearn" or module == "xgboost.sklearn":
-        found = getattr(importlib.import_module(module), name)
-        if _is_estimator(found) or (module in PARTS and _belongs(found, module)):
-            return found
-    return None
-
-
-def _is_estimator(found: object) -> bool:
-    return (
-        isinstance(found, type)
-        and issubclass(found, BaseEstimator)
-        and found.__module__.partition(".")[0] in ("sklearn", "xgboost")
-    )
-
-
-def _belongs(found: object, module: str) -> bool:
-    """Tell whether a module has defined something, not imported it."""
-    return callable(found) and getattr(found, "__module__", None) == module
 
 
 def save_model(folder: Path, model: BaseEstimator, form: str) -> dict[str, FileRecord]:
@@ -157,6 +85,15 @@ DUMPS: dict[str, Callable[[BaseEstimator, BinaryIO], object]] = {
 NAMES_OF_MODELS = tuple(f"model.{form}" for form in DUMPS)
 
 
+def starts_as_saved(path: Path) -> bool:
+    """Tell whether a file is packed as ``save_model`` writes it: not compressed."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return all(each.compress_type == zipfile.ZIP_STORED for each in archive.infolist())
+    with path.open("rb") as file:
+        return file.read(len(PICKLE_MAGIC)) == PICKLE_MAGIC
+
+
 def load_estimator(path: Path) -> BaseEstimator:
     """Load a fitted estimator; raises what ``load_versioned`` does."""
     return load_versioned(path)[0]
@@ -179,6 +116,9 @@ def load_versioned(path: Path) -> tuple[BaseEstimator, str | None]:
             hasattr(found, "predict") or hasattr(found, "transform")
         ):
             raise TypeError(f"it holds a {type(found).__name__}, which has no predict")
+        secure(found)
+    except MemoryError:
+        raise
     except Exception as error:  # a broken file raises anything
         raise not_served(path, error, _version_of(noted)) from error
     version = _version_of(noted)
@@ -213,7 +153,7 @@ def _read_skops(path: Path) -> Any:
 
     # Beside skops' own list, what a pickle may hold too.
     asked = skops.io.get_untrusted_types(file=path)
-    known = [name for name in asked if _known(*name.rpartition(".")[::2]) is not None]
+    known = [name for name in asked if find_part(*name.rpartition(".")[::2]) is not None]
     return skops.io.load(path, trusted=known)
 
 
@@ -222,4 +162,4 @@ def _read_pickle(path: Path) -> Any:
         path.open("rb") as file,
         _validate_fileobject_and_memmap(file, str(path), None) as (stream, _),
     ):
-        return EstimatorUnpickler(str(path), stream, True).load()
+        return EstimatorUnpickler(stream).load()

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from tabular.artifact.manifest_fields import check_fields, read_strictly
 from tabular.contract.errors import UserError
 
 FORMAT_VERSION = 1
@@ -159,13 +160,14 @@ def read_manifest(folder: Path, following: bool = True) -> Manifest | None:
     Raises
     ------
     UserError
-        It can't be read, or is of a later format than this image knows.
+        It can't be read, is of a later format than this image knows, or has a field of another
+        type or range than it is written with.
     """
     path = manifest_path(folder)
     if following and manifest_path(folder / FOLDER / NEXT).exists():
         path = manifest_path(folder / FOLDER / NEXT)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_strictly(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
@@ -173,8 +175,10 @@ def read_manifest(folder: Path, following: bool = True) -> Manifest | None:
             f"{path} can't be read ({error}); unpack model.tar.gz again, or train again"
         ) from error
     version = values.get("format_version") if isinstance(values, dict) else None
-    if not isinstance(version, int):
-        raise UserError(f"{path} has no format_version; unpack model.tar.gz again")
+    if not isinstance(values, dict) or type(version) is not int:
+        raise UserError(
+            f"{path} has no format_version that is a whole number; unpack model.tar.gz again"
+        )
     if version > FORMAT_VERSION:
         raise UserError(
             f"{path} has format_version {version}, this image knows {FORMAT_VERSION}; "
@@ -186,12 +190,14 @@ def read_manifest(folder: Path, following: bool = True) -> Manifest | None:
             for entry in fields(Manifest)
             if entry.name in values or entry.name not in OPTIONAL
         }
-        known["files"] = {name: FileRecord(**record) for name, record in known["files"].items()}
-        known["feature_names"] = tuple(known.get("feature_names", ()))
-        known["categorical"] = tuple(known.get("categorical", ()))
-        known["classes"] = tuple(known.get("classes", ()))
-        if known.get("compiled") is not None:
-            known["compiled"] = Parity(**known["compiled"])
-        return Manifest(**known)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} lacks or misspells {error}; unpack model.tar.gz again") from error
+        check_fields(known)
+    except KeyError as error:
+        raise UserError(f"{path} lacks {error}; unpack model.tar.gz again") from error
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}; unpack model.tar.gz again") from error
+    known["files"] = {name: FileRecord(**record) for name, record in known["files"].items()}
+    for name in ("feature_names", "categorical", "classes"):
+        known[name] = tuple(known.get(name, ()))
+    if known.get("compiled") is not None:
+        known["compiled"] = Parity(**known["compiled"])
+    return Manifest(**known)

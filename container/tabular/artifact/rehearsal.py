@@ -1,7 +1,7 @@
 """Load a file of unknown origin in a process of its own first, which may die of it.
 
 A truncated model makes XGBoost 3.2 raise, abort, or take all memory, by where it ends; a pickle
-of a few bytes can ask for any amount of memory.
+of a few bytes can ask for any amount of memory, and an ONNX graph may hold a loop without an end.
 """
 
 from __future__ import annotations
@@ -13,36 +13,55 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tabular.contract.errors import UserError
+from tabular.contract.errors import OutOfMemoryError, OutOfTimeError, UserError
+from tabular.contract.machine import memory_left
 
 # What loading may take, in seconds of processor time and in bytes. 100 MB load within one
 # second, and take less than ten times their size in memory; importing scikit-learn takes 2 s.
 SECONDS = 20
 BYTES_PER_SECOND = 10_000_000
+# A file with holes is as large as it likes.
+MOST_SECONDS = 300
 MEMORY = 1 << 30
 MEMORY_PER_BYTE = 20
-# A status of its own tells our words from Python's.
-REFUSED = 3
+# Seconds of the clock for each of the processor: a load that sleeps ends too, and one in a
+# container with half a processor has its time.
+PATIENCE = 3
+# What importing the libraries takes: less memory than this is not worth a try.
+LEAST_MEMORY = 256 << 20
+# Statuses of their own tell our words from Python's.
+REFUSED, NO_MEMORY = 3, 4
 REHEARSAL = f"""
 import resource, sys
 module, name, path, seconds, memory = sys.argv[1:]
 for what, limit in ((resource.RLIMIT_CPU, int(seconds)), (resource.RLIMIT_DATA, int(memory)),
-                    (resource.RLIMIT_CORE, 0)):
+                    (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
     hard = resource.getrlimit(what)[1]
     resource.setrlimit(what, (limit if hard < 0 else min(limit, hard), hard))
+try:
+    # When the container has no memory left, this process ends and not the server.
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+except OSError:
+    pass
 from importlib import import_module
 from pathlib import Path
 from tabular.contract.errors import UserError
+from tabular.contract.sandbox import confine
 try:
-    getattr(import_module(module), name)(Path(path))
+    load = getattr(import_module(module), name)
+    confine(writable=())
+    load(Path(path))
 except UserError as error:
     print(error)
     sys.exit({REFUSED})
+except MemoryError:
+    sys.exit({NO_MEMORY})
 """
 
 
 def rehearse(load: Callable[[Path], object], path: Path) -> None:
-    """Call ``load(path)`` in a process with limits.
+    """Call ``load(path)`` in a process with limits, and without rights to write or connect.
 
     Parameters
     ----------
@@ -52,30 +71,54 @@ def rehearse(load: Callable[[Path], object], path: Path) -> None:
     Raises
     ------
     UserError
-        That of ``load``, or the process died or did not end within its time and memory.
+        That of ``load``, or the process died.
+    OutOfTimeError, OutOfMemoryError
+        It did not end within its time or memory.
     """
     try:
         size = path.stat().st_size
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}") from error
-    seconds = SECONDS + size // BYTES_PER_SECOND
-    memory = MEMORY + MEMORY_PER_BYTE * size
+    seconds = min(SECONDS + size // BYTES_PER_SECOND, MOST_SECONDS)
+    memory = max(LEAST_MEMORY, min(MEMORY + MEMORY_PER_BYTE * size, memory_left()))
     command = [sys.executable, "-P", "-c", REHEARSAL, load.__module__, load.__name__]
-    try:
-        ended = subprocess.run(  # noqa: S603 - our own code, no shell
-            [*command, str(path), str(seconds), str(memory)],
-            # OpenBLAS takes memory for each thread that it could start.
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            capture_output=True,
-            timeout=10 * seconds,
-            check=False,
+    with subprocess.Popen(  # noqa: S603 - our own code, no shell
+        [*command, str(path), str(seconds), str(memory)],
+        # OpenBLAS takes memory for each thread that it could start.
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            words, errors = process.communicate(timeout=PATIENCE * seconds)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            process.communicate()
+            raise OutOfTimeError(_endless(path, PATIENCE * seconds)) from error
+    status = process.returncode
+    if status == REFUSED:
+        raise UserError(words.decode(errors="replace").strip())
+    if status == -signal.SIGXCPU:
+        raise OutOfTimeError(_endless(path, seconds))
+    if status in (NO_MEMORY, -signal.SIGKILL) or _lacked_memory(errors):
+        raise OutOfMemoryError(
+            f"{path} can't be served: loading it and its first prediction took more than "
+            f"{memory >> 20} MiB of memory; give the container more memory, or save the model again"
         )
-    except subprocess.TimeoutExpired as error:
-        raise _broken(path, f"loading it did not end within {10 * seconds} s") from error
-    if ended.returncode == REFUSED:
-        raise UserError(ended.stdout.decode(errors="replace").strip())
-    if ended.returncode != 0:
-        raise _broken(path, _how(ended.returncode, ended.stderr))
+    if status != 0:
+        raise _broken(path, _how(status, errors))
+
+
+def _endless(path: Path, seconds: int) -> str:
+    return (
+        f"{path} can't be served: loading it and its first prediction did not end within "
+        f"{seconds} s; look for a loop without an end, and save the model again"
+    )
+
+
+def _lacked_memory(stderr: bytes) -> bool:
+    return any(words in stderr for words in (b"MemoryError", b"std::bad_alloc"))
 
 
 def _how(status: int, stderr: bytes) -> str:

@@ -1,48 +1,21 @@
-"""Pickles of models, read by unpicklers that know only the names they need.
-
-A pickle can name any function of Python and have it called; these refuse every name that no
-model has, before anything happens. A name with a dot in it, which would be looked up attribute
-by attribute, none has.
-"""
+"""Pickled models of XGBoost: the bytes of the model are taken out, and none of its code runs."""
 
 from __future__ import annotations
 
 import io
-import pickle
 import pickletools
 from pathlib import Path
-from typing import Any, NoReturn
+
+from tabular.artifact.pickled_arrays import find_common
+from tabular.artifact.restricted_pickle import Creatable, Found, RestrictedUnpickler
 
 PICKLE_MAGIC = b"\x80"
-
-_NUMPY = {
-    ("_reconstruct", "multiarray"),
-    ("scalar", "multiarray"),
-    ("_frombuffer", "numeric"),
-}
-_NUMPY_CLASSES = frozenset(
-    {"ndarray", "dtype", "bool_", "bool", "str_", "int8", "int16", "int32", "int64", "uint8"}
-    | {"uint16", "uint32", "uint64", "float16", "float32", "float64", "intp", "longlong"}
-)
-_BUILTINS = frozenset({"bytearray", "set", "frozenset", "slice", "range", "complex", "object"})
-# The state of a random number generator, by module.
-_RANDOM = {
-    "_pickle": {"__randomstate_ctor", "__bit_generator_ctor", "__generator_ctor"},
-    "_mt19937": {"MT19937"},
-    "_pcg64": {"PCG64"},
-    "bit_generator": {"SeedSequence", "__pyx_unpickle_SeedSequence"},
-}
-
-
-class ForbiddenNameError(pickle.UnpicklingError):
-    """A pickle names what no model of these libraries needs."""
 
 
 class Pickled:
     """Stands for an object of XGBoost; holds its state, and runs none of its code."""
 
-    def __init__(self, *_: object) -> None:
-        self.state: object = None
+    state: object = None
 
     def __setstate__(self, state: object) -> None:
         self.state = state
@@ -60,44 +33,19 @@ class PickledModel(Pickled):
     """Stands for an estimator of ``xgboost.sklearn``."""
 
 
-class BoosterUnpickler(pickle.Unpickler):
-    """Knows what a pickled ``Booster`` or ``XGBModel`` names."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Find what a pickle names; XGBoost's own are replaced by what stands for them."""
-        if (module, name) == ("xgboost.core", "Booster"):
-            return PickledBooster
-        if module == "xgboost.sklearn" and name.startswith("XGB") and "." not in name:
-            return PickledModel
-        if (module, name) == ("xgboost.compat", "XGBoostLabelEncoder"):  # before 1.6
-            return Pickled
-        if common(module, name):
-            return super().find_class(module, name)
-        refuse(module, name)
+def _find(module: str, name: str) -> Found | None:
+    """Find what a pickled ``Booster`` or ``XGBModel`` names; XGBoost's own names are replaced."""
+    if (module, name) == ("xgboost.core", "Booster"):
+        return Creatable(PickledBooster, _any_state)
+    if module == "xgboost.sklearn" and name.startswith("XGB"):
+        return Creatable(PickledModel, _any_state)
+    if (module, name) == ("xgboost.compat", "XGBoostLabelEncoder"):  # before 1.6
+        return Creatable(Pickled, _any_state)
+    return find_common(module, name)
 
 
-def common(module: str, name: str) -> bool:
-    """Tell whether a name is one of numpy's or Python's that data need."""
-    root, _, rest = module.partition(".")
-    if module in ("builtins", "__builtin__"):
-        return name in _BUILTINS
-    if (module, name) in (("_codecs", "encode"), ("collections", "OrderedDict")):
-        return True
-    if root != "numpy":
-        return False
-    return (
-        (module == "numpy" and name in _NUMPY_CLASSES)
-        or (name, rest.rpartition(".")[2]) in _NUMPY
-        or (module == "numpy.dtypes" and name.isidentifier() and name.endswith("DType"))
-        or (rest.startswith("random.") and name in _RANDOM.get(rest[7:], ()))
-    )
-
-
-def refuse(module: str, name: str) -> NoReturn:
-    """Refuse a name."""
-    raise ForbiddenNameError(
-        f"it names {module}.{name}, which no model of xgboost or scikit-learn needs"
-    )
+def _any_state(_: object, __: object) -> None:
+    """Take any state: it is only kept."""
 
 
 def read_booster(content: bytes) -> bytearray:
@@ -109,7 +57,7 @@ def read_booster(content: bytes) -> bytearray:
         It is neither; says what was found.
     """
     try:
-        found = BoosterUnpickler(io.BytesIO(content)).load()
+        found = RestrictedUnpickler(io.BytesIO(content), _find).load()
     except Exception as error:  # a broken pickle raises anything
         raise ValueError(f"{type(error).__name__}: {error}") from error
     if isinstance(found, PickledModel):

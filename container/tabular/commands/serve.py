@@ -16,6 +16,7 @@ from tabular.commands.origin import warn_of_unknown_build
 from tabular.contract.endpoint import Endpoint, read_endpoint
 from tabular.contract.machine import available_cpus, memory_limit
 from tabular.contract.redaction import redact_logs
+from tabular.contract.sandbox import confine
 from tabular.script_mode.inference_script import Script, find_endpoints_script
 
 if TYPE_CHECKING:
@@ -81,9 +82,18 @@ def _one_model(endpoint: Endpoint, telemetry: Telemetry) -> Flask:
     from tabular.serving.predictors import load_predictor
     from tabular.serving.predictors.parallel import Parallel
 
-    predictor = load_predictor(endpoint.model, Parallel(endpoint.cpus), endpoint.ensemble)
+    predictor = load_predictor(
+        endpoint.model, Parallel(endpoint.cpus), endpoint.ensemble, endpoint.refuse_pickles
+    )
+    # Workers are forked with the model loaded; from then on they need neither files nor programs.
+    os.register_at_fork(after_in_child=_confine_worker)
     log.info("serving by %s, %d features", predictor.engine, predictor.columns.count)
     return create_app(endpoint, predictor, telemetry, read_manifest(endpoint.model))
+
+
+def _confine_worker() -> None:
+    if not confine((tempfile.gettempdir(), SHARED_MEMORY)):
+        log.info("this system does not let a worker give up its rights to write and connect")
 
 
 def _several_models(endpoint: Endpoint, telemetry: Telemetry, script: Script | None) -> Flask:
@@ -127,7 +137,13 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
     def load() -> Flask:
         parallel = Parallel(endpoint.cpus)
         scripted = load_scripted(
-            script, endpoint.model, modules, calls, parallel, endpoint.ensemble
+            script,
+            endpoint.model,
+            modules,
+            calls,
+            parallel,
+            endpoint.ensemble,
+            endpoint.refuse_pickles,
         )
         return create_scripted_app(endpoint, scripted, telemetry)
 

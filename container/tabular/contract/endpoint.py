@@ -86,6 +86,9 @@ class Endpoint:
         ``TABULAR_LOAD=worker``: a script's model is loaded after the fork.
     script_threads : int
         ``TABULAR_SCRIPT_THREADS``: how many handlers of a script run at the same time in a process.
+    refuse_pickles : bool
+        ``TABULAR_UNTRUSTED_MODELS=refuse``: no pickle is loaded but one that the manifest of this
+        image describes.
     """
 
     model: Path
@@ -112,6 +115,7 @@ class Endpoint:
     script_accept: str = "application/json"
     load_in_workers: bool = False
     script_threads: int = 1
+    refuse_pickles: bool = False
 
 
 def read_endpoint(
@@ -180,6 +184,8 @@ def read_endpoint(
         script_accept=accept or Endpoint.script_accept,
         load_in_workers=_one_of(environ, "TABULAR_LOAD", ("server", "worker")) == "worker",
         script_threads=_script_threads(environ),
+        refuse_pickles=_one_of(environ, "TABULAR_UNTRUSTED_MODELS", ("check", "refuse"))
+        == "refuse",
     )
 
 

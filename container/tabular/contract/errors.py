@@ -18,6 +18,14 @@ class UserError(JobError):
     exit_code = 1  # what AWS's containers exit with
 
 
+class OutOfTimeError(UserError):
+    """A model did not load, or did not make its first prediction, within its time."""
+
+
+class OutOfMemoryError(UserError):
+    """A model needs more memory than it may take."""
+
+
 class ScriptError(JobError):
     """The customer's script failed; its own exit code is the job's.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Condition
 from typing import TypeAlias, TypeVar
 
-from tabular.contract.errors import JobError
+from tabular.contract.errors import JobError, OutOfMemoryError, OutOfTimeError
 from tabular.contract.machine import give_back
 from tabular.serving.errors import RequestError
 from tabular.serving.model_memory import Need, estimate
@@ -93,7 +93,8 @@ class ModelStore:
         ------
         RequestError
             400: the folder is not one for models. 404: it does not exist. 409: the name is
-            taken. 500: the model is broken. 507: memory does not suffice.
+            taken. 500: the model is broken. 503: it did not load in time. 507: memory does not
+            suffice.
         """
         folder = self._folder(url)
         try:
@@ -104,6 +105,10 @@ class ModelStore:
             except BaseException:
                 self._end(name, need, None)
                 raise
+        except OutOfTimeError as error:
+            raise RequestError(503, f"Model {name} can't be loaded: {error}") from error
+        except OutOfMemoryError as error:
+            raise RequestError(507, f"Model {name} can't be loaded: {error}") from error
         except JobError as error:
             raise RequestError(500, f"Model {name} can't be loaded: {error}") from error
         except MemoryError as error:

@@ -46,6 +46,7 @@ ERRORS = {
     409: "ConflictStatusException",
     413: "RequestEntityTooLargeException",
     415: "UnsupportedMediaTypeException",
+    503: "ServiceUnavailableException",
     507: "InsufficientStorageException",
 }
 FAULT = "InternalServerException"
@@ -77,7 +78,7 @@ def open_store(endpoint: Endpoint, threads: int, script: Script | None = None) -
     def load(folder: Path) -> Loaded:
         own = find_script(folder / CODE, endpoint.program) or script
         if own is None:
-            return load_predictor(folder, parallel, endpoint.ensemble)
+            return load_predictor(folder, parallel, endpoint.ensemble, endpoint.refuse_pickles)
         if own is not script:
             _check_requirements(own)
         # In the thread of its handlers: some objects may only be used where they were made.
@@ -90,7 +91,9 @@ def open_store(endpoint: Endpoint, threads: int, script: Script | None = None) -
 
     def load_script(own: Script, folder: Path, calls: Calls) -> ScriptedModel:
         modules = PrivateModules(own.folders)
-        scripted = load_scripted(own, folder, modules, calls, parallel, endpoint.ensemble)
+        scripted = load_scripted(
+            own, folder, modules, calls, parallel, endpoint.ensemble, endpoint.refuse_pickles
+        )
         check_default_accept(endpoint, scripted)
         return scripted
 

@@ -83,12 +83,20 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_what_a_manifest_names_is_removed_and_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    outside = tmp_path / "outside"
-    outside.write_text("stays")
     record = write_whole(folder, "model.joblib", b"abc")
     write_whole(folder, "mine.txt", b"abc")
-    save_manifest(folder, manifest(**{"model.joblib": record, "../outside": record}))
+    save_manifest(folder, manifest(**{"model.joblib": record}))
+    assert remove_artifact(folder)
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+    assert not remove_artifact(folder)
+
+
+def test_manifest_that_names_a_file_outside_removes_none(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    outside = tmp_path / "outside"
+    outside.write_text("stays")
+    record = write_whole(folder, "mine.txt", b"abc")
+    save_manifest(folder, manifest(**{"mine.txt": record, "../outside": record}))
     assert remove_artifact(folder)
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
     assert outside.exists()
-    assert not remove_artifact(folder)

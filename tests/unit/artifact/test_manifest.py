@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,19 +27,25 @@ manifests = st.builds(
     Manifest,
     algorithm=st.text(),
     objective=st.text(),
-    num_features=st.integers(),
-    num_class=st.integers(),
-    best_iteration=st.none() | st.integers(),
-    rounds=st.integers(),
+    num_features=st.integers(60, 1000),
+    num_class=st.integers(0, 1000),
+    best_iteration=st.none() | st.integers(0, 1000),
+    rounds=st.integers(0, 1000),
     metrics=st.dictionaries(
         st.text(), st.none() | st.floats(allow_nan=False, allow_infinity=False)
     ),
     hyperparameters=st.dictionaries(st.text(), json_values),
     training_job=st.text(),
     libraries=st.dictionaries(st.text(), st.text()),
-    files=st.dictionaries(st.text(), st.builds(FileRecord, bytes=st.integers(0), sha256=st.text())),
-    feature_names=st.lists(st.text()).map(tuple),
-    categories=st.dictionaries(st.text(), st.lists(st.text())),
+    files=st.dictionaries(
+        st.from_regex("[a-z]{1,5}/[a-z]{1,5}", fullmatch=True),
+        st.builds(
+            FileRecord,
+            bytes=st.integers(0, 1 << 40),
+            sha256=st.from_regex("[0-9a-f]{64}", fullmatch=True),
+        ),
+    ),
+    categories=st.dictionaries(st.integers(0, 50).map(str), st.lists(st.text(), unique=True)),
     index_base=st.sampled_from([0, 1]),
 )
 SOME = Manifest("xgboost", "reg:gamma", 3, 0, None, 5, {}, {}, "", {}, {})
@@ -103,5 +110,67 @@ def test_artifact_of_the_first_version_is_read(tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize("files", [[], {"a": 1}, {"a": {"size": 1}}])
 def test_misshapen_file_record_is_refused(tmp_path: Path, files: object) -> None:
     values = {**json.loads(SOME.to_json()), "files": files}
-    with pytest.raises(UserError, match="lacks or misspells"):
+    with pytest.raises(UserError, match="damaged: files"):
+        read_manifest(write(tmp_path, json.dumps(values)))
+
+
+NESTED: list[object] = []
+for _ in range(500):
+    NESTED = [NESTED]
+# Values of every type, for every field: what fits is read, all else names the field.
+TAMPERED = (None, "x", -1, 10**20, 0.5, True, [], {}, [None], {"x": None}, NESTED, math.inf)
+
+
+@pytest.mark.parametrize("name", sorted(json.loads(SOME.to_json())))
+def test_tampered_field_is_refused_by_its_name_or_fits(tmp_path: Path, name: str) -> None:
+    right = {**json.loads(SOME.to_json())}
+    for value in TAMPERED:
+        folder = write(tmp_path, json.dumps({**right, name: value}))
+        try:
+            found = read_manifest(folder)
+        except UserError as error:
+            said = str(error)
+        else:
+            said = ""
+        assert not said or (name in said and "manifest.json" in said), value
+        if not said:
+            kept = json.loads(json.dumps(getattr(found, name), default=str))
+            assert type(kept) is type(value) or value in (None, [], {}), (name, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"format_version": 1, "format_version": 1}', "twice"),
+        ('{"format_version": ' + "9" * 100_000 + "}", "can't be read"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"format_version": NaN}', "no format_version"),
+        ('{"format_version": true}', "no format_version"),
+        ('{"format_version": 0}', "damaged|lacks"),
+    ],
+)
+def test_file_that_is_no_strict_json_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        read_manifest(write(tmp_path, text))
+
+
+def test_manifest_of_other_bytes_than_utf_8_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "")
+    (tmp_path / "tabular" / "manifest.json").write_bytes(b'{"algorithm": "\xff"}')
+    with pytest.raises(UserError, match="can't be read"):
+        read_manifest(tmp_path)
+
+
+def test_pipe_in_place_of_a_manifest_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "tabular").mkdir()
+    os.mkfifo(tmp_path / "tabular" / "manifest.json")
+    with pytest.raises(UserError, match="no regular file"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../model", "/etc/passwd", "a/../../b", "", "a//b", "."])
+def test_file_outside_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    record = {"bytes": 1, "sha256": "0" * 64}
+    values = {**json.loads(SOME.to_json()), "files": {name: record}}
+    with pytest.raises(UserError, match="below the artifact's folder"):
         read_manifest(write(tmp_path, json.dumps(values)))

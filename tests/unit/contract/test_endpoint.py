@@ -175,3 +175,11 @@ def test_scripts_answer_json_and_are_loaded_before_the_fork() -> None:
 def test_more_script_threads_than_are_of_use_are_refused() -> None:
     with pytest.raises(UserError, match="TABULAR_SCRIPT_THREADS is '65', expected 1 to 64"):
         read(TABULAR_SCRIPT_THREADS="65")
+
+
+def test_pickles_are_refused_where_the_switch_says_so() -> None:
+    assert not read().refuse_pickles
+    assert not read(TABULAR_UNTRUSTED_MODELS="check").refuse_pickles
+    assert read(TABULAR_UNTRUSTED_MODELS="refuse").refuse_pickles
+    with pytest.raises(UserError, match="TABULAR_UNTRUSTED_MODELS is 'yes', expected check or"):
+        read(TABULAR_UNTRUSTED_MODELS="yes")

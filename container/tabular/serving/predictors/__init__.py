@@ -7,14 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabular.artifact.discovery import BOOSTER, ONNX, PICKLE, SKOPS, find_model
+from tabular.artifact.discovery import (
+    BOOSTER,
+    ONNX,
+    PICKLE,
+    SKOPS,
+    Found,
+    find_model,
+    require_inside,
+)
 from tabular.artifact.files import COMPILED, place_of, verify
 from tabular.artifact.frames import UNKNOWN
-from tabular.artifact.manifest import XGBOOST, Manifest, read_manifest
+from tabular.artifact.links import LINKS
+from tabular.artifact.manifest import FOLDER, NAME, XGBOOST, Manifest, read_manifest
 from tabular.artifact.rehearsal import rehearse
+from tabular.artifact.unpickling import PICKLE_MAGIC
 from tabular.contract.errors import UserError
 from tabular.data.columns import Columns
 from tabular.serving.meaning import Meaning
+from tabular.serving.predictors import rehearsals
+from tabular.serving.predictors.deadline import within_deadline
 from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
 from tabular.serving.predictors.predictor import Predictor
 
@@ -28,7 +40,10 @@ __all__ = ["Predictor", "load_predictor"]
 
 
 def load_predictor(
-    folder: Path, parallel: Parallel = ONE_THREAD, ensemble: bool = True
+    folder: Path,
+    parallel: Parallel = ONE_THREAD,
+    ensemble: bool = True,
+    refuse_pickles: bool = False,
 ) -> Predictor:
     """Load the model of an artifact, or its models; engines are imported when they are needed.
 
@@ -38,17 +53,39 @@ def load_predictor(
         Threads for large requests; models may share them.
     ensemble : bool
         Whether k-fold's models are served together; else the first of them.
+    refuse_pickles : bool
+        Whether a pickle that no manifest of this image describes is refused unread.
 
     Raises
     ------
     UserError
-        There is none, or it is broken.
+        There is none, or it is broken; a subclass says that it takes too long or too much memory.
     """
     manifest = read_manifest(folder)
     if manifest is None:
         found = find_model(folder, ensemble)
+        if refuse_pickles:
+            _require_no_pickle(found)
         return LOADERS[found.kind](found.paths, parallel)
+    for name in manifest.files:
+        require_inside(folder, folder / name)
     verify(folder, manifest)
+    return within_deadline(lambda: _described(folder, manifest, parallel, ensemble), folder)
+
+
+def _require_no_pickle(found: Found) -> None:
+    for path in found.paths:
+        with path.open("rb") as file:
+            pickled = file.read(len(PICKLE_MAGIC)) == PICKLE_MAGIC
+        if found.kind == PICKLE or pickled:
+            raise UserError(
+                f"{path} is a pickle, and TABULAR_UNTRUSTED_MODELS=refuse is set; save the model "
+                "as UBJSON (Booster.save_model), skops or ONNX, or train it with this image"
+            )
+
+
+def _described(folder: Path, manifest: Manifest, parallel: Parallel, ensemble: bool) -> Predictor:
+    """Load what a manifest describes."""
     columns = Columns(
         manifest.num_features,
         manifest.index_base,
@@ -65,6 +102,15 @@ def load_predictor(
     return _boosters(paths if ensemble else paths[:1], parallel, columns, trusted=True)
 
 
+def _require_fit(folder: Path, field: str, found: object, expected: object) -> None:
+    """Require that a field of the manifest says what the model says."""
+    if found != expected:
+        raise UserError(
+            f"{folder / FOLDER / NAME} is damaged: {field} is {found!r:.60}, expected "
+            f"{expected!r:.60} as the model has; unpack model.tar.gz again, or train again"
+        )
+
+
 def _described_estimator(
     folder: Path, manifest: Manifest, columns: Columns, parallel: Parallel
 ) -> Predictor:
@@ -74,11 +120,15 @@ def _described_estimator(
     if manifest.compiled is not None and manifest.compiled.served and compiled:
         from tabular.serving.predictors.compiled_estimator import CompiledEstimatorPredictor
 
+        if manifest.probabilities and not manifest.classes:
+            _require_fit(folder, "classes", "empty", "a label for each probability")
         meaning = Meaning("", classes=manifest.classes, has_probabilities=manifest.probabilities)
-        return CompiledEstimatorPredictor(
+        _rehearse_unusual(folder / compiled[0])
+        compiled_estimator = CompiledEstimatorPredictor(
             folder / compiled[0], columns, meaning, manifest.takes_missing, parallel
         )
-    from tabular.artifact.estimator import NAMES_OF_MODELS, load_estimator
+        return compiled_estimator
+    from tabular.artifact.estimator import NAMES_OF_MODELS, load_estimator, starts_as_saved
     from tabular.serving.predictors.batching import batched_if_worth
     from tabular.serving.predictors.estimator import EstimatorPredictor
 
@@ -88,9 +138,13 @@ def _described_estimator(
             f"the manifest in {folder} names none of {', '.join(NAMES_OF_MODELS)}; unpack "
             "model.tar.gz again, or train again"
         )
-    return batched_if_worth(
-        EstimatorPredictor(load_estimator(place_of(folder, names[0])), parallel, columns)
-    )
+    path = place_of(folder, names[0])
+    if not starts_as_saved(path):
+        rehearse(rehearsals.estimator, path)
+    estimator = load_estimator(path)
+    features = getattr(estimator, "n_features_in_", columns.count)
+    _require_fit(folder, "num_features", columns.count, features)
+    return batched_if_worth(EstimatorPredictor(estimator, parallel, columns))
 
 
 def _compiled(
@@ -98,6 +152,8 @@ def _compiled(
 ) -> Predictor:
     from tabular.serving.predictors.compiled import CompiledPredictor
 
+    if manifest.objective not in LINKS:
+        _require_fit(folder, "objective", manifest.objective, "an objective that is compiled")
     names = [name for name in manifest.files if COMPILED.fullmatch(name)]
     if not names:
         raise UserError(
@@ -113,13 +169,18 @@ def _compiled(
             booster = load_model(models_of(folder, manifest)[number])
             return BoosterPredictor(booster, columns, parallel)
 
-        return CompiledPredictor(
+        _rehearse_unusual(folder / name)
+        compiled = CompiledPredictor(
             folder / name,
             columns,
             Meaning(manifest.objective, manifest.num_class),
             tuple(manifest.categorical),
             native,
         )
+        _require_fit(folder, "num_features", columns.count, compiled.width)
+        classes = compiled.groups if manifest.objective.startswith("multi:") else 0
+        _require_fit(folder, "num_class", manifest.num_class, classes)
+        return compiled
 
     members = [member(number, name) for number, name in enumerate(names)]
     return _together(members if ensemble else members[:1])
@@ -128,14 +189,16 @@ def _compiled(
 def _boosters(
     paths: Sequence[Path], parallel: Parallel, columns: Columns | None = None, trusted: bool = False
 ) -> Predictor:
-    from tabular.artifact.booster import load_model, load_unverified
+    from tabular.artifact.booster import load_model
     from tabular.serving.predictors.booster import BoosterPredictor
 
     # A model that its manifest vouches for is whole.
-    load = load_model if trusted else load_unverified
+    load = load_model if trusted else _rehearsed_booster
     members = []
     for path in paths:
         booster = load(path)
+        if columns is not None:
+            _require_fit(path.parent, "num_features", columns.count, booster.num_features())
         members.append(BoosterPredictor(booster, columns or _own_columns(booster), parallel))
         if members[-1].meaning != members[0].meaning or (
             members[-1].columns.count != members[0].columns.count
@@ -145,6 +208,21 @@ def _boosters(
                 "their numbers of features differ; leave one of them"
             )
     return _together(members)
+
+
+def _rehearsed_booster(path: Path) -> xgboost.Booster:
+    from tabular.artifact.booster import load_model
+
+    rehearse(rehearsals.booster, path)
+    return load_model(path)
+
+
+def _rehearse_unusual(path: Path) -> None:
+    """Rehearse a compiled model that has operators by which a graph can run or grow without end."""
+    from tabular.artifact.compiled import may_not_end
+
+    if may_not_end(path):
+        rehearse(rehearsals.onnx, path)
 
 
 def _own_columns(booster: xgboost.Booster) -> Columns:
@@ -169,11 +247,11 @@ def _pickled(paths: Sequence[Path], parallel: Parallel) -> Predictor:
 
 
 def _estimator(paths: Sequence[Path], parallel: Parallel) -> Predictor:
-    from tabular.artifact.estimator import load_estimator, load_versioned, not_served
+    from tabular.artifact.estimator import load_versioned, not_served
     from tabular.serving.predictors.batching import batched_if_worth
     from tabular.serving.predictors.estimator import EstimatorPredictor
 
-    rehearse(load_estimator, paths[0])
+    rehearse(rehearsals.estimator, paths[0])
     estimator, version = load_versioned(paths[0])
     try:
         return batched_if_worth(EstimatorPredictor(estimator, parallel))
@@ -182,10 +260,9 @@ def _estimator(paths: Sequence[Path], parallel: Parallel) -> Predictor:
 
 
 def _onnx(paths: Sequence[Path], parallel: Parallel) -> Predictor:
-    from tabular.artifact.compiled import open_session
     from tabular.serving.predictors.onnx_model import OnnxPredictor
 
-    rehearse(open_session, paths[0])
+    rehearse(rehearsals.onnx, paths[0])
     return OnnxPredictor(paths[0], parallel)
 
 

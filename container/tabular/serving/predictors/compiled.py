@@ -46,6 +46,7 @@ class CompiledPredictor(Predictor):
     ) -> None:
         self.columns, self.meaning = columns, meaning
         self._margins = Margins(path, np.array(categorical, np.int64))
+        self.width, self.groups = self._margins.width, self._margins.groups
         self._scores = LINKS[meaning.objective].scores
         self._load, self._lock = native, Lock()
         self._native: BoosterPredictor | None = None

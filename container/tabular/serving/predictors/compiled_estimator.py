@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tabular.artifact.compiled import of_both_classes
+from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.serving.errors import RequestError
@@ -42,6 +43,7 @@ class CompiledEstimatorPredictor(OnnxPredictor):
         parallel: Parallel = ONE_THREAD,
     ) -> None:
         super().__init__(path, parallel)
+        _require_meaning(path, self.width, self._shown_classes(meaning), columns, meaning)
         self.columns, self.meaning = columns, meaning
         self._takes_missing = takes_missing
         alone = bool(meaning.classes) and len(self._outputs) == 1 and meaning.has_probabilities
@@ -66,6 +68,15 @@ class CompiledEstimatorPredictor(OnnxPredictor):
         require_finite(rows, self.columns, self._takes_missing)
         return super().probabilities(rows)
 
+    def _shown_classes(self, meaning: Meaning) -> int:
+        """Count the classes that the graph answers with; 0 where it answers with labels alone."""
+        if not meaning.has_probabilities:
+            return 0
+        first = np.zeros((1, self.width), np.float32)
+        count = len(self.meaning.classes) or int(np.shape(self._first(first))[-1])
+        # The probability of the second of two classes stands for both.
+        return 2 if count == 1 else count
+
     def _found(self, rows: Floats) -> Floats:
         require_finite(rows, self.columns, self._takes_missing)
         return self._parallel(self._first, rows)
@@ -73,6 +84,20 @@ class CompiledEstimatorPredictor(OnnxPredictor):
     def _first(self, rows: Floats) -> Floats:
         found: Floats = self._run(self._outputs, {self._input: rows}, self._options)[0]
         return found
+
+
+def _require_meaning(
+    path: Path, width: int, shown: int, columns: Columns, meaning: Meaning
+) -> None:
+    for field, found, expected in (
+        ("num_features", columns.count, width),
+        ("classes", len(meaning.classes), shown or len(meaning.classes)),
+    ):
+        if found != expected:
+            raise UserError(
+                f"{path.name} does not fit its manifest: {field} is {found}, expected {expected} "
+                "as the model has; unpack model.tar.gz again, or train again"
+            )
 
 
 def require_finite(rows: Floats, columns: Columns, takes_missing: bool) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
-from tabular.artifact.compiled import open_session, run_options
+from tabular.artifact.compiled import LOOPS, may_not_end, open_session, run_options
 from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
@@ -17,6 +18,8 @@ from tabular.serving.meaning import Meaning
 from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
 from tabular.serving.predictors.predictor import Predictor, Scores
 
+# SageMaker's InvokeEndpoint waits for 60 s.
+PREDICTION_SECONDS = 60.0
 DTYPES = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
@@ -49,6 +52,8 @@ class OnnxPredictor(Predictor):
                 f"{path} takes {found}; expected one numeric input of the shape (rows, features)"
             )
         self.columns = Columns(shape[1])
+        self.width = shape[1]
+        self._repeats = may_not_end(path, LOOPS)
         self._input, self._dtype = inputs[0].name, DTYPES[inputs[0].type]
         self._outputs = [output.name for output in outputs]
         # The session's own method checks names that are fixed here.
@@ -109,13 +114,34 @@ class OnnxPredictor(Predictor):
                 "Unable to evaluate payload provided: the model takes whole numbers, and a value "
                 "is missing, infinite or a fraction",
             )
+        taken = {self._input: rows.astype(self._dtype, copy=False)}
         try:
-            found: list[Any] = self._run(
-                outputs, {self._input: rows.astype(self._dtype, copy=False)}, self._options
-            )
+            if self._repeats:
+                return self._call_within(PREDICTION_SECONDS, taken, outputs)
+            found: list[Any] = self._run(outputs, taken, self._options)
+        except RequestError:
+            raise
         except Exception as error:  # its exceptions have no common class but this
             reason = " ".join(str(error).split())[:300]
             raise RequestError(400, f"Unable to evaluate payload provided: {reason}") from error
+        return found
+
+    def _call_within(self, seconds: float, taken: dict[str, Any], outputs: list[str]) -> list[Any]:
+        """Run a graph with loops, and stop it when it does not end."""
+        options = run_options()
+        timer = Timer(seconds, setattr, (options, "terminate", True))
+        timer.daemon = True
+        timer.start()
+        try:
+            found: list[Any] = self._run(outputs, taken, options)
+        except Exception as error:
+            if options.terminate:
+                raise RequestError(
+                    503, f"The model's loop did not end within {seconds:.0f} s for these rows"
+                ) from error
+            raise
+        finally:
+            timer.cancel()
         return found
 
 

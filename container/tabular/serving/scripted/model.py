@@ -68,6 +68,7 @@ def load_scripted(
     calls: Calls | None = None,
     parallel: Parallel = ONE_THREAD,
     ensemble: bool = True,
+    refuse_pickles: bool = False,
 ) -> ScriptedModel:
     """Import a script and load its model.
 
@@ -80,7 +81,7 @@ def load_scripted(
     calls : Calls or None
         Runs the handlers; closed when the model is freed. None runs one at a time, in the thread of
         the request.
-    parallel, ensemble
+    parallel, ensemble, refuse_pickles
         For a script without ``model_fn``: see ``load_predictor``.
 
     Raises
@@ -96,7 +97,7 @@ def load_scripted(
                 # XGBoost is whole only with it, and the script may import XGBoost later.
                 import sklearn  # noqa: F401
 
-                model: Any = load_predictor(folder, parallel, ensemble)
+                model: Any = load_predictor(folder, parallel, ensemble, refuse_pickles)
             else:
                 model = handlers.model_fn(str(folder))
         custom = bool(handlers.predict_fn or handlers.transform_fn)

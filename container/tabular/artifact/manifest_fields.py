@@ -1,0 +1,222 @@
+"""Read a manifest strictly: each field has the type and range that training writes.
+
+A manifest of another shape is damaged, or made by hand; served on, it would fail at a request.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+# More than a manifest with a million categories has.
+MOST_BYTES = 256 << 20
+# More than any model has; XGBoost's own limit on features is 2 to the 32nd.
+MOST = 1 << 31
+# float's own bound, for whole numbers.
+LARGEST = 10**308
+SHA256 = re.compile(r"[0-9a-f]{64}")
+# Characters of a value that a message shows.
+SHOWN = 60
+
+Check = Callable[[str, Any], None]
+
+
+def read_strictly(path: Path) -> Any:
+    """Read a JSON file: a regular one, each key once.
+
+    Raises
+    ------
+    OSError
+        It can't be opened.
+    ValueError
+        It is no such file.
+    """
+    # A pipe would wait for a writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("it is no regular file")
+        if found.st_size > MOST_BYTES:
+            raise ValueError(f"it has {found.st_size} bytes, expected {MOST_BYTES} at the most")
+        content = file.read()
+    try:
+        return json.loads(content, object_pairs_hook=_unique)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it has the key {twice!r:.60} twice")
+    return found
+
+
+def check_fields(values: Mapping[str, Any]) -> None:
+    """Check the fields of a manifest, and that they fit each other.
+
+    Raises
+    ------
+    ValueError
+        Names a field, what was found and what was expected.
+    """
+    for name, value in values.items():
+        CHECKS[name](name, value)
+    count = values["num_features"]
+    names = values.get("feature_names", ())
+    if names and len(names) != count:
+        raise ValueError(f"feature_names has {len(names)} names, expected {count} (num_features)")
+    columns = [*map(int, values.get("categories", {})), *values.get("categorical", ())]
+    if columns and max(columns) >= count:
+        raise ValueError(
+            f"categories and categorical name column {max(columns)}, expected one below {count} "
+            "(num_features)"
+        )
+
+
+def _wrong(name: str, value: Any, expected: str) -> ValueError:
+    try:
+        shown = json.dumps(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        shown = f"a {type(value).__name__}"
+    shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
+    return ValueError(f"{name} is {shown}, expected {expected}")
+
+
+def _text(name: str, value: Any) -> None:
+    if type(value) is not str:
+        raise _wrong(name, value, "a text")
+
+
+def _flag(name: str, value: Any) -> None:
+    if type(value) is not bool:
+        raise _wrong(name, value, "true or false")
+
+
+def _whole(least: int = 0, below: int = MOST, optional: bool = False) -> Check:
+    def check(name: str, value: Any) -> None:
+        if optional and value is None:
+            return
+        if type(value) is not int or not least <= value < below:
+            raise _wrong(name, value, f"a whole number from {least} to {below - 1}")
+
+    return check
+
+
+def _number(name: str, value: Any) -> None:
+    if value is None:
+        return
+    whole = type(value) is int and abs(value) < LARGEST
+    if not whole and not (type(value) is float and math.isfinite(value)):
+        raise _wrong(name, value, "a finite number or null")
+
+
+def _scalar(name: str, value: Any) -> None:
+    if type(value) is not str and type(value) is not bool:
+        if value is None:
+            raise _wrong(name, value, "a text or a number")
+        _number(name, value)
+
+
+def _list(check: Check, unique: bool = False) -> Check:
+    def check_all(name: str, values: Any) -> None:
+        if type(values) is not list:
+            raise _wrong(name, values, "a list")
+        for place, value in enumerate(values):
+            check(f"{name}[{place}]", value)
+        if unique and len(set(values)) < len(values):
+            raise ValueError(f"{name} has an entry twice, expected each once")
+
+    return check_all
+
+
+def _object(check: Check, check_name: Check = _text) -> Check:
+    def check_all(name: str, values: Any) -> None:
+        if type(values) is not dict:
+            raise _wrong(name, values, "an object")
+        for key, value in values.items():
+            check_name(f"a key of {name}", key)
+            check(f"{name}[{key[:SHOWN]!r}]", value)
+
+    return check_all
+
+
+def _fields(checks: Mapping[str, Check], needed: frozenset[str]) -> Check:
+    def check_all(name: str, values: Any) -> None:
+        if type(values) is not dict:
+            raise _wrong(name, values, "an object")
+        if not needed <= set(values) <= set(checks):
+            raise ValueError(
+                f"{name} has the fields {', '.join(sorted(values))[:SHOWN] or 'none'}, expected "
+                f"{', '.join(checks)}"
+            )
+        for key, value in values.items():
+            checks[key](f"{name}.{key}", value)
+
+    return check_all
+
+
+def _digest(name: str, value: Any) -> None:
+    if type(value) is not str or not SHA256.fullmatch(value):
+        raise _wrong(name, value, "64 hexadecimal digits")
+
+
+def _column(name: str, value: str) -> None:
+    if not (value.isascii() and value.isdecimal() and len(value) < 11):
+        raise _wrong(name, value, "the number of a column")
+
+
+def _relative(name: str, value: str) -> None:
+    parts = value.split("/")
+    if not value or value.startswith("/") or "\0" in value or {"", ".", ".."} & set(parts):
+        raise _wrong(name, value, "a path below the artifact's folder")
+
+
+def _parity(name: str, value: Any) -> None:
+    if value is not None:
+        _fields(PARITY, frozenset({"served"}))(name, value)
+
+
+def _any(_: str, __: Any) -> None:
+    """Take anything that JSON has."""
+
+
+PARITY: dict[str, Check] = {
+    "served": _flag,
+    "reason": _text,
+    "tolerance": _number,
+    "largest_difference": _number,
+    "rows": _whole(),
+}
+RECORD: dict[str, Check] = {"bytes": _whole(below=1 << 63), "sha256": _digest}
+CHECKS: dict[str, Check] = {
+    "algorithm": _text,
+    "objective": _text,
+    "num_features": _whole(),
+    "num_class": _whole(),
+    "best_iteration": _whole(optional=True),
+    "rounds": _whole(),
+    "metrics": _object(_number),
+    "hyperparameters": _object(_any),
+    "training_job": _text,
+    "libraries": _object(_text),
+    "files": _object(_fields(RECORD, frozenset(RECORD)), _relative),
+    "feature_names": _list(_text),
+    "categories": _object(_list(_text, unique=True), _column),
+    "index_base": _whole(below=2),
+    "categorical": _list(_whole()),
+    "compiled": _parity,
+    "classes": _list(_scalar, unique=True),
+    "probabilities": _flag,
+    "takes_missing": _flag,
+    "format_version": _whole(least=1),
+}
