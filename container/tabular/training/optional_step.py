@@ -17,12 +17,13 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -113,7 +114,10 @@ def run_step(
         raise StepError(f"its process can't be started ({error.strerror})") from error
     with process:
         try:
-            said, stderr = _communicate(process, rows.data.cast("B"), termination)
+            sending = threading.Thread(target=_send, args=(process.stdin, rows), daemon=True)
+            process.stdin = None  # communicate() would close it, and sends nothing once it waited
+            sending.start()
+            said, stderr = _communicate(process, termination)
         finally:
             process.kill()
     if process.returncode == 0:
@@ -125,16 +129,16 @@ def run_step(
     raise StepError(_with_memory(_how(process.returncode, stderr), left))
 
 
-def _communicate(
-    process: subprocess.Popen[bytes], rows: memoryview, termination: Termination
-) -> tuple[bytes, bytes]:
+def _send(pipe: IO[bytes], rows: Floats) -> None:
+    with suppress(OSError), pipe:  # the process may end before it has read them
+        pipe.write(rows.data.cast("B"))
+
+
+def _communicate(process: subprocess.Popen[bytes], termination: Termination) -> tuple[bytes, bytes]:
     started = time.monotonic()
-    given: Any = rows
     while True:
-        try:
-            return process.communicate(given, timeout=LOOK_SECONDS)
-        except subprocess.TimeoutExpired:
-            given = None  # the rest of it is written by the next call
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=LOOK_SECONDS)
         left = termination.seconds_left
         if left is not None and left < MARGIN_SECONDS:
             seconds = termination.grace_seconds - left
