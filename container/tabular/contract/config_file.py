@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 from tabular.contract.errors import UserError
+from tabular.contract.paths import kind_of_file
 from tabular.contract.strict_json import StrictJSONError, parse_json
 
 # SageMaker's own are below 300 kB: 100 hyperparameters of 2,500 characters.
 MOST_BYTES = 16 << 20
-KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 def read_object(path: Path) -> dict[str, object]:
@@ -83,11 +76,9 @@ def _read(path: Path) -> bytes:
     # Without O_NONBLOCK opening a FIFO waits for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with open(descriptor, "rb") as source:
-        kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
-        if kind != stat.S_IFREG:
-            raise UserError(
-                f"{path} can't be read: it is {KINDS.get(kind, 'no file')}, expected a JSON file"
-            )
+        kind = kind_of_file(os.fstat(descriptor).st_mode)
+        if kind:
+            raise UserError(f"{path} can't be read: it is {kind}, expected a JSON file")
         content = source.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise UserError(

@@ -16,6 +16,7 @@ from pathlib import Path
 from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
 from tabular.contract.machine import has_stable_inodes
+from tabular.contract.paths import kind_of_file
 from tabular.data.source import unreadable
 
 log = logging.getLogger(__name__)
@@ -59,14 +60,20 @@ def files_of(channel: Channel, quiet: bool = False) -> dict[Path, FileState]:
     Raises
     ------
     UserError
-        A file can't be looked at.
+        A file or folder can't be read, or a path is neither (a FIFO, a device).
     """
+
+    def refuse(error: OSError) -> None:
+        if error.filename == os.fspath(channel.path) and isinstance(error, FileNotFoundError):
+            return  # the caller says that the channel has no data
+        raise unreadable(Path(error.filename), error) from error
+
     stable = has_stable_inodes(channel.path)
     if channel.path.is_file():
         found = {channel.path: _state(channel.path, stable)}
         return {path: state for path, state in found.items() if state.size}
     files: dict[Path, FileState] = {}
-    for folder, subfolders, names in os.walk(channel.path, followlinks=True):
+    for folder, subfolders, names in os.walk(channel.path, onerror=refuse, followlinks=True):
         subfolders[:] = [name for name in subfolders if not name.startswith((".", "_"))]
         for name in names:
             path = Path(folder) / name
@@ -122,4 +129,10 @@ def _state(path: Path, stable: bool) -> FileState:
         found = path.stat()
     except OSError as error:
         raise unreadable(path, error) from error
+    kind = kind_of_file(found.st_mode)
+    if kind:
+        raise UserError(
+            f"{path} is {kind}, expected a data file; take it out of the channel, or set the "
+            "channel's input mode to Pipe if a program writes to it"
+        )
     return FileState(found.st_size, found.st_mtime_ns, found.st_ino if stable else 0)

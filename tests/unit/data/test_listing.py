@@ -21,6 +21,7 @@ from tabular.contract.machine import has_stable_inodes
 from tabular.data.batch import Batch
 from tabular.data.channel import read_channel
 from tabular.data.layout import Layout
+from tabular.data.listing import files_of
 from tabular.data.recordio.framing import MAGIC
 from tabular.data.store import Room, Store
 
@@ -179,3 +180,10 @@ def test_inodes_of_fuse_are_not_compared(tmp_path: Path, kind: str, stable: bool
     mounts = tmp_path / "mounts"
     mounts.write_text(f"none / {kind} rw 0 0\n")
     assert has_stable_inodes(tmp_path, mounts) is stable
+
+
+def test_path_that_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1,2\n")
+    os.mkfifo(tmp_path / "b.csv")
+    with pytest.raises(UserError, match=r"b\.csv is a FIFO, expected a data file"):
+        files_of(Channel("train", tmp_path, "text/csv"))
