@@ -68,7 +68,8 @@ def load_predictor(
             _require_no_pickle(found)
         return LOADERS[found.kind](found.paths, parallel)
     for name in manifest.files:
-        require_inside(folder, folder / name)
+        if (folder / name).exists():  # else verify says that it is missing
+            require_inside(folder, folder / name)
     verify(folder, manifest)
     return within_deadline(lambda: _described(folder, manifest, parallel, ensemble), folder)
 
@@ -120,8 +121,6 @@ def _described_estimator(
     if manifest.compiled is not None and manifest.compiled.served and compiled:
         from tabular.serving.predictors.compiled_estimator import CompiledEstimatorPredictor
 
-        if manifest.probabilities and not manifest.classes:
-            _require_fit(folder, "classes", "empty", "a label for each probability")
         meaning = Meaning("", classes=manifest.classes, has_probabilities=manifest.probabilities)
         _rehearse_unusual(folder / compiled[0])
         compiled_estimator = CompiledEstimatorPredictor(

@@ -72,8 +72,11 @@ class CompiledEstimatorPredictor(OnnxPredictor):
         """Count the classes that the graph answers with; 0 where it answers with labels alone."""
         if not meaning.has_probabilities:
             return 0
-        first = np.zeros((1, self.width), np.float32)
-        count = len(self.meaning.classes) or int(np.shape(self._first(first))[-1])
+        first = self._first(np.zeros((1, self.width), np.float32))
+        # Mixtures have components and no classes; the graph answers with the component.
+        if not meaning.classes and (len(self._outputs) > 1 or first.dtype.kind != "f"):
+            return 0
+        count = len(self.meaning.classes) or int(first.shape[-1])
         # The probability of the second of two classes stands for both.
         return 2 if count == 1 else count
 
