@@ -25,7 +25,7 @@ def clients(image: str, server: str, row: str) -> Iterator[subprocess.Popen[str]
         [
             *("docker", "run", "--rm", "--network", f"container:{server}"),
             *("--volume", f"{HERE}:/benchmark:ro", "--entrypoint", "python"),
-            *(image, "/benchmark/stopping.py", "8080", "--row", row),
+            *(image, "/benchmark/stopping.py", "8080", f"--row={row}"),
         ],
         stdout=subprocess.PIPE,
         text=True,

@@ -1,7 +1,7 @@
 """Fuzzes the readers of request bodies, guided by coverage of ``tabular.data``.
 
     pip install atheris
-    python tests/fuzz/decoders.py --runs 100000 [--seed N]
+    python tests/fuzz/decoders.py --runs 100000 [--seed N] [--seconds N] [--corpus DIR]
 
 Each content type has a process of its own and an equal share of the runs, and begins with the
 bodies of the unit tests. What is looked for: an exception that is no ValueError (the server
@@ -31,6 +31,7 @@ with atheris.instrument_imports(include=["tabular.data", "json.decoder"]):
     from tabular.data import csv, libsvm
     from tabular.data.formats import format_of
 
+from options import add_options  # noqa: E402
 from unit.data.valid_bodies import BODIES, COLUMNS  # noqa: E402
 
 LONGEST_BODY = 4096
@@ -42,15 +43,16 @@ SMALL_BODY_BYTES = (-1, 1 << 16)
 def main() -> int:
     given = _arguments()
     if given.only:
-        return _fuzz(given.only, given.runs, given.seconds, given.seed)
+        return _fuzz(given.only, given.runs, given.seconds, given.seed, given.corpus)
     share = -(-given.runs // len(BODIES))
     worst = 0
     start = time.monotonic()
-    for content_type in BODIES:
+    for number, content_type in enumerate(BODIES):
         rest = given.seconds - (time.monotonic() - start)
-        seconds = max(1, int(rest))
+        seconds = max(1, int(rest / (len(BODIES) - number)))
         command = [sys.executable, __file__, "--only", content_type, "--runs", str(share)]
         command += ["--seed", str(given.seed), "--seconds", str(seconds)]
+        command += ["--corpus", str(given.corpus)] if given.corpus else []
         done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
         if done.returncode not in (0, 1):
             print(f"{content_type}: died with {done.returncode}\n{done.stderr[-4000:]}")
@@ -61,21 +63,24 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=100_000, help="bodies in all")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=int, default=900, help="for all of them")
+    add_options(parser, runs=100_000)
     parser.add_argument("--only", choices=BODIES, help="one content type, in this process")
     return parser.parse_args()
 
 
-def _fuzz(content_type: str, runs: int, seconds: int, seed: int) -> int:
+def _fuzz(content_type: str, runs: int, seconds: int, seed: int, kept: Path | None) -> int:
     with tempfile.TemporaryDirectory() as corpus:
         for number, body in enumerate(BODIES[content_type]):
             for choice in range(len(COLUMNS)):
                 Path(corpus, f"{number}-{choice}").write_bytes(bytes([choice, number]) + body)
         target = _target(content_type, runs, seconds)
         options = [f"-seed={seed}", f"-max_len={LONGEST_BODY}", "-runs=-1", "-len_control=0"]
-        atheris.Setup([sys.argv[0], *options, corpus], target)
+        folders = [corpus]
+        if kept is not None:  # libFuzzer adds to the first folder what reaches new code
+            own = kept / "decoders" / content_type.replace("/", "-")
+            own.mkdir(parents=True, exist_ok=True)
+            folders.insert(0, str(own))
+        atheris.Setup([sys.argv[0], *options, *folders], target)
         atheris.Fuzz()
     return 2  # the target ends the process
 

@@ -2,6 +2,7 @@
 
     docker run -d --name fuzzed -p 127.0.0.1:8080:8080 -v MODEL:/opt/ml/model:ro IMAGE serve
     python tests/fuzz/invocations.py --container fuzzed --runs 100000 [--url URL] [--seed N]
+        [--seconds N] [--corpus DIR]
 
 What is looked for: a status that is no answer to a client's mistake (5xx), an error that is not
 one line, a connection that breaks, an answer that takes more than a second even when it is asked
@@ -15,26 +16,30 @@ and a third run add is growth.
 from __future__ import annotations
 
 import argparse
+import base64
 import gzip
 import http.client
+import json
 import random
-import subprocess
+import re
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "container")]
 
+from options import Corpus, add_options  # noqa: E402
+from server import Server  # noqa: E402
+from server import add_options as add_server_options  # noqa: E402
 from unit.data.valid_bodies import BODIES  # noqa: E402
 
 SLOW_SECONDS = 1.0
-GROWTH_BYTES = 10 << 20
 # Of the runs: in the first part of them each thread's allocators come to their size.
 WARM_UP = 0.5
 ALLOWED = {200, 204, 400, 404, 405, 406, 413, 415}
@@ -66,6 +71,21 @@ class Request(NamedTuple):
     headers: dict[str, str]
     chunked: bool
 
+    def __str__(self) -> str:
+        fields = (self.method, self.path, self.headers, "chunked" * self.chunked)
+        return f"{fields} with {len(self.body)} bytes {self.body[:1000]!r}"
+
+    def saved(self) -> bytes:
+        """Write the request for a corpus."""
+        body = base64.b64encode(self.body).decode()
+        return json.dumps({**self._asdict(), "body": body}).encode()
+
+
+def restored(data: bytes) -> Request:
+    """Read a request of a corpus."""
+    fields = json.loads(data)
+    return Request(**{**fields, "body": base64.b64decode(fields["body"])})
+
 
 @dataclass
 class Found:
@@ -80,31 +100,33 @@ class Found:
 def main() -> int:
     """Send all, and say what was found."""
     given = _arguments()
-    before, workers = 0, _workers(given.container)
+    server, corpus = Server(given.url, given.container), Corpus(given.corpus, "invocations")
     found, begun = Found(), time.monotonic()
+    kept = [restored(data) for data in corpus.kept()]
+    _add(found, _fuzz(server, iter(kept), random.Random(given.seed), corpus))
     for stage, part in enumerate((WARM_UP, 1 - WARM_UP)):
+        deadline = begun + given.seconds * (WARM_UP if stage == 0 else 1)
+        share = round(given.runs * part / given.threads)
         with ThreadPoolExecutor(given.threads) as pool:
-            shares = [round(given.runs * part / given.threads)] * given.threads
-            seeds = [f"{given.seed} {stage} {number}" for number in range(given.threads)]
-            deadline = begun + given.seconds
-            jobs = [pool.submit(_fuzz, given.url, *job, deadline) for job in zip(shares, seeds)]  # noqa: B905
+            sources = [random.Random(f"{given.seed} {stage} {n}") for n in range(given.threads)]
+            jobs = [
+                pool.submit(_fuzz, server, _all_made(source, share, deadline), source, corpus)
+                for source in sources
+            ]
             for job in jobs:
                 _add(found, job.result())
-        before = before or _memory(given.url)
+        if stage == 0:
+            server.weigh(sum(found.statuses.values()))
     for request in found.slow:
-        again = _timed(given.url, request)
+        again = _timed(server, request)
         if again > SLOW_SECONDS:
-            found.faults.append(f"{again:.2f} s alone too: {request!r:.2000}")
-    grown = _memory(given.url) - before
-    if grown > GROWTH_BYTES:
-        found.faults.append(f"memory grew by {grown / 2**20:.1f} MiB")
-    if _workers(given.container) != workers:
-        found.faults.append(f"workers were {workers}, are {_workers(given.container)}")
+            found.faults.append(f"{again:.2f} s alone too: {request}")
+    found.faults += server.faults()
     print(
         f"{sum(found.statuses.values())} requests, {time.monotonic() - begun:.0f} s, statuses "
         f"{dict(sorted(found.statuses.items()))}, worst {found.worst[0] * 1e3:.0f} ms, "
-        f"{len(found.slow)} over {SLOW_SECONDS:.0f} s, memory {before / 2**20:.1f} MiB and "
-        f"{grown / 2**20:+.1f}, {len(found.faults)} faults"
+        f"{len(found.slow)} over {SLOW_SECONDS:.0f} s, memory {server.memory() / 2**20:.1f} MiB, "
+        f"{len(kept)} of the corpus, {len(found.faults)} faults"
     )
     for fault in found.faults[:20]:
         print(f"  {fault}")
@@ -113,38 +135,41 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--url", default="http://127.0.0.1:8080")
-    parser.add_argument("--container", help="its name: whether the same workers live at the end")
-    parser.add_argument("--runs", type=int, default=100_000, help="requests in all")
-    parser.add_argument("--seed", type=int, default=1)
+    add_server_options(parser)
+    add_options(parser, runs=100_000)
     parser.add_argument("--threads", type=int, default=4)
-    parser.add_argument("--seconds", type=int, default=600, help="for all of them")
     return parser.parse_args()
 
 
-def _fuzz(url: str, runs: int, seed: str, deadline: float) -> Found:
-    source = random.Random(seed)
-    found, connection = Found(), _connect(url)
+def _all_made(source: random.Random, runs: int, deadline: float) -> Iterator[Request]:
     for _ in range(runs):
         if time.monotonic() > deadline:
-            break
-        request = _made(source)
+            return
+        yield _made(source)
+
+
+def _fuzz(
+    server: Server, requests: Iterator[Request], source: random.Random, corpus: Corpus
+) -> Found:
+    found, connection = Found(), server.connect()
+    for request in requests:
         begun = time.perf_counter()
         try:
             status, headers, body = _exchange(connection, request)
         except (OSError, http.client.HTTPException) as error:
-            found.faults.append(f"{type(error).__name__}: {error} after {request!r:.2000}")
+            found.faults.append(f"{type(error).__name__}: {error} after {request}")
             connection.close()
-            connection = _connect(url)
+            connection = server.connect()
             continue
         spent = time.perf_counter() - begun
         found.statuses[status] += 1
+        corpus.saw((status, re.sub(rb"[^A-Za-z]+", b" ", body)[:40]), request.saved())
         if status not in ALLOWED:
-            found.faults.append(f"{status} {body!r:.300} after {request!r:.2000}")
+            found.faults.append(f"{status} {body!r:.300} after {request}")
         # gunicorn's own answers, to what is no HTTP, are pages.
         one_line = len(body.splitlines()) == 1 or body.startswith(b"<html>")
         if status >= 400 and request.method != "HEAD" and not one_line:
-            found.faults.append(f"{status} with {body!r:.300} after {request!r:.2000}")
+            found.faults.append(f"{status} with {body!r:.300} after {request}")
         if spent > found.worst[0]:
             found.worst = (spent, request)
         if spent > SLOW_SECONDS:
@@ -193,10 +218,6 @@ def _mutated(body: bytes, source: random.Random) -> bytes:
     return body[: source.randrange(len(body) + 1)] if source.random() < 0.05 else body
 
 
-def _connect(url: str) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
-
-
 def _exchange(
     connection: http.client.HTTPConnection, request: Request
 ) -> tuple[int, http.client.HTTPMessage, bytes]:
@@ -211,8 +232,8 @@ def _exchange(
     return response.status, response.headers, response.read()
 
 
-def _timed(url: str, request: Request) -> float:
-    connection = _connect(url)
+def _timed(server: Server, request: Request) -> float:
+    connection = server.connect()
     begun = time.perf_counter()
     _exchange(connection, request)
     connection.close()
@@ -224,23 +245,6 @@ def _add(found: Found, other: Found) -> None:
     found.worst = max(found.worst, other.worst, key=lambda worst: worst[0])
     found.slow += other.slow
     found.faults += other.faults
-
-
-def _memory(url: str) -> int:
-    """Ask the server for the memory of its processes, in bytes."""
-    connection = _connect(url)
-    connection.request("GET", "/metrics")
-    lines = connection.getresponse().read().decode().splitlines()
-    connection.close()
-    name = "tabular_resident_memory_bytes "
-    return next(int(line.removeprefix(name)) for line in lines if line.startswith(name))
-
-
-def _workers(container: str | None) -> list[str]:
-    if not container:
-        return []
-    command = ["docker", "exec", container, "cat", "/proc/1/task/1/children"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
 if __name__ == "__main__":

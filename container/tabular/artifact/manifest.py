@@ -7,6 +7,7 @@ version before is still read.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ NAME = "manifest.json"
 # An artifact below tabular/ that is whole and takes the place of the old one: ``files.staged``.
 NEXT = "next"
 XGBOOST = "xgboost"  # the algorithm of most; others are estimators of scikit-learn
+# The digest of all other fields; the first artifacts have none.
+DIGEST = "sha256"
 # Fields that the first artifacts did not have.
 OPTIONAL = frozenset(
     {
@@ -132,7 +135,16 @@ class Manifest:
         """Write it for people: indented, in the order of the fields."""
         fields = asdict(self)
         fields.update({name: _finite(fields[name]) for name in ("metrics", "compiled")})
-        return json.dumps(fields, indent=2) + "\n"
+        return json.dumps({**fields, DIGEST: digest_of(fields)}, indent=2) + "\n"
+
+
+def digest_of(fields: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a manifest's fields, whatever their order and indentation.
+
+    One changed digit of ``index_base`` or ``categories`` would give wrong answers with status 200.
+    """
+    covered = {name: value for name, value in fields.items() if name != DIGEST}
+    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
 
 
 def _finite(value: Any) -> Any:
@@ -160,8 +172,8 @@ def read_manifest(folder: Path, following: bool = True) -> Manifest | None:
     Raises
     ------
     UserError
-        It can't be read, is of a later format than this image knows, or has a field of another
-        type or range than it is written with.
+        It can't be read, is of a later format than this image knows, has a field of another type or
+        range than it is written with, or differs from its digest.
     """
     path = manifest_path(folder)
     if following and manifest_path(folder / FOLDER / NEXT).exists():
@@ -195,6 +207,11 @@ def read_manifest(folder: Path, following: bool = True) -> Manifest | None:
         raise UserError(f"{path} lacks {error}; unpack model.tar.gz again") from error
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}; unpack model.tar.gz again") from error
+    if values.get(DIGEST, digest := digest_of(values)) != digest:
+        raise UserError(
+            f"{path} is not what training wrote (its {DIGEST} differs): it is damaged or edited; "
+            f"unpack model.tar.gz again, or remove its field {DIGEST} to serve it as it is"
+        )
     known["files"] = {name: FileRecord(**record) for name, record in known["files"].items()}
     for name in ("feature_names", "categorical", "classes"):
         known[name] = tuple(known.get(name, ()))

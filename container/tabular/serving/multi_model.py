@@ -118,6 +118,7 @@ def create_multi_model_app(
     health = _pretty({"status": "Healthy"})
     labels = {"version": tabular.__version__}
     app = bare_app(endpoint, telemetry, labels, error_response, health)
+    app.url_map.merge_slashes = False  # /models/%2F/invoke names no model; it is no redirect
     encoders = {**ENCODERS, "application/json": list_body, "text/csv": comma_body}
     of_algorithm, of_script = answers(endpoint, encoders), scripted_answers(endpoint)
 

@@ -146,8 +146,9 @@ class ConnectionsWorker(gthread.ThreadWorker):
                 incoming.expects = False
                 with suppress(OSError):
                     conn.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            if incoming.missing > READ_BYTES:
-                conn.wake_at(min(incoming.missing, LARGE_READ_BYTES))
+            # Of a large body's last part too: it may be less than what the socket waits for.
+            large = incoming.missing > READ_BYTES
+            conn.wake_at(min(incoming.missing, LARGE_READ_BYTES) if large else 1)
             if incoming.is_large and conn in self._waiting and self._held.pauses(conn):
                 self.poller.unregister(conn.sock)
 

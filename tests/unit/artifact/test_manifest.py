@@ -5,6 +5,7 @@ import math
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from tabular.artifact.manifest import (
     OPTIONAL,
     FileRecord,
     Manifest,
+    digest_of,
     read_manifest,
 )
 from tabular.contract.errors import UserError
@@ -51,6 +53,13 @@ manifests = st.builds(
 SOME = Manifest("xgboost", "reg:gamma", 3, 0, None, 5, {}, {}, "", {}, {})
 
 
+def undigested(manifest: Manifest) -> dict[str, Any]:
+    """Return the fields of a manifest without its digest, as the first artifacts had them."""
+    fields: dict[str, Any] = json.loads(manifest.to_json())
+    del fields["sha256"]
+    return fields
+
+
 def write(folder: Path, text: str) -> Path:
     (folder / "tabular").mkdir(exist_ok=True)
     (folder / "tabular" / "manifest.json").write_text(text)
@@ -76,13 +85,13 @@ def test_artifact_without_a_manifest_has_none(tmp_path: Path) -> None:
 
 
 def test_later_format_is_refused(tmp_path: Path) -> None:
-    later = json.dumps({**json.loads(SOME.to_json()), "format_version": FORMAT_VERSION + 1})
+    later = json.dumps({**undigested(SOME), "format_version": FORMAT_VERSION + 1})
     with pytest.raises(UserError, match=f"format_version {FORMAT_VERSION + 1}, this image knows"):
         read_manifest(write(tmp_path, later))
 
 
 def test_field_of_a_later_minor_change_is_ignored(tmp_path: Path) -> None:
-    more = json.dumps({**json.loads(SOME.to_json()), "colour": "red"})
+    more = json.dumps({**undigested(SOME), "colour": "red"})
     assert read_manifest(write(tmp_path, more)) == SOME
 
 
@@ -92,9 +101,9 @@ def test_broken_manifest_is_refused(tmp_path: Path, text: str) -> None:
         read_manifest(write(tmp_path, text))
 
 
-@pytest.mark.parametrize("name", sorted(set(json.loads(SOME.to_json())) - OPTIONAL))
+@pytest.mark.parametrize("name", sorted(set(undigested(SOME)) - OPTIONAL))
 def test_missing_field_is_refused(tmp_path: Path, name: str) -> None:
-    values = json.loads(SOME.to_json())
+    values = undigested(SOME)
     del values[name]
     with pytest.raises(UserError, match=name):
         read_manifest(write(tmp_path, json.dumps(values)))
@@ -102,14 +111,14 @@ def test_missing_field_is_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(OPTIONAL))
 def test_artifact_of_the_first_version_is_read(tmp_path: Path, name: str) -> None:
-    values = json.loads(SOME.to_json())
+    values = undigested(SOME)
     del values[name]
     assert read_manifest(write(tmp_path, json.dumps(values))) == SOME
 
 
 @pytest.mark.parametrize("files", [[], {"a": 1}, {"a": {"size": 1}}])
 def test_misshapen_file_record_is_refused(tmp_path: Path, files: object) -> None:
-    values = {**json.loads(SOME.to_json()), "files": files}
+    values = {**undigested(SOME), "files": files}
     with pytest.raises(UserError, match="damaged: files"):
         read_manifest(write(tmp_path, json.dumps(values)))
 
@@ -121,9 +130,9 @@ for _ in range(500):
 TAMPERED = (None, "x", -1, 10**20, 0.5, True, [], {}, [None], {"x": None}, NESTED, math.inf)
 
 
-@pytest.mark.parametrize("name", sorted(json.loads(SOME.to_json())))
+@pytest.mark.parametrize("name", sorted(undigested(SOME)))
 def test_tampered_field_is_refused_by_its_name_or_fits(tmp_path: Path, name: str) -> None:
-    right = {**json.loads(SOME.to_json())}
+    right = {**undigested(SOME)}
     for value in TAMPERED:
         folder = write(tmp_path, json.dumps({**right, name: value}))
         try:
@@ -171,6 +180,23 @@ def test_pipe_in_place_of_a_manifest_is_refused_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../model", "/etc/passwd", "a/../../b", "", "a//b", "."])
 def test_file_outside_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     record = {"bytes": 1, "sha256": "0" * 64}
-    values = {**json.loads(SOME.to_json()), "files": {name: record}}
+    values = {**undigested(SOME), "files": {name: record}}
     with pytest.raises(UserError, match="below the artifact's folder"):
         read_manifest(write(tmp_path, json.dumps(values)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("index_base", 1), ("takes_missing", False), ("feature_names", ["b", "a"])]
+)
+def test_field_that_was_changed_to_another_valid_value_is_refused(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    whole = json.loads(replace(SOME, num_features=2, feature_names=("a", "b")).to_json())
+    assert read_manifest(write(tmp_path, json.dumps(whole))) is not None
+    with pytest.raises(UserError, match=r"manifest\.json is not what training wrote"):
+        read_manifest(write(tmp_path, json.dumps({**whole, name: value})))
+
+
+def test_digest_covers_fields_that_a_later_image_adds(tmp_path: Path) -> None:
+    later = {**undigested(SOME), "invented": [1]}
+    assert read_manifest(write(tmp_path, json.dumps({**later, "sha256": digest_of(later)}))) == SOME

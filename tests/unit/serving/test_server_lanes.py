@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -178,6 +179,45 @@ def test_slow_clients_hold_no_thread_of_predictions(served: Served) -> None:
         connection.settimeout(5)
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
         connection.close()
+
+
+@pytest.mark.parametrize("size", [70_000, 300_000, 3_000_000])
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+def test_large_body_is_read_whole_however_it_comes(
+    served: Served, size: int, chunked: bool
+) -> None:
+    source = random.Random(size)
+    body = b"0\n" * (size // 2)
+    with served.connect() as connection:
+        connection.settimeout(20)
+        if chunked:
+            head = REQUEST.replace(b"Content-Length: 1", b"Transfer-Encoding: chunked")
+            body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+        else:
+            head = REQUEST.replace(b": 1\r\n\r\n", b": %d\r\n\r\n" % len(body))
+        connection.sendall(head)
+        sent = 0
+        while sent < len(body):
+            piece = body[sent : sent + source.randrange(1, size)]
+            connection.sendall(piece)
+            sent += len(piece)
+            time.sleep(source.choice((0, 0.01, 0.05)))
+        received = b""
+        while received.count(b"0.0\n") < size // 2:
+            part = connection.recv(1 << 20)
+            assert part, received[:200]
+            received += part
+
+
+def test_large_bodies_on_a_kept_connection_do_not_stall(served: Served) -> None:
+    """A socket that is to be read when so many bytes have come may be read before."""
+    source = random.Random(0)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=5)
+    for _ in range(150):
+        body = b"0\n" * source.randrange(33_000, 100_000)
+        connection.request("POST", "/invocations", body, {"Content-Type": "text/csv"})
+        assert connection.getresponse().read().count(b"0.0\n") == len(body) // 2
+    connection.close()
 
 
 def test_length_of_five_thousand_digits_harms_nobody(served: Served) -> None:
