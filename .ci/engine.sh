@@ -20,6 +20,7 @@ lacking() { command -v "$1" >/dev/null || printf '%s ' "$2"; }
 answers() { docker version >/dev/null 2>&1; }
 
 missing=$(
+  lacking cc 'gcc libc6-dev'
   lacking chromium-headless-shell chromium-headless-shell
   lacking curl curl
   lacking docker-registry docker-registry

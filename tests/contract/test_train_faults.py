@@ -1,7 +1,7 @@
 """Faults while a job saves: kills, full disks, disks that fail, little memory, SIGTERM.
 
 A sample of the places of each fault runs by default. ``TABULAR_FAULTS=all`` takes every place, and
-runs for about 20 minutes: CONTRIBUTING or the weekly workflow sets it.
+runs for about 20 minutes.
 """
 
 from __future__ import annotations
