@@ -69,11 +69,16 @@ def staged(folder: Path) -> Iterator[Path]:
         if isinstance(error, PlatformError):  # names the file where the customer will look for it
             raise PlatformError(str(error).replace(f"{stage}", f"{folder}")) from error
         raise
-    finish_replacing(folder)
+    finish_replacing(folder, begins=True)
 
 
-def finish_replacing(folder: Path) -> None:
+def finish_replacing(folder: Path, begins: bool = False) -> None:
     """Move the files of a new artifact to their names, and delete those of the old one.
+
+    Parameters
+    ----------
+    begins : bool
+        None of them has been moved yet.
 
     Raises
     ------
@@ -83,11 +88,16 @@ def finish_replacing(folder: Path) -> None:
     following = folder / FOLDER / NEXT
     if not following.is_dir():
         return
-    new = [path for path in following.iterdir() if path.name != FOLDER]
-    if new:
-        _remove_old(folder, {path.name for path in new})
+    left = [path for path in following.iterdir() if path.name != FOLDER]
+    # Some of the manifest's files may have been moved before a kill.
+    manifest = None
+    with suppress(UserError):  # a damaged one is the loader's to refuse
+        manifest = read_manifest(following, following=False)
+    new = manifest.files if manifest else {path.name for path in left} if begins else None
+    if new is not None:
+        _remove_old(folder, set(new))
     try:
-        for path in new:
+        for path in left:
             path.replace(folder / path.name)
         # Last: until then it is what tells readers to look in both places.
         with suppress(FileNotFoundError):
