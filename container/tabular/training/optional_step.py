@@ -38,12 +38,12 @@ MEBIBYTE = 1 << 20
 # Of the memory that is left, this much is not for the step: page tables, sockets, the files of
 # libraries that it maps, and what this process needs to write the manifest.
 RESERVED_BYTES = 32 * MEBIBYTE
-# Python with numpy takes this much before the step has begun.
-LEAST_BYTES = 32 * MEBIBYTE
+# What XGBoost and ONNX take once they are imported, with some room to work in.
+LEAST_BYTES = 80 * MEBIBYTE
 # The step is stopped this long before the grace after SIGTERM ends.
 MARGIN_SECONDS = 10.0
 # A step that takes longer is stuck: compiling 1.5 million nodes takes 3 minutes.
-LONGEST_SECONDS = 3600.0
+LONGEST_SECONDS = 600.0
 LOOK_SECONDS = 0.2
 # The first that the kernel kills when the container's memory is full (proc(5)).
 OOM_SCORE = 1000
@@ -167,7 +167,7 @@ def _with_memory(reason: str, left: int) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Run the step that ``run_step`` names, and write its result or the reason to stdout."""
     name, memory, shape, given = arguments
-    _limit(int(memory))
+    _end_with_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     answer: dict[str, Any]
@@ -175,6 +175,8 @@ def main(arguments: Sequence[str]) -> int:
         rows = _received(json.loads(shape))
         module, _, function = name.partition(":")
         step = getattr(import_module(module), function)
+        _have_blas_ready()
+        _limit(int(memory))
         answer = {"result": step(rows=rows, **json.loads(given))}
     except Exception as error:
         answer = {"reason": _reason_of(error)}
@@ -194,16 +196,48 @@ def _reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:REASON_CHARACTERS]
 
 
-def _limit(memory: int) -> None:
-    """Let this process fail before the one that started it does, and end with that one."""
+def _end_with_parent() -> None:
+    """End when the process that started this one ends, and be the first that the kernel kills."""
     with suppress(OSError, AttributeError):  # not Linux
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(f"{OOM_SCORE}")
-    for what, limit in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_CORE, 0)):
-        hard = resource.getrlimit(what)[1]
-        with suppress(OSError, ValueError):
-            resource.setrlimit(what, (limit if hard < 0 else min(limit, hard), hard))
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _have_blas_ready() -> None:
+    """Let OpenBLAS take its buffers: where it gets none, it asks again without an end."""
+    square = np.ones((2, 2))
+    np.dot(square, square)
+    if "scipy" in sys.modules:  # which has an OpenBLAS of its own
+        from scipy.linalg import blas
+
+        blas.dgemm(1.0, square, square)
+
+
+def _limit(memory: int) -> None:
+    """Let allocations fail here before the container's memory is full.
+
+    The system counts what is reserved, of which the libraries have used a part only: what this
+    process may still take is added to that.
+
+    Raises
+    ------
+    MemoryError
+        The imports have taken it all.
+    """
+    with suppress(OSError, KeyError):
+        text = Path("/proc/self/status").read_text()
+        fields = dict(line.split(":", 1) for line in text.splitlines())
+        used, reserved = (int(fields[name].split()[0]) << 10 for name in ("RssAnon", "VmData"))
+        if used >= memory:
+            raise MemoryError
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        limit = reserved + memory - used
+        with suppress(ValueError):
+            limit = limit if hard < 0 else min(limit, hard)
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def _received(shape: Sequence[int]) -> Floats:
