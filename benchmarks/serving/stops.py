@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -58,9 +59,11 @@ def stopped(image: str, server: str, row: str) -> dict[str, Any]:
 def measure_stops(image: str, model: Model, stops: int) -> dict[str, Any]:
     """Start and stop a server with two workers again and again."""
     runs = []
-    for _ in range(stops):
+    for number in range(1, stops + 1):
         with container(image, model.folder, "serve", SAGEMAKER_MODEL_SERVER_WORKERS=2) as (name, _):
             runs.append(stopped(image, name, model.row))
+        print(f"\r{number} of {stops}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
     total: Counter[str] = Counter()
     for run in runs:
         total.update({key: run[key] for key in COUNTS})

@@ -68,7 +68,7 @@ def main() -> int:
         worst = max(worst, spent)
         found = [int(status) for status in STATUS.findall(answer)]
         statuses.update(map(str, found or ["closed"]))
-        corpus.saw((tuple(found[:3]), re.sub(rb"[^A-Za-z]+", b" ", answer)[-40:]), data)
+        corpus.saw(tuple(found[:4]), data)
         if any(status >= 500 and status not in ALLOWED_FAULTS for status in found):
             fault = f"{answer[:300]!r}"
         if answer and not STATUS.match(answer):

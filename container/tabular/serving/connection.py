@@ -80,13 +80,14 @@ class ClientSocket(socket.socket):
 
     sending_until = 0.0
 
-    def prepare(self, unsent: Unsent, limits: Limits) -> None:
-        """Set up a connection that was just accepted."""
+    def __init__(self, accepted: socket.socket, unsent: Unsent, limits: Limits) -> None:
+        super().__init__(accepted.family, accepted.type, fileno=accepted.detach())
         self._unsent, self._limits = unsent, limits
         self._kept: deque[memoryview] = deque()
         # For ``sendfile`` only, by which a script may answer with a file.
         seconds = struct.pack("ll", int(limits.answer_seconds), 0)
-        self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
+        with suppress(OSError):  # the client is gone
+            self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
 
     def setblocking(self, flag: bool) -> None:
         """Change the mode where it is another: gunicorn asks for each request."""

@@ -70,9 +70,7 @@ class ConnectionsWorker(gthread.ThreadWorker):
         """Keep a connection whose body gunicorn reads to the end that the poll loop found."""
         try:
             return bool(keepalive) and bool(conn.parser.finish_body())
-        except (
-            Exception
-        ):  # a chunk or a trailer that is none: where the next request begins is open
+        except Exception:  # a broken chunk or trailer: the next request may begin anywhere
             return False
 
     def _register(
@@ -130,6 +128,13 @@ class ConnectionsWorker(gthread.ThreadWorker):
 
     def _advance(self, conn: Connection, incoming: Incoming) -> None:
         """Look at what has come of a request, and hand it over once it is whole."""
+        try:
+            self._look_at(conn, incoming)
+        except Exception:  # whatever a client sends must not end the loop that serves all others
+            self.log.exception("a request could not be collected; its connection is closed")
+            self._close(conn)
+
+    def _look_at(self, conn: Connection, incoming: Incoming) -> None:
         progress = incoming.come()
         if progress is Progress.WHOLE:
             self._dispatch(conn, incoming)
@@ -215,6 +220,8 @@ class ConnectionsWorker(gthread.ThreadWorker):
             self._close(conn)
 
     def _close(self, conn: Connection) -> None:
+        if conn.state is State.CLOSED:
+            return
         self._unregister(conn)
         self._held.change(conn, 0)
         conn.state = State.CLOSED

@@ -70,15 +70,10 @@ class LaneWorker(ConnectionsWorker):
 
     def _admit(self, listener: socket.socket) -> None:
         accepted, client = listener.accept()
-        sock = ClientSocket(accepted.family, accepted.type, fileno=accepted.detach())
+        sock = ClientSocket(accepted, self._unsent, self.limits)
+        admit_all(sock)
         conn = Connection(self.cfg, sock, client, listener.getsockname())
         self.nr_conns += 1
-        try:
-            admit_all(sock)
-            sock.prepare(self._unsent, self.limits)
-        except OSError:
-            self._close(conn)
-            return
         self._await_request(conn)
         # Before it is registered: most send at once, and never need to be.
         self._collect(conn)

@@ -36,7 +36,8 @@ class Waits(Predictor):
             with gate.with_suffix(".held").open("a") as held: held.write("x")
             while not gate.exists(): time.sleep(0.01)
         return rows[:, 0]
-endpoint = Endpoint(Path(), port=port, timeout_seconds=int(sys.argv[3]))
+sizes = {"max_body_bytes": int(sys.argv[4]), "large_bodies": 1} if sys.argv[4] != "0" else {}
+endpoint = Endpoint(Path(), port=port, timeout_seconds=int(sys.argv[3]), **sizes)
 run(lambda: create_app(endpoint, Waits()), endpoint)
 """
 AT_ONCE, HELD = "0", "1"
@@ -84,14 +85,23 @@ def timeout() -> int:
 
 
 @pytest.fixture
+def largest_body() -> int:
+    """Of which one has memory at a time; 0 for the default of both."""
+    return 0
+
+
+@pytest.fixture
 def served(
     tmp_path: Path,
     free_port: int,
     timeout: int,
+    largest_body: int,
     start: Callable[..., subprocess.Popen[bytes]],
 ) -> Served:
     gate = tmp_path / "gate"
-    process = start(["-c", SCRIPT, str(free_port), str(gate), str(timeout)], os.environ)
+    process = start(
+        ["-c", SCRIPT, str(free_port), str(gate), str(timeout), str(largest_body)], os.environ
+    )
     return Served(free_port, gate, process)
 
 
@@ -218,6 +228,26 @@ def test_large_bodies_on_a_kept_connection_do_not_stall(served: Served) -> None:
         connection.request("POST", "/invocations", body, {"Content-Type": "text/csv"})
         assert connection.getresponse().read().count(b"0.0\n") == len(body) // 2
     connection.close()
+
+
+@pytest.mark.parametrize("largest_body", [200_000])
+def test_more_large_bodies_than_there_is_memory_for_are_answered_in_turn(served: Served) -> None:
+    body = b"0\n" * 75_000
+    head = REQUEST.replace(b": 1\r\n\r\n", b": %d\r\n\r\n" % len(body))
+    clients = [served.connect() for _ in range(20)]
+    for at in range(0, len(body), 30_000):
+        for client in clients:
+            client.sendall(b"" if at else head)
+            client.sendall(body[at : at + 30_000])
+        time.sleep(0.05)
+    for client in clients:
+        client.settimeout(10)
+        received = b""
+        while received.count(b"0.0\n") < 75_000:
+            part = client.recv(1 << 20)
+            assert part, received[:200]
+            received += part
+        client.close()
 
 
 def test_length_of_five_thousand_digits_harms_nobody(served: Served) -> None:

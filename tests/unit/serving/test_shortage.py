@@ -1,0 +1,83 @@
+"""Who must wait when bodies that are coming take more memory than there is for them."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from gunicorn.config import Config
+
+from tabular.serving.connection import ClientSocket, Connection, State, Unsent
+from tabular.serving.limits import LEADER_SECONDS, Limits
+from tabular.serving.shortage import HeldBytes
+
+LIMIT = 1_000_000
+
+
+@pytest.fixture
+def conns() -> Iterator[list[Connection]]:
+    """Three connections that collect, and hold 900,000 bytes together."""
+    with ExitStack() as stack:
+        made = []
+        for _ in range(3):
+            ours, theirs = map(stack.enter_context, socket.socketpair())
+            sock = stack.enter_context(ClientSocket(ours, Unsent(LIMIT), Limits()))
+            made.append(Connection(Config(), sock, theirs.getsockname(), ""))
+            made[-1].state = State.COLLECTING
+        yield made
+
+
+@pytest.fixture
+def held(conns: list[Connection]) -> HeldBytes:
+    held = HeldBytes(LIMIT)
+    for conn in conns:
+        held.change(conn, 300_000)
+    return held
+
+
+def test_nobody_waits_while_there_is_room(held: HeldBytes, conns: list[Connection]) -> None:
+    assert not any(map(held.pauses, conns))
+
+
+def test_one_goes_on_and_the_others_wait(held: HeldBytes, conns: list[Connection]) -> None:
+    held.change(conns[0], 500_000)
+    assert [held.pauses(conn) for conn in conns] == [False, True, True]
+    assert not held.pauses(conns[0])
+    assert held.resumable() == ()
+
+
+def test_those_that_wait_go_on_once_there_is_room(held: HeldBytes, conns: list[Connection]) -> None:
+    held.change(conns[0], 500_000)
+    assert [held.pauses(conn) for conn in conns] == [False, True, True]
+    conns[0].state = State.WORKING
+    held.change(conns[0], 500_000)
+    assert held.resumable() == ()
+    held.change(conns[0], 0)
+    assert [*held.resumable()] == conns[1:]
+
+
+def test_another_leads_when_nothing_else_would_free_memory(
+    held: HeldBytes, conns: list[Connection]
+) -> None:
+    held.change(conns[0], 5_000_000)
+    assert [held.pauses(conn) for conn in conns] == [False, True, True]
+    held.change(conns[1], 2_000_000)
+    conns[0].state = State.CLOSED
+    held.change(conns[0], 0)
+    assert [*held.resumable()] == [conns[1]]
+    assert held.is_paused(conns[2])
+
+
+def test_leader_that_is_slow_is_found_when_others_wait(
+    held: HeldBytes, conns: list[Connection]
+) -> None:
+    held.change(conns[0], 5_000_000)
+    late = time.monotonic() + LEADER_SECONDS + 1
+    assert not held.pauses(conns[0])
+    assert held.slow_leader(late) is None
+    assert held.pauses(conns[1])
+    assert held.slow_leader(time.monotonic()) is None
+    assert held.slow_leader(late) is conns[0]
