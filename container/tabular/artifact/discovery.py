@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tabular.artifact.unpickling import PICKLE_MAGIC
 from tabular.contract.errors import UserError
+from tabular.contract.paths import kind_of_file
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +108,10 @@ def _files(folder: Path) -> list[Path]:
             f"no model: {folder} can't be read ({error.strerror}); mount a model there"
         ) from error
     files = [path for path in entries if path.is_file() and not path.name.startswith(".")]
+    for path in entries:
+        # A pipe, a device, or a link that leads nowhere in the place of a model.
+        if path.name in dict(KNOWN_NAMES) and not (path.is_file() or path.is_dir()):
+            require_inside(folder, path)
     if not files:
         there = ", ".join(path.name for path in entries[:10]) or "nothing"
         raise UserError(
@@ -136,7 +141,8 @@ def require_inside(folder: Path, path: Path) -> None:
             f"{path} is a link to {real}, outside of {folder}; put the file itself there"
         )
     if not real.is_file():
-        raise UserError(f"{path} is no regular file; put the model itself there")
+        kind = kind_of_file(real.stat().st_mode)
+        raise UserError(f"{path} is {kind}, expected a file; put the model itself there")
 
 
 def _numbered(stem: str, names: dict[str, Path]) -> list[Path]:

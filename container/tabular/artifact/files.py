@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -241,8 +242,8 @@ def require_writable(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        with tempfile.TemporaryFile(dir=folder):  # os.access does not say why
+            pass
     except OSError as error:
         raise not_written(folder, error) from error
 
@@ -252,7 +253,7 @@ def not_written(path: Path, error: OSError) -> PlatformError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         cure = "the disk is full: give the job a larger volume (volume_size), or free space"
     elif error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
-        cure = "the folder can't be written: mount it writable for the user of the container"
+        cure = "mount it writable for the user of the container"
     else:
         cure = "check the volume"
     return PlatformError(f"{path} can't be written ({error.strerror}); {cure}")

@@ -188,8 +188,10 @@ class ConnectionsWorker(gthread.ThreadWorker):
 
     def _refuse(self, conn: Connection, status: int) -> None:
         """Answer without the application, and close."""
+        head = conn.incoming is None or conn.incoming.progress is Progress.HEAD
+        answer = refusal(status, conn.deadline - conn.begun, "head" if head else "body")
         with suppress(OSError):
-            conn.sock.send(refusal(status, conn.deadline - conn.begun), socket.MSG_DONTWAIT)
+            conn.sock.send(answer, socket.MSG_DONTWAIT)
         self._leave(conn)
 
     def _leave(self, conn: Connection, seconds: float = CLOSING_SECONDS) -> None:

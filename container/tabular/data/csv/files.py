@@ -151,8 +151,8 @@ def _opening(path: Path, number: int, line: bytes, named: bool) -> tuple[str, li
         raise UserError(
             f"{path} line {number} looks like a header "
             f"({', '.join(shown(cell) for cell in filled[:3])}{', ...' if filled[3:] else ''}); "
-            "training data has no header unless the content type is 'text/csv; header=present' "
-            "or columns are named: say so, delete that line, or take the file out if it is no data"
+            "training data has no header by default: name the label's column by the hyperparameter "
+            "target, or set the content type 'text/csv; header=present', or delete that line"
         )
     return delimiter, cells
 
