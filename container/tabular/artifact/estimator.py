@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 from tabular.artifact.estimator_names import find_part
 from tabular.artifact.files import dump_whole, remove
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord
+from tabular.artifact.pickle_guard import guarded
 from tabular.artifact.pickled_arrays import ArrayOfJoblib
 from tabular.artifact.restricted_pickle import Find, RestrictedUnpickler
 from tabular.artifact.sound_estimators import secure
@@ -109,7 +110,7 @@ def load_versioned(path: Path) -> tuple[BaseEstimator, str | None]:
     """
     noted: list[warnings.WarningMessage] = []
     try:
-        with warnings.catch_warnings(record=True) as noted:
+        with warnings.catch_warnings(record=True) as noted, guarded():
             warnings.simplefilter("always")
             found = _read_skops(path) if zipfile.is_zipfile(path) else _read_pickle(path)
         if not isinstance(found, BaseEstimator) or not (

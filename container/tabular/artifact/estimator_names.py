@@ -7,6 +7,7 @@ is not here: one that was called fitted a ``Pipeline(memory=...)``, whose cache 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array
 
 from tabular.artifact.pickled_arrays import find_common
 from tabular.artifact.restricted_pickle import (
@@ -52,12 +54,14 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "sklearn.calibration": ("_CalibratedClassifier", "_SigmoidCalibration"),
     "sklearn.cluster._birch": ("_CFNode", "_CFSubcluster"),
     "sklearn.cluster._bisect_k_means": ("_BisectingTree",),
+    "sklearn.compose._column_transformer": ("make_column_selector",),
     "sklearn.ensemble._hist_gradient_boosting.predictor": ("TreePredictor",),
     "sklearn.gaussian_process.kernels": (
         *("CompoundKernel", "ConstantKernel", "DotProduct", "ExpSineSquared", "Exponentiation"),
         *("Hyperparameter", "Matern", "PairwiseKernel", "Product", "RBF", "RationalQuadratic"),
         *("Sum", "WhiteKernel"),
     ),
+    "sklearn.impute._iterative": ("_ImputerTriplet",),
     "sklearn.metrics._scorer": (
         *("_CurveScorer", "_MultimetricScorer", "_PassthroughScorer", "_PredictScorer"),
         *("_ProbaScorer", "_Scorer", "_ThresholdScorer"),
@@ -101,6 +105,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         *("mean_tweedie_deviance", "median_absolute_error", "r2_score"),
         *("root_mean_squared_error", "root_mean_squared_log_error"),
     ),
+    "sklearn.utils.validation": ("check_array",),
 }
 # Classes in Cython whose pickles call them with numbers.
 NUMBERED = {
@@ -133,6 +138,8 @@ def find_part(module: str, name: str) -> Found | None:
         return _held(_imported(module, name))
     if (module, name) == ("xgboost.core", "Booster"):
         return Creatable(_imported(module, name), _check_booster_state)
+    if (module, name) == ("functools", "partial"):
+        return Reconstructor(_partial, functools.partial, check_state=_check_partial)
     if (module, name) == ("sklearn.tree._tree", "Tree"):
         return _tree(_imported(module, name))
     if module in NUMBERED or module in TREES:
@@ -164,6 +171,39 @@ def _check_booster_state(_: object, state: Any) -> None:
     require_plain_state(None, state)
     handle = (state or {}).get("handle")
     require(handle is None or type(handle) in (bytes, bytearray), "holds a strange Booster")
+
+
+def is_plain_partial(function: object, arguments: object, named: object) -> bool:
+    """Tell whether a ``partial`` is that of histogram gradient boosting with categories."""
+    return (
+        function is check_array
+        and arguments == ()
+        and type(named) is dict
+        and all(type(name) is str and _is_plain(value) for name, value in named.items())
+    )
+
+
+def _is_plain(value: object) -> bool:
+    if type(value) is list:
+        return all(map(_is_plain, value))
+    if isinstance(value, type):
+        return issubclass(value, np.generic)
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def _partial(function: object) -> object:
+    require(function is check_array, "makes a partial of a strange function")
+    return functools.partial(check_array)
+
+
+def _check_partial(_: object, state: Any) -> None:
+    require(
+        type(state) is tuple
+        and len(state) == 4
+        and is_plain_partial(*state[:3])
+        and state[3] in (None, {}),
+        "sets a strange state of a partial",
+    )
 
 
 def _cython(module: str, name: str) -> Found | None:

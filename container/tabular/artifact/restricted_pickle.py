@@ -174,9 +174,15 @@ class RestrictedUnpickler(PythonUnpickler):  # type: ignore[misc]
     def _create(self, kind: Any, arguments: object) -> None:
         found = self._found.get(id(kind))
         require(isinstance(found, Creatable), f"creates {_described(kind)}")
-        require(arguments == (), "creates an object with arguments")
         assert isinstance(found, Creatable)  # noqa: S101 - for the type checker
         known: Any = found.kind
+        if issubclass(known, tuple):  # a named tuple holds its values from the start
+            values: Any = arguments
+            fits = type(values) is tuple and len(values) == len(known._fields)
+            require(fits, "has a strange tuple")
+            self.append(tuple.__new__(known, values))
+            return
+        require(arguments == (), "creates an object with arguments")
         made = known.__new__(known)
         self._new[id(made)] = (made, found.check_state)
         self.append(made)

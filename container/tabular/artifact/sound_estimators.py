@@ -7,14 +7,16 @@ in a request, a tree whose nodes point outside of it.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils._metadata_requests import MethodMetadataRequest
 
-from tabular.artifact.estimator_names import find_part
+from tabular.artifact.estimator_names import find_part, is_plain_partial
 from tabular.artifact.sound_structures import check_structure
 from tabular.contract.errors import UserError
 
@@ -85,6 +87,10 @@ def _parts(part: Any, types: dict[type, bool]) -> Iterator[Any]:
     elif isinstance(part, type):
         _require_known(part)
         return
+    if isinstance(part, functools.partial):
+        if not is_plain_partial(part.func, part.args, part.keywords):
+            raise UnsoundError("it holds a partial, which no model of scikit-learn needs")
+        return
     kind = type(part)
     if kind not in types:
         types[kind] = kind is dict or _is_known(kind)
@@ -124,6 +130,16 @@ def _check_attributes(part: Any, attributes: dict[str, Any]) -> None:
     for name in attributes:
         if callable(getattr(kind, name, None)):
             raise UnsoundError(f"its {kind.__name__} has an attribute that hides {name}()")
+    for name, value in attributes.items():
+        # A request for metadata names the method that it is for; nobody calls it by that.
+        named = "method" in name and kind is not MethodMetadataRequest
+        if named and any(map(_changes_estimator, _texts(value))):
+            raise UnsoundError(
+                f"its {kind.__name__} has {name}={value!r:.60}: to predict would call a method "
+                "that fits or changes an estimator"
+            )
+        if name in ("func", "inverse_func") and isinstance(value, type):
+            raise UnsoundError(f"its {kind.__name__} has the class {value.__name__} as {name}")
     if attributes.get("memory") is not None:
         log.info("%s(memory=...) is turned off: a server fits nothing", kind.__name__)
         attributes["memory"] = None
@@ -134,3 +150,21 @@ def _check_attributes(part: Any, attributes: dict[str, Any]) -> None:
             f"its {kind.__name__} has input={attributes['input']!r}: it would open the files that "
             "requests name; use input='content'"
         )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts of an attribute that is one, or a collection of some."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (each for each in value.values() if isinstance(each, str))
+    elif isinstance(value, (*CONTAINERS, np.ndarray)):
+        yield from (each for each in value if isinstance(each, str))
+
+
+def _changes_estimator(method: str) -> bool:
+    """Tell whether a name is that of a method which no prediction calls.
+
+    ``StackingRegressor`` and its kin call the method whose name they hold.
+    """
+    return method.startswith(("fit", "partial_fit", "set_", "_"))

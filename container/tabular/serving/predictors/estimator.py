@@ -9,6 +9,7 @@ import numpy as np
 import sklearn
 
 from tabular.artifact.frames import frame_of
+from tabular.artifact.pickle_guard import guarded
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.serving.errors import RequestError
@@ -38,16 +39,17 @@ class EstimatorPredictor(Predictor):
     def __init__(
         self, estimator: Any, parallel: Parallel = ONE_THREAD, columns: Columns | None = None
     ) -> None:
-        self._framed = columns is not None or takes_frames(estimator)
-        self.columns = columns or columns_of(estimator)
-        self._method = "predict" if hasattr(estimator, "predict") else "transform"
-        classes = _classes(estimator)
-        self.meaning = Meaning(
-            "",
-            classes=classes,
-            has_probabilities=bool(classes) and hasattr(estimator, "predict_proba"),
-        )
-        self._estimator = _on_one_thread(estimator)
+        with guarded():
+            self._framed = columns is not None or takes_frames(estimator)
+            self.columns = columns or columns_of(estimator)
+            self._method = "predict" if hasattr(estimator, "predict") else "transform"
+            classes = _classes(estimator)
+            self.meaning = Meaning(
+                "",
+                classes=classes,
+                has_probabilities=bool(classes) and hasattr(estimator, "predict_proba"),
+            )
+            self._estimator = _on_one_thread(estimator)
         self._parallel = parallel
 
     def predict(self, rows: Floats) -> Scores:
@@ -60,7 +62,7 @@ class EstimatorPredictor(Predictor):
 
     def _call(self, method: str, rows: Floats) -> Scores:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), guarded():
                 # It warns of rows without the names that it was fitted with.
                 warnings.simplefilter("ignore")
                 taken = frame_of(rows, self.columns) if self._framed else rows
