@@ -24,12 +24,18 @@ class Room:
     most_rows : int or None
         What belongs to rows (labels, later gradients) stays in memory: of more rows than this it
         does not fit, wherever their features are.
+    too_many : str
+        Says of more rows what fills the memory, and what to do.
     """
 
     limit: int
     folder: Path
     taken: int = 0
     most_rows: int | None = None
+    too_many: str = (
+        "whose labels, gradients and predictions fill the container's memory; use an instance type "
+        "with more memory, more instances, or fewer rows"
+    )
 
     def take(self, size: int) -> bool:
         """Reserve ``size`` bytes; False when there is no room."""

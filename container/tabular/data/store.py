@@ -105,8 +105,7 @@ class Store:
         if self._room.most_rows is not None and self.rows > self._room.most_rows:
             raise UserError(
                 f"{path}: with this file the channel has more than {self._room.most_rows:,} rows, "
-                "whose labels, gradients and predictions fill the container's memory; use an "
-                "instance type with more memory, more instances, or fewer rows"
+                f"{self._room.too_many}"
             )
         if sparse:
             self.values += features.nnz  # type: ignore[union-attr]

@@ -12,6 +12,7 @@ from tabular.serving.budget import (
     BYTES_PER_SCORE,
     BYTES_PER_SCORE_OF_CSV,
     FREE_BYTES,
+    MemoryBudget,
     budget_of,
     is_small,
     need_of,
@@ -28,7 +29,9 @@ CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 
 def answers(
-    endpoint: Endpoint, encoders: Mapping[str, Encoder] = ENCODERS
+    endpoint: Endpoint,
+    encoders: Mapping[str, Encoder] = ENCODERS,
+    budget: MemoryBudget | None = None,
 ) -> Callable[[Predictor], Response]:
     """Make the function that answers the request at hand with a model.
 
@@ -36,6 +39,8 @@ def answers(
     ----------
     encoders : Mapping[str, Encoder]
         For each content type of ``ENCODERS``.
+    budget : MemoryBudget or None
+        What other requests of the process share; None for one of its own.
 
     Raises
     ------
@@ -49,21 +54,16 @@ def answers(
         )
 
     keys, batch = keys_of(endpoint.inference_output), endpoint.batch
-    budget = budget_of(endpoint.request_bytes, endpoint.workers)
+    memory = budget or budget_of(endpoint.request_bytes, endpoint.workers)
 
     def answer(predictor: Predictor) -> Response:
-        packed = "HTTP_CONTENT_ENCODING" in request.environ
-        give_back = budget.reserve(endpoint.max_body_bytes) if packed else _nothing
-        try:
-            body = read_body(endpoint.max_body_bytes)
-        finally:
-            give_back()
+        body = read_in_turn(endpoint.max_body_bytes, memory)
         if not body:
             return Response(status=204)
         need = _need(predictor, body)
         if need <= FREE_BYTES:
             return echoed(scored(predictor, body))
-        give_back = budget.reserve(need)
+        give_back = memory.reserve(need)
         try:
             response = echoed(scored(predictor, body))
         except BaseException:
@@ -84,8 +84,8 @@ def answers(
         is_csv = CSV in accept or (endpoint.default_accept == CSV and "*/*" in accept)
         score = BYTES_PER_SCORE_OF_CSV if is_csv and not keys else BYTES_PER_SCORE
         need = need_of(body, extent, columns, predictor.bytes_per_value, score * outputs)
-        if need > budget.limit:
-            raise too_large(extent, columns, need, budget.limit)
+        if need > memory.limit:
+            raise too_large(extent, columns, need, memory.limit)
         return need
 
     def scored(predictor: Predictor, body: bytes) -> Response:
@@ -110,6 +110,16 @@ def answers(
         return Response(header + encoders[accept](result, batch), mimetype=accept)
 
     return answer
+
+
+def read_in_turn(limit: int, budget: MemoryBudget) -> bytes:
+    """Read the request's body; one that is packed waits for memory for what it may unpack to."""
+    packed = "HTTP_CONTENT_ENCODING" in request.environ
+    give_back = budget.reserve(limit) if packed else _nothing
+    try:
+        return read_body(limit)
+    finally:
+        give_back()
 
 
 def _nothing() -> None:

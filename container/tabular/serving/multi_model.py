@@ -22,6 +22,7 @@ from tabular.script_mode.installed import missing
 from tabular.script_mode.modules import PrivateModules
 from tabular.script_mode.requirements import REQUIREMENTS
 from tabular.serving.app import bare_app
+from tabular.serving.budget import budget_of
 from tabular.serving.errors import RequestError
 from tabular.serving.invocation import answers
 from tabular.serving.model_memory import headroom
@@ -120,7 +121,9 @@ def create_multi_model_app(
     app = bare_app(endpoint, telemetry, labels, error_response, health)
     app.url_map.merge_slashes = False  # /models/%2F/invoke names no model; it is no redirect
     encoders = {**ENCODERS, "application/json": list_body, "text/csv": comma_body}
-    of_algorithm, of_script = answers(endpoint, encoders), scripted_answers(endpoint)
+    budget = budget_of(endpoint.request_bytes, endpoint.workers)
+    of_algorithm = answers(endpoint, encoders, budget)
+    of_script = scripted_answers(endpoint, budget)
 
     def answer(model: Loaded) -> Response:
         return of_script(model) if isinstance(model, ScriptedModel) else of_algorithm(model)

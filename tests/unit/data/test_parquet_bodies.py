@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tabular.data.batch import ColumnCountError, ColumnsError
+from tabular.data.batch import ColumnCountError, ColumnsError, TooLargeError
 from tabular.data.columns import Columns
 from tabular.data.parquet import bodies
 from tabular.data.parquet.bodies import read_body
+from tabular.data.parquet.pages import pages_of
 
 NAMED = Columns(3, names=("age", "city", "pay"), categories={1: ("Bonn", "Ulm")})
 TABLE = {"pay": [5.5, None], "age": [30, 31], "city": ["Ulm", None]}
@@ -124,11 +126,47 @@ def test_broken_file_is_refused(body: bytes) -> None:
         read_body(body, NAMED)
 
 
+# The first byte of a field is its type (0x03 a byte, 0x05 a number, 0x07 a float, 0x08 a text, 0x0C
+# a struct) and its distance from the field before: 2 and 3 are sizes, 5 is the data page.
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\x15\x00\x13\x01\x15\x02\x2c\x15\x02\x00\x00",  # the size is a byte
+        b"\x15\x00\x17" + bytes(8) + b"\x15\x02\x2c\x15\x02\x00\x00",  # a float
+        b"\x15\x00\x11\x15\x02\x2c\x15\x02\x00\x00",  # true
+        b"\x15\x00\x15\x01\x15\x02\x2c\x15\x02\x00\x00",  # -1
+        b"\x15\x00\x15\x02\x15\x01\x2c\x15\x02\x00\x00",  # packed, -1
+        b"\x15\x00\x15\x02\x15\x02\x25\x02\x00",  # the data page is a number
+        b"\x15\x00\x15\x02\x15\x02\x2c\x13\x02\x00\x00",  # the values are a byte
+        b"\x15\x00\x15\x02\x15\x02\x2c\x1c\x00\x00\x00",  # a struct
+        b"\x15\x00\x15\x02\x15\x02\x2c\x15\x01\x00\x00",  # -1
+        b"\x15\x00\x15\x02\x15\x02\x2c\x15\x02\x13\x00\x00\x00",  # the encoding is a byte
+        b"\x15\x00\x15\x02\x15\x02\x2c\x15\x02\x00\x2c\x15\x02\x00\x00",  # two kinds
+        b"\x15\x00\x15" + b"\xff" * 20,  # a number without an end
+        b"\x15\x00\x18" + b"\xff" * 8 + b"\x7f",  # a text beyond the file
+        b"\x15\x00\x19",  # a list
+        b"\x1c" * 20,  # structs in structs
+        b"\x15",
+        b"\x00",
+    ],
+)
+def test_damaged_page_header_is_refused(head: bytes) -> None:
+    chunk = SimpleNamespace(
+        data_page_offset=0,
+        has_dictionary_page=False,
+        total_compressed_size=len(head),
+        num_values=1,
+    )
+    with pytest.raises(ValueError, match="broken Parquet: "):
+        list(pages_of(BytesIO(head), chunk, len(head)))
+
+
 def test_file_much_smaller_than_its_rows_is_refused() -> None:
     rows = bodies.MOST_BYTES // 8 + 1
     body = written({"a": np.zeros(rows, np.bool_), "b": np.zeros(rows, np.bool_)})
     assert len(body) < 2_000_000
-    with pytest.raises(ValueError, match="take 256 MiB in memory, expected at most 256 MiB; send"):
+    # 512 MiB of float32, and 20 MiB of values that are being decoded.
+    with pytest.raises(TooLargeError, match="take 532 MiB in memory, expected at most 512 MiB; se"):
         read_body(body, Columns(2))
 
 

@@ -538,3 +538,24 @@ def test_default_accept_that_nothing_writes_is_refused(
 ) -> None:
     with pytest.raises(UserError, match="SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"):
         serve(JOBLIB, line, script_accept="image/png")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(",,\n" * 100_000, CSV), ("a,b,c\n" * 100_000, CSV), (npy(np.zeros((200_000, 3), "b")), NPY)],
+)
+def test_body_that_becomes_too_much_is_413_with_the_numbers(
+    serve: Serve, line: LinearRegression, body: bytes, content_type: str
+) -> None:
+    client = serve(JOBLIB, line, request_bytes=16 << 20)
+    status, said = ask(client, body, content_type)
+    assert status == 413
+    assert b"rows of 3 columns, which take about " in said
+    assert ask(client, "1,2,3\n")[0] == 200
+
+
+def test_scripts_own_input_fn_is_not_estimated(serve: Serve) -> None:
+    script = (
+        NOTHING + "def input_fn(body, kind): return 1\ndef predict_fn(data, model): return [1]\n"
+    )
+    assert ask(serve(script, request_bytes=16 << 20), ",,\n" * 100_000)[0] == 200

@@ -36,6 +36,9 @@ def of_parquet(body: bytes, columns: Columns) -> Extent:
     except (pyarrow.ArrowException, OSError):  # whoever reads it says so
         return Extent(0, 0)
     groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    # pyarrow reads beyond its memory for a column that the schema does not have.
+    if any(group.num_columns != metadata.num_columns for group in groups):
+        raise ValueError("broken Parquet: a row group has other columns than the file")
     rows = sum(group.num_rows for group in groups)
     if rows != metadata.num_rows or any(group.num_rows < 0 for group in groups):
         raise ValueError(

@@ -83,21 +83,33 @@ def pages_of(file: BinaryIO, chunk: Any, size: int) -> Iterator[Page]:
 
 
 def _page(header: Mapping[int, Any]) -> Page:
-    data = header.get(DATA) or header.get(DATA_V2) or header.get(DICTIONARY)
-    unpacked, packed = header.get(UNPACKED), header.get(PACKED)
-    if not isinstance(unpacked, int) or not isinstance(packed, int):
-        raise ValueError("broken Parquet: a page does not say its size")
-    if not isinstance(data, dict):  # an index page, which is skipped
+    unpacked, packed = _number(header, UNPACKED, None), _number(header, PACKED, None)
+    kinds = [kind for kind in (DATA, DATA_V2, DICTIONARY) if kind in header]
+    if not kinds:  # an index page, which is skipped
         return Page(unpacked, packed, 0, True, -1)
-    dictionary = DICTIONARY in header
-    encoding = data.get(ENCODING_V2 if DATA_V2 in header else ENCODING, -1)
-    page = Page(unpacked, packed, data.get(VALUES, 0), dictionary, encoding)
-    if min(page.unpacked, page.packed, page.values) < 0:
-        raise ValueError("broken Parquet: a page has a negative size")
+    if len(kinds) > 1:
+        raise ValueError("broken Parquet: a page is of several kinds")
+    kind, data = kinds[0], header[kinds[0]]
+    if not isinstance(data, dict):
+        raise ValueError("broken Parquet: the header of a page is a number, expected a struct")
+    encoding = _number(data, ENCODING_V2 if kind == DATA_V2 else ENCODING, -1)
+    page = Page(unpacked, packed, _number(data, VALUES, 0), kind == DICTIONARY, encoding)
     # Each entry of a dictionary takes a byte at least; pyarrow makes room for as many as it says.
-    if dictionary and page.values > page.unpacked:
+    if page.dictionary and page.values > page.unpacked:
         raise ValueError("broken Parquet: a dictionary has more entries than bytes")
     return page
+
+
+def _number(fields: Mapping[int, Any], name: int, default: int | None) -> int:
+    """Return a field that is a number from 0 on; a damaged one may have any type."""
+    value = fields.get(name, default)
+    if value is None and name not in fields:
+        raise ValueError("broken Parquet: a page does not say its size")
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"broken Parquet: field {name} of a page header is not a number")
+    if value < 0 and name in fields:
+        raise ValueError(f"broken Parquet: field {name} of a page header is negative")
+    return value
 
 
 def _struct(content: bytes, at: int, depth: int) -> tuple[dict[int, Any], int]:

@@ -16,14 +16,23 @@ from tabular.data.charset import utf_8_of
 from tabular.data.formats import charset_of
 from tabular.script_mode.faults import of_customers_code, text_of, told
 from tabular.serving import logs
+from tabular.serving.budget import (
+    BYTES_PER_SCORE,
+    BYTES_PER_SCORE_OF_CSV,
+    FREE_BYTES,
+    MemoryBudget,
+    budget_of,
+    too_large,
+)
 from tabular.serving.errors import RequestError
-from tabular.serving.invocation import echoed
+from tabular.serving.invocation import echoed, read_in_turn
 from tabular.serving.redaction import without_content
-from tabular.serving.requests import BODY, read_body
+from tabular.serving.requests import BODY
 from tabular.serving.responses import choose
 from tabular.serving.scripted.answers import ANSWERS
 from tabular.serving.scripted.calls import CallsStoppedError
 from tabular.serving.scripted.model import ScriptedModel
+from tabular.serving.scripted.needs import need
 from tabular.serving.watch import ROWS
 
 log = logging.getLogger(__name__)
@@ -33,26 +42,53 @@ TEXTS = frozenset(("application/json", "text/csv"))
 DEFAULT_CONTENT_TYPE = "application/json"
 
 
-def scripted_answers(endpoint: Endpoint) -> Callable[[ScriptedModel], Response]:
-    """Make the function that answers the request at hand by a script."""
+def scripted_answers(
+    endpoint: Endpoint, budget: MemoryBudget | None = None
+) -> Callable[[ScriptedModel], Response]:
+    """Make the function that answers the request at hand by a script.
+
+    Parameters
+    ----------
+    budget : MemoryBudget or None
+        What other requests of the process share; None for one of its own.
+    """
+    memory = budget or budget_of(endpoint.request_bytes, endpoint.workers)
 
     def answer(scripted: ScriptedModel) -> Response:
         handlers = scripted.handlers
-        body = read_body(endpoint.max_body_bytes)
-        if not body and not (handlers.input_fn or handlers.transform_fn):
+        body = read_in_turn(endpoint.max_body_bytes, memory)
+        own_input = bool(handlers.input_fn or handlers.transform_fn)
+        if not body and not own_input:
             return Response(status=204)
-        # All handlers of a request in one call: none of another request runs between them.
-        return _in_turn(scripted, lambda: handled(scripted, body))
+        size = 0 if own_input else needed(scripted, body)
+        if size <= FREE_BYTES:
+            # All handlers of a request in one call: none of another request runs between them.
+            return _in_turn(scripted, lambda: handled(scripted, body))
+        give_back = memory.reserve(size)
+        try:
+            response = _in_turn(scripted, lambda: handled(scripted, body))
+        except BaseException:
+            give_back()
+            raise
+        # The answer is held until it is sent.
+        response.call_on_close(give_back)
+        return response
+
+    def needed(scripted: ScriptedModel, body: bytes) -> int:
+        is_csv = "text/csv" in accepted()
+        score = BYTES_PER_SCORE_OF_CSV if is_csv else BYTES_PER_SCORE
+        found = need(body, _content_type(), scripted.defaults.reading, score)
+        if found.size > max(memory.limit, FREE_BYTES):
+            raise too_large(found.extent, found.columns, found.size, memory.limit)
+        return found.size
+
+    def accepted() -> str:
+        accept: str = request.environ.get("HTTP_ACCEPT", "")
+        return endpoint.script_accept if accept in ("", "*/*") else accept
 
     def handled(scripted: ScriptedModel, body: bytes) -> Response:
         environ, handlers = request.environ, scripted.handlers
-        # Clients of AWS's toolkits may send the type under either name.
-        content_type = (
-            environ.get("CONTENT_TYPE") or environ.get("HTTP_CONTENTTYPE") or DEFAULT_CONTENT_TYPE
-        )
-        accept = environ.get("HTTP_ACCEPT", "")
-        if accept in ("", "*/*"):
-            accept = endpoint.script_accept
+        content_type, accept = _content_type(), accepted()
         environ[ROWS] = 1
         if handlers.transform_fn:
             result = _call(
@@ -74,6 +110,12 @@ def scripted_answers(endpoint: Endpoint) -> Callable[[ScriptedModel], Response]:
         return echoed(Response(written, mimetype=accept))
 
     return answer
+
+
+def _content_type() -> str:
+    """Return the request's; clients of AWS's toolkits may send it under either name."""
+    environ = request.environ
+    return environ.get("CONTENT_TYPE") or environ.get("HTTP_CONTENTTYPE") or DEFAULT_CONTENT_TYPE
 
 
 def check_default_accept(endpoint: Endpoint, scripted: ScriptedModel) -> None:

@@ -23,9 +23,15 @@ from tabular.script_mode.modules import Modules
 from tabular.serving.predictors import Predictor, load_predictor
 from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
 from tabular.serving.scripted.calls import Calls, ConcurrentCalls
+from tabular.serving.scripted.needs import Reading, outputs_of_booster
 from tabular.serving.scripted.rows import read_array, read_floats
 
 log = logging.getLogger(__name__)
+
+# A frame, and float64 of it, as in EstimatorPredictor.
+BYTES_PER_VALUE = 24
+# A DMatrix: 8 bytes an entry, and a copy while it grows.
+BYTES_PER_ENTRY = 16
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,13 @@ class Defaults:
     read : (body, content type) -> what ``predict_fn`` takes
         Raises RequestError.
     predict : (what was read) -> prediction, or None where the model has no way to predict.
+    reading : Reading
+        By which the memory of a request is estimated.
     """
 
     read: Callable[[bytes, str], Any]
     predict: Callable[[Any], Any] | None
+    reading: Reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +152,7 @@ def defaults_for(model: Any, custom_predict: bool) -> Defaults:
         return Defaults(
             lambda body, content_type: read_floats(body, content_type, model.columns),
             model.predict,
+            Reading(model.columns, False, False, model.outputs, model.bytes_per_value),
         )
     if _is_booster(model):
         return _booster_defaults(model)
@@ -151,7 +161,14 @@ def defaults_for(model: Any, custom_predict: bool) -> Defaults:
     return Defaults(
         lambda body, content_type: read_array(body, content_type, columns, texts),
         _predict_of(model, texts),
+        Reading(columns, True, bool(texts), _outputs_of(model), BYTES_PER_VALUE),
     )
+
+
+def _outputs_of(model: Any) -> int:
+    """Return how many values a model answers a row with; its transform may keep the columns."""
+    count = getattr(model, "n_outputs_" if hasattr(model, "predict") else "n_features_in_", 1)
+    return count if isinstance(count, int) and count > 0 else 1
 
 
 def _is_booster(model: Any) -> bool:
@@ -171,7 +188,8 @@ def _booster_defaults(booster: Any) -> Defaults:
         matrix = rows if isinstance(rows, xgboost.DMatrix) else xgboost.DMatrix(rows)
         return booster.predict(matrix, validate_features=False)
 
-    return Defaults(read, predict)
+    outputs = outputs_of_booster(booster)
+    return Defaults(read, predict, Reading(columns, False, False, outputs, BYTES_PER_ENTRY))
 
 
 def _columns_of(model: Any) -> Columns | None:

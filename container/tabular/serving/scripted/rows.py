@@ -23,12 +23,16 @@ from tabular.data.formats import charset_of, format_of
 from tabular.data.json.decoding import decode
 from tabular.data.json.rows import unwrapped
 from tabular.serving.errors import RequestError
+from tabular.serving.scripted.needs import is_text
 
 Array = npt.NDArray[Any]
 # How a row shows that it misses a value, beside an empty cell of CSV.
 MISSING = frozenset(("", "nan", "NaN"))
 # Bytes of an archive's arrays; zeros are packed a thousandfold.
 LARGEST_NPZ = 256 << 20
+
+# What is read as text without asking how much memory its cells take.
+SMALL_BODY_BYTES = 1 << 16
 
 
 def read_floats(body: bytes, content_type: str, columns: Columns) -> Floats:
@@ -95,7 +99,9 @@ def _csv(body: bytes, content_type: str, columns: Columns | None, texts: Collect
         except ColumnsError:
             raise
         except ValueError:  # there is text among the numbers
-            pass
+            # Python's cells take ten times the memory that was estimated for numbers.
+            if len(body) > SMALL_BODY_BYTES and not is_text(body, columns):
+                raise
     rows = [row for row in _cells(body, content_type) if row]
     if columns is not None and rows and set(rows[0]) == set(columns.names):
         order = [rows[0].index(name) for name in columns.names]
@@ -139,6 +145,8 @@ def _json(body: bytes, content_type: str, columns: Columns | None, texts: Collec
 
 def _npy(body: bytes, content_type: str, columns: Columns | None, texts: Collection[int]) -> Array:
     array: Array = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
+    if array.shape and len(array) and not array.nbytes:
+        raise ValueError(f"the array has {len(array)} rows of nothing; expected values")
     if array.ndim == 1 and array.dtype.kind in "fiub":  # texts may be one feature: documents
         return array.reshape((-1, 1) if columns and columns.count == 1 else (1, -1))
     return array

@@ -32,7 +32,7 @@ from tabular.training.estimators.saving import save_estimator
 from tabular.training.estimators.scoring import scores_of
 from tabular.training.estimators.settings import EstimatorSettings, validate
 from tabular.training.hard_rows import sample_rows
-from tabular.training.memory import Memory
+from tabular.training.memory import Memory, mib
 from tabular.training.metric_lines import MetricsFile, metric_line
 from tabular.training.rows import (
     TRAIN,
@@ -49,6 +49,8 @@ from tabular.training.run import Run
 
 log = logging.getLogger(__name__)
 
+# A label and a weight, 4 bytes each, and the copies that the estimator and the metrics make.
+BYTES_PER_ROW = 32
 COMPILE = "tabular.training.estimators.compiling:compile_artifact"
 
 STOPPED = (
@@ -137,7 +139,15 @@ def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Rows], Colum
         memory = Memory(run.machine.memory)
         # scikit-learn and pandas take 100 MiB beside the program. Of each row label and weight
         # stay in memory, and are copied, with the features that the estimator gets.
-        room = Room(memory.usable // 2, Path(scratch), most_rows=memory.usable // 32)
+        room = Room(
+            memory.usable // 2,
+            Path(scratch),
+            most_rows=memory.usable // BYTES_PER_ROW,
+            too_many=f"whose labels and weights take {BYTES_PER_ROW} bytes a row beside the "
+            f"features; the container has {mib(run.machine.memory)}, and scikit-learn learns in "
+            "memory: use an instance type with more, fewer rows, or algorithm=xgboost, which reads "
+            "the features from disk",
+        )
         with run.timing.stage("read"):
             stores = read_rows(
                 channels, layout, checks, room, run.machine.cpus, {}, list_files(channels)

@@ -1,0 +1,171 @@
+"""What a body becomes where our own ``input_fn`` reads it for a script, before it is read."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import zipfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tabular.contract.errors import UserError
+from tabular.data.columns import Columns
+from tabular.data.csv import NAME as CSV
+from tabular.data.extent import Extent
+from tabular.data.formats import format_of
+from tabular.serving.budget import BYTES_PER_BYTE, FREE_BYTES, need_of
+
+# A cell of text: its text (50 bytes and its letters), and its places in the row, in the column
+# without missing values, in the column's array, in the whole array, and in the model's frame.
+BYTES_PER_TEXT_CELL = 56 + 5 * 8
+# A list of csv's cells, and its place among the arguments of zip.
+BYTES_PER_ROW_OF_CELLS = 112
+# JSON's values are in lists already.
+BYTES_PER_MIXED_VALUE = 3 * 8 + 64
+# What can't be part of a table of numbers, or not in this order: names, times, dates, versions.
+TEXT = re.compile(rb"[^0-9+\-.eE,;\t \r\n]|[0-9.]-|[+-][+-]|\.[0-9]*\.|[eE][0-9+-]*[.eE]")
+# Sparse matrices: as stored, as a copy, and in the format that the model takes.
+COPIES_OF_NPZ = 3
+LONGEST_SHAPE = 4096
+UNKNOWN = Columns(1)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is known of the rows that a script's model takes.
+
+    Attributes
+    ----------
+    columns : Columns or None
+        None where the script predicts itself: rows may have any.
+    frames : bool
+        Rows become an array, of objects where there is text; else float32.
+    texts : bool
+        Some columns are text, whatever their cells hold.
+    outputs : int
+        Values of the answer to a row.
+    bytes_per_value : int
+        What the model makes of each value.
+    """
+
+    columns: Columns | None
+    frames: bool = False
+    texts: bool = False
+    outputs: int = 1
+    bytes_per_value: int = 4
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a request takes: its rows and columns for a message, and bytes at the peak."""
+
+    extent: Extent
+    columns: Columns
+    size: int
+
+
+NOTHING = Need(Extent(0, 0), UNKNOWN, 0)
+
+
+def need(body: bytes, content_type: str, reading: Reading, bytes_per_score: int) -> Need:
+    """Estimate what a request takes; one that can't be read takes nothing, and its reader says so.
+
+    Parameters
+    ----------
+    bytes_per_score : int
+        What each value of the answer takes, as it is written.
+    """
+    try:
+        extent, columns = _extent(body, content_type, reading, bytes_per_score)
+    except (ValueError, KeyError, UserError, zipfile.BadZipFile, OSError):
+        return NOTHING
+    size = need_of(
+        body, extent, columns, reading.bytes_per_value, bytes_per_score * reading.outputs
+    )
+    return Need(extent, columns, size)
+
+
+def is_text(body: bytes, columns: Columns | None) -> bool:
+    """Tell whether CSV holds more than numbers, a header line of a model with names aside."""
+    after = 0
+    if columns is not None and columns.names:
+        after = body.find(b"\n") + 1
+    return TEXT.search(body, after) is not None
+
+
+def _extent(
+    body: bytes, content_type: str, reading: Reading, bytes_per_score: int
+) -> tuple[Extent, Columns]:
+    media = content_type.partition(";")[0].strip().lower()
+    columns = reading.columns
+    if reading.frames and media == "application/x-npy":
+        return _of_npy(body)
+    if reading.frames and media == "application/x-npz":
+        return _of_npz(body)
+    form = format_of(content_type)
+    known = columns or UNKNOWN
+    row = 16 * known.count + bytes_per_score * reading.outputs
+    if form.text and len(body) * (BYTES_PER_BYTE + row) <= FREE_BYTES:
+        return Extent(0, 0), known
+    if columns is None:
+        known = columns = Columns(_width(body, form.name))
+    extent = form.measure(body, columns)
+    if not reading.frames or not form.text:
+        return extent, columns
+    cells = body.count(b",") + body.count(b";") + body.count(b"\t") + extent.rows
+    if form.name != CSV:
+        texts = reading.texts or b'"' in body
+        return Extent(extent.rows, extent.peak + texts * BYTES_PER_MIXED_VALUE * cells), columns
+    if reading.texts or is_text(body, reading.columns):
+        # The text as Python's, at 4 bytes a letter, twice; or the attempt to read numbers.
+        letters = (2 if body.isascii() else 8) * len(body)
+        mixed = letters + BYTES_PER_TEXT_CELL * cells + BYTES_PER_ROW_OF_CELLS * extent.rows
+        return Extent(extent.rows, max(extent.peak, mixed)), columns
+    return extent, columns
+
+
+def _width(body: bytes, name: str) -> int:
+    """Guess the columns of a body by its first row, or by its lists."""
+    if name == CSV:
+        line = body.lstrip(b"\r\n").split(b"\n", 1)[0]
+        return 1 + max(line.count(delimiter) for delimiter in (b",", b";", b"\t"))
+    return max(1, (body.count(b",") + 1) // max(1, body.count(b"[") + body.count(b"{")))
+
+
+def _of_npy(body: bytes) -> tuple[Extent, Columns]:
+    file = io.BytesIO(body)
+    version = np.lib.format.read_magic(file)
+    read: Any = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    shape, _, kind = read(file)
+    return _of_shape(shape, 2 * min(len(body), math.prod(shape) * kind.itemsize))
+
+
+def _of_npz(body: bytes) -> tuple[Extent, Columns]:
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+        if archive.getinfo("shape.npy").file_size > LONGEST_SHAPE:
+            raise ValueError("the shape of the matrix is too long")
+        shape = np.load(io.BytesIO(archive.read("shape.npy")), allow_pickle=False).tolist()
+    # Each row has a place in the matrix's index, also one without values.
+    extent, _ = _of_shape(shape, COPIES_OF_NPZ * size + 16 * max(shape))
+    return extent, UNKNOWN  # it stays sparse
+
+
+def _of_shape(shape: Any, peak: int) -> tuple[Extent, Columns]:
+    rows = shape[0] if shape else 1
+    width = math.prod(shape[1:]) if rows else 1
+    return Extent(rows, peak), Columns(max(1, width))
+
+
+def outputs_of_booster(booster: Any) -> int:
+    """Return how many values a Booster answers a row with, at the most."""
+    parameters = json.loads(booster.save_config())["learner"]["learner_model_param"]
+    return max(1, *(int(parameters.get(name, 1)) for name in ("num_class", "num_target")))
