@@ -26,7 +26,7 @@ from tabular.serving.budget import (
 )
 from tabular.serving.errors import RequestError
 from tabular.serving.invocation import echoed, read_in_turn
-from tabular.serving.redaction import without_content
+from tabular.serving.logged_errors import without_content
 from tabular.serving.requests import BODY
 from tabular.serving.responses import choose
 from tabular.serving.scripted.answers import ANSWERS

@@ -63,7 +63,7 @@ def _copied(error: BaseException, body: bytes | None, depth: int) -> BaseExcepti
     """Copy an exception's type by name, its traceback and causes; its text as far as allowed."""
     kind = type(error)
     namespace = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    text = LEFT_OUT if body is None else hidden(str(error), body)
+    text = LEFT_OUT if body is None else hidden(_text(error), body)
     copy: BaseException = type(kind.__name__, (Exception,), namespace)(text)
     copy.__traceback__ = error.__traceback__
     if depth:
@@ -73,3 +73,10 @@ def _copied(error: BaseException, body: bytes | None, depth: int) -> BaseExcepti
             copy.__context__ = _copied(error.__context__, body, depth - 1)
     copy.__suppress_context__ = error.__suppress_context__
     return copy
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a script's own exception, whose text fails
+        return ""
