@@ -35,7 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--late", type=float, default=0.0)
     parser.add_argument("--name-late", type=float, default=0.0)
     parser.add_argument("--interface", default="lo")
-    parser.add_argument("--timeout", type=float, default=60.0)
+    parser.add_argument("--timeout", type=float, default=120.0)
     parser.add_argument("--silence", type=float, default=600.0)
     parser.add_argument("--heartbeat", type=float, default=5.0)
     parser.add_argument("--stop", type=float, default=15.0)
@@ -86,6 +86,7 @@ def main() -> int:
     resolve_here(given.name_late)
     time.sleep(given.late)
     names = tuple(sorted(given.names.split(",")))
+    mark(given.folder, "started")
     hosts = Hosts(current=given.host, names=names, network_interface=given.interface)
     try:
         with gather(
@@ -173,6 +174,6 @@ def boost(given: argparse.Namespace, with_data: list[str]) -> None:
 if __name__ == "__main__":
     # A test process that nobody waits for any more ends by itself.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(120)
+    signal.alarm(280)
     threading.current_thread().name = "main"
     sys.exit(main())

@@ -53,8 +53,9 @@ def test_host_that_loads_for_long_is_waited_for(job: Jobs) -> None:
 
 def test_host_that_never_comes_is_named_on_all_others(job: Jobs) -> None:
     hosts = job(3)
+    hosts.start("algo-3")
+    hosts.until("started", "algo-3")
     hosts.start("algo-1", "--timeout", "3")
-    hosts.start("algo-3", "--timeout", "3")
     assert hosts.codes() == {"algo-1": 3, "algo-3": 3}
     for name in ("algo-1", "algo-3"):
         assert hosts.reason(name).startswith(
@@ -134,8 +135,9 @@ def test_second_host_of_a_name_is_refused(job: Jobs) -> None:
 
 def test_hosts_with_another_list_of_hosts_are_refused(job: Jobs) -> None:
     hosts = job(2)
-    hosts.start("algo-1", "--timeout", "2")
     hosts.start("algo-2", names="algo-1,algo-2,algo-3")
+    hosts.until("started", "algo-2")
+    hosts.start("algo-1", "--timeout", "3")
     assert hosts.codes() == {"algo-1": 3, "algo-2": 3}
     assert "resourceconfig.json must name the same" in hosts.reason("algo-2")
 

@@ -62,13 +62,13 @@ def test_leader_that_dies_while_hosts_gather_ends_them_soon(job: Jobs) -> None:
 
 def test_host_that_dies_while_hosts_gather_may_come_again(job: Jobs) -> None:
     hosts = job(3)
-    hosts.start("algo-1", "--stop", "3")
+    hosts.start("algo-1", "--stop", "10")
     hosts.start("algo-2")
     hosts.until_logged("algo-1", "algo-2 is there")
     hosts.signal("algo-2", signal.SIGKILL)
     hosts.processes["algo-2"].wait()
-    hosts.start("algo-2", "--load", "4")
-    hosts.start("algo-3", "--load", "4")
+    hosts.start("algo-2", "--load", "11")
+    hosts.start("algo-3", "--load", "11")
     hosts.end_well()
 
 
