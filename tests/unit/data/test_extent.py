@@ -15,6 +15,7 @@ import pytest
 from tabular.data.columns import Columns
 from tabular.data.formats import format_of
 from tabular.data.parquet import of_parquet
+from tabular.data.parquet.footer import chunks_of
 from tabular.data.parquet.pages import pages_of
 
 from .valid_bodies import BODIES, COLUMNS
@@ -186,7 +187,23 @@ def test_pages_are_those_that_were_written(version: str, compression: str) -> No
         compression=compression,
     )
     group = pyarrow.parquet.read_metadata(io.BytesIO(body)).row_group(0)
-    for number in range(2):
-        pages = list(pages_of(io.BytesIO(body), group.column(number), len(body)))
+    for number, chunk in enumerate(chunks_of(body)[0]):
+        known = group.column(number)
+        assert chunk.name == known.path_in_schema
+        assert chunk.num_values == known.num_values
+        assert chunk.total_compressed_size == known.total_compressed_size
+        assert chunk.dictionary_page_offset == (known.dictionary_page_offset or 0)
+        pages = list(pages_of(io.BytesIO(body), chunk, len(body)))
         assert sum(page.values for page in pages if not page.dictionary) == 100_000
         assert sum(page.unpacked for page in pages) <= group.column(number).total_uncompressed_size
+
+
+def test_no_changed_byte_of_a_footer_ends_the_process() -> None:
+    body = parquet({"a": np.arange(50.0), "t": ["x", "yy"] * 25})
+    start = len(body) - 8 - int.from_bytes(body[-8:-4], "little")
+    columns = Columns(2)
+    for place in range(start, len(body) - 8):
+        for value in (0, 1, 0x15, 0xFF):
+            changed = body[:place] + bytes([value]) + body[place + 1 :]
+            with contextlib.suppress(ValueError):
+                of_parquet(changed, columns)

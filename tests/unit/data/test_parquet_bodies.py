@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from io import BytesIO
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from tabular.data.batch import ColumnCountError, ColumnsError, TooLargeError
 from tabular.data.columns import Columns
 from tabular.data.parquet import bodies
 from tabular.data.parquet.bodies import read_body
+from tabular.data.parquet.footer import Chunk
 from tabular.data.parquet.pages import pages_of
 
 NAMED = Columns(3, names=("age", "city", "pay"), categories={1: ("Bonn", "Ulm")})
@@ -151,12 +151,7 @@ def test_broken_file_is_refused(body: bytes) -> None:
     ],
 )
 def test_damaged_page_header_is_refused(head: bytes) -> None:
-    chunk = SimpleNamespace(
-        data_page_offset=0,
-        has_dictionary_page=False,
-        total_compressed_size=len(head),
-        num_values=1,
-    )
+    chunk = Chunk("a", False, 1, len(head), 0, 0)
     with pytest.raises(ValueError, match="broken Parquet: "):
         list(pages_of(BytesIO(head), chunk, len(head)))
 

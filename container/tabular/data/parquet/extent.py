@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
-from typing import Any
 
 from tabular.data.columns import Columns
 from tabular.data.extent import FLOAT32, Extent
+from tabular.data.parquet.footer import Chunk, chunks_of
 from tabular.data.parquet.pages import DELTA_BYTE_ARRAY, MOST_PAGES, pages_of
 
 # Values that are decoded at a time, and what one takes: as it is stored (decimals: 16), as
@@ -44,17 +45,19 @@ def of_parquet(body: bytes, columns: Columns) -> Extent:
         raise ValueError(
             f"broken Parquet: it says {metadata.num_rows} rows and has {rows}; write it again"
         )
-    pages = max((_of_group(body, group) for group in groups), default=0)
+    chunks = chunks_of(body)
+    if [len(group) for group in chunks] != [group.num_columns for group in groups]:
+        raise ValueError("broken Parquet: its footer can be read in two ways")
+    pages = max((_of_group(body, group) for group in chunks), default=0)
     decoded = BYTES_PER_VALUE * min(rows * columns.count, BATCH_VALUES + columns.count)
     return Extent(rows, FLOAT32 * rows * columns.count + decoded + pages)
 
 
-def _of_group(body: bytes, group: Any) -> int:
+def _of_group(body: bytes, group: Sequence[Chunk]) -> int:
     """Count what the pages of a row group take at a time."""
     file, size, count = BytesIO(body), 0, 0
-    for number in range(group.num_columns):
-        chunk = group.column(number)
-        texts = chunk.physical_type == "BYTE_ARRAY"
+    for chunk in group:
+        texts = chunk.is_text
         largest = values = dictionaries = 0
         for page in pages_of(file, chunk, len(body)):
             count += 1
@@ -62,7 +65,7 @@ def _of_group(body: bytes, group: Any) -> int:
                 raise ValueError(f"more than {MOST_PAGES} pages; write it in fewer ones")
             if texts and page.encoding == DELTA_BYTE_ARRAY:
                 raise ValueError(
-                    f"column {chunk.path_in_schema[:60]!r} has the encoding DELTA_BYTE_ARRAY, "
+                    f"column {chunk.name[:60]!r} has the encoding DELTA_BYTE_ARRAY, "
                     "which says nothing about the size of its texts; write it with a dictionary"
                 )
             if page.dictionary:
@@ -75,7 +78,7 @@ def _of_group(body: bytes, group: Any) -> int:
                 largest = max(largest, page.packed + copies * page.unpacked)
         if values != chunk.num_values:
             raise ValueError(
-                f"broken Parquet: the pages of column {chunk.path_in_schema[:60]!r} have {values} "
+                f"broken Parquet: the pages of column {chunk.name[:60]!r} have {values} "
                 f"values, the footer says {chunk.num_values}; write it again"
             )
         size += largest + dictionaries
