@@ -143,7 +143,7 @@ def test_compiling_out_of_memory_costs_no_model(
     docker_engine: docker.DockerClient, image: str, forest: Callable[[str], JobFolder]
 ) -> None:
     job = forest("memory")
-    end = run_train(docker_engine, image, job, mem_limit="420m", memswap_limit="420m")
+    end = run_train(docker_engine, image, job, mem_limit="420m", memswap_limit="420m", timeout=280)
     assert end.exit_code == 0, end.stderr
     assert "not compiled: compiling failed: out of memory (" in warning_of(end)
     assert job.saved() == ["model.joblib", "tabular/manifest.json"]
@@ -161,6 +161,7 @@ def test_disk_with_room_for_the_model_only_costs_no_model(
         docker_engine,
         image,
         None,
+        timeout=280,
         entrypoint=["sh", "-c", script],
         mounts=[bind(job.root)],
         tmpfs={"/opt/ml/model": "size=27m"},
