@@ -91,7 +91,7 @@ def test_step_that_reads_its_libraries_again_and_again_is_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(optional_step, "MOST_FAULTS", -1)
-    with pytest.raises(StepError, match="^out of memory"):
+    with pytest.raises(StepError, match=r"^out of memory"):
         run("hang")
 
 
