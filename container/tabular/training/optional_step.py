@@ -35,16 +35,22 @@ from tabular.data.batch import Floats
 log = logging.getLogger(__name__)
 
 MEBIBYTE = 1 << 20
-# Of the memory that is left, this much is not for the step: page tables, sockets, the files of
-# libraries that it maps, and what this process needs to write the manifest.
-RESERVED_BYTES = 32 * MEBIBYTE
-# What XGBoost and ONNX take once they are imported, with some room to work in.
-LEAST_BYTES = 80 * MEBIBYTE
+# Python with numpy, XGBoost and ONNX takes 46 MiB of its own and maps 50 MiB of libraries, most of
+# which this process has mapped too.
+LEAST_BYTES = 64 * MEBIBYTE
+# RLIMIT_DATA counts what is asked for. 80 MiB of it are never touched: OpenBLAS's buffers, stacks.
+UNTOUCHED_BYTES = 80 * MEBIBYTE
+# OpenBLAS that gets no memory when it is imported asks again for ever. Importing takes 3 s at most.
+IMPORT_CPU_SECONDS = 20
 # The step is stopped this long before the grace after SIGTERM ends.
 MARGIN_SECONDS = 10.0
 # A step that takes longer is stuck: compiling 1.5 million nodes takes 3 minutes.
 LONGEST_SECONDS = 600.0
 LOOK_SECONDS = 0.2
+# When memory is full of data, the kernel drops the pages of libraries and reads them again at each
+# use, instead of ending a process: a step in 160 MiB did not end within 5 minutes. Starting
+# takes up to 1,000 such reads (major faults).
+MOST_FAULTS = 20_000
 # The first that the kernel kills when the container's memory is full (proc(5)).
 OOM_SCORE = 1000
 PR_SET_PDEATHSIG = 1
@@ -52,6 +58,7 @@ REASON_CHARACTERS = 400
 # What C++ says, by way of XGBoost and ONNX Runtime, and the loader of libraries.
 OF_MEMORY = ("MemoryError", "bad_alloc", "bad allocation", "llocate memory", "nable to allocate")
 OUT_OF_MEMORY = "out of memory"
+MEMORY_SIGNALS = (signal.SIGKILL, signal.SIGABRT, signal.SIGXCPU)
 
 
 class StepError(Exception):
@@ -84,14 +91,14 @@ def run_step(
     StepError
         The step raised an exception, died, or ran out of memory or time.
     """
-    left = memory_left() - RESERVED_BYTES
+    left = memory_left()
     if left < LEAST_BYTES:
         raise StepError(f"{max(0, left) // MEBIBYTE} MiB of memory are left, too few to begin")
     rows = np.ascontiguousarray(rows, np.float32)
     # fmt: off
     command = [
         sys.executable, "-P", "-m", __name__,
-        step, str(left), json.dumps(rows.shape), json.dumps(arguments),
+        step, str(left + UNTOUCHED_BYTES), json.dumps(rows.shape), json.dumps(arguments),
     ]
     # fmt: on
     environment = {
@@ -117,7 +124,7 @@ def run_step(
             sending = threading.Thread(target=_send, args=(process.stdin, rows), daemon=True)
             process.stdin = None  # communicate() would close it, and sends nothing once it waited
             sending.start()
-            said, stderr = _communicate(process, termination)
+            said, stderr = _communicate(process, termination, left)
         finally:
             process.kill()
     if process.returncode == 0:
@@ -134,7 +141,9 @@ def _send(pipe: IO[bytes], rows: Floats) -> None:
         pipe.write(rows.data.cast("B"))
 
 
-def _communicate(process: subprocess.Popen[bytes], termination: Termination) -> tuple[bytes, bytes]:
+def _communicate(
+    process: subprocess.Popen[bytes], termination: Termination, memory: int
+) -> tuple[bytes, bytes]:
     started = time.monotonic()
     while True:
         with suppress(subprocess.TimeoutExpired):
@@ -143,14 +152,24 @@ def _communicate(process: subprocess.Popen[bytes], termination: Termination) -> 
         if left is not None and left < MARGIN_SECONDS:
             seconds = termination.grace_seconds - left
             raise StepError(f"SIGTERM came, and {seconds:.0f} s later it had not ended")
+        if _faults(process.pid) > MOST_FAULTS:
+            raise StepError(_with_memory(OUT_OF_MEMORY, memory))
         if time.monotonic() - started > LONGEST_SECONDS:
             raise StepError(f"it had not ended after {LONGEST_SECONDS:.0f} s")
+
+
+def _faults(process: int) -> int:
+    """Count the pages that a process had to read from a disk."""
+    with suppress(OSError):
+        # proc(5): after the name, which may hold spaces and ")", the tenth is majflt.
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[9])
+    return 0
 
 
 def _how(status: int, stderr: bytes) -> str:
     if status < 0:
         name = signal.Signals(-status).name
-        memory = f": {OUT_OF_MEMORY}" if -status in (signal.SIGKILL, signal.SIGABRT) else ""
+        memory = f": {OUT_OF_MEMORY}" if -status in MEMORY_SIGNALS else ""
         return f"its process ended with {name}{memory}"
     last = stderr.decode(errors="replace").strip().rpartition("\n")[2]
     if any(word in last for word in OF_MEMORY):
@@ -167,7 +186,8 @@ def _with_memory(reason: str, left: int) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Run the step that ``run_step`` names, and write its result or the reason to stdout."""
     name, memory, shape, given = arguments
-    _end_with_parent()
+    _limit(int(memory))
+    _limit_cpu(IMPORT_CPU_SECONDS)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     answer: dict[str, Any]
@@ -176,7 +196,7 @@ def main(arguments: Sequence[str]) -> int:
         module, _, function = name.partition(":")
         step = getattr(import_module(module), function)
         _have_blas_ready()
-        _limit(int(memory))
+        _limit_cpu(resource.RLIM_INFINITY)
         answer = {"result": step(rows=rows, **json.loads(given))}
     except Exception as error:
         answer = {"reason": _reason_of(error)}
@@ -196,14 +216,16 @@ def _reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:REASON_CHARACTERS]
 
 
-def _end_with_parent() -> None:
-    """End when the process that started this one ends, and be the first that the kernel kills."""
+def _limit(memory: int) -> None:
+    """Let this process fail before the one that started it does, and end with that one."""
     with suppress(OSError, AttributeError):  # not Linux
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(f"{OOM_SCORE}")
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    for what, limit in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_CORE, 0)):
+        hard = resource.getrlimit(what)[1]
+        with suppress(OSError, ValueError):
+            resource.setrlimit(what, (limit if hard < 0 else min(limit, hard), hard))
 
 
 def _have_blas_ready() -> None:
@@ -216,28 +238,12 @@ def _have_blas_ready() -> None:
         blas.dgemm(1.0, square, square)
 
 
-def _limit(memory: int) -> None:
-    """Let allocations fail here before the container's memory is full.
-
-    The system counts what is reserved, of which the libraries have used a part only: what this
-    process may still take is added to that.
-
-    Raises
-    ------
-    MemoryError
-        The imports have taken it all.
-    """
-    with suppress(OSError, KeyError):
-        text = Path("/proc/self/status").read_text()
-        fields = dict(line.split(":", 1) for line in text.splitlines())
-        used, reserved = (int(fields[name].split()[0]) << 10 for name in ("RssAnon", "VmData"))
-        if used >= memory:
-            raise MemoryError
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        limit = reserved + memory - used
-        with suppress(ValueError):
-            limit = limit if hard < 0 else min(limit, hard)
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+def _limit_cpu(seconds: int) -> None:
+    """Set the processor time after which the kernel ends this process, by SIGXCPU."""
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    limit = hard if seconds == resource.RLIM_INFINITY else seconds
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, hard))
 
 
 def _received(shape: Sequence[int]) -> Floats:

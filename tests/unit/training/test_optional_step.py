@@ -75,7 +75,7 @@ def test_stuck_step_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_process_is_started_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optional_step, "memory_left", lambda: 50 << 20)
-    with pytest.raises(StepError, match="18 MiB of memory are left, too few to begin"):
+    with pytest.raises(StepError, match="50 MiB of memory are left, too few to begin"):
         run("add", more=0)
 
 
@@ -83,5 +83,20 @@ def test_process_that_is_too_large_says_how_much_was_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(optional_step, "memory_left", lambda: 200 << 20)
-    with pytest.raises(StepError, match=r"out of memory \(168 MiB were left\)"):
+    with pytest.raises(StepError, match=r"out of memory \(200 MiB were left\)"):
         run("take_memory")
+
+
+def test_step_that_reads_its_libraries_again_and_again_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(optional_step, "MOST_FAULTS", -1)
+    with pytest.raises(StepError, match=r"^out of memory"):
+        run("hang")
+
+
+def test_import_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "spinning.py").write_text("while True: pass")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(StepError, match="SIGXCPU: out of memory"):
+        run_step("spinning:step", {}, ROWS, Termination(lambda message: None))
