@@ -291,7 +291,10 @@ CONFIGURATION = {
         "hyperparameters", '{"num_round": ' + "1" * 5000 + "}", "too many digits", cure="shorter"
     ),
     "hyperparameter that is there twice": config(
-        "hyperparameters", '{"num_round": "5", "num_round": "6"}', "'num_round' twice", cure="keep"
+        "hyperparameters",
+        '{"num_round": "5", "num_round": "6"}',
+        "'num_round' comes twice",
+        cure="keep",
     ),
     "hyperparameters of 17 MiB": config(
         "hyperparameters", " " * (17 << 20) + "{}", "larger than 16 MiB", cure="into a channel"
@@ -328,7 +331,7 @@ CONFIGURATION = {
         "resourceconfig", resources(current_host=["algo-1"]), "'current_host'", cure="a text"
     ),
     "topology that fits no variable": config(
-        "resourceconfig", resources(topology="\ud800"), "'topology'", cure="a text or an object"
+        "resourceconfig", resources(topology="\ud800"), "surrogate pair", cure="an object"
     ),
     "network interface that is no text": config(
         "resourceconfig", resources(network_interface_name=0), "'network_int", cure="a text"

@@ -228,7 +228,8 @@ def test_more_rows_than_gradients_fit_is_refused(runs: Runs) -> None:
     job = runs.lay_out("narrow", Data("text/csv", "csv", write, lambda: rows(10, 3), {}, parts=1))
     end = runs.train(job, SOME)
     assert end.exit_code == 1
-    assert end.reason.startswith("UserError: 5,600,000 rows take about 278 MiB in gradients and")
+    assert "000.csv: with this file the channel has more than 5," in end.reason
+    assert "rows, whose labels, gradients and predictions fill the container's memory" in end.reason
 
 
 def test_memory_file_system_is_not_used_where_a_disk_is(
