@@ -171,6 +171,7 @@ def test_pipe_device_and_link_are_no_models(
     end = serve(docker_engine, image, tmp_path)
     assert (end.exit_code, "no regular file" in end.last_line) == (1, True)
     (tmp_path / "tabular" / "manifest.json").unlink()
+    (tmp_path / "model.joblib").unlink()
     (tmp_path / "xgboost-model").symlink_to("/etc/passwd")
     end = serve(docker_engine, image, tmp_path)
     assert (end.exit_code, "a link to /etc/passwd" in end.last_line) == (1, True)
