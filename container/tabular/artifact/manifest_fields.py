@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tabular.contract.strict_json import without_duplicates
+
 # More than a manifest with a million categories has.
 MOST_BYTES = 256 << 20
 # More than any model has; XGBoost's own limit on features is 2 to the 32nd.
@@ -47,18 +49,9 @@ def read_strictly(path: Path) -> Any:
             raise ValueError(f"it has {found.st_size} bytes, expected {MOST_BYTES} at the most")
         content = file.read()
     try:
-        return json.loads(content, object_pairs_hook=_unique)
+        return json.loads(content, object_pairs_hook=without_duplicates)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"it has the key {twice!r:.60} twice")
-    return found
 
 
 def check_fields(values: Mapping[str, Any]) -> None:

@@ -31,7 +31,7 @@ def parse_json(text: str | bytes) -> object:
         # Never UTF-16 or UTF-32, which json.loads would guess.
         decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
         value: object = json.loads(
-            decoded, parse_constant=_refuse_constant, object_pairs_hook=_without_duplicates
+            decoded, parse_constant=_refuse_constant, object_pairs_hook=without_duplicates
         )
         if "\\u" in decoded:  # half a surrogate pair comes by an escape only
             json.dumps(value, ensure_ascii=False).encode()
@@ -56,7 +56,8 @@ def _refuse_constant(name: str) -> object:
     raise StrictJSONError(f"{name} is no JSON number")
 
 
-def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make a dict of the members of a JSON object; raise StrictJSONError when a key comes twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
