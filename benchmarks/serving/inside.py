@@ -61,7 +61,7 @@ def metrics(row: str) -> list[dict[str, float]]:
 
     from tabular.contract.endpoint import Endpoint
     from tabular.serving.app import create_app
-    from tabular.serving.predictors import load_predictor
+    from tabular.serving.loading import load_predictor
     from tabular.serving.telemetry import Telemetry
 
     endpoint = Endpoint(Path("/opt/ml/model"))

@@ -12,12 +12,12 @@ import time
 
 from flask import Response, request
 
+from tabular.algorithms.parallel import Parallel
 from tabular.contract.endpoint import read_endpoint
 from tabular.contract.machine import available_cpus
 from tabular.serving import server
 from tabular.serving.app import create_app
-from tabular.serving.predictors import load_predictor
-from tabular.serving.predictors.parallel import Parallel
+from tabular.serving.loading import load_predictor
 from tabular.serving.telemetry import Telemetry
 
 # As long as the score of one row.

@@ -17,13 +17,13 @@ from flask import Flask, Response
 from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
-from tabular.artifact.booster import save_models
+from tabular.algorithms.xgboost.model import save_models
 from tabular.artifact.files import save_manifest
 from tabular.artifact.manifest import Manifest
 from tabular.contract.endpoint import Endpoint
 from tabular.serving.app import create_app
+from tabular.serving.loading import load_predictor
 from tabular.serving.page import Card, render
-from tabular.serving.predictors import load_predictor
 
 # Debian's packages; the first has no window and needs a third of the second's libraries.
 BROWSERS = ("chromium-headless-shell", "chromium")

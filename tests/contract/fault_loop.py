@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from tabular.serving.predictors import load_predictor
+from tabular.serving.loading import load_predictor
 
 ML = Path("/opt/ml")
 SHIM = "/faults/faulty_disk.so"

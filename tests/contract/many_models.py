@@ -22,10 +22,10 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import numpy, xgboost
-from tabular.artifact.booster import save_models
+from tabular.algorithms.xgboost.model import save_models
 from tabular.artifact.files import save_compiled, save_manifest
 from tabular.artifact.manifest import Manifest, Parity
-from tabular.artifact.trees import compile_booster
+from tabular.algorithms.xgboost.compiling.trees import compile_booster
 count, trees, depth, rows = map(int, sys.argv[1:])
 draw = numpy.random.default_rng(7)
 features = draw.normal(size=(rows, 4)).astype(numpy.float32)

@@ -237,7 +237,7 @@ def test_onnxruntime_starts_no_thread_and_calls_nobody(
         "x, y = (h.make_tensor_value_info(n, t.FLOAT, [None, 1]) for n in 'xy')\n"
         "g = h.make_graph([h.make_node('Neg', ['x'], ['y'])], 'g', [x], [y])\n"
         "m = h.make_model(g, opset_imports=[h.make_opsetid('', 17)], ir_version=8)\n"
-        "from tabular.artifact.compiled import open_session\n"
+        "from tabular.algorithms.onnx_session import open_session\n"
         "before = len(os.listdir('/proc/self/task'))\n"
         "open_session(m.SerializeToString()).run(None, {'x': numpy.ones((9, 1), 'f4')})\n"
         "print(before, len(os.listdir('/proc/self/task')))\n"

@@ -116,7 +116,7 @@ def assert_loads(engine: docker.DockerClient, image: str, job: JobFolder) -> Non
     """Load the artifact as ``serve`` does, and predict a row."""
     code = (
         "from pathlib import Path; import numpy as np; "
-        "from tabular.serving.predictors import load_predictor; "
+        "from tabular.serving.loading import load_predictor; "
         "found = load_predictor(Path('/opt/ml/model')); "
         "print(found.predict(np.zeros((1, found.columns.count), np.float32)))"
     )

@@ -27,7 +27,7 @@ TIMEOUT = {"cluster_timeout": "15"}
 
 PAUSE_AT = """
 import importlib, os, sys, threading
-import tabular.artifact.lean_xgboost
+import tabular.algorithms.xgboost.lean_xgboost
 from tabular.commands.train import main
 
 def pause(*_, **__):
@@ -44,16 +44,16 @@ if step:
     setattr(place, name, pause)
 raise SystemExit(main())
 """
-TRAINING = "tabular.training.xgboost"
+TRAINING = "tabular.algorithms.xgboost.training.job"
 # Step, the function that stops there, and the host whose step it is when that is not the victim.
 STEPS = {
     "reading": (f"{TRAINING}:read_rows", None),
     "planning": (f"{TRAINING}:_agreed_plan", None),
     "binning": (f"{TRAINING}:single_host_cuts", None),
-    "boosting": ("tabular.training.trainer:boost", None),
+    "boosting": ("tabular.algorithms.xgboost.training.trainer:boost", None),
     "saving": (f"{TRAINING}:save_artifact", LEADER),
     "compiling": (f"{TRAINING}:add_compiled", LEADER),
-    "the end": ("tabular.training.cluster.several:SeveralHosts.close", None),
+    "the end": ("tabular.algorithms.xgboost.training.cluster.several:SeveralHosts.close", None),
 }
 
 

@@ -27,10 +27,11 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent / "container")]
 import numpy as np  # noqa: E402
 from sklearn.utils import all_estimators  # noqa: E402
 
-from tabular.artifact import estimator_names, pickled_arrays  # noqa: E402
-from tabular.artifact.estimator import EstimatorUnpickler  # noqa: E402
-from tabular.artifact.sound_estimators import secure  # noqa: E402
-from tabular.artifact.unpickling import read_booster  # noqa: E402
+from tabular.algorithms.sklearn import estimator_names  # noqa: E402
+from tabular.algorithms.sklearn.model import EstimatorUnpickler  # noqa: E402
+from tabular.algorithms.sklearn.sound_estimators import secure  # noqa: E402
+from tabular.algorithms.xgboost.pickled_booster import read_booster  # noqa: E402
+from tabular.artifact.pickles import arrays as pickled_arrays  # noqa: E402
 
 # What no load does, by the names of Python's audit events.
 FORBIDDEN = {

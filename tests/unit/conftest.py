@@ -17,7 +17,7 @@ import pytest
 import xgboost
 from hypothesis import settings
 
-from tabular.artifact.booster import save_models
+from tabular.algorithms.xgboost.model import save_models
 from tabular.artifact.files import save_manifest
 from tabular.artifact.manifest import Manifest
 

@@ -17,8 +17,14 @@ from sagemaker_xgboost_container.saving import (
     SaveCheckpointCallBack,
     SaveIntermediateModelCallBack,
 )
-from tabular.training.checkpoints import IGNORED, KEPT, UPLOADED, UPLOADING, Checkpoints
-from tabular.training.collectives import shared
+from tabular.algorithms.xgboost.training.checkpoints import (
+    IGNORED,
+    KEPT,
+    UPLOADED,
+    UPLOADING,
+    Checkpoints,
+)
+from tabular.algorithms.xgboost.training.collectives import shared
 
 log = logging.getLogger(__name__)
 

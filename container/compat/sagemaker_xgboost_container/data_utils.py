@@ -11,6 +11,7 @@ from pathlib import Path
 import xgboost
 
 from sagemaker_training.absent import absent
+from tabular.algorithms.xgboost.training.matrices import Plan
 from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
 from tabular.contract.machine import available_cpus, memory_limit
@@ -21,7 +22,6 @@ from tabular.data.disk import Room
 from tabular.data.formats import format_of
 from tabular.data.layout import Layout
 from tabular.data.store import Store
-from tabular.training.matrices import Plan
 from tabular.training.memory import LARGEST_PIECE, Memory
 
 log = logging.getLogger(__name__)

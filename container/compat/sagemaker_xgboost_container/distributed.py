@@ -1,7 +1,7 @@
 """Several hosts train one model with a script's own function.
 
 Hosts gather, agree on who has data, train together and end together, as in algorithm mode
-(``tabular.training.cluster``).
+(``tabular.algorithms.xgboost.training.cluster``).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sagemaker_training.absent import absent
+from tabular.algorithms.xgboost.training.cluster import CONTROL_PORT, gather
 from tabular.commands.failures import report
 from tabular.contract.errors import JobError, UserError
 from tabular.contract.hosts import Hosts, wait_for_names
 from tabular.contract.paths import Paths
-from tabular.training.cluster import CONTROL_PORT, gather
 
 log = logging.getLogger("tabular.rabit_run")
 

@@ -10,7 +10,7 @@ import xgboost
 from xgboost import collective
 from xgboost.callback import EvaluationMonitor, TrainingCallback
 
-from tabular.training.checkpoints import KEPT, Checkpoints
+from tabular.algorithms.xgboost.training.checkpoints import KEPT, Checkpoints
 
 
 class SaveCheckpointCallBack(TrainingCallback):

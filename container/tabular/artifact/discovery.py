@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabular.artifact.unpickling import PICKLE_MAGIC
+from tabular.algorithms.xgboost.pickled_booster import PICKLE_MAGIC
 from tabular.contract.errors import UserError
 from tabular.contract.paths import kind_of_file
 

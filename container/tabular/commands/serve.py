@@ -77,10 +77,10 @@ def _find_scratch() -> None:
 
 
 def _one_model(endpoint: Endpoint, telemetry: Telemetry) -> Flask:
+    from tabular.algorithms.parallel import Parallel
     from tabular.artifact.manifest import read_manifest
     from tabular.serving.app import create_app
-    from tabular.serving.predictors import load_predictor
-    from tabular.serving.predictors.parallel import Parallel
+    from tabular.serving.loading import load_predictor
 
     predictor = load_predictor(
         endpoint.model, Parallel(endpoint.cpus), endpoint.ensemble, endpoint.refuse_pickles
@@ -116,8 +116,8 @@ def _prepare(script: Script, endpoint: Endpoint) -> None:
 
 def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoReturn:
     """Serve one model by its script."""
+    from tabular.algorithms.parallel import Parallel
     from tabular.script_mode.modules import Modules
-    from tabular.serving.predictors.parallel import Parallel
     from tabular.serving.scripted.app import create_scripted_app
     from tabular.serving.scripted.calls import CallQueue, Calls, ConcurrentCalls
     from tabular.serving.scripted.fork_safety import observe, unshareable

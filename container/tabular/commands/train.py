@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tabular.algorithms import trainer_of
 from tabular.commands.failures import describe, publish, report
 from tabular.commands.origin import warn_of_unknown_build
 from tabular.commands.workers import run_workers, tell
@@ -21,7 +22,6 @@ from tabular.contract.paths import Paths
 from tabular.contract.redaction import redact_logs
 from tabular.contract.termination import Termination
 from tabular.contract.worker import Worker, read_worker
-from tabular.training.algorithms import trainer_of
 from tabular.training.run import Run
 from tabular.training.timing import Timing
 
@@ -106,7 +106,7 @@ def _log_to_stderr(worker: Worker | None) -> None:
         format=f"%(asctime)s %(levelname)s{name} %(message)s",
     )
     if worker:  # the process that started it has warned of them
-        logging.getLogger("tabular.training.hyperparameters").setLevel(logging.ERROR)
+        logging.getLogger("tabular.algorithms.xgboost.hyperparameters").setLevel(logging.ERROR)
     redact_logs()
 
 

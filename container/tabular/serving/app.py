@@ -15,10 +15,10 @@ from tabular.contract.endpoint import MEBIBYTE, Endpoint
 from tabular.serving import logs
 from tabular.serving.errors import RequestError
 from tabular.serving.invocation import answers, echoed
+from tabular.serving.loading import Predictor
 from tabular.serving.logged_errors import without_text
 from tabular.serving.logs import INFERENCE_ID
 from tabular.serving.page import card_of, render
-from tabular.serving.predictors import Predictor
 from tabular.serving.telemetry import CONTENT_TYPE, Telemetry
 from tabular.serving.watch import watched
 

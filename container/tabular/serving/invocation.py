@@ -18,7 +18,7 @@ from tabular.serving.budget import (
     need_of,
     too_large,
 )
-from tabular.serving.predictors import Predictor
+from tabular.serving.loading import Predictor
 from tabular.serving.requests import form_of, measured, read_body, read_rows, split_header
 from tabular.serving.responses import ENCODERS, Encoder, choose
 from tabular.serving.selection import keys_of, select

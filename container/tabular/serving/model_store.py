@@ -16,8 +16,8 @@ from typing import TypeAlias, TypeVar
 from tabular.contract.errors import JobError, OutOfMemoryError, OutOfTimeError
 from tabular.contract.machine import give_back
 from tabular.serving.errors import RequestError
+from tabular.serving.loading import Predictor
 from tabular.serving.model_memory import Need, estimate
-from tabular.serving.predictors import Predictor
 from tabular.serving.scripted.model import ScriptedModel
 
 log = logging.getLogger(__name__)

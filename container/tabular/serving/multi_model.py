@@ -12,6 +12,7 @@ import numpy as np
 from flask import Flask, Response, request
 
 import tabular
+from tabular.algorithms.parallel import Parallel
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
 from tabular.contract.machine import memory_left, memory_limit
@@ -25,10 +26,9 @@ from tabular.serving.app import bare_app
 from tabular.serving.budget import budget_of
 from tabular.serving.errors import RequestError
 from tabular.serving.invocation import answers
+from tabular.serving.loading import load_predictor
 from tabular.serving.model_memory import headroom
 from tabular.serving.model_store import Loaded, Model, ModelStore
-from tabular.serving.predictors import load_predictor
-from tabular.serving.predictors.parallel import Parallel
 from tabular.serving.requests import read_body
 from tabular.serving.responses import ENCODERS, Result, csv_body, json_body
 from tabular.serving.scripted.calls import Calls, calls_of_model
@@ -68,10 +68,10 @@ def open_store(endpoint: Endpoint, threads: int, script: Script | None = None) -
         Serves the models that bring none of their own.
     """
     # Now, so that what they take is no surprise when the first model is weighed.
-    # scikit-learn before XGBoost, which is whole only then: see tabular.artifact.lean_xgboost.
+    # scikit-learn before XGBoost, which is whole only then: see lean_xgboost.
     import sklearn  # noqa: F401
 
-    from tabular.serving.predictors import booster, compiled  # noqa: F401
+    from tabular.algorithms.xgboost import compiled_predictor, native_predictor  # noqa: F401
 
     kept = headroom(memory_limit(), threads, endpoint.max_body_bytes)
     parallel = Parallel(endpoint.cpus)

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tabular.algorithms.meaning import Meaning
 from tabular.data.batch import Floats
-from tabular.serving.meaning import Meaning
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tabular.training.metrics import normal_form
+from tabular.algorithms.xgboost.metrics import normal_form
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tabular.algorithms.xgboost.training.shares import Files, Shares
 from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
 from tabular.contract.job import TrainingJob
@@ -25,7 +26,6 @@ from tabular.data.disk import Room
 from tabular.data.layout import Layout
 from tabular.data.listing import files_of
 from tabular.data.store import Store
-from tabular.training.shares import Files, Shares
 
 log = logging.getLogger(__name__)
 

@@ -186,7 +186,7 @@ def test_file_that_can_not_be_read_is_left_alone(
 
 
 def test_old_binary_model_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    from tabular.serving.predictors import load_predictor
+    from tabular.serving.loading import load_predictor
 
     lay(tmp_path, xgboost_model=b"binf" + np.zeros(500, np.uint8).tobytes())
     with pytest.raises(UserError, match=f"XGBoost {xgboost.__version__}.*save_model"):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from tabular.artifact.booster import load_models, save_models
+from tabular.algorithms.xgboost.model import load_models, save_models
 from tabular.artifact.files import save_manifest, staged
 from tabular.artifact.manifest import XGBOOST, Manifest, read_manifest
 from tabular.contract.errors import PlatformError

@@ -17,9 +17,9 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.serving.errors import RequestError
+from tabular.serving.loading import Predictor, load_predictor
 from tabular.serving.model_memory import LEAST_BYTES
 from tabular.serving.model_store import ModelStore
-from tabular.serving.predictors import Predictor, load_predictor
 
 from ..conftest import boost
 

@@ -10,10 +10,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from tabular.contract.endpoint import Endpoint, read_endpoint
+from tabular.serving.loading import load_predictor
 from tabular.serving.model_memory import LEAST_BYTES
 from tabular.serving.model_store import ModelStore
 from tabular.serving.multi_model import create_multi_model_app, open_store
-from tabular.serving.predictors import load_predictor
 
 from ..conftest import boost
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import pytest
 
+from tabular.algorithms.xgboost.hyperparameters.learning import OBJECTIVES as TRAINED
 from tabular.artifact.manifest import Manifest
 from tabular.serving.page import OBJECTIVES, Card, card_of, metrics_table, render
-from tabular.training.hyperparameters.learning import OBJECTIVES as TRAINED
 
 MANIFEST = Manifest(
     algorithm="xgboost",

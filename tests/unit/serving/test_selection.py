@@ -12,8 +12,8 @@ import xgboost
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 
+from tabular.algorithms.meaning import Meaning
 from tabular.serving import selection
-from tabular.serving.meaning import Meaning
 from tabular.serving.responses import ENCODERS
 from tabular.serving.selection import Explained, keys_of, select
 

@@ -12,7 +12,7 @@ from werkzeug.test import create_environ
 from tabular.contract.endpoint import Endpoint
 from tabular.serving import logs
 from tabular.serving.app import create_app
-from tabular.serving.predictors import load_predictor
+from tabular.serving.loading import load_predictor
 from tabular.serving.telemetry import Telemetry
 from tabular.serving.watch import ROWS, watched
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tabular.algorithms.xgboost.hyperparameters import validate
+from tabular.algorithms.xgboost.training import planning
+from tabular.algorithms.xgboost.training.planning import plan
 from tabular.contract.errors import PlatformError, UserError
 from tabular.data.batch import Batch
 from tabular.data.columns import unite
 from tabular.data.disk import Room
 from tabular.data.store import Store
-from tabular.training import planning
-from tabular.training.hyperparameters import validate
 from tabular.training.memory import (
     MEBIBYTE,
     Memory,
@@ -23,7 +24,6 @@ from tabular.training.memory import (
     sketch_bytes,
     tree_bytes,
 )
-from tabular.training.planning import plan
 
 ROWS, COLUMNS = 4000, 50
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tabular.algorithms.parallel import ONE_THREAD, Parallel
 from tabular.contract.errors import JobError, UserError
 from tabular.data.arrow import keep_pandas
 from tabular.data.columns import Columns
@@ -20,8 +21,7 @@ from tabular.script_mode.faults import of_customers_code, told
 from tabular.script_mode.handlers import Handlers, handlers_of
 from tabular.script_mode.inference_script import Script
 from tabular.script_mode.modules import Modules
-from tabular.serving.predictors import Predictor, load_predictor
-from tabular.serving.predictors.parallel import ONE_THREAD, Parallel
+from tabular.serving.loading import Predictor, load_predictor
 from tabular.serving.scripted.calls import Calls, ConcurrentCalls
 from tabular.serving.scripted.needs import Reading, outputs_of_booster
 from tabular.serving.scripted.rows import read_array, read_floats
@@ -203,7 +203,7 @@ def _texts_of(model: Any) -> Collection[int]:
     """Find the columns that an encoder knows texts of; values would else decide what they are."""
     if "sklearn" not in sys.modules:  # whoever has an estimator has imported it
         return ()
-    from tabular.serving.predictors.estimator_columns import columns_of
+    from tabular.algorithms.sklearn.request_columns import columns_of
 
     return [place for place, known in columns_of(model).categories.items() if known]
 

@@ -1,0 +1,1 @@
+"""ONNX models that other tools exported: served, not trained."""

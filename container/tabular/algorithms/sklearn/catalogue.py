@@ -1,0 +1,219 @@
+"""scikit-learn's estimators by their dotted names, made of hyperparameters."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_detector
+from sklearn.base import is_regressor as is_sklearn_regressor
+from sklearn.compose import ColumnTransformer
+from sklearn.utils._param_validation import (
+    InvalidParameterError,
+    validate_parameter_constraints,
+)
+
+from tabular.contract.errors import UserError
+from tabular.training.hyperparameter_values import literal, shown, suggestion
+
+ROOT = "sklearn"
+CLASSIFIER, REGRESSOR, CLUSTERER = "classifier", "regressor", "clusterer"
+OUTLIER_DETECTOR, TRANSFORMER = "outlier detector", "transformer"
+KINDS = {
+    CLASSIFIER: is_classifier,
+    REGRESSOR: is_sklearn_regressor,
+    OUTLIER_DETECTOR: is_outlier_detector,
+    CLUSTERER: lambda estimator: is_clusterer(estimator) or _is_mixture(estimator),
+    TRANSFORMER: lambda estimator: hasattr(estimator, "transform"),
+}
+# Names the parameters of the estimator that the job's own hyperparameters hide; the name of the
+# estimator in the pipeline that is saved, so this is scikit-learn's own way to name them there.
+OWN = "model__"
+# Has n_jobs, does nothing with it, and warns of it.
+WITHOUT_JOBS = ("LogisticRegression",)
+EXAMPLE = "sklearn.ensemble.RandomForestClassifier"
+
+
+def find_class(name: str) -> type[BaseEstimator]:
+    """Find an estimator's class; nothing outside of scikit-learn has a name here.
+
+    Raises
+    ------
+    UserError
+        There is none of this name; says which is near.
+    """
+    module, _, last = name.rpartition(".")
+    parts = name.split(".")
+    if parts[0] != ROOT or len(parts) < 3 or any(part.startswith("_") for part in parts):
+        raise UserError(
+            f"Hyperparameter algorithm: {shown(name)!r} is neither xgboost nor the name of an "
+            f"estimator of scikit-learn; expected one such as {EXAMPLE}"
+        )
+    try:
+        found = getattr(importlib.import_module(module), last, None)
+    except ImportError:
+        found = None
+    if not (
+        inspect.isclass(found)
+        and issubclass(found, BaseEstimator)
+        and found.__module__.partition(".")[0] == ROOT
+    ):
+        raise UserError(
+            f"Hyperparameter algorithm: scikit-learn has no estimator {shown(name)}{_near(last)}"
+        )
+    return found
+
+
+def _near(name: str) -> str:
+    from sklearn.utils.discovery import all_estimators
+
+    public = {
+        found.__name__.lower(): f"{_public_module(found)}.{found.__name__}"
+        for _, found in all_estimators()
+    }
+    exact = public.get(name.lower())
+    if exact:
+        return f". Did you mean {exact}?"
+    near = suggestion(name, tuple(public))
+    if not near:
+        return f"; expected one such as {EXAMPLE}"
+    return f". Did you mean {public[near.removeprefix('. Did you mean ').removesuffix('?')]}?"
+
+
+def _public_module(found: type) -> str:
+    return found.__module__.partition("._")[0]
+
+
+def make_estimator(
+    name: str, parameters: Mapping[str, object], seed: int, jobs: int
+) -> BaseEstimator:
+    """Make an estimator of its hyperparameters, checked by scikit-learn's own constraints.
+
+    Parameters
+    ----------
+    parameters : mapping of str to object
+        Decoded values, by the estimator's own names.
+    seed, jobs : int
+        For its ``random_state`` and ``n_jobs``, where it has them and nobody sets them.
+
+    Raises
+    ------
+    UserError
+        A parameter is unknown, or its value is none that the estimator takes.
+    """
+    found = find_class(name)
+    known = tuple(inspect.signature(found).parameters)
+    if issubclass(found, ColumnTransformer) and not parameters:
+        return ColumnTransformer([])  # stands for the preprocessing alone
+    nested = {key: value for key, value in parameters.items() if "__" in key}
+    values = {key: _typed(key, value) for key, value in parameters.items() if key not in nested}
+    for key in values:
+        if key not in known:
+            near = suggestion(key, known)
+            raise UserError(
+                f"Extraneous hyperparameter found: {shown(key)}{near or '.'} "
+                f"{found.__name__} takes {', '.join(known) or 'none'}"
+            )
+    defaults = {"random_state": seed, "n_jobs": jobs}
+    if found.__name__ in WITHOUT_JOBS:
+        del defaults["n_jobs"]
+    values = {**{key: value for key, value in defaults.items() if key in known}, **values}
+    try:
+        estimator = found(**values)
+        for key, value in nested.items():
+            estimator.set_params(**{key: _typed(key, value)})
+    except (TypeError, ValueError) as error:
+        raise UserError(f"Hyperparameters of {name}: {' '.join(str(error).split())}") from error
+    _require_valid(estimator)
+    weights = values.get("class_weight")
+    if isinstance(weights, dict):
+        _require_numbers(weights)
+    return estimator
+
+
+def _require_numbers(weights: Mapping[object, object]) -> None:
+    for label, weight in weights.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise UserError(
+                f"Hyperparameter class_weight: the weight of {shown(str(label))} is "
+                f'{shown(str(weight))}, expected a number, such as {{"yes": 5, "no": 1}}'
+            )
+
+
+def _typed(name: str, value: object) -> Any:
+    """Read what JSON has not: Python's tuples, and estimators by their names."""
+    if isinstance(value, list | tuple):
+        return type(value)(_typed(name, entry) for entry in value)
+    if not isinstance(value, str):
+        return value
+    if value.startswith(f"{ROOT}."):
+        return find_class(value)()
+    if value[:1] in "([{":
+        try:
+            return _typed(name, literal(value))
+        except ValueError:
+            raise UserError(
+                f"Hyperparameter {name}: {shown(value)} can't be read; expected JSON or Python, "
+                f"such as {json.dumps([10, 5])}"
+            ) from None
+    return value
+
+
+def _require_valid(estimator: BaseEstimator) -> None:
+    for owner in (estimator, *_inner(estimator)):
+        constraints = getattr(owner, "_parameter_constraints", None)
+        if constraints is None:
+            continue
+        try:
+            validate_parameter_constraints(
+                constraints, owner.get_params(deep=False), caller_name=type(owner).__name__
+            )
+        except InvalidParameterError as error:
+            raise UserError(f"Hyperparameter: {' '.join(str(error).split())}") from error
+
+
+def _inner(estimator: BaseEstimator) -> list[BaseEstimator]:
+    values = estimator.get_params(deep=True).values()
+    return [value for value in values if isinstance(value, BaseEstimator)]
+
+
+def _is_mixture(estimator: BaseEstimator) -> bool:
+    return hasattr(estimator, "predict_proba") and hasattr(estimator, "sample")
+
+
+def _require_one_target(estimator: BaseEstimator, name: str) -> None:
+    single = estimator.__sklearn_tags__().target_tags.single_output
+    if not single or type(estimator).__module__ == "sklearn.multioutput":
+        raise UserError(
+            f"Hyperparameter algorithm: {name} learns several targets at once, and a job has one; "
+            "choose an estimator of a single target"
+        )
+
+
+def kind_of(estimator: BaseEstimator, name: str) -> str:
+    """Tell what an estimator is: a key of ``KINDS``.
+
+    Raises
+    ------
+    UserError
+        It is nothing that could answer requests.
+    """
+    _require_one_target(estimator, name)
+    kind = next((kind for kind, holds in KINDS.items() if holds(estimator)), None)
+    answers = "transform" if kind == TRANSFORMER else "predict"
+    # Before it is fitted a stack asks its final estimator, of which None stands for the default.
+    undecided = getattr(estimator, "final_estimator", "") is None
+    if kind is not None and (undecided or hasattr(estimator, answers)):
+        return kind
+    cure = (
+        "set novelty=true"
+        if "novelty" in estimator.get_params()
+        else "choose one that has (for clusters: KMeans, BisectingKMeans, MeanShift, Birch)"
+    )
+    raise UserError(
+        f"Hyperparameter algorithm: {name} has no {answers} for rows that it was not fitted on, "
+        f"so it can't answer requests; {cure}"
+    )

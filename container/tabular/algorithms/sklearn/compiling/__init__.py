@@ -1,0 +1,1 @@
+"""Compile scikit-learn estimators to ONNX."""

@@ -1,0 +1,166 @@
+"""Fitted estimators of scikit-learn in an artifact: pickle, joblib (compressed or not), skops."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import warnings
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
+
+import joblib
+import sklearn
+from joblib.numpy_pickle_utils import _validate_fileobject_and_memmap
+from sklearn.base import BaseEstimator
+
+from tabular.algorithms.sklearn.estimator_names import find_part
+from tabular.algorithms.sklearn.sound_estimators import secure
+from tabular.algorithms.xgboost.pickled_booster import PICKLE_MAGIC
+from tabular.artifact.files import dump_whole, remove
+from tabular.artifact.manifest import FOLDER, NAME, FileRecord
+from tabular.artifact.pickles.arrays import ArrayOfJoblib
+from tabular.artifact.pickles.guard import guarded
+from tabular.artifact.pickles.unpickler import Find, RestrictedUnpickler
+from tabular.contract.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+class EstimatorUnpickler(RestrictedUnpickler):
+    """Reads pickles of estimators, with or without the arrays of joblib."""
+
+    def __init__(self, file: BinaryIO, find: Find = find_part) -> None:
+        super().__init__(file, find)
+
+    def load_build(self) -> None:
+        """Set the state of an object; joblib's stand-in for an array becomes the array."""
+        super().load_build()
+        if isinstance(self.stack[-1], ArrayOfJoblib):
+            self.stack[-1] = self.stack[-1].read_from(self)
+
+    dispatch: ClassVar[dict[int, Callable[..., Any]]] = {
+        **RestrictedUnpickler.dispatch,
+        pickle.BUILD[0]: load_build,
+    }
+
+
+def save_model(folder: Path, model: BaseEstimator, form: str) -> dict[str, FileRecord]:
+    """Save ``model.joblib`` or ``model.skops``; the manifest of an earlier model goes first.
+
+    Raises
+    ------
+    UserError
+        The format can't hold the model, or not so that it can be loaded by our rules.
+    PlatformError
+        The folder can't be written, or the disk is full.
+    """
+    remove(folder / FOLDER / NAME)
+    name = f"model.{form}"
+    try:
+        records = {name: dump_whole(folder, name, lambda target: DUMPS[form](model, target))}
+        load_estimator(folder / name)
+    except (UserError, TypeError, ValueError, AttributeError) as error:
+        remove(folder / name)
+        raise UserError(
+            f"model_format={form} can't hold this model: {' '.join(str(error).split())[:300]}; "
+            f"use {' or '.join(other for other in DUMPS if other != form)}"
+        ) from error
+    for other in DUMPS:
+        if other != form:
+            remove(folder / f"model.{other}")
+    return records
+
+
+def _dump_skops(model: BaseEstimator, target: BinaryIO) -> None:
+    import skops.io
+
+    skops.io.dump(model, target)
+
+
+DUMPS: dict[str, Callable[[BaseEstimator, BinaryIO], object]] = {
+    "joblib": joblib.dump,
+    "skops": _dump_skops,
+}
+NAMES_OF_MODELS = tuple(f"model.{form}" for form in DUMPS)
+
+
+def starts_as_saved(path: Path) -> bool:
+    """Tell whether a file is packed as ``save_model`` writes it: not compressed."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return all(each.compress_type == zipfile.ZIP_STORED for each in archive.infolist())
+    with path.open("rb") as file:
+        return file.read(len(PICKLE_MAGIC)) == PICKLE_MAGIC
+
+
+def load_estimator(path: Path) -> BaseEstimator:
+    """Load a fitted estimator; raises what ``load_versioned`` does."""
+    return load_versioned(path)[0]
+
+
+def load_versioned(path: Path) -> tuple[BaseEstimator, str | None]:
+    """Load a fitted estimator, and tell which other version of scikit-learn has saved it.
+
+    Raises
+    ------
+    UserError
+        It is none, or it holds what is not scikit-learn's.
+    """
+    noted: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as noted, guarded():
+            warnings.simplefilter("always")
+            found = _read_skops(path) if zipfile.is_zipfile(path) else _read_pickle(path)
+        if not isinstance(found, BaseEstimator) or not (
+            hasattr(found, "predict") or hasattr(found, "transform")
+        ):
+            raise TypeError(f"it holds a {type(found).__name__}, which has no predict")
+        secure(found)
+    except MemoryError:
+        raise
+    except Exception as error:  # a broken file raises anything
+        raise not_served(path, error, _version_of(noted)) from error
+    version = _version_of(noted)
+    if version:
+        log.warning(
+            "%s was saved by scikit-learn %s, and this is %s: answers may differ; save it with "
+            "this version",
+            *(path, version, sklearn.__version__),
+        )
+    return found, version
+
+
+def not_served(path: Path, error: Exception, version: str | None = None) -> UserError:
+    """Say that an estimator can't be served, and by which version it was saved."""
+    reason = " ".join(str(error).split())[:300]
+    return UserError(
+        f"{path} is not an estimator that scikit-learn {sklearn.__version__} can load "
+        f"({type(error).__name__}: {reason}); "
+        + (f"it was saved by scikit-learn {version}: " if version else "")
+        + "save it with this version, or serve it by a script with model_fn"
+    )
+
+
+def _version_of(noted: Sequence[warnings.WarningMessage]) -> str | None:
+    """Find which other version of scikit-learn has written what was loaded."""
+    versions = (getattr(each.message, "original_sklearn_version", None) for each in noted)
+    return next((version for version in versions if version), None)
+
+
+def _read_skops(path: Path) -> Any:
+    import skops.io
+
+    # Beside skops' own list, what a pickle may hold too.
+    asked = skops.io.get_untrusted_types(file=path)
+    known = [name for name in asked if find_part(*name.rpartition(".")[::2]) is not None]
+    return skops.io.load(path, trusted=known)
+
+
+def _read_pickle(path: Path) -> Any:
+    with (
+        path.open("rb") as file,
+        _validate_fileobject_and_memmap(file, str(path), None) as (stream, _),
+    ):
+        return EstimatorUnpickler(stream).load()

@@ -1,0 +1,85 @@
+"""Scores by scikit-learn itself."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import sklearn
+
+from tabular.algorithms.meaning import Meaning
+from tabular.algorithms.parallel import ONE_THREAD, Parallel
+from tabular.algorithms.predictor import Predictor, Scores
+from tabular.algorithms.sklearn.frames import frame_of
+from tabular.algorithms.sklearn.request_columns import columns_of, takes_frames
+from tabular.artifact.pickles.guard import guarded
+from tabular.data.batch import Floats
+from tabular.data.columns import Columns
+from tabular.serving.errors import RequestError
+
+
+class EstimatorPredictor(Predictor):
+    """A fitted scikit-learn estimator; a classifier answers with its labels.
+
+    Parameters
+    ----------
+    columns : Columns or None
+        Those of the data that this image fitted it on: it gets what it was fitted on.
+
+    Raises
+    ------
+    UserError
+        It does not say how many features it was fitted on.
+    """
+
+    engine = f"scikit-learn {sklearn.__version__}"
+    bytes_per_value = 24  # a frame, and float64 of it
+
+    def __init__(
+        self, estimator: Any, parallel: Parallel = ONE_THREAD, columns: Columns | None = None
+    ) -> None:
+        with guarded():
+            self._framed = columns is not None or takes_frames(estimator)
+            self.columns = columns or columns_of(estimator)
+            self._method = "predict" if hasattr(estimator, "predict") else "transform"
+            classes = _classes(estimator)
+            self.meaning = Meaning(
+                "",
+                classes=classes,
+                has_probabilities=bool(classes) and hasattr(estimator, "predict_proba"),
+            )
+            self._estimator = _on_one_thread(estimator)
+        self._parallel = parallel
+
+    def predict(self, rows: Floats) -> Scores:
+        """Score rows; see ``Predictor.predict``."""
+        return self._parallel(lambda part: self._call(self._method, part), rows)
+
+    def probabilities(self, rows: Floats) -> Scores:
+        """Compute the probability of each class, (rows, classes)."""
+        return self._parallel(lambda part: self._call("predict_proba", part), rows)
+
+    def _call(self, method: str, rows: Floats) -> Scores:
+        try:
+            with warnings.catch_warnings(), guarded():
+                # It warns of rows without the names that it was fitted with.
+                warnings.simplefilter("ignore")
+                taken = frame_of(rows, self.columns) if self._framed else rows
+                found = getattr(self._estimator, method)(taken)
+                return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
+        except (ValueError, TypeError, AttributeError) as error:
+            first = str(error).strip().partition("\n")[0]
+            raise RequestError(400, f"Unable to evaluate payload provided: {first}") from error
+
+
+def _classes(estimator: Any) -> tuple[Any, ...]:
+    classes = getattr(estimator, "classes_", ())
+    # Of several targets each has its own: a list.
+    return () if isinstance(classes, list) else tuple(np.asarray(classes).tolist())
+
+
+def _on_one_thread(estimator: Any) -> Any:
+    """Let each prediction stay on its thread: requests run side by side."""
+    jobs = [name for name in estimator.get_params() if name.rpartition("__")[2] == "n_jobs"]
+    return estimator.set_params(**dict.fromkeys(jobs, 1))

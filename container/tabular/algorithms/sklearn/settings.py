@@ -1,0 +1,148 @@
+"""The hyperparameters of algorithm mode for scikit-learn: the job's, and the estimator's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from tabular.algorithms import ALGORITHM
+from tabular.algorithms.sklearn.catalogue import (
+    CLASSIFIER,
+    OWN,
+    REGRESSOR,
+    TRANSFORMER,
+    kind_of,
+    make_estimator,
+)
+from tabular.algorithms.xgboost.hyperparameters.job import DATA, JOB
+from tabular.contract.environment import RESERVED_NAMES, RESERVED_PREFIX
+from tabular.contract.errors import UserError
+from tabular.contract.machine import Machine
+from tabular.training.hyperparameter_kinds import Hyperparameter, Interval
+
+SHARED = ("target", "weight", "features", "csv_weights", "seed")
+ROWS = (
+    Hyperparameter(
+        ALGORITHM,
+        "name",
+        required=True,
+        description="The estimator: xgboost, or a name of scikit-learn such as "
+        "sklearn.ensemble.RandomForestClassifier",
+    ),
+    *(row for row in (*JOB, *DATA) if row.name in SHARED),
+    Hyperparameter(
+        "drop",
+        "names",
+        default="none",
+        description="Names of columns that are no features",
+    ),
+    Hyperparameter(
+        "preprocess",
+        "category",
+        choices=("auto", "none"),
+        default="auto",
+        description="auto: fill in missing values, turn text into columns of 0 and 1, scale "
+        "where the estimator needs it; none: numbers as they are",
+    ),
+    Hyperparameter(
+        "validation_fraction",
+        "float",
+        Interval(0, 1, low_open=True),
+        default="no rows, or the validation channel",
+        description="Hold out so large a part of the train channel for the metrics",
+    ),
+    Hyperparameter(
+        "cross_validation",
+        "integer",
+        Interval(2),
+        default="none",
+        description="Cross-validate with so many folds for the metrics; the model learns from all",
+    ),
+    Hyperparameter(
+        "model_format",
+        "category",
+        choices=("joblib", "skops"),
+        default="joblib",
+        description="How the model is saved: model.joblib, or model.skops, which holds no pickle",
+    ),
+)
+NAMES = {row.name: row for row in ROWS}
+
+
+@dataclass(frozen=True)
+class EstimatorSettings:
+    """Validated hyperparameters.
+
+    Attributes
+    ----------
+    estimator : BaseEstimator
+        Not fitted.
+    kind : str
+        What it is; see ``catalogue.KINDS``.
+    parameters : Mapping[str, object]
+        The estimator's own that were given.
+    """
+
+    algorithm: str
+    estimator: BaseEstimator
+    kind: str
+    parameters: Mapping[str, object]
+    seed: int = 0
+    target: str | None = None
+    weight: str | None = None
+    csv_weights: int = 0
+    features: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    preprocess: str = "auto"
+    validation_fraction: float | None = None
+    cross_validation: int | None = None
+    model_format: str = "joblib"
+
+    @property
+    def method(self) -> str:
+        """What answers requests: ``predict``, or ``transform``."""
+        return "transform" if self.kind == TRANSFORMER else "predict"
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it learns from labels."""
+        if self.kind != TRANSFORMER:
+            return self.kind in (CLASSIFIER, REGRESSOR)
+        # Not all that choose features by a score say that they need a target.
+        needed = self.estimator.__sklearn_tags__().target_tags.required
+        return bool(needed) or hasattr(self.estimator, "score_func")
+
+
+def validate(given: Mapping[str, object], machine: Machine) -> EstimatorSettings:
+    """Check every hyperparameter of a job, before data is read.
+
+    Raises
+    ------
+    UserError
+        One is unknown, can't be read, or is none that the estimator takes.
+    """
+    ours: dict[str, Any] = {}
+    theirs: dict[str, object] = {}
+    for name, value in given.items():
+        if name.startswith(RESERVED_PREFIX) or name in RESERVED_NAMES:
+            continue
+        row = NAMES.get(name)
+        if row is None:
+            theirs[name.removeprefix(OWN)] = value
+        elif value is not None and value != "":
+            parsed = row.parse(value)
+            ours[name] = tuple(parsed) if isinstance(parsed, list) else parsed
+    algorithm = ours[ALGORITHM]
+    estimator = make_estimator(algorithm, theirs, ours.get("seed", 0), machine.cpus)
+    settings = EstimatorSettings(
+        estimator=estimator, kind=kind_of(estimator, algorithm), parameters=theirs, **ours
+    )
+    if settings.validation_fraction and settings.cross_validation:
+        raise UserError(
+            "Hyperparameters validation_fraction and cross_validation are both set; give one of "
+            "them"
+        )
+    return settings

@@ -1,0 +1,170 @@
+"""Walk a loaded estimator: refuse what would read files, call or crash when it predicts.
+
+The unpickler decides what may be made. What was made may still be arranged in a way that no
+fitting arranges it: an attribute that hides a method, a vectorizer that opens files by the names
+in a request, a tree whose nodes point outside of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils._metadata_requests import MethodMetadataRequest
+
+from tabular.algorithms.sklearn.estimator_names import find_part, is_plain_partial
+from tabular.algorithms.sklearn.sound_structures import check_structure
+from tabular.contract.errors import UserError
+
+log = logging.getLogger(__name__)
+
+PLAIN = (
+    *(type(None), bool, int, float, complex, str, bytes, bytearray, slice, range, np.generic),
+    *(np.dtype, np.ufunc, np.random.RandomState, np.random.Generator, np.random.BitGenerator),
+)
+CONTAINERS = (list, tuple, set, frozenset)
+# Objects that load_estimator knows are sound, or that check_structure looks into.
+OPAQUE = frozenset({"interp1d", "Booster", "SeedSequence"})
+
+
+class UnsoundError(ValueError):
+    """An estimator is arranged as no fitting arranges it; the message says how."""
+
+
+def secure(estimator: BaseEstimator) -> None:
+    """Check an estimator and its parts, and turn its caches and its own processes off.
+
+    ``memory`` (a cache of pickles) and ``n_jobs`` serve fitting, or cost more than they save for a
+    request.
+
+    Raises
+    ------
+    UnsoundError
+        A part would read files, hides a method, or is not of a known class.
+    ValueError
+        A structure that scikit-learn's compiled code trusts has an index out of range.
+    """
+    seen: dict[int, object] = {}
+    waiting: list[Any] = [estimator]
+    types: dict[type, bool] = {}
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, PLAIN) or id(part) in seen:
+            continue
+        seen[id(part)] = part
+        waiting.extend(_parts(part, types))
+    # When every part is known: checks of a whole look at its parts.
+    for last in (False, True):
+        for part in seen.values():
+            if not isinstance(part, (*CONTAINERS, dict, np.ndarray, type)):
+                _check(part, last)
+
+
+def _check(part: Any, last: bool) -> None:
+    try:
+        check_structure(part, last)
+    except (AttributeError, TypeError, IndexError, KeyError) as error:
+        raise UnsoundError(
+            f"its {type(part).__name__} is not whole ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _parts(part: Any, types: dict[type, bool]) -> Iterator[Any]:
+    if isinstance(part, np.ndarray):
+        if part.dtype.hasobject:
+            yield from part.ravel().tolist()
+        return
+    if isinstance(part, dict):
+        yield from part.keys()
+        yield from part.values()
+    elif isinstance(part, CONTAINERS):
+        yield from part
+        return
+    elif isinstance(part, type):
+        _require_known(part)
+        return
+    if isinstance(part, functools.partial):
+        if not is_plain_partial(part.func, part.args, part.keywords):
+            raise UnsoundError("it holds a partial, which no model of scikit-learn needs")
+        return
+    kind = type(part)
+    if kind not in types:
+        types[kind] = kind is dict or _is_known(kind)
+    if not types[kind]:
+        _require_known(part)
+        return
+    if kind.__name__ in OPAQUE:
+        return
+    attributes = getattr(part, "__dict__", None)
+    if attributes:
+        _check_attributes(part, attributes)
+        yield from attributes.values()
+
+
+def _is_known(kind: type) -> bool:
+    return any(find_part(each.__module__, each.__qualname__) for each in kind.__mro__[:-1])
+
+
+def _require_known(part: Any) -> None:
+    """Require a class or function that a model may hold."""
+    if part is np.mean:  # whose module is none that it can be imported from
+        return
+    module, name = getattr(part, "__module__", None), getattr(part, "__qualname__", None)
+    if isinstance(module, str) and isinstance(name, str) and "." not in name:
+        if find_part(module, name) is not None:
+            return
+        if module == "builtins" and part in (bool, int, float, str, object):
+            return
+        if isinstance(part, type) and issubclass(part, np.generic):
+            return
+    found = f"{module}.{name}" if name else f"a {type(part).__module__}.{type(part).__qualname__}"
+    raise UnsoundError(f"it holds {found}, which no model of scikit-learn needs")
+
+
+def _check_attributes(part: Any, attributes: dict[str, Any]) -> None:
+    kind = type(part)
+    for name in attributes:
+        if callable(getattr(kind, name, None)):
+            raise UnsoundError(f"its {kind.__name__} has an attribute that hides {name}()")
+    for name, value in attributes.items():
+        # A request for metadata names the method that it is for; nobody calls it by that.
+        named = "method" in name and kind is not MethodMetadataRequest
+        if named and any(map(_changes_estimator, _texts(value))):
+            raise UnsoundError(
+                f"its {kind.__name__} has {name}={value!r:.60}: to predict would call a method "
+                "that fits or changes an estimator"
+            )
+        if name in ("func", "inverse_func") and isinstance(value, type):
+            raise UnsoundError(f"its {kind.__name__} has the class {value.__name__} as {name}")
+    if attributes.get("memory") is not None:
+        log.info("%s(memory=...) is turned off: a server fits nothing", kind.__name__)
+        attributes["memory"] = None
+    if attributes.get("n_jobs") is not None and isinstance(part, BaseEstimator):
+        attributes["n_jobs"] = 1
+    if attributes.get("input", "content") in ("file", "filename"):
+        raise UserError(
+            f"its {kind.__name__} has input={attributes['input']!r}: it would open the files that "
+            "requests name; use input='content'"
+        )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts of an attribute that is one, or a collection of some."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (each for each in value.values() if isinstance(each, str))
+    elif isinstance(value, (*CONTAINERS, np.ndarray)):
+        yield from (each for each in value if isinstance(each, str))
+
+
+def _changes_estimator(method: str) -> bool:
+    """Tell whether a name is that of a method which no prediction calls.
+
+    ``StackingRegressor`` and its kin call the method whose name they hold.
+    """
+    return method.startswith(("fit", "partial_fit", "set_", "_"))

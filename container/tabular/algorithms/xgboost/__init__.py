@@ -1,0 +1,1 @@
+"""XGBoost: its hyperparameters, models, predictors and training."""

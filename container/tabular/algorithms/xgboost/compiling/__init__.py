@@ -1,0 +1,1 @@
+"""Compile XGBoost models to ONNX."""

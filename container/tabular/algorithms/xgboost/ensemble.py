@@ -1,0 +1,43 @@
+"""The models of k-fold as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+
+from tabular.algorithms.predictor import Predictor
+from tabular.algorithms.xgboost.links import LINKS
+from tabular.data.batch import Floats
+
+
+class Ensemble(Predictor):
+    """The mean of the models' scores, or their vote where scores are classes."""
+
+    def __init__(self, members: Sequence[Predictor]) -> None:
+        self.columns, self.meaning = members[0].columns, members[0].meaning
+        self.bytes_per_value = max(member.bytes_per_value for member in members)
+        self.engine = f"{members[0].engine}, {len(members)} models"
+        self._members = members
+        link = LINKS.get(self.meaning.objective)
+        self._vote = link is not None and link.classes
+
+    def predict(self, rows: Floats) -> Floats:
+        """Score rows; see ``Predictor.predict``."""
+        scores = np.stack([member.predict(rows) for member in self._members])
+        if not self._vote:
+            return cast(Floats, scores.mean(axis=0, dtype=np.float32))
+        # The most frequent class; the smaller one of two that are as frequent, as in AWS's.
+        classes = np.unique(scores)
+        counts = np.stack([(scores == value).sum(axis=0) for value in classes])
+        return cast(Floats, classes[counts.argmax(axis=0)])
+
+    def contributions(self, rows: Floats) -> Floats:
+        """Explain scores by the mean of the models' explanations."""
+        parts = np.stack([member.contributions(rows) for member in self._members])
+        return cast(Floats, parts.mean(axis=0, dtype=np.float32))
+
+    def leaves(self, rows: Floats) -> Floats:
+        """Tell the leaf of each tree, model after model."""
+        return np.concatenate([member.leaves(rows) for member in self._members], axis=1)

@@ -1,0 +1,25 @@
+"""Hyperparameters of linear models; eta, lambda and alpha they share with trees."""
+
+from __future__ import annotations
+
+from tabular.training.hyperparameter_kinds import NOT_NEGATIVE, Hyperparameter
+
+LINEAR = (
+    Hyperparameter(
+        "feature_selector",
+        "category",
+        choices=("cyclic", "shuffle", "random", "greedy", "thrifty"),
+        default="cyclic",
+        used_with={"booster": "gblinear"},
+        description="The order in which features are fitted; the updater shotgun has cyclic and "
+        "shuffle only",
+    ),
+    Hyperparameter(
+        "top_k",
+        "integer",
+        NOT_NEGATIVE,
+        default="0",
+        used_with={"booster": "gblinear", "updater": "coord_descent"},
+        description="How many features greedy and thrifty fit; 0 is all",
+    ),
+)

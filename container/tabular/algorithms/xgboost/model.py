@@ -1,0 +1,163 @@
+"""XGBoost models in an artifact: ``xgboost-model``, UBJSON, as AWS's container names it.
+
+k-fold leaves one for each fold: ``xgboost-model-0`` and so on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from tabular.algorithms.xgboost.lean_xgboost import xgboost
+from tabular.algorithms.xgboost.pickled_booster import PICKLE_MAGIC, read_booster
+from tabular.artifact.files import (
+    COMPILED,
+    MODEL,
+    NUMBERED,
+    place_of,
+    remove,
+    verify,
+    write_whole,
+)
+from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_manifest
+from tabular.artifact.rehearsal import rehearse
+from tabular.artifact.sound_trees import require_sound_model
+from tabular.contract.errors import UserError
+
+# No training has so many rounds.
+MOST_DIGITS = 10
+
+
+def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, FileRecord]:
+    """Save ``xgboost-model``, or ``xgboost-model-0``, ``-1``, ... when there are several.
+
+    The manifest of earlier models goes first: a kill between the writes leaves models without a
+    manifest, and never one with another's. Models of an earlier training go last.
+
+    Returns
+    -------
+    dict of str to FileRecord
+        For the manifest, by file name.
+
+    Raises
+    ------
+    PlatformError
+        The folder can't be written, or the disk is full.
+    """
+    names = [MODEL] if len(boosters) == 1 else [f"{MODEL}-{i}" for i in range(len(boosters))]
+    remove(folder / FOLDER / NAME)
+    records = {
+        name: write_whole(folder, name, bytes(booster.save_raw(raw_format="ubj")))
+        for name, booster in zip(names, boosters, strict=True)
+    }
+    for path in [*folder.glob(f"{MODEL}*"), *folder.glob(f"{FOLDER}/*.onnx")]:
+        name = path.relative_to(folder).as_posix()
+        if name not in records and (NUMBERED.fullmatch(name) or COMPILED.fullmatch(name)):
+            remove(path)
+    return records
+
+
+def load_models(folder: Path) -> tuple[list[xgboost.Booster], Manifest | None]:
+    """Load the models of an artifact and its manifest, for prediction on one thread.
+
+    Without a manifest that is ``xgboost-model`` alone.
+
+    Raises
+    ------
+    UserError
+        There is no model, or it is truncated, changed, or no XGBoost model.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return [load_unverified(folder / MODEL)], None
+    verify(folder, manifest)
+    return [load_model(path) for path in models_of(folder, manifest)], manifest
+
+
+def models_of(folder: Path, manifest: Manifest) -> list[Path]:
+    """Find the native models of an artifact, in their order.
+
+    Raises
+    ------
+    UserError
+        The manifest names none.
+    """
+    names = [name for name in manifest.files if NUMBERED.fullmatch(name)]
+    if not names:
+        raise UserError(
+            f"{folder / FOLDER / NAME} names no {MODEL}; unpack model.tar.gz again, or train again"
+        )
+    return [place_of(folder, name) for name in names]
+
+
+def load_unverified(path: Path) -> xgboost.Booster:
+    """Load a model that may be truncated, or anything else; see ``load_model``."""
+    if not path.is_file():
+        there = (
+            sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
+        )
+        state = "is no file" if path.exists() else "does not exist"
+        raise UserError(
+            f"no model: {path} {state} (the folder holds {', '.join(there) or 'nothing'}); "
+            "train first, or unpack a model.tar.gz with an xgboost-model there"
+        )
+    rehearse(load_model, path)
+    return load_model(path)
+
+
+def load_model(path: Path) -> xgboost.Booster:
+    """Load a model that is whole: UBJSON, JSON, or a pickled ``Booster`` or ``XGBModel``.
+
+    Raises
+    ------
+    UserError
+        It is no model that XGBoost can load.
+    """
+    try:
+        # From memory: for a file without an extension XGBoost warns that it has to guess.
+        content = bytearray(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}") from error
+    try:
+        if not content:
+            raise ValueError("it is empty")
+        if content.startswith(PICKLE_MAGIC):
+            booster = xgboost.Booster.__new__(xgboost.Booster)
+            booster.__setstate__({"handle": read_booster(bytes(content))})
+        else:
+            booster = xgboost.Booster()
+            booster.load_model(content)
+        del content
+        require_sound_model(booster.save_raw(raw_format="ubj"))
+        best = booster.attributes().get("best_iteration") or "0"
+        if not (best.isascii() and best.isdecimal() and len(best) < MOST_DIGITS):
+            raise ValueError(f"its best_iteration is {best!r:.40}, expected a whole number")
+    except (xgboost.core.XGBoostError, ValueError, KeyError, TypeError) as error:
+        raise _no_model(path, error) from error
+    # One thread for each prediction: requests run side by side, and workers are forked.
+    booster.set_param({"nthread": 1})
+    return booster
+
+
+def _no_model(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path} is not a model that XGBoost {xgboost.__version__} can load: it is truncated, "
+        "of another kind, or of a version before 1.7 (expected UBJSON or JSON from "
+        "Booster.save_model, or a pickled Booster or XGBModel; an old one: load it with the "
+        f"XGBoost that wrote it, and save_model). {plain_message(error)[:300]}"
+    )
+
+
+def plain_message(error: Exception) -> str:
+    """Take XGBoost's own words out of time, source line and stack trace."""
+    text = str(error).partition("Stack trace:")[0].strip()
+    head, _, rest = text.partition(": ")
+    return (rest if head.startswith("[") else text).strip()
+
+
+def objective_of(booster: xgboost.Booster) -> tuple[str, int]:
+    """Read a model's objective and its number of classes (0 when not multiclass)."""
+    learner = cast(dict[str, Any], json.loads(booster.save_config()))["learner"]
+    return learner["objective"]["name"], int(learner["learner_model_param"]["num_class"])

@@ -1,0 +1,80 @@
+"""Pickled models of XGBoost: the bytes of the model are taken out, and none of its code runs."""
+
+from __future__ import annotations
+
+import io
+import pickletools
+from pathlib import Path
+
+from tabular.artifact.pickles.arrays import find_common
+from tabular.artifact.pickles.unpickler import Creatable, Found, RestrictedUnpickler
+
+PICKLE_MAGIC = b"\x80"
+
+
+class Pickled:
+    """Stands for an object of XGBoost; holds its state, and runs none of its code."""
+
+    state: object = None
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+    def get(self, name: str) -> object:
+        """Look an attribute up."""
+        return self.state.get(name) if isinstance(self.state, dict) else None
+
+
+class PickledBooster(Pickled):
+    """Stands for ``xgboost.Booster``."""
+
+
+class PickledModel(Pickled):
+    """Stands for an estimator of ``xgboost.sklearn``."""
+
+
+def _find(module: str, name: str) -> Found | None:
+    """Find what a pickled ``Booster`` or ``XGBModel`` names; XGBoost's own names are replaced."""
+    if (module, name) == ("xgboost.core", "Booster"):
+        return Creatable(PickledBooster, _any_state)
+    if module == "xgboost.sklearn" and name.startswith("XGB"):
+        return Creatable(PickledModel, _any_state)
+    if (module, name) == ("xgboost.compat", "XGBoostLabelEncoder"):  # before 1.6
+        return Creatable(Pickled, _any_state)
+    return find_common(module, name)
+
+
+def _any_state(_: object, __: object) -> None:
+    """Take any state: it is only kept."""
+
+
+def read_booster(content: bytes) -> bytearray:
+    """Take XGBoost's own bytes out of a pickled ``Booster`` or ``XGBModel``.
+
+    Raises
+    ------
+    ValueError
+        It is neither; says what was found.
+    """
+    try:
+        found = RestrictedUnpickler(io.BytesIO(content), _find).load()
+    except Exception as error:  # a broken pickle raises anything
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    if isinstance(found, PickledModel):
+        found = found.get("_Booster")
+    if not isinstance(found, PickledBooster):
+        raise ValueError(f"it holds a {type(found).__name__}, not a trained Booster")
+    handle = found.get("handle")
+    if not isinstance(handle, (bytes, bytearray)):
+        raise ValueError("its Booster is empty: it was pickled before it was trained")
+    return bytearray(handle)
+
+
+def holds_booster(path: Path) -> bool:
+    """Tell whether a pickle is of XGBoost's own model, by its first name; nothing is loaded."""
+    with path.open("rb") as file:
+        try:
+            texts = (text for _, text, _ in pickletools.genops(file) if isinstance(text, str))
+            return next(texts, "").startswith("xgboost.")
+        except ValueError:  # compressed, or broken: the other reader says so
+            return False

@@ -1,0 +1,312 @@
+"""Train XGBoost as a job says: one model, or one for each fold, on one host or on several."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import xgboost
+from xgboost import collective
+
+import tabular
+from tabular.algorithms import ALGORITHM
+from tabular.algorithms.xgboost.hyperparameters import Settings, validate
+from tabular.algorithms.xgboost.hyperparameters.constraints import with_safe_names
+from tabular.algorithms.xgboost.training.cluster import Cluster, gather, tell_others
+from tabular.algorithms.xgboost.training.cluster.agreement import require_same_job
+from tabular.algorithms.xgboost.training.collectives import anywhere
+from tabular.algorithms.xgboost.training.crossvalidation import cross_validate
+from tabular.algorithms.xgboost.training.cuts import single_host_cuts
+from tabular.algorithms.xgboost.training.cuts_in_turns import cuts_in_turns
+from tabular.algorithms.xgboost.training.gpus import agreed_devices, devices_of, placed, ports_of
+from tabular.algorithms.xgboost.training.labels import check, check_groups, check_width
+from tabular.algorithms.xgboost.training.matrices import Plan
+from tabular.algorithms.xgboost.training.planning import plan
+from tabular.algorithms.xgboost.training.saving import save_artifact
+from tabular.algorithms.xgboost.training.shares import shares_of
+from tabular.algorithms.xgboost.training.trainer import Trainer
+from tabular.artifact.files import require_writable
+from tabular.artifact.manifest import Manifest
+from tabular.contract.channels import Channel
+from tabular.contract.environment import RESERVED_PREFIX
+from tabular.contract.errors import UserError
+from tabular.contract.job import TrainingJob
+from tabular.contract.machine import Machine
+from tabular.data.batch import Batch, Floats
+from tabular.data.columns import Columns
+from tabular.data.disk import Room
+from tabular.data.layout import Layout
+from tabular.data.store import Store
+from tabular.training.compile_step import add_compiled
+from tabular.training.hard_rows import sample_of
+from tabular.training.memory import Memory, least
+from tabular.training.rows import (
+    TRAIN,
+    Checks,
+    Described,
+    choose_channels,
+    list_files,
+    read_rows,
+    require_rows,
+    scratch_folder,
+    seal,
+)
+from tabular.training.run import Run
+
+log = logging.getLogger(__name__)
+
+COMPILE = "tabular.algorithms.xgboost.compiling.step:compile_artifact"
+VERSIONS = {"sagemaker-tabular": tabular.__version__, "xgboost": xgboost.__version__}
+# Rows whose labels take no memory to speak of (4 MB): they are read to the end.
+FEWEST_ROWS_REFUSED = 1_000_000
+
+
+def train(run: Run) -> Sequence[str]:
+    """Train as the job says and write the artifact, unless each GPU needs a process of its own.
+
+    Returns
+    -------
+    sequence of str
+        The devices that need one, when nothing was trained; else none.
+
+    Raises
+    ------
+    JobError
+        See ``tabular.contract.errors``.
+    """
+    port, tracker_port = ports_of(run.worker)
+    try:
+        settings = _settings(run.job)
+    except UserError as error:
+        tell_others(run.job.hosts, error, port=port)
+        raise
+    with run.timing.stage("gather"):
+        cluster = gather(
+            run.job.hosts,
+            settings.cluster_timeout,
+            run.abort,
+            port=port,
+            tracker_port=tracker_port,
+        )
+    run.termination.farewell = cluster.stopping
+    # Once a host has trained, SIGTERM no longer cuts it off: the others still need it to end well.
+    with ExitStack() as ending:
+        with cluster:
+            _require_gpu(settings, run.machine)
+            require_writable(run.job.paths.model)
+            channels = choose_channels(run.job)
+            require_same_job(run.job, channels, VERSIONS, cluster)
+            if run.worker is None:
+                devices = run.devices or devices_of(settings, run.machine)
+                if agreed_devices(devices, settings, channels, cluster):
+                    return devices
+            saved = _train(run, settings, channels, cluster, ending)
+        if saved is not None:
+            # Now, when the rows and the models have left the memory, and no host waits for this.
+            with run.timing.stage("compile"):
+                _compile(run, settings, *saved)
+        if run.termination.requested.is_set():
+            log.warning("stopped by SIGTERM: the model trained so far is saved")
+    log.info("time: %s", run.timing)
+    return ()
+
+
+def _compile(run: Run, settings: Settings, manifest: Manifest, sample: Floats) -> None:
+    nthread = settings.params.get("nthread", run.machine.cpus)
+    add_compiled(
+        run.job.paths.model,
+        manifest,
+        COMPILE,
+        sample,
+        run.termination,
+        "XGBoost",
+        nthread=nthread,
+    )
+
+
+def _settings(job: TrainingJob) -> Settings:
+    given = {
+        name: value
+        for name, value in job.hyperparameters.items()
+        # The SDK's, not the customer's; and what has been heeded.
+        if not name.startswith(RESERVED_PREFIX) and name != ALGORITHM
+    }
+    if not given:
+        raise UserError(
+            f"Missing required hyperparameter: num_round ({job.paths.hyperparameters} does not "
+            'exist or is empty); write {"num_round": "100", ...} into it'
+        )
+    settings = validate(given)
+    updaters = str(settings.params.get("updater", ""))
+    exact = settings.params.get("tree_method") == "exact" or "grow_colmaker" in updaters
+    if exact and len(job.hosts.names) > 1:
+        raise UserError(
+            f"tree_method=exact trains on one host, and the job has {len(job.hosts.names)}: use "
+            "tree_method=hist, or set instance_count=1"
+        )
+    return settings
+
+
+def _require_gpu(settings: Settings, machine: Machine) -> None:
+    # XGBoost itself would go on, on the processor, with a warning.
+    if settings.device == "cpu":
+        return
+    if not xgboost.build_info()["USE_CUDA"]:
+        raise UserError(
+            f"Hyperparameter device is {settings.device}, which needs the GPU image, and this is "
+            "the CPU one; build it with --accelerator gpu, or set device=cpu"
+        )
+    if not machine.gpus:
+        raise UserError(
+            f"Hyperparameter device is {settings.device}, but the container has no GPU; use a GPU "
+            "instance type (docker run: --gpus all), or set device=cpu"
+        )
+
+
+def _train(
+    run: Run,
+    settings: Settings,
+    channels: Mapping[str, Channel],
+    cluster: Cluster,
+    ending: ExitStack,
+) -> tuple[Manifest, Floats] | None:
+    """Train, and on the first host save; returns what compiling needs.
+
+    Returns
+    -------
+    (Manifest, float32 array) or None
+        Of the saved artifact, and rows of the training data; None on hosts that do not save.
+    """
+    job, timing = run.job, run.timing
+    memory = Memory(run.machine.memory)
+    nthread = settings.params.get("nthread", run.machine.cpus)
+    files = list_files(channels)
+    learnt = tuple(channels) if settings.kfold is not None else (TRAIN,)
+    with timing.stage("gather"):
+        shares = shares_of(cluster, channels, files, learnt, run.worker)
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch_folder(job))))
+        with timing.stage("read"):
+            room = Room(memory.raw, scratch)
+            if settings.device == "cpu":
+                # Fewer are refused by the plan, which knows the classes and the trees too.
+                most = memory.limit // least(1, settings.num_class)
+                room.most_rows = max(most, FEWEST_ROWS_REFUSED)
+            stores = read_rows(
+                channels, _layout(settings), _checks(settings, memory), room, nthread, shares, files
+            )
+        for store in stores.values():
+            stack.callback(store.close)
+        with timing.stage("gather"):
+            described = cast(
+                Described,
+                cluster.exchange(
+                    {name: store.describe(name) for name, store in stores.items()},
+                    "what it has read",
+                ),
+            )
+        require_rows(described, channels)
+        with_rows = [
+            name
+            for name, host in zip(job.hosts.names, described, strict=True)
+            if host[TRAIN]["rows"]
+        ]
+        if job.hosts.current not in with_rows:
+            log.warning("this host has no training rows: it waits until the others have trained")
+            cluster.wait_for_end()
+            return None
+        columns = seal(stores, described, job.paths.data)
+        with cluster.collective(with_rows):
+            chosen = _agreed_plan(stores, settings, nthread, memory, scratch)
+            log.info("%s: %s", chosen.kind, chosen.reason)
+            cuts = None
+            # A fold has cuts of its own, and a GPU its own sketch.
+            if settings.kfold is None and settings.device == "cpu":
+                folder = channels[TRAIN].path
+                with timing.stage("bin"):
+                    cuts = single_host_cuts(
+                        stores[TRAIN], folder, chosen, memory, scratch
+                    ) or cuts_in_turns(stores[TRAIN], chosen, memory, scratch)
+            return _fit_and_save(run, settings, stores, columns, chosen, nthread, cuts, ending)
+
+
+def _layout(settings: Settings) -> Layout:
+    return Layout(
+        weights=settings.csv_weights == 1,
+        target=settings.target,
+        weight=settings.weight,
+        group=settings.group,
+        features=settings.features,
+        feature_types=settings.feature_types,
+        categorical=settings.enable_categorical,
+    )
+
+
+def _checks(settings: Settings, memory: Memory) -> Checks:
+    def check_batch(batch: Batch, path: Path) -> None:
+        check(batch, path, settings.objective, settings.num_class)
+        check_width(batch, path, memory.most_columns)
+
+    return Checks(
+        check_batch,
+        lambda store, channel: check_groups(store, channel, settings.objective),
+    )
+
+
+def _agreed_plan(
+    stores: Mapping[str, Store], settings: Settings, nthread: int, memory: Memory, scratch: Path
+) -> Plan:
+    """Choose the kind of matrix, the same on all hosts."""
+    chosen = plan(stores, settings, nthread, memory, scratch)
+    if anywhere(chosen.cache is not None) and chosen.cache is None:
+        return plan(stores, settings, nthread, memory, scratch, on_disk=True)
+    return chosen
+
+
+def _fit_and_save(
+    run: Run,
+    settings: Settings,
+    stores: Mapping[str, Store],
+    columns: Columns,
+    chosen: Plan,
+    nthread: int,
+    cuts: xgboost.DMatrix | None,
+    ending: ExitStack,
+) -> tuple[Manifest, Floats] | None:
+    def save(boosters: Sequence[xgboost.Booster], metrics: Mapping[str, float]) -> Manifest | None:
+        with run.timing.stage("save"):
+            return save_artifact(run.job, settings, columns, boosters, metrics)
+
+    sample = sample_of(stores[TRAIN])
+    named = replace(settings, params=with_safe_names(settings.params, columns.names))
+    trainer = Trainer(
+        placed(named, run.worker),
+        chosen,
+        nthread,
+        run.job.checkpoints,
+        run.job.paths.metrics,
+        run.termination,
+        run.stdout,
+        run.timing,
+        cuts=cuts,
+    )
+    if settings.save_model_on_termination == "true":
+        ending.enter_context(run.termination.deferred())
+        if settings.kfold is None:
+            trainer.keep = lambda booster: save([booster], {})
+    if settings.kfold is None:
+        fitted = trainer.fit({name: [(store, None)] for name, store in stores.items()})
+        boosters, metrics = [fitted.booster], fitted.metrics
+    else:
+        boosters, metrics = cross_validate(trainer, stores, run.job.paths.output_data)
+    ending.enter_context(run.termination.deferred())
+    if collective.get_rank() != 0:
+        return None
+    manifest = save(boosters, metrics)
+    run.termination.model_is_saved()
+    return None if manifest is None else (manifest, sample)

@@ -1,0 +1,213 @@
+"""Which kind of matrix a job learns from, chosen by the memory of the container."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import xgboost
+
+from tabular.algorithms.xgboost.hyperparameters import Settings
+from tabular.algorithms.xgboost.training.matrices import Plan
+from tabular.contract.errors import PlatformError, UserError
+from tabular.contract.machine import give_back
+from tabular.data.columns import Columns
+from tabular.data.store import Store
+from tabular.training.memory import (
+    LARGEST_PIECE,
+    MEBIBYTE,
+    Memory,
+    Need,
+    least,
+    mib,
+    model_bytes,
+    trees_of,
+)
+from tabular.training.memory import need as needed
+from tabular.training.rows import TRAIN
+
+log = logging.getLogger(__name__)
+
+# An entry of a plain matrix, an index and a value, and beside it the value it is filled from.
+BYTES_PER_ENTRY = 8 + 4
+# XGBoost's pages of a plain matrix on disk: its entries, and the bins that approx makes of them.
+PAGE_BYTES_PER_ENTRY = 8 + 4
+# Of a plain matrix XGBoost holds 12 times the piece, pages of rows and of bins read ahead; of a
+# binned one 3 times.
+PLAIN_PAGES = 4
+# Pages have headers, and a disk that is full is of no use to others.
+DISK_SURPLUS = 1.1
+
+
+def plan(
+    stores: Mapping[str, Store],
+    settings: Settings,
+    nthread: int,
+    memory: Memory,
+    folder: Path,
+    on_disk: bool = False,
+) -> Plan:
+    """Choose the kind of matrix for all channels of a job.
+
+    Parameters
+    ----------
+    folder : Path
+        For what does not fit into memory.
+    on_disk : bool
+        Keep matrices on disk in any case: another host of the job has to.
+
+    Raises
+    ------
+    UserError
+        What is needed in memory in any case does not fit.
+    PlatformError
+        The disk does not take what does not fit into memory.
+    """
+    need = needed(stores, TRAIN, settings.params, settings.num_class)
+    _require_memory(stores[TRAIN].rows, settings, memory)
+    _warn_of_model(stores[TRAIN].rows, settings, memory)
+    options: dict[str, Any] = {
+        "nthread": nthread,
+        "enable_categorical": settings.enable_categorical,
+        "feature_types": _feature_types(stores, settings),
+        "max_bin": settings.params.get("max_bin") or None,
+    }
+
+    def of(matrix: type[xgboost.DMatrix], kind: str, reason: str, cache: str = "") -> Plan:
+        piece = memory.piece
+        if matrix is xgboost.DMatrix:
+            piece = max(MEBIBYTE, piece // PLAIN_PAGES) if cache else LARGEST_PIECE
+        censored = settings.objective == "survival:aft"
+        return Plan(
+            kind, reason, matrix, options, piece, censored, folder / cache if cache else None
+        )
+
+    if settings.needs_raw_values:
+        values = sum(store.values for store in stores.values()) * BYTES_PER_ENTRY
+        reason = (
+            f"{_cause(settings)} needs the values themselves: about "
+            f"{mib(values + need.training)} of {mib(memory.limit)}"
+        )
+        if values + need.training <= memory.planned and not on_disk:
+            return of(xgboost.DMatrix, "DMatrix in memory", reason)
+        if settings.params.get("tree_method") == "approx":
+            _spill(stores)
+            _require_space(folder, values // BYTES_PER_ENTRY * PAGE_BYTES_PER_ENTRY)
+            return of(xgboost.DMatrix, "DMatrix on disk", reason, "rows")
+        raise UserError(
+            f"{reason}, which is too much; use tree_method=hist, which trains on data larger than "
+            "memory, or an instance type with more memory"
+        )
+    reason = (
+        f"binning takes about {mib(need.sketch)}, bins {mib(need.bins)}, training "
+        f"{mib(need.training)} of {mib(memory.limit)}"
+    )
+    if not on_disk:
+        spilled = any(store.on_disk for store in stores.values())
+        # Rows are read once more for each fold; a GPU takes them over as they are.
+        raw_stays = settings.kfold is not None or settings.device != "cpu"
+        if not spilled and need.in_memory(raw_stays) <= memory.planned:
+            kind = "QuantileDMatrix from rows in memory"
+            return of(xgboost.QuantileDMatrix, kind, reason)
+        if need.streamed(memory.piece) <= memory.planned:
+            _spill(stores)
+            kind = "QuantileDMatrix from rows streamed from disk"
+            return of(xgboost.QuantileDMatrix, kind, reason)
+    _spill(stores)
+    _require_space(folder, need.bins)
+    _warn_if_scarce(need, settings, memory)
+    return of(xgboost.ExtMemQuantileDMatrix, "ExtMemQuantileDMatrix on disk", reason, "bins")
+
+
+def _spill(stores: Mapping[str, Store]) -> None:
+    for store in stores.values():
+        if store.rows:
+            store.spill()
+    give_back()
+
+
+def _require_space(folder: Path, size: int) -> None:
+    # XGBoost ends the process, without a word of ours, when it can't write its pages.
+    free = shutil.disk_usage(folder).free
+    if free < DISK_SURPLUS * size:
+        raise PlatformError(
+            f"{folder} has {mib(free)} left, and the rows, which do not fit into memory, take "
+            f"about {mib(DISK_SURPLUS * size)} there; give the job a larger volume (volume_size), "
+            "or an instance type with more memory"
+        )
+
+
+def _require_memory(rows: int, settings: Settings, memory: Memory) -> None:
+    """Refuse what no kind of matrix can do without: scores of all rows, and trees."""
+    classes = max(1, settings.num_class)
+    # With early stopping the rounds are not known.
+    rounds = 1 if settings.early_stopping_rounds else settings.num_round
+    trees = trees_of(settings.params, settings.num_class, rounds)
+    # On a GPU the rows' scores lie in its own memory.
+    scores = least(rows, settings.num_class) if settings.device == "cpu" else 0
+    model = model_bytes(trees)
+    size = scores + model
+    if size <= memory.limit:
+        return
+    what = f" and {classes:,} classes (num_class)" if classes > 1 else ""
+    raise UserError(
+        f"{rows:,} rows{what} take about {mib(scores)} in gradients and predictions, which XGBoost "
+        f"keeps in memory wherever the data is, and {trees:,} trees (rounds x classes x "
+        f"num_parallel_tree) about {mib(model)}: {mib(size)} in all, and the container has "
+        f"{mib(memory.limit)}; use an instance type with more memory, fewer classes or rounds, or "
+        "fewer rows"
+    )
+
+
+def _warn_of_model(rows: int, settings: Settings, memory: Memory) -> None:
+    trees = trees_of(settings.params, settings.num_class, settings.num_round)
+    size = model_bytes(trees, rows, settings.params, settings.num_class)
+    if size > memory.usable:
+        log.warning(
+            "memory may not do for the model: %s trees take up to %s, of %s beside the program; if "
+            "the job is killed, use fewer rounds, a smaller max_depth or num_parallel_tree, or an "
+            "instance type with more memory",
+            f"{trees:,}",
+            mib(size),
+            mib(memory.usable),
+        )
+
+
+def _warn_if_scarce(need: Need, settings: Settings, memory: Memory) -> None:
+    # On one host columns are sketched in turns, in half of what there is.
+    sketch = min(need.sketch, memory.planned // 2)
+    size = replace(need, sketch=sketch).on_disk(memory.piece)
+    if settings.device == "cpu" and size > memory.usable:
+        log.warning(
+            "memory may not do: about %s at the most beside %s for the program, of %s; if the job "
+            "is killed, use an instance type with more memory, a smaller max_bin or max_depth, or "
+            "more instances",
+            mib(size),
+            mib(memory.limit - memory.usable),
+            mib(memory.limit),
+        )
+
+
+def _feature_types(stores: Mapping[str, Store], settings: Settings) -> list[str] | None:
+    columns = cast(Columns, next(iter(stores.values())).columns)
+    types = list(settings.feature_types)
+    if types and len(types) != columns.count:
+        raise UserError(
+            f"Hyperparameter feature_types has {len(types)} entries, the data has {columns.count} "
+            "feature columns; give one for each"
+        )
+    if not types and columns.categories:
+        types = ["c" if column in columns.categories else "q" for column in range(columns.count)]
+    return types or None
+
+
+def _cause(settings: Settings) -> str:
+    for name in ("process_type", "updater", "booster", "tree_method"):
+        value = settings.params.get(name)
+        if value not in (None, "gbtree", "dart", "default", "auto", "hist"):
+            return f"{name}={value}"
+    return "this kind of training"

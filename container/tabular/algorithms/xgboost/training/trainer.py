@@ -1,0 +1,236 @@
+"""Fit one model to some rows: matrices, metric lines, checkpoints, and the end by SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+import xgboost
+from xgboost import collective
+
+from tabular.algorithms.xgboost.hyperparameters import Settings
+from tabular.algorithms.xgboost.metrics import native
+from tabular.algorithms.xgboost.training.boosting import Course, blame, boost
+from tabular.algorithms.xgboost.training.checkpoints import Checkpoints, Expected
+from tabular.algorithms.xgboost.training.collectives import shared
+from tabular.algorithms.xgboost.training.evaluator import Evaluator
+from tabular.algorithms.xgboost.training.matrices import Part, Plan
+from tabular.algorithms.xgboost.training.stopping import (
+    BEST_ITERATION,
+    BEST_SCORE,
+    EarlyStopping,
+    best_of,
+)
+from tabular.contract.termination import Termination
+from tabular.training.metric_lines import MetricsFile, metric_line
+from tabular.training.rows import TRAIN, VALIDATION
+from tabular.training.timing import Timing
+
+log = logging.getLogger(__name__)
+
+# A round this long may outlast the time after SIGTERM: the model of the round before is kept.
+LONG_ROUND_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model, cut back to its best round.
+
+    Attributes
+    ----------
+    metrics : Mapping[str, float]
+        Of that round.
+    held_out : DMatrix or None
+        The validation rows.
+    """
+
+    booster: xgboost.Booster
+    metrics: Mapping[str, float]
+    held_out: xgboost.DMatrix | None
+
+
+@dataclass
+class Trainer:
+    """Fits models as a job's settings say.
+
+    Attributes
+    ----------
+    checkpoints : Path or None
+        The folder of the job's ``CheckpointConfig``.
+    metrics_folder : Path
+        Where SageMaker's agent looks for metrics, when it is there.
+    keep : callable
+        Saves a model when there is no time left to end the round.
+    cuts : DMatrix or None
+        What the training matrix takes its cuts from, in place of finding them.
+    """
+
+    settings: Settings
+    plan: Plan
+    nthread: int
+    checkpoints: Path | None
+    metrics_folder: Path
+    termination: Termination
+    stdout: TextIO
+    timing: Timing
+    keep: Callable[[xgboost.Booster], object] | None = None
+    cuts: xgboost.DMatrix | None = None
+    _metrics_file: MetricsFile = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._metrics_file = MetricsFile(self.metrics_folder)
+
+    def fit(self, parts: Mapping[str, Sequence[Part]], name: str = "") -> Fitted:
+        """Fit one model.
+
+        Parameters
+        ----------
+        parts : Mapping[str, sequence of Part]
+            The rows of ``train``, and of ``validation`` when there are any.
+        name : str
+            The folder of its checkpoints within the job's, for one of several models.
+
+        Raises
+        ------
+        JobError
+            See ``boosting.boost``.
+        """
+        settings = self.settings
+        try:
+            with self.timing.stage("bin"):
+                matrices = self._matrices(parts)
+        except xgboost.core.XGBoostError as error:
+            raise blame(error) from error
+        evaluator = Evaluator(
+            matrices, settings.eval_metric, settings.objective, settings.num_class
+        )
+        checkpoints = None
+        if self.checkpoints is not None:
+            checkpoints = Checkpoints(self.checkpoints / name, settings.checkpoint_interval)
+        start = self._resumed(checkpoints, matrices[TRAIN])
+        history: dict[int, Mapping[str, float]] = {}
+        course = Course(
+            params=self._params(),
+            num_round=settings.num_round,
+            evaluator=evaluator,
+            stopping=self._stopping(parts),
+            checkpoints=checkpoints if collective.get_rank() == 0 else None,
+            resumable=checkpoints is not None,
+            wants_to_end=self.wants_to_end,
+            on_round=_Rounds(self, history),
+            timing=self.timing,
+        )
+        whole = boost(course, matrices[TRAIN], start)
+        booster = best_of(whole, sliceable=self.sliceable)
+        last = booster.num_boosted_rounds() - 1
+        if course.stopping:
+            log.info(
+                "early stopping: round %s is the best of %d (%s)",
+                whole.attr(BEST_ITERATION),
+                whole.num_boosted_rounds(),
+                whole.attr(BEST_SCORE),
+            )
+        # A resumed job has not seen the metrics of the rounds before.
+        metrics = history.get(last) or evaluator.evaluate(booster, last)
+        return Fitted(booster, metrics, matrices.get(VALIDATION))
+
+    @property
+    def sliceable(self) -> bool:
+        """Whether a model can be cut back to its best round; a linear one can't."""
+        return self.settings.params.get("booster") != "gblinear"
+
+    def _matrices(self, parts: Mapping[str, Sequence[Part]]) -> dict[str, xgboost.DMatrix]:
+        last = self.settings.kfold is None and self.settings.device == "cpu"
+        matrices = {TRAIN: self.plan.build(parts[TRAIN], self.cuts, last)}
+        if VALIDATION in parts:
+            matrices[VALIDATION] = self.plan.build(parts[VALIDATION], matrices[TRAIN], last)
+        return matrices
+
+    def _stopping(self, parts: Mapping[str, Sequence[Part]]) -> EarlyStopping | None:
+        rounds = self.settings.early_stopping_rounds
+        if rounds is None:
+            return None
+        if VALIDATION not in parts:
+            log.warning("early_stopping_rounds is not used: it needs a channel '%s'", VALIDATION)
+            return None
+        return EarlyStopping(rounds, VALIDATION, self.settings.stopping_metric)
+
+    def _resumed(
+        self, checkpoints: Checkpoints | None, matrix: xgboost.DMatrix
+    ) -> xgboost.Booster | None:
+        """Load the newest checkpoint; on several hosts all go on from that of the first."""
+        if checkpoints is None:
+            return None
+        settings = self.settings
+        expected = Expected(
+            settings.objective,
+            settings.num_class,
+            settings.params.get("booster", "gbtree"),
+            matrix.num_col(),
+            matrix.feature_names or (),
+        )
+        start = checkpoints.latest(expected) if collective.get_rank() == 0 else None
+        if collective.get_world_size() > 1:
+            raw = shared(start.save_raw("ubj") if start else b"")
+            start = xgboost.Booster(model_file=bytearray(raw)) if raw else None
+        if start is not None:
+            done = start.num_boosted_rounds()
+            log.info("resumed from checkpoint %d: %d rounds are done", done - 1, done)
+            if done > settings.num_round:
+                log.warning("the checkpoint has more rounds than num_round %d", settings.num_round)
+        return start
+
+    def _params(self) -> dict[str, Any]:
+        params = {"nthread": self.nthread, **self.settings.params}
+        params["eval_metric"] = native(self.settings.eval_metric)
+        if not params["eval_metric"]:
+            del params["eval_metric"]
+        return params
+
+    def wants_to_end(self) -> bool:
+        """Tell whether SIGTERM has come, and the model trained so far is wanted."""
+        keeps = self.settings.save_model_on_termination == "true"
+        return keeps and self.termination.requested.is_set()
+
+    def clock(self) -> str | None:
+        """Tell the time of day, which the lines of several hosts begin with."""
+        return time.strftime("%H:%M:%S") if collective.get_world_size() > 1 else None
+
+    def write_line(self, line: str) -> None:
+        """Write a line of metrics, on the first host only; flushed, so that no kill loses it."""
+        if collective.get_rank() == 0:
+            self.stdout.write(f"{line}\n")
+            self.stdout.flush()
+
+    def note_metrics(self, number: int, values: Mapping[str, float]) -> None:
+        """Write a round's line, and its metrics for SageMaker's agent."""
+        self.write_line(metric_line(number, values, self.clock()))
+        if collective.get_rank() == 0:
+            self._metrics_file.append(number, values, time.time())
+
+
+class _Rounds:
+    """What happens after each round besides training."""
+
+    def __init__(self, trainer: Trainer, history: dict[int, Mapping[str, float]]) -> None:
+        self._trainer, self._history = trainer, history
+        self._ended = time.monotonic()
+
+    def __call__(self, booster: xgboost.Booster, number: int, values: Mapping[str, float]) -> None:
+        trainer, keep = self._trainer, self._trainer.keep
+        self._history[number] = values
+        trainer.note_metrics(number, values)
+        now = time.monotonic()
+        long, self._ended = now - self._ended > LONG_ROUND_SECONDS, now
+        if long and keep is not None and collective.get_rank() == 0:
+            raw = booster.save_raw("ubj")
+
+            def rescue() -> None:
+                kept = xgboost.Booster(model_file=bytearray(raw))
+                keep(best_of(kept, trainer.sliceable))
+
+            trainer.termination.rescue = rescue

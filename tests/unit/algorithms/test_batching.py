@@ -1,0 +1,98 @@
+"""Waiting requests are predicted together, each with its own answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from tabular.algorithms.batching import SMALL_ROWS, Batched, batched_if_worth
+from tabular.algorithms.meaning import Meaning
+from tabular.algorithms.predictor import Predictor
+from tabular.data.batch import Floats
+from tabular.data.columns import Columns
+from tabular.serving.errors import RequestError
+
+
+class Slow(Predictor):
+    """Doubles the first column, after a while."""
+
+    columns, meaning, engine = Columns(2), Meaning(""), "slow"
+
+    def __init__(self, seconds: float = 0.02, seconds_per_row: float = 0) -> None:
+        self.calls: list[int] = []
+        self._seconds, self._per_row = seconds, seconds_per_row
+        self._lock = threading.Lock()
+
+    def predict(self, rows: Floats) -> Floats:
+        with self._lock:
+            self.calls.append(len(rows))
+        time.sleep(self._seconds + self._per_row * len(rows))
+        if (rows[:, 0] < 0).any():
+            raise RequestError(400, "below zero")
+        if np.isinf(rows).any():
+            raise ZeroDivisionError
+        return rows[:, 0] * 2
+
+    def probabilities(self, rows: Floats) -> Floats:
+        return rows
+
+
+def row(value: float, count: int = 1) -> Floats:
+    return np.full((count, 2), value, np.float32)
+
+
+def ask_all(batched: Predictor, values: list[float]) -> list[object]:
+    def ask(value: float) -> object:
+        try:
+            return batched.predict(row(value)).tolist()
+        except Exception as error:
+            return type(error).__name__
+
+    with ThreadPoolExecutor(len(values)) as pool:
+        return list(pool.map(ask, values))
+
+
+def test_each_request_gets_its_own_scores() -> None:
+    slow = Slow()
+    assert ask_all(Batched(slow), [float(n) for n in range(20)]) == [[n * 2.0] for n in range(20)]
+    assert len(slow.calls) < 20
+    assert sum(slow.calls) == 20
+
+
+def test_request_that_finds_the_model_free_goes_alone() -> None:
+    slow = Slow()
+    Batched(slow).predict(row(1))
+    assert slow.calls == [1]
+
+
+def test_one_clients_fault_is_not_the_others() -> None:
+    answers = ask_all(Batched(Slow()), [1, -1, 2, 3, -2, 4])
+    assert answers == [[2], "RequestError", [4], [6], "RequestError", [8]]
+
+
+def test_fault_of_the_model_reaches_all_who_waited_and_no_others() -> None:
+    batched = Batched(Slow())
+    assert ask_all(batched, [np.inf] * 4) == ["ZeroDivisionError"] * 4
+    assert batched.predict(row(1)).tolist() == [2]
+
+
+def test_large_request_goes_alone() -> None:
+    slow = Slow()
+    assert len(Batched(slow).predict(row(1, SMALL_ROWS + 1))) == SMALL_ROWS + 1
+
+
+def test_what_else_a_model_computes_stays_its_own() -> None:
+    assert Batched(Slow()).probabilities(row(3)).tolist() == [[3, 3]]
+
+
+@pytest.mark.parametrize(
+    ("model", "batched"),
+    [(Slow(0.01), True), (Slow(0), False), (Slow(0, 0.01), False)],
+    ids=["slow call", "fast", "slow rows"],
+)
+def test_batched_when_it_is_worth_it(model: Slow, batched: bool) -> None:
+    assert isinstance(batched_if_worth(model), Batched) is batched

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import pytest
+import xgboost
+
+from tabular.algorithms.xgboost.compiled_predictor import CompiledPredictor
+from tabular.algorithms.xgboost.compiling import step as compiling
+from tabular.algorithms.xgboost.compiling.step import TOLERANCE, Compiled, compile_models
+from tabular.algorithms.xgboost.native_predictor import BoosterPredictor
+from tabular.artifact.manifest import Manifest, Parity, read_manifest
+from tabular.contract.errors import PlatformError
+from tabular.serving.loading import load_predictor
+from tabular.training import compile_step
+from tabular.training.hard_rows import hard_rows
+from tabular.training.optional_step import StepError
+
+from ....conftest import JobFolder
+from ..training.test_job import run
+
+ROWS = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
+NONE = np.array([], np.int64)
+# The first node of the first tree, and the first leaf: before it comes that of the base score.
+FIRST = 1
+
+
+def fit(**params: object) -> xgboost.Booster:
+    label = (ROWS[:, 0] > 0).astype(np.float32)
+    matrix = xgboost.DMatrix(ROWS, label, nthread=1)
+    return xgboost.train({"max_depth": 3, "nthread": 1, **params}, matrix, 4)
+
+
+def compiled(*boosters: xgboost.Booster) -> Compiled:
+    return compile_models(boosters, "reg:squarederror", ROWS, NONE)
+
+
+def reason_of(found: Compiled) -> str:
+    """The reason of a model that is not served compiled."""
+    assert found.contents == ()
+    assert not found.parity.served
+    return found.parity.reason
+
+
+def test_figures_of_the_comparison_are_kept() -> None:
+    parity = compiled(fit()).parity
+    assert (parity.served, parity.tolerance) == (True, TOLERANCE)
+    assert parity.largest_difference is not None
+    assert parity.largest_difference < 1e-6
+    assert parity.rows > 10 * len(ROWS)
+
+
+def change(content: bytes, attribute: str, place: int, value: float) -> bytes:
+    model = onnx.load_from_string(content)
+    found = next(each for each in model.graph.node[0].attribute if each.name == attribute)
+    (found.floats or found.ints)[place] = value
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("target_weights", 0.01),
+        ("nodes_values", 9.0),
+        ("nodes_missing_value_tracks_true", None),
+    ],
+)
+def test_wrong_compiled_model_is_not_served(
+    monkeypatch: pytest.MonkeyPatch,
+    attribute: str,
+    value: float | None,
+) -> None:
+    content = compiling.compile_booster(fit())
+    model = onnx.load_from_string(content)
+    found = next(each for each in model.graph.node[0].attribute if each.name == attribute)
+    new = 1 - found.ints[FIRST] if value is None else value
+    wrong = change(content, attribute, FIRST, new)
+    monkeypatch.setattr(compiling, "compile_booster", lambda booster: wrong)
+    result = compiled(fit())
+    assert "the compiled model differs by" in reason_of(result)
+    assert (result.parity.largest_difference or 0) > TOLERANCE
+
+
+def test_wrong_base_score_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = change(compiling.compile_booster(fit()), "target_weights", 0, 0.6)
+    monkeypatch.setattr(compiling, "compile_booster", lambda booster: wrong)
+    parity = compiled(fit()).parity
+    assert not parity.served
+
+
+def test_split_beside_the_right_one_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    # No training row lies between the two; a hard one does.
+    content = compiling.compile_booster(fit())
+    model = onnx.load_from_string(content)
+    values = next(a for a in model.graph.node[0].attribute if a.name == "nodes_values").floats
+    wrong = change(
+        content, "nodes_values", FIRST, float(np.nextafter(np.float32(values[FIRST]), 9))
+    )
+    monkeypatch.setattr(compiling, "compile_booster", lambda booster: wrong)
+    parity = compiled(fit()).parity
+    assert not parity.served
+
+
+def test_one_member_that_can_not_be_compiled_leaves_all_to_xgboost() -> None:
+    assert "gblinear" in reason_of(compiled(fit(), fit(booster="gblinear")))
+
+
+@pytest.fixture(autouse=True)
+def steps_in_this_process() -> None:
+    """Whole jobs here compile in a process of its own, as in the image."""
+
+
+@pytest.fixture
+def folder(job_folder: JobFolder) -> JobFolder:
+    draw = np.random.default_rng(1)
+    lines = (f"{int(a + b > 0)},{a:.4f},{b:.4f}\n" for a, b in draw.normal(size=(200, 2)))
+    job_folder.data("train", "".join(lines))
+    return job_folder
+
+
+def manifest_of(folder: JobFolder) -> Manifest:
+    manifest = read_manifest(folder.root / "model")
+    assert manifest is not None
+    return manifest
+
+
+def test_trained_model_is_served_compiled(folder: JobFolder) -> None:
+    run(folder, {"objective": "binary:logistic"})
+    manifest = manifest_of(folder)
+    assert list(manifest.files) == ["xgboost-model", "tabular/compiled.onnx"]
+    assert manifest.compiled is not None
+    assert manifest.compiled.served
+    assert isinstance(load_predictor(folder.root / "model"), CompiledPredictor)
+
+
+def test_linear_model_is_served_by_xgboost_and_the_manifest_says_why(folder: JobFolder) -> None:
+    run(folder, {"booster": "gblinear"})
+    manifest = manifest_of(folder)
+    assert list(manifest.files) == ["xgboost-model"]
+    assert manifest.compiled == Parity(served=False, reason="gblinear has no trees")
+    assert isinstance(load_predictor(folder.root / "model"), BoosterPredictor)
+
+
+@pytest.mark.parametrize(
+    "reason", ["out of memory (3 MiB were left)", "its process ended with SIGSEGV"]
+)
+def test_step_that_fails_leaves_the_native_model_and_one_warning(
+    folder: JobFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    reason: str,
+) -> None:
+    def fail(*_: object) -> object:
+        raise StepError(reason)
+
+    run(folder)
+    monkeypatch.setattr(compile_step, "run_step", fail)
+    caplog.clear()
+    run(folder)
+    manifest = manifest_of(folder)
+    assert list(manifest.files) == ["xgboost-model"]
+    assert manifest.compiled == Parity(served=False, reason=f"compiling failed: {reason}")
+    assert isinstance(load_predictor(folder.root / "model"), BoosterPredictor)
+    assert not list((folder.root / "model" / "tabular").glob("compiled*"))
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.getMessage() == (
+        f"the model is served by XGBoost, not compiled: compiling failed: {reason}"
+    )
+
+
+def test_manifest_that_can_not_be_written_again_stays_as_it_was(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(folder: Path, manifest: Manifest) -> None:
+        raise PlatformError("manifest.json can't be written; the disk is full")
+
+    monkeypatch.setattr(compile_step, "save_manifest", full)
+    run(folder)
+    assert manifest_of(folder).compiled is None
+    assert isinstance(load_predictor(folder.root / "model"), BoosterPredictor)
+    assert not list((folder.root / "model" / "tabular").glob("compiled*"))
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.getMessage().endswith("manifest.json can't be written; the disk is full")
+
+
+def test_compiled_model_of_an_earlier_training_goes(folder: JobFolder) -> None:
+    run(folder)
+    run(folder, {"booster": "gblinear"})
+    assert not list((folder.root / "model" / "tabular").glob("*.onnx"))
+
+
+def test_artifact_of_before_compiling_is_served(folder: JobFolder) -> None:
+    run(folder)
+    path = folder.root / "model" / "tabular" / "manifest.json"
+    values = json.loads(path.read_text())
+    for name in ("categorical", "compiled", "sha256"):
+        del values[name]
+    del values["files"]["tabular/compiled.onnx"]
+    path.write_text(json.dumps(values))
+    assert isinstance(load_predictor(folder.root / "model"), BoosterPredictor)
+
+
+def test_hard_rows_are_few_of_a_wide_sample() -> None:
+    wide = np.zeros((40, 100_000), np.float32)
+    matrix = xgboost.DMatrix(wide[:, :50] + ROWS[:40, :1], ROWS[:40, 0], nthread=1)
+    booster = xgboost.train({"max_depth": 3, "nthread": 1}, matrix, 3)
+    rows = hard_rows(wide, compiling.splits_of(booster), NONE)
+    assert rows.nbytes < 128 << 20
+
+
+def test_hard_rows_have_every_split_and_its_neighbours(caplog: pytest.LogCaptureFixture) -> None:
+    booster = fit()
+    rows: npt.NDArray[np.float32] = hard_rows(ROWS, compiling.splits_of(booster), NONE)
+    with caplog.at_level(logging.WARNING):
+        split = np.float32(booster.trees_to_dataframe()["Split"].dropna().iloc[0])
+    for beside in (-np.inf, np.inf):
+        assert np.nextafter(split, np.float32(beside)) in rows
+    assert split in rows
+    assert np.isnan(rows).all(axis=1).any()
+    assert np.isinf(rows).any()

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tabular.algorithms.xgboost.links import LINKS
+
+MARGINS = np.array([[-200], [-88.8], [-1], [0], [1], [88.8], [200]], np.float32)
+CLASSES = np.array([[1, 1, 0], [-200, 200, 0], [0, 0, 0]], np.float32)
+
+
+@pytest.mark.parametrize("objective", [name for name in LINKS if not name.startswith("multi:")])
+def test_scores_of_one_group_are_one_float32_a_row(objective: str) -> None:
+    scores = LINKS[objective].scores(MARGINS)
+    assert (scores.shape, scores.dtype) == ((7,), np.float32)
+
+
+@pytest.mark.parametrize("objective", ["binary:logistic", "multi:softprob"])
+def test_probabilities_stay_within_their_bounds_without_a_warning(objective: str) -> None:
+    with np.errstate(all="raise", under="ignore"):
+        scores = LINKS[objective].scores(MARGINS if "binary" in objective else CLASSES)
+    assert scores.min() >= 0
+    assert scores.max() <= 1
+
+
+def test_large_margin_of_a_count_is_infinite_without_a_warning() -> None:
+    with np.errstate(all="raise", under="ignore"):
+        assert LINKS["count:poisson"].scores(MARGINS)[-1] == np.inf
+
+
+def test_probabilities_of_classes_add_up_to_one() -> None:
+    sums = LINKS["multi:softprob"].scores(CLASSES).sum(axis=1)
+    np.testing.assert_allclose(sums, 1, rtol=1e-6)
+
+
+def test_first_of_equal_classes_is_taken() -> None:
+    assert LINKS["multi:softmax"].scores(CLASSES).tolist() == [0, 1, 0]
+
+
+def test_hinge_takes_zero_for_the_negative_class() -> None:
+    assert LINKS["binary:hinge"].scores(MARGINS).tolist() == [0, 0, 0, 0, 1, 1, 1]
+
+
+def test_only_the_scores_of_classes_have_no_mean() -> None:
+    assert {name for name, link in LINKS.items() if link.classes} == {
+        "binary:hinge",
+        "multi:softmax",
+    }
+
+
+@pytest.mark.parametrize("objective", [name for name, link in LINKS.items() if not link.classes])
+def test_base_margin_is_what_the_link_takes_back_to_the_base_score(objective: str) -> None:
+    link, base = LINKS[objective], np.array([0.25], np.float32)
+    if objective == "multi:softprob":  # has the same for all classes, whatever the base score
+        base = np.full(4, 0.25, np.float32)[None]
+        np.testing.assert_allclose(link.scores(link.base_margin(base)), base)
+        return
+    np.testing.assert_allclose(link.scores(link.base_margin(base)[:, None]), base, rtol=1e-6)
+
+
+def test_few_numbers_have_the_bits_that_many_have() -> None:
+    margins = np.random.default_rng(0).normal(0, 30, (4000, 1)).astype(np.float32)
+    margins[:6, 0] = [np.inf, -np.inf, np.nan, -0.0, 88.7, -89.5]
+    link = LINKS["binary:logistic"]
+    apart = np.concatenate([link.scores(margin[None]) for margin in margins])
+    assert apart.tobytes() == link.scores(margins).tobytes()

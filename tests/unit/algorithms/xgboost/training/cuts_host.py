@@ -1,0 +1,96 @@
+"""One host of a job that trains as the image does, as a process of its own on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import io
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tabular.algorithms.xgboost.training import cuts, joint_rows
+from tabular.algorithms.xgboost.training import job as xgboost
+from tabular.contract.errors import JobError
+from tabular.contract.job import read_job
+from tabular.contract.machine import Machine
+from tabular.contract.termination import Termination
+from tabular.training.timing import Timing
+
+from .cluster_host import resolve_here
+
+
+def fits_nowhere() -> None:
+    """Let rows need more memory than there is."""
+    cuts.BYTES_PER_ROW = 1 << 40
+
+
+def overlaps() -> None:
+    """Let each host take its rows for the first."""
+    cuts.positions_of = lambda store, folder: np.arange(store.rows)
+
+
+def is_not_taken_over() -> None:
+    """Let the values that lead to the cuts lead to others."""
+    honest = cuts.reference
+
+    def reference(sketched: Any, *rest: Any) -> Any:
+        values = [of_column[::2] for of_column in sketched.values]
+        return honest(cuts.Sketched(sketched.cuts, values), *rest)
+
+    cuts.reference = reference
+
+
+FAULTS: dict[str, Callable[[], None]] = {
+    function.__name__: function for function in (fits_nowhere, overlaps, is_not_taken_over)
+}
+
+
+def train(folder: Path, memory: int, ports: tuple[int, int]) -> None:
+    """Train in this process."""
+
+    def on_failure(error: JobError) -> None:
+        raise error
+
+    real = xgboost.gather
+
+    def gather(*given: Any, **_: Any) -> Any:
+        return real(*given, port=ports[0], tracker_port=ports[1])
+
+    xgboost.gather = functools.wraps(real)(gather)
+    job = read_job({"SAGEMAKER_BASE_DIR": str(folder)})
+    machine = Machine(cpus=1, gpus=0, memory=memory)
+    termination = Termination(lambda message: None)
+    run = xgboost.Run(job, machine, termination, io.StringIO(), on_failure, Timing())
+    try:
+        xgboost.train(run)
+    finally:
+        xgboost.gather = real
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("port", type=int)
+    parser.add_argument("--memory", type=int, default=8 << 30)
+    parser.add_argument("--block", type=int, default=64 << 10)
+    parser.add_argument("--fault", choices=FAULTS)
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    if given.fault:
+        FAULTS[given.fault]()
+    joint_rows.BLOCK_BYTES = given.block
+    resolve_here(0)
+    train(given.folder, given.memory, (given.port, given.port + 1))
+
+
+if __name__ == "__main__":
+    # A test process that nobody waits for any more ends by itself.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(120)
+    main()

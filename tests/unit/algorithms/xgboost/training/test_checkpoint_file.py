@@ -1,0 +1,89 @@
+"""A damaged checkpoint is told from a whole one, wherever the damage is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xgboost
+
+from tabular.algorithms.xgboost.training.checkpoint_file import (
+    SEAL_BYTES,
+    load_checkpoint,
+    seal,
+    try_checkpoint,
+    verify_seal,
+)
+from tabular.contract.errors import UserError
+
+DRAW = np.random.default_rng(2)
+MATRIX = xgboost.DMatrix(DRAW.normal(size=(60, 3)), DRAW.normal(size=60))
+MODEL = bytes(xgboost.train({"max_depth": 3, "nthread": 1}, MATRIX, 3).save_raw("ubj"))
+WHOLE = MODEL + seal(MODEL)
+PAGE = 4096
+
+
+def passed_over_or_whole(path: Path, content: bytes) -> bool:
+    """Tell whether a file is refused; if it is not, its model must be the original."""
+    path.write_bytes(content)
+    try:
+        sealed = verify_seal(path)
+    except UserError:
+        return True
+    # Without a digest it is loaded in a process of its own first.
+    assert sealed or content[: len(MODEL)] == MODEL, "damage was not noticed"
+    assert bytes(load_checkpoint(path).save_raw("ubj")) == MODEL
+    return False
+
+
+def test_seal_is_not_in_the_model_that_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "xgboost-checkpoint.2"
+    path.write_bytes(WHOLE)
+    assert verify_seal(path)
+    assert bytes(load_checkpoint(path).save_raw("ubj")) == MODEL
+    # As AWS's container loads it, and as a script does.
+    assert bytes(xgboost.Booster(model_file=bytearray(WHOLE)).save_raw("ubj")) == MODEL
+
+
+@pytest.mark.parametrize("bits", [0x01, 0x80, 0xFF, 0x77])
+def test_flip_of_any_byte_is_noticed(tmp_path: Path, bits: int) -> None:
+    path = tmp_path / "xgboost-checkpoint.2"
+    places = {*range(0, len(MODEL), 17), *range(len(MODEL) - 9, len(WHOLE))}
+    refused = 0
+    for place in sorted(places):
+        flipped = bytearray(WHOLE)
+        flipped[place] ^= bits
+        refused += passed_over_or_whole(path, bytes(flipped))
+    assert refused >= len(places) - 1  # 0x77 makes the last byte the end of a model
+    assert len(places) > 300
+
+
+def test_zeroed_pages_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "xgboost-checkpoint.2"
+    for start in range(0, len(WHOLE), PAGE // 8):
+        size = min(PAGE, len(WHOLE) - start)
+        zeroed = WHOLE[:start] + bytes(size) + WHOLE[start + size :]
+        assert passed_over_or_whole(path, zeroed)
+
+
+def test_cut_within_the_seal_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "xgboost-checkpoint.2"
+    for size in range(len(MODEL) + 1, len(WHOLE)):
+        # The first byte of the seal ends a line, which a model in JSON may end with.
+        assert passed_over_or_whole(path, WHOLE[:size]) or size == len(MODEL) + 1
+
+
+def test_model_without_a_seal_is_that_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "xgboost-checkpoint.2"
+    path.write_bytes(MODEL)
+    assert not verify_seal(path)
+    try_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [b"", WHOLE[:-SEAL_BYTES][:-1], WHOLE * 2])
+def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "xgboost-checkpoint.2"
+    path.write_bytes(content)
+    with pytest.raises(UserError):
+        load_checkpoint(path)
