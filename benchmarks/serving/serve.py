@@ -12,12 +12,11 @@ import time
 
 from flask import Response, request
 
-from tabular.algorithms.parallel import Parallel
 from tabular.contract.endpoint import read_endpoint
 from tabular.contract.machine import available_cpus
 from tabular.serving import server
 from tabular.serving.app import create_app
-from tabular.serving.loading import load_predictor
+from tabular.serving.loading import load_predictor, loading_of
 from tabular.serving.telemetry import Telemetry
 
 # As long as the score of one row.
@@ -42,7 +41,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     endpoint = read_endpoint(os.environ, available_cpus())
     telemetry = Telemetry(endpoint.workers, time.time())
-    app = create_app(endpoint, load_predictor(endpoint.model, Parallel(endpoint.cpus)), telemetry)
+    app = create_app(endpoint, load_predictor(endpoint.model, loading_of(endpoint)), telemetry)
 
     @app.post("/invocations-constant")
     def constant() -> Response:

@@ -13,8 +13,8 @@ from threading import Condition
 import numpy as np
 
 from tabular.algorithms.predictor import Predictor, Scores
+from tabular.contract.errors import RequestError
 from tabular.data.batch import Floats
-from tabular.serving.errors import RequestError
 
 log = logging.getLogger(__name__)
 

@@ -1,13 +1,9 @@
-"""``tabular/compiled.onnx``: a model as ONNX Runtime serves it.
-
-A row takes 6 us there and 130 us through ``Booster.inplace_predict`` (200 trees of depth 6).
-"""
+"""ONNX Runtime sessions for models that run on the thread of the caller."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +15,6 @@ from tabular.contract.errors import UserError
 LOOPS = (b"Loop", b"Scan")
 # And those whose output may be of any size.
 UNBOUNDED = (*LOOPS, b"ConstantOfShape", b"Expand", b"Tile", b"Range", b"Resize", b"Upsample")
-INPUT, OUTPUT = "rows", "margin"
 Floats = npt.NDArray[np.float32]
 
 
@@ -66,32 +61,3 @@ def run_options() -> onnxruntime.RunOptions:
 def of_both_classes(found: Floats, classes: int) -> Floats:
     """Probabilities of each class, (rows, classes), of a model that may give the second's only."""
     return np.hstack((1 - found, found)) if classes == 2 and found.shape[1] == 1 else found
-
-
-class Margins:
-    """A compiled model: rows to margins.
-
-    Attributes
-    ----------
-    width, groups : int or None
-        Columns of the rows and of the margins.
-    """
-
-    def __init__(self, content: bytes | Path, categorical: npt.NDArray[np.int64]) -> None:
-        session = open_session(content)
-        self.width, self.groups = (
-            each[0].shape[1] if len(each[0].shape) == 2 else None
-            for each in (session.get_inputs(), session.get_outputs())
-        )
-        # The session's own method checks names that are fixed here.
-        self._run = session._sess.run
-        self._options = run_options()
-        self._categorical = categorical
-
-    def __call__(self, rows: Floats) -> Floats:
-        """Compute margins, float32, (rows, groups), of C-contiguous float32 rows."""
-        if self._categorical.size:
-            # XGBoost cuts a category's fraction off; what is below zero is no category.
-            rows = rows.copy()
-            rows[:, self._categorical] = np.floor(rows[:, self._categorical])
-        return cast(Floats, self._run([OUTPUT], {INPUT: rows}, self._options)[0])

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
-from tabular.algorithms.meaning import Meaning
+from tabular.algorithms.parallel import ONE_THREAD, Parallel
+from tabular.artifact.manifest import Manifest
+from tabular.contract.errors import RequestError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
-from tabular.serving.errors import RequestError
 
 Scores = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What ``selection`` has to know to make labels and probabilities of scores.
+
+    Attributes
+    ----------
+    objective : str
+        XGBoost's name of it (``binary:logistic``); empty for a scikit-learn estimator.
+    num_class : int
+        Of XGBoost's ``multi:*`` objectives, else 0.
+    classes : sequence
+        The labels of a scikit-learn classifier, in the order of its probabilities; empty for a
+        regressor.
+    has_probabilities : bool
+        Whether a scikit-learn classifier has ``predict_proba``.
+    """
+
+    objective: str
+    num_class: int = 0
+    classes: Sequence[Any] = ()
+    has_probabilities: bool = True
 
 
 class Predictor:
@@ -78,3 +107,61 @@ class Predictor:
 
     def _lacks(self, what: str) -> RequestError:
         return RequestError(400, f"{self.engine} computes no {what} of this model")
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How the models of an artifact are loaded.
+
+    Attributes
+    ----------
+    parallel : Parallel
+        Threads for large requests; models may share them.
+    ensemble : bool
+        Whether k-fold's models are served together; else the first of them.
+    refuse_pickles : bool
+        Whether a pickle without a manifest of this image is refused unread.
+    """
+
+    parallel: Parallel = ONE_THREAD
+    ensemble: bool = True
+    refuse_pickles: bool = False
+
+
+class PredictorModule(Protocol):
+    """What an algorithm provides for serving, in its module ``predictor``."""
+
+    def load_described(self, folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
+        """Load the models that a manifest describes; the files are verified.
+
+        Raises
+        ------
+        UserError
+            The manifest does not fit the models.
+        """
+
+    def load_foreign(self, paths: Sequence[Path], loading: Loading) -> Predictor:
+        """Load models without a manifest, which may be broken or hostile.
+
+        Parameters
+        ----------
+        paths : sequence of Path
+            One model, or the models of k-fold in their order.
+
+        Raises
+        ------
+        UserError
+            It is no model that can be loaded; a subclass says that it takes too long or too much
+            memory.
+        """
+
+
+def predict_once(predictor: Predictor) -> None:
+    """Predict a row of zeros: what a model of unknown origin does in its rehearsal."""
+    row = np.zeros((1, predictor.columns.count), np.float32)
+    # It may take no row of zeros.
+    with suppress(RequestError):
+        predictor.predict(row)
+    if predictor.meaning.has_probabilities:
+        with suppress(RequestError):
+            predictor.probabilities(row)

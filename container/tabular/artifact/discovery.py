@@ -7,12 +7,13 @@ of one kind are one only when they are named as k-fold names them.
 from __future__ import annotations
 
 import logging
+import pickletools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabular.algorithms.xgboost.pickled_booster import PICKLE_MAGIC
+from tabular.artifact.pickles.unpickler import PICKLE_MAGIC
 from tabular.contract.errors import UserError
 from tabular.contract.paths import kind_of_file
 
@@ -89,6 +90,8 @@ def find_model(folder: Path, ensemble: bool = True) -> Found:
     if chosen is None:
         chosen = _by_content(folder, files)
     path = chosen.paths[0]
+    if chosen.kind == PICKLE and holds_booster(path):
+        chosen = Found(BOOSTER, [path])
     match = NUMBERED.fullmatch(path.name)
     if match and match["number"] == "0" and ensemble and chosen.kind == BOOSTER:
         chosen = Found(BOOSTER, _numbered(match["stem"], names))
@@ -197,3 +200,13 @@ def kind_of(path: Path) -> str | None:
     if kind is None:
         return PICKLE if start.startswith(PICKLE_MAGIC) else None
     return kind if start.startswith(STARTS[kind]) else None
+
+
+def holds_booster(path: Path) -> bool:
+    """Return whether a pickle holds a model of XGBoost, by the first name in it. Loads nothing."""
+    with path.open("rb") as file:
+        try:
+            texts = (text for _, text, _ in pickletools.genops(file) if isinstance(text, str))
+            return next(texts, "").startswith("xgboost.")
+        except ValueError:  # compressed, or broken: the other reader says so
+            return False

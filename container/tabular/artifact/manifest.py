@@ -17,13 +17,13 @@ from typing import Any
 
 from tabular.artifact.manifest_fields import check_fields, read_strictly
 from tabular.contract.errors import UserError
+from tabular.data.columns import Columns
 
 FORMAT_VERSION = 1
 FOLDER = "tabular"
 NAME = "manifest.json"
 # An artifact below tabular/ that is whole and takes the place of the old one: ``files.staged``.
 NEXT = "next"
-XGBOOST = "xgboost"  # the algorithm of most; others are estimators of scikit-learn
 # The digest of all other fields; the first artifacts have none.
 DIGEST = "sha256"
 # Fields that the first artifacts did not have.
@@ -127,6 +127,16 @@ class Manifest:
     format_version: int = field(default=FORMAT_VERSION)
 
     @property
+    def columns(self) -> Columns:
+        """The columns of a request."""
+        return Columns(
+            self.num_features,
+            self.index_base,
+            self.feature_names,
+            {int(column): texts for column, texts in self.categories.items()},
+        )
+
+    @property
     def is_needed(self) -> bool:
         """Whether the model would answer wrongly without it: it knows codes and indices only."""
         return bool(self.categories) or self.index_base != 0
@@ -154,6 +164,21 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def require_fit(folder: Path, field: str, found: object, expected: object) -> None:
+    """Require that a field of the manifest agrees with the model.
+
+    Raises
+    ------
+    UserError
+        It does not: the manifest is damaged, or belongs to another model.
+    """
+    if found != expected:
+        raise UserError(
+            f"{manifest_path(folder)} is damaged: {field} is {found!r:.60}, expected "
+            f"{expected!r:.60} as the model has; unpack model.tar.gz again, or train again"
+        )
 
 
 def manifest_path(folder: Path) -> Path:

@@ -77,14 +77,11 @@ def _find_scratch() -> None:
 
 
 def _one_model(endpoint: Endpoint, telemetry: Telemetry) -> Flask:
-    from tabular.algorithms.parallel import Parallel
     from tabular.artifact.manifest import read_manifest
     from tabular.serving.app import create_app
-    from tabular.serving.loading import load_predictor
+    from tabular.serving.loading import load_predictor, loading_of
 
-    predictor = load_predictor(
-        endpoint.model, Parallel(endpoint.cpus), endpoint.ensemble, endpoint.refuse_pickles
-    )
+    predictor = load_predictor(endpoint.model, loading_of(endpoint))
     # Workers are forked with the model loaded; from then on they need neither files nor programs.
     os.register_at_fork(after_in_child=_confine_worker)
     log.info("serving by %s, %d features", predictor.engine, predictor.columns.count)
@@ -116,8 +113,8 @@ def _prepare(script: Script, endpoint: Endpoint) -> None:
 
 def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoReturn:
     """Serve one model by its script."""
-    from tabular.algorithms.parallel import Parallel
     from tabular.script_mode.modules import Modules
+    from tabular.serving.loading import loading_of
     from tabular.serving.scripted.app import create_scripted_app
     from tabular.serving.scripted.calls import CallQueue, Calls, ConcurrentCalls
     from tabular.serving.scripted.fork_safety import observe, unshareable
@@ -135,16 +132,7 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
         calls, worker = ConcurrentCalls(endpoint.script_threads), None
 
     def load() -> Flask:
-        parallel = Parallel(endpoint.cpus)
-        scripted = load_scripted(
-            script,
-            endpoint.model,
-            modules,
-            calls,
-            parallel,
-            endpoint.ensemble,
-            endpoint.refuse_pickles,
-        )
+        scripted = load_scripted(script, endpoint.model, modules, calls, loading_of(endpoint))
         return create_scripted_app(endpoint, scripted, telemetry)
 
     def load_in_worker() -> Flask:

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tabular.algorithms import trainer_of
 from tabular.commands.failures import describe, publish, report
 from tabular.commands.origin import warn_of_unknown_build
 from tabular.commands.workers import run_workers, tell
 from tabular.contract import failure
 from tabular.contract.environment import sm_variables
 from tabular.contract.errors import JobError, PlatformError
+from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.job import read_job
 from tabular.contract.machine import read_machine
 from tabular.contract.paths import Paths
@@ -84,10 +84,17 @@ def main(devices: Sequence[str] = ()) -> int:
             machine = worker.share_of(machine)
         with timing.stage("import"):
             # Late: the libraries take most of the start-up, and start threads.
-            train = trainer_of(job)
+            from tabular.algorithms import algorithm_of
+            from tabular.training.job import train
+
+            algorithm = algorithm_of(job.hyperparameters.get(ALGORITHM)).training
         run = Run(job, machine, termination, sys.stdout, abort, timing, worker, devices)
-        one_each = train(run)
-        failed = run_workers(one_each, single_host, termination) if one_each else None
+        settings = algorithm.validate(run)
+        needed = algorithm.devices(run, settings) if worker is None else ()
+        if not needed:
+            train(run, algorithm, settings)
+            return 0
+        failed = run_workers(needed, single_host, termination)
         return publish(failed, failure_file) if failed else 0
     except KeyboardInterrupt:
         if worker is None:

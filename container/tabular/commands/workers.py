@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field
 from tabular.commands.failures import Report, describe
 from tabular.contract.errors import PlatformError
 from tabular.contract.machine import memory_cure
-from tabular.contract.termination import EXIT_CODE, Termination
+from tabular.contract.termination import EXIT_CODE, Scope, Termination
 from tabular.contract.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,6 @@ def run_workers(
     Report or None
         Why the job failed; None when it did not.
     """
-    termination.farewell = None
     started: list[_Process] = []
 
     def wait_a_little() -> None:
@@ -75,8 +74,7 @@ def run_workers(
         time.sleep(RESCUE_SECONDS)
         raise TimeoutError("the processes of the GPUs did not end")
 
-    with termination.deferred():
-        termination.rescue = wait_a_little
+    with termination.scope(Scope(deferred=True, rescue=wait_a_little)):
         port = _free_port() if single_host else 0
         try:
             for place, device in enumerate(devices):

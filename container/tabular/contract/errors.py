@@ -1,4 +1,8 @@
-"""The kinds of failure that a job reports, and their exit codes."""
+"""The kinds of failure that a job reports, with their exit codes, and that a request is told."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
 
 
 class JobError(Exception):
@@ -52,3 +56,30 @@ class PlatformError(JobError):
 
     kind = "PlatformError"
     exit_code = 3
+
+
+class RequestError(Exception):
+    """A request that the client can mend.
+
+    Parameters
+    ----------
+    status : int
+        The HTTP status; which one for what is AWS's container's choice.
+    message : str
+        One line for the caller: what was found, what was expected. It may show values.
+    logged : str
+        One line for the log, without anything that the body holds; the status's own words where
+        there is none.
+    """
+
+    def __init__(self, status: int, message: str, logged: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.logged = logged or _phrase(status)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:  # a script's own
+        return "refused"

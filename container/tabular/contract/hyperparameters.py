@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from tabular.contract.config_file import fits_variable
 from tabular.contract.errors import UserError
 
+# Names the algorithm of a job; absent for XGBoost.
+ALGORITHM = "algorithm"
 # The SDK's generic Estimator sends str(value), so Python's own spelling arrives for these.
 PYTHON_LITERALS: Mapping[str, object] = {"True": True, "False": False, "None": None}
 

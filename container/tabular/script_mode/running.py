@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tabular.contract.errors import UserError
-from tabular.contract.termination import Termination
+from tabular.contract.termination import Scope, Termination
 from tabular.script_mode.entry_point import Command
 from tabular.script_mode.reasons import failed
 
@@ -26,6 +26,7 @@ INIT = 1
 TAIL_BYTES = 65_536
 # SageMaker sends SIGKILL 120 s after SIGTERM; the rest is for the failure file.
 GRACE_SECONDS = 115.0
+OVERDUE = "stopped by SIGTERM: the script did not end within {seconds:.0f} s after it"
 # What a script has left running is killed; who has left the process group is not waited for.
 DRAIN_SECONDS = 5.0
 INTERRUPT_SECONDS = OVERDUE_SECONDS = 10.0
@@ -41,11 +42,7 @@ def run(command: Command, code: Path, environ: Mapping[str, str], termination: T
     UserError
         It can't be started.
     """
-    termination.grace_seconds = GRACE_SECONDS
-    termination.overdue = (
-        "stopped by SIGTERM: the script did not end within {seconds:.0f} s after it"
-    )
-    with termination.deferred():
+    with termination.scope(Scope(deferred=True, overdue=OVERDUE, grace_seconds=GRACE_SECONDS)):
         process = _start(command, code, environ)
         try:
             status, stderr = _watch(process, termination, command.signals_all)
@@ -73,12 +70,10 @@ def _watch(
         overdue.set()
         _send(process, signal.SIGKILL, group=True)
 
-    termination.passed_on, termination.farewell = pass_on, end
-    if termination.requested.is_set():  # it came before there was anyone to pass it on to
-        pass_on()
-    status = _wait(process)
-    if overdue.is_set():  # the thread that has killed it tells why, and ends this process
-        threading.Event().wait(OVERDUE_SECONDS)
+    with termination.scope(Scope(pass_on=pass_on, farewell=end)):
+        status = _wait(process)
+        if overdue.is_set():  # the thread that has killed it tells why, and ends this process
+            threading.Event().wait(OVERDUE_SECONDS)
     # Whatever it has left running would keep its standard error open.
     _send(process, signal.SIGKILL, group=True)
     return status, tail.read()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from tabular.artifact.files import remove_artifact
 from tabular.contract import failure
@@ -13,7 +14,7 @@ from tabular.contract.hosts import wait_for_names
 from tabular.contract.job import TrainingJob
 from tabular.contract.script import Script, region_of
 from tabular.contract.termination import Termination
-from tabular.script_mode.entry_point import command_of
+from tabular.script_mode.entry_point import Command, command_of
 from tabular.script_mode.requirements import install_requirements
 from tabular.script_mode.running import run
 from tabular.script_mode.source import prepare
@@ -41,9 +42,31 @@ def train(
         It could not be started; see ``tabular.contract.errors``.
     """
     logging.getLogger().setLevel(script.log_level)
-    termination.stopped = f"stopped by SIGTERM before {script.program} was started"
-    code, success = job.paths.code, job.paths.output / "success"
-    failure.clear(success)  # of an earlier run in the same folder
+    with termination.stopping(f"stopped by SIGTERM before {script.program} was started"):
+        command, environ = _prepare(job, script, environ)
+        # After pip, which would take modules of the code for its own.
+        path = [str(job.paths.code), *filter(None, [environ.get("PYTHONPATH")])]
+        run(command, job.paths.code, {**environ, "PYTHONPATH": ":".join(path)}, termination)
+    with suppress(OSError):  # older toolkits write it, and nobody needs it
+        _success(job).touch()
+
+
+def _success(job: TrainingJob) -> Path:
+    return job.paths.output / "success"
+
+
+def _prepare(
+    job: TrainingJob, script: Script, environ: Mapping[str, str]
+) -> tuple[Command, dict[str, str]]:
+    """Fetch and install the code, and wait for the other hosts.
+
+    Returns
+    -------
+    (Command, dict of str to str)
+        What to run, and its environment.
+    """
+    code = job.paths.code
+    failure.clear(_success(job))  # of an earlier run in the same folder
     with suppress(OSError):  # SageMaker makes them; ``docker run`` may not
         for folder in (job.paths.model, job.paths.output_data):
             folder.mkdir(parents=True, exist_ok=True)
@@ -62,11 +85,7 @@ def train(
     log.info(
         "running %s with the arguments (values not shown): %s", script.program, names or "none"
     )
-    # After pip, which would take modules of the code for its own.
-    path = [str(code), *filter(None, [environ.get("PYTHONPATH")])]
-    run(command, code, {**environ, "PYTHONPATH": ":".join(path)}, termination)
-    with suppress(OSError):  # older toolkits write it, and nobody needs it
-        success.touch()
+    return command, environ
 
 
 def _variables(job: TrainingJob, environ: Mapping[str, str]) -> dict[str, str]:

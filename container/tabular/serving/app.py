@@ -10,12 +10,12 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 import tabular
+from tabular.algorithms.predictor import Predictor
 from tabular.artifact.manifest import Manifest
 from tabular.contract.endpoint import MEBIBYTE, Endpoint
+from tabular.contract.errors import RequestError
 from tabular.serving import logs
-from tabular.serving.errors import RequestError
 from tabular.serving.invocation import answers, echoed
-from tabular.serving.loading import Predictor
 from tabular.serving.logged_errors import without_text
 from tabular.serving.logs import INFERENCE_ID
 from tabular.serving.page import card_of, render

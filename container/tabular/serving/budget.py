@@ -11,11 +11,11 @@ from collections.abc import Callable
 from threading import Condition
 
 from tabular.contract.endpoint import MEBIBYTE
+from tabular.contract.errors import RequestError
 from tabular.contract.machine import resident_bytes
 from tabular.data.columns import Columns
 from tabular.data.extent import Extent
 from tabular.data.formats import Format
-from tabular.serving.errors import RequestError
 
 # What each worker takes at rest is measured at the start; these are counted for already.
 COUNTED_AT_REST = 128 * MEBIBYTE

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from flask import Response, request
 
+from tabular.algorithms.predictor import Predictor
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
 from tabular.serving.budget import (
@@ -18,7 +19,6 @@ from tabular.serving.budget import (
     need_of,
     too_large,
 )
-from tabular.serving.loading import Predictor
 from tabular.serving.requests import form_of, measured, read_body, read_rows, split_header
 from tabular.serving.responses import ENCODERS, Encoder, choose
 from tabular.serving.selection import keys_of, select

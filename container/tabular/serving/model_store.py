@@ -13,10 +13,9 @@ from pathlib import Path
 from threading import Condition
 from typing import TypeAlias, TypeVar
 
-from tabular.contract.errors import JobError, OutOfMemoryError, OutOfTimeError
+from tabular.algorithms.predictor import Predictor
+from tabular.contract.errors import JobError, OutOfMemoryError, OutOfTimeError, RequestError
 from tabular.contract.machine import give_back
-from tabular.serving.errors import RequestError
-from tabular.serving.loading import Predictor
 from tabular.serving.model_memory import Need, estimate
 from tabular.serving.scripted.model import ScriptedModel
 

@@ -12,9 +12,8 @@ import numpy as np
 from flask import Flask, Response, request
 
 import tabular
-from tabular.algorithms.parallel import Parallel
 from tabular.contract.endpoint import Endpoint
-from tabular.contract.errors import UserError
+from tabular.contract.errors import RequestError, UserError
 from tabular.contract.machine import memory_left, memory_limit
 from tabular.contract.redaction import redact
 from tabular.contract.strict_json import StrictJSONError, parse_json
@@ -24,9 +23,8 @@ from tabular.script_mode.modules import PrivateModules
 from tabular.script_mode.requirements import REQUIREMENTS
 from tabular.serving.app import bare_app
 from tabular.serving.budget import budget_of
-from tabular.serving.errors import RequestError
 from tabular.serving.invocation import answers
-from tabular.serving.loading import load_predictor
+from tabular.serving.loading import load_predictor, loading_of
 from tabular.serving.model_memory import headroom
 from tabular.serving.model_store import Loaded, Model, ModelStore
 from tabular.serving.requests import read_body
@@ -74,12 +72,12 @@ def open_store(endpoint: Endpoint, threads: int, script: Script | None = None) -
     from tabular.algorithms.xgboost import compiled_predictor, native_predictor  # noqa: F401
 
     kept = headroom(memory_limit(), threads, endpoint.max_body_bytes)
-    parallel = Parallel(endpoint.cpus)
+    loading = loading_of(endpoint)
 
     def load(folder: Path) -> Loaded:
         own = find_script(folder / CODE, endpoint.program) or script
         if own is None:
-            return load_predictor(folder, parallel, endpoint.ensemble, endpoint.refuse_pickles)
+            return load_predictor(folder, loading)
         if own is not script:
             _check_requirements(own)
         # In the thread of its handlers: some objects may only be used where they were made.
@@ -92,9 +90,7 @@ def open_store(endpoint: Endpoint, threads: int, script: Script | None = None) -
 
     def load_script(own: Script, folder: Path, calls: Calls) -> ScriptedModel:
         modules = PrivateModules(own.folders)
-        scripted = load_scripted(
-            own, folder, modules, calls, parallel, endpoint.ensemble, endpoint.refuse_pickles
-        )
+        scripted = load_scripted(own, folder, modules, calls, loading)
         check_default_accept(endpoint, scripted)
         return scripted
 

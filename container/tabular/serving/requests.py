@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import BinaryIO
 
@@ -9,13 +10,12 @@ from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from tabular.contract.endpoint import MEBIBYTE
-from tabular.contract.errors import UserError
+from tabular.contract.errors import RequestError, UserError
 from tabular.data import csv
 from tabular.data.batch import ColumnCountError, ColumnsError, Floats, TooLargeError
 from tabular.data.columns import Columns, listed
 from tabular.data.extent import Extent
 from tabular.data.formats import Format, format_of, guess, has_header
-from tabular.serving.errors import RequestError, place_of
 
 # Where the body is left in the request's environ: its words are kept out of the log.
 BODY = "tabular.body"
@@ -34,6 +34,12 @@ CURLS_OWN = (
     "--data-binary @FILE, which keeps its line ends"
 )
 GZIP = 16 + zlib.MAX_WBITS
+# Where a fault is, as the readers of all formats begin their messages. Nothing else of a message
+# is taken: the rest may hold a value, a key or a header line of the body.
+PLACE = re.compile(
+    r"(?:line|row|record) [0-9]+(?: \(byte [0-9]+\))?"
+    r"(?:,? (?:column|character|token|byte) [0-9]+)?"
+)
 
 
 def read_body(limit: int) -> bytes:
@@ -243,5 +249,17 @@ def _unreadable(form: Format, error: ValueError) -> RequestError:
 
 
 def _at(error: ValueError) -> str:
-    place = place_of(error)
+    place = fault_place(error)
     return f"{place}: " if place else ""
+
+
+def fault_place(error: BaseException) -> str:
+    """Find the row and column that a reader's message begins with.
+
+    >>> fault_place(ValueError("line 3, column 2 (age): 'x' is not a number"))
+    'line 3, column 2'
+    >>> fault_place(ValueError("the key 'line 3' is not known"))
+    ''
+    """
+    found = PLACE.match(str(error))
+    return found[0] if found else ""

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tabular.contract.errors import RequestError
 from tabular.data.recordio.writing import write_labels
-from tabular.serving.errors import RequestError
 from tabular.serving.selection import Selected
 
 # (rows,) or (rows, classes): float32, or a scikit-learn classifier's own labels.

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tabular.algorithms.meaning import Meaning
+from tabular.algorithms.predictor import Meaning
 from tabular.data.batch import Floats
 
 log = logging.getLogger(__name__)

@@ -8,37 +8,76 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tabular.artifact.files import remove_compiled, save_manifest
+from tabular.artifact.files import remove_compiled, save_compiled, save_manifest
 from tabular.artifact.manifest import FileRecord, Manifest, Parity
 from tabular.contract.errors import JobError
 from tabular.contract.machine import give_back
 from tabular.contract.termination import Termination
 from tabular.data.batch import Floats
 from tabular.training.optional_step import StepError, run_step
+from tabular.training.parity import Candidate, agreeing
 
 log = logging.getLogger(__name__)
 
 
-def result_of(
-    parity: Parity,
-    files: Mapping[str, FileRecord],
+@dataclass(frozen=True)
+class Compiling:
+    """How the models of an algorithm are compiled after the job has saved them.
+
+    Attributes
+    ----------
+    step : str
+        ``module:function`` for ``optional_step.run_step``. The function is called with ``folder``,
+        ``rows`` and ``arguments``, writes the compiled models and returns what ``write_compiled``
+        returns.
+    engine : str
+        What serves the model otherwise, for the log.
+    arguments : mapping of str to object
+        More arguments of the step, which JSON can hold.
+    """
+
+    step: str
+    engine: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_compiled(
+    folder: Path,
+    candidates: Callable[[], Iterator[Candidate]],
+    tolerance: float,
     expected: bool = False,
     **described: object,
 ) -> dict[str, Any]:
-    """Put what a step has compiled into what JSON can hold.
+    """Write the compiled models into an artifact, if all of them agree with their originals.
+
+    Called in the process of the step.
 
     Parameters
     ----------
+    candidates, tolerance
+        See ``parity.agreeing``.
     expected : bool
-        Whether most models of this kind are not compiled: no warning then.
+        Whether most models of this algorithm are not compiled: the log then has no warning.
     described : object
         More fields of the manifest.
+
+    Returns
+    -------
+    dict
+        For ``add_compiled``, by way of JSON.
+
+    Raises
+    ------
+    PlatformError
+        The folder can't be written, or the disk is full.
     """
+    contents, parity = agreeing(candidates, tolerance)
+    files = save_compiled(folder, contents)
     return {
         "parity": asdict(parity),
         "files": {name: asdict(record) for name, record in files.items()},
@@ -50,11 +89,9 @@ def result_of(
 def add_compiled(
     folder: Path,
     manifest: Manifest,
-    step: str,
+    compiling: Compiling,
     sample: Floats,
     termination: Termination,
-    engine: str,
-    **arguments: Any,
 ) -> None:
     """Compile the models of an artifact, and name the compiled ones in its manifest.
 
@@ -62,20 +99,16 @@ def add_compiled(
 
     Parameters
     ----------
-    step : str
-        ``module:function`` for ``optional_step.run_step``. Called with ``folder``, ``rows`` and
-        ``arguments``, it writes the compiled models into the folder and returns what
-        ``result_of`` makes.
     sample : float32 array, (rows, features)
         Training rows that the compiled models are checked on.
-    engine : str
-        What serves the model otherwise, for the message.
     """
     try:
         # Training's memory goes to the process that compiles.
         gc.collect()
         give_back()
-        found = run_step(step, {"folder": str(folder), **arguments}, sample, termination)
+        found = run_step(
+            compiling.step, {"folder": str(folder), **compiling.arguments}, sample, termination
+        )
         parity = Parity(**found["parity"])
         files = {name: FileRecord(**record) for name, record in found["files"].items()}
         described = {"compiled": parity, **found["described"]}
@@ -98,7 +131,7 @@ def add_compiled(
         reason = f"{reason} (nor can the manifest say so)" if reason else str(error)
         level = logging.WARNING
     if reason:
-        log.log(level, "the model is served by %s, not compiled: %s", engine, reason)
+        log.log(level, "the model is served by %s, not compiled: %s", compiling.engine, reason)
     else:
         log.info(
             "compiled to ONNX: differs by %.2g at most on %d rows",

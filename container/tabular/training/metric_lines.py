@@ -11,66 +11,10 @@ import json
 import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from tabular.algorithms.xgboost.metrics import normal_form
-
 log = logging.getLogger(__name__)
-
-
-def parse_evaluation(text: str) -> dict[str, dict[str, float]]:
-    r"""Read what ``Booster.eval_set`` returns.
-
-    Parameters
-    ----------
-    text : str
-        ``[0]\ttrain-rmse:0.35465179594850071\tvalidation-rmse:...``. XGBoost writes 17 digits
-        after the point: values from 0.1 up come whole, smaller ones to within 5e-18. The names of
-        the data must be without a hyphen.
-
-    Returns
-    -------
-    dict
-        For each data, in their order, its metrics in theirs.
-    """
-    values: dict[str, dict[str, float]] = {}
-    for item in text.split("\t")[1:]:
-        name, _, value = item.rpartition(":")
-        data, _, metric = name.partition("-")
-        values.setdefault(data, {})[metric] = float(value)
-    return values
-
-
-def ordered(
-    values: Mapping[str, Mapping[str, float]], asked: Sequence[str] = ()
-) -> dict[str, float]:
-    """Line up the metrics of a round: all of the first data, then all of the next.
-
-    Parameters
-    ----------
-    values : mapping
-        For each data (train, then validation) its metrics.
-    asked : sequence of str
-        ``eval_metric``. Those not asked for stand first: the default of the objective, which
-        XGBoost adds when all that are asked for are ours.
-
-    Returns
-    -------
-    dict
-        ``train-auc`` and the like, in the order of the log line, which is the same on every host.
-
-    Raises
-    ------
-    KeyError
-        One that was asked for is not there.
-    """
-    names = [normal_form(metric) for metric in asked]
-    return {
-        f"{data}-{metric}": found[metric]
-        for data, found in values.items()
-        for metric in (*(name for name in found if name not in names), *names)
-    }
 
 
 def metric_line(round: int, values: Mapping[str, float], clock: str | None = None) -> str:
@@ -79,7 +23,7 @@ def metric_line(round: int, values: Mapping[str, float], clock: str | None = Non
     Parameters
     ----------
     values : mapping
-        What ``ordered`` returns.
+        ``train-auc`` and the like, in the order of the line.
     clock : str or None
         The time of day, ``00:23:27``, which AWS's container adds when there are several hosts.
     """

@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tabular.algorithms.xgboost.training.shares import Files, Shares
 from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
 from tabular.contract.job import TrainingJob
@@ -24,7 +23,7 @@ from tabular.data.columns import Columns, unite
 from tabular.data.csv.text import number_of
 from tabular.data.disk import Room
 from tabular.data.layout import Layout
-from tabular.data.listing import files_of
+from tabular.data.listing import FileState, files_of
 from tabular.data.store import Store
 
 log = logging.getLogger(__name__)
@@ -32,6 +31,10 @@ log = logging.getLogger(__name__)
 TRAIN, VALIDATION = "train", "validation"
 # Rows that go to one host together, when all hosts have all rows.
 SHARED_ROWS = 64
+# The files of each channel, listed once at the start of the job.
+Files: TypeAlias = Mapping[str, Mapping[Path, FileState]]
+# For each channel whose rows other hosts have too: the number of this host, and how many there are.
+Shares: TypeAlias = Mapping[str, tuple[int, int]]
 # For each host, by channel, what ``Store.describe`` says.
 Described: TypeAlias = Sequence[Mapping[str, Mapping[str, Any]]]
 # Knuth's multiplicative hash, for spreading groups over hosts.

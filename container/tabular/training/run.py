@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import TextIO
 
 from tabular.contract.errors import JobError
@@ -16,7 +17,7 @@ from tabular.training.timing import Timing
 
 @dataclass(frozen=True)
 class Run:
-    """What all steps of a job know.
+    """One training job in this process; handed down whole.
 
     Attributes
     ----------
@@ -30,7 +31,10 @@ class Run:
     worker : Worker or None
         Which one this is of the processes that this host has for its GPUs.
     devices : sequence of str
-        To train on with a process for each, in place of the container's GPUs.
+        To train on with a process for each, in place of the container's GPUs; for tests.
+    lasting : ExitStack
+        Scopes of ``termination`` that last to the end of the job. ``training.job.train`` closes
+        them.
     """
 
     job: TrainingJob
@@ -41,3 +45,4 @@ class Run:
     timing: Timing
     worker: Worker | None = None
     devices: Sequence[str] = ()
+    lasting: ExitStack = field(default_factory=ExitStack)

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from tabular.algorithms.batching import SMALL_ROWS, Batched, batched_if_worth
-from tabular.algorithms.meaning import Meaning
-from tabular.algorithms.predictor import Predictor
+from tabular.algorithms.predictor import Meaning, Predictor
+from tabular.contract.errors import RequestError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
-from tabular.serving.errors import RequestError
 
 
 class Slow(Predictor):

@@ -12,7 +12,7 @@ import xgboost
 
 from tabular.algorithms.xgboost.model import load_models, save_models
 from tabular.artifact.files import save_manifest, staged
-from tabular.artifact.manifest import XGBOOST, Manifest, read_manifest
+from tabular.artifact.manifest import Manifest, read_manifest
 from tabular.contract.errors import PlatformError
 
 DRAW = np.random.default_rng(4)
@@ -30,7 +30,7 @@ def save(stage: Path, boosters: Sequence[xgboost.Booster], described: bool = Tru
     files = save_models(stage, boosters)
     if described:
         save_manifest(
-            stage, Manifest(XGBOOST, "reg:squarederror", 2, 0, None, 1, {}, {}, "", {}, files)
+            stage, Manifest("xgboost", "reg:squarederror", 2, 0, None, 1, {}, {}, "", {}, files)
         )
 
 

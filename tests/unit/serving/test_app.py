@@ -12,11 +12,11 @@ import xgboost
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tabular.algorithms.meaning import Meaning
+from tabular.algorithms.predictor import Meaning, Predictor
 from tabular.contract.endpoint import Endpoint
 from tabular.data.columns import Columns
 from tabular.serving.app import create_app
-from tabular.serving.loading import Predictor, load_predictor
+from tabular.serving.loading import load_predictor
 
 from ..conftest import boost
 

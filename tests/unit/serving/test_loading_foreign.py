@@ -23,15 +23,15 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from tabular.algorithms.onnx.native_predictor import OnnxPredictor
+from tabular.algorithms.onnx_predictor import OnnxPredictor
 from tabular.algorithms.parallel import Parallel
+from tabular.algorithms.predictor import Loading
 from tabular.algorithms.xgboost.compiled_predictor import NATIVE_ROWS, CompiledPredictor
 from tabular.algorithms.xgboost.compiling.trees import compile_booster
 from tabular.algorithms.xgboost.model import load_model, save_models
 from tabular.artifact.files import save_compiled, save_manifest
 from tabular.artifact.manifest import Manifest, Parity
-from tabular.contract.errors import UserError
-from tabular.serving.errors import RequestError
+from tabular.contract.errors import RequestError, UserError
 from tabular.serving.loading import load_predictor
 from tabular.serving.requests import read_rows
 
@@ -382,7 +382,7 @@ def test_compiled_model_explains_as_xgboost(tmp_path: Path, params: dict[str, ob
 
 def test_large_request_is_scored_as_its_parts(tmp_path: Path) -> None:
     compiled(tmp_path, {"objective": "multi:softprob", "num_class": 3})
-    predictor = load_predictor(tmp_path, Parallel(2))
+    predictor = load_predictor(tmp_path, Loading(Parallel(2)))
     rows = DRAW.normal(size=(NATIVE_ROWS, 4)).astype(np.float32)
     parts = [predictor.predict(part) for part in np.array_split(rows, 3)]
     np.testing.assert_allclose(predictor.predict(rows), np.concatenate(parts), rtol=1e-5)
@@ -398,7 +398,7 @@ def test_compiled_folds_answer_with_their_mean(tmp_path: Path) -> None:
     predictor = load_predictor(tmp_path)
     np.testing.assert_allclose(predictor.predict(ROWS), np.mean(each, axis=0), rtol=1e-5)
     assert predictor.engine.endswith("2 models")
-    first = load_predictor(tmp_path, ensemble=False)
+    first = load_predictor(tmp_path, Loading(ensemble=False))
     np.testing.assert_allclose(first.predict(ROWS), each[0], rtol=1e-5)
 
 

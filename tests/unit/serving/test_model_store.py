@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tabular.contract.errors import UserError
+from tabular.algorithms.predictor import Predictor
+from tabular.contract.errors import RequestError, UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
-from tabular.serving.errors import RequestError
-from tabular.serving.loading import Predictor, load_predictor
+from tabular.serving.loading import load_predictor
 from tabular.serving.model_memory import LEAST_BYTES
 from tabular.serving.model_store import ModelStore
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from sagemaker.amazon.record_pb2 import Record
 
-from tabular.serving.errors import RequestError
+from tabular.contract.errors import RequestError
 from tabular.serving.responses import ENCODERS, choose, csv_body, json_body
 from tabular.serving.selection import Selected
 

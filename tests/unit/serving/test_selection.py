@@ -12,7 +12,7 @@ import xgboost
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 
-from tabular.algorithms.meaning import Meaning
+from tabular.algorithms.predictor import Meaning
 from tabular.serving import selection
 from tabular.serving.responses import ENCODERS
 from tabular.serving.selection import Explained, keys_of, select

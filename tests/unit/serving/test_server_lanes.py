@@ -25,8 +25,8 @@ import numpy
 from tabular.contract.endpoint import Endpoint
 from tabular.data.columns import Columns
 from tabular.serving.app import create_app
-from tabular.algorithms.meaning import Meaning
-from tabular.serving.loading import Predictor
+from tabular.algorithms.predictor import Meaning
+from tabular.algorithms.predictor import Predictor
 from tabular.serving.server import run
 port, gate = int(sys.argv[1]), Path(sys.argv[2])
 class Waits(Predictor):

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from xgboost.callback import EvaluationMonitor
 
-from tabular.training.metric_lines import MetricsFile, metric_line, ordered, parse_evaluation
+from tabular.algorithms.xgboost.training.evaluator import ordered, parse_evaluation
+from tabular.training.metric_lines import MetricsFile, metric_line
 
 # What AWS's container exports as its metric definition, with the tab that CloudWatch escapes.
 AWS_REGEX = r".*\[[0-9]+\].*\tvalidation-rmse:(\S+)"

@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import (
 )
 
 from tabular.contract.errors import UserError
-from tabular.training.hyperparameter_values import literal, shown, suggestion
+from tabular.training.hyperparameters.values import literal, shown, suggestion
 
 ROOT = "sklearn"
 CLASSIFIER, REGRESSOR, CLUSTERER = "classifier", "regressor", "clusterer"

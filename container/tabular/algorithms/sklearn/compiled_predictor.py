@@ -7,15 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tabular.algorithms.meaning import Meaning
-from tabular.algorithms.onnx.native_predictor import OnnxPredictor
+from tabular.algorithms.onnx_predictor import OnnxPredictor
 from tabular.algorithms.onnx_session import of_both_classes
 from tabular.algorithms.parallel import ONE_THREAD, Parallel
-from tabular.algorithms.predictor import Scores
-from tabular.contract.errors import UserError
+from tabular.algorithms.predictor import Meaning, Scores
+from tabular.contract.errors import RequestError, UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
-from tabular.serving.errors import RequestError
 
 HALF = 0.5
 # So few values plain Python looks at in a third of the time of NumPy's calls.

@@ -17,12 +17,11 @@ from sklearn.base import BaseEstimator
 
 from tabular.algorithms.sklearn.estimator_names import find_part
 from tabular.algorithms.sklearn.sound_estimators import secure
-from tabular.algorithms.xgboost.pickled_booster import PICKLE_MAGIC
 from tabular.artifact.files import dump_whole, remove
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord
 from tabular.artifact.pickles.arrays import ArrayOfJoblib
 from tabular.artifact.pickles.guard import guarded
-from tabular.artifact.pickles.unpickler import Find, RestrictedUnpickler
+from tabular.artifact.pickles.unpickler import PICKLE_MAGIC, Find, RestrictedUnpickler
 from tabular.contract.errors import UserError
 
 log = logging.getLogger(__name__)

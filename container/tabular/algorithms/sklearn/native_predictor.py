@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import sklearn
 
-from tabular.algorithms.meaning import Meaning
 from tabular.algorithms.parallel import ONE_THREAD, Parallel
-from tabular.algorithms.predictor import Predictor, Scores
+from tabular.algorithms.predictor import Meaning, Predictor, Scores
 from tabular.algorithms.sklearn.frames import frame_of
 from tabular.algorithms.sklearn.request_columns import columns_of, takes_frames
 from tabular.artifact.pickles.guard import guarded
+from tabular.contract.errors import RequestError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
-from tabular.serving.errors import RequestError
 
 
 class EstimatorPredictor(Predictor):

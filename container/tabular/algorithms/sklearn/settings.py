@@ -8,7 +8,6 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from tabular.algorithms import ALGORITHM
 from tabular.algorithms.sklearn.catalogue import (
     CLASSIFIER,
     OWN,
@@ -17,13 +16,13 @@ from tabular.algorithms.sklearn.catalogue import (
     kind_of,
     make_estimator,
 )
-from tabular.algorithms.xgboost.hyperparameters.job import DATA, JOB
 from tabular.contract.environment import RESERVED_NAMES, RESERVED_PREFIX
 from tabular.contract.errors import UserError
+from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.machine import Machine
-from tabular.training.hyperparameter_kinds import Hyperparameter, Interval
+from tabular.training.hyperparameters.kinds import Hyperparameter, Interval
+from tabular.training.hyperparameters.shared import CSV_WEIGHTS, FEATURES, SEED, TARGET, WEIGHT
 
-SHARED = ("target", "weight", "features", "csv_weights", "seed")
 ROWS = (
     Hyperparameter(
         ALGORITHM,
@@ -32,7 +31,11 @@ ROWS = (
         description="The estimator: xgboost, or a name of scikit-learn such as "
         "sklearn.ensemble.RandomForestClassifier",
     ),
-    *(row for row in (*JOB, *DATA) if row.name in SHARED),
+    SEED,
+    CSV_WEIGHTS,
+    TARGET,
+    WEIGHT,
+    FEATURES,
     Hyperparameter(
         "drop",
         "names",

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime
 
-from tabular.algorithms.meaning import Meaning
-from tabular.algorithms.onnx_session import Margins
-from tabular.algorithms.predictor import Predictor
+from tabular.algorithms.predictor import Meaning, Predictor
 from tabular.algorithms.xgboost.links import LINKS
+from tabular.algorithms.xgboost.margins import Margins
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tabular.training.hyperparameter_values import shown, suggestion
+from tabular.training.hyperparameters.values import shown, suggestion
 
 FLOAT32_MAX = 3.4028234663852886e38  # XGBoost holds a threshold in 32 bits
 RANKS_MAX = 2**31 - 1

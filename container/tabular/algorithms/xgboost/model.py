@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tabular.algorithms.xgboost.lean_xgboost import xgboost
-from tabular.algorithms.xgboost.pickled_booster import PICKLE_MAGIC, read_booster
+from tabular.algorithms.xgboost.pickled_booster import read_booster
 from tabular.artifact.files import (
     COMPILED,
     MODEL,
@@ -22,6 +22,7 @@ from tabular.artifact.files import (
     write_whole,
 )
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_manifest
+from tabular.artifact.pickles.unpickler import PICKLE_MAGIC
 from tabular.artifact.rehearsal import rehearse
 from tabular.artifact.sound_trees import require_sound_model
 from tabular.contract.errors import UserError

@@ -6,14 +6,13 @@ from typing import cast
 
 import numpy as np
 
-from tabular.algorithms.meaning import Meaning
 from tabular.algorithms.parallel import ONE_THREAD, Parallel
-from tabular.algorithms.predictor import Predictor
+from tabular.algorithms.predictor import Meaning, Predictor
 from tabular.algorithms.xgboost.lean_xgboost import xgboost
 from tabular.algorithms.xgboost.model import objective_of, plain_message
+from tabular.contract.errors import RequestError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
-from tabular.serving.errors import RequestError
 
 
 class BoosterPredictor(Predictor):

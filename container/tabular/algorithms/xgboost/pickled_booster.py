@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import io
-import pickletools
-from pathlib import Path
 
 from tabular.artifact.pickles.arrays import find_common
 from tabular.artifact.pickles.unpickler import Creatable, Found, RestrictedUnpickler
-
-PICKLE_MAGIC = b"\x80"
 
 
 class Pickled:
@@ -68,13 +64,3 @@ def read_booster(content: bytes) -> bytearray:
     if not isinstance(handle, (bytes, bytearray)):
         raise ValueError("its Booster is empty: it was pickled before it was trained")
     return bytearray(handle)
-
-
-def holds_booster(path: Path) -> bool:
-    """Tell whether a pickle is of XGBoost's own model, by its first name; nothing is loaded."""
-    with path.open("rb") as file:
-        try:
-            texts = (text for _, text, _ in pickletools.genops(file) if isinstance(text, str))
-            return next(texts, "").startswith("xgboost.")
-        except ValueError:  # compressed, or broken: the other reader says so
-            return False

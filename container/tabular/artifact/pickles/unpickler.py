@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar, NoReturn
 
 Check = Callable[[Any, Any], None]
+# What a pickle of protocol 2 or later begins with.
+PICKLE_MAGIC = b"\x80"
 # The name of a module or attribute that moved, as old pickles have it, to where it is now.
 MOVED_MODULES = {
     "__builtin__": "builtins",  # Python 2, and protocol 2

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from tabular.contract.endpoint import Endpoint
-from tabular.contract.errors import UserError
+from tabular.contract.errors import RequestError, UserError
 from tabular.data.charset import utf_8_of
 from tabular.data.formats import charset_of
 from tabular.script_mode.faults import of_customers_code, text_of, told
@@ -24,7 +24,6 @@ from tabular.serving.budget import (
     budget_of,
     too_large,
 )
-from tabular.serving.errors import RequestError
 from tabular.serving.invocation import echoed, read_in_turn
 from tabular.serving.logged_errors import without_content
 from tabular.serving.requests import BODY

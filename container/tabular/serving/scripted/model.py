@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tabular.algorithms.parallel import ONE_THREAD, Parallel
+from tabular.algorithms.predictor import Loading, Predictor
 from tabular.contract.errors import JobError, UserError
 from tabular.data.arrow import keep_pandas
 from tabular.data.columns import Columns
@@ -21,7 +21,7 @@ from tabular.script_mode.faults import of_customers_code, told
 from tabular.script_mode.handlers import Handlers, handlers_of
 from tabular.script_mode.inference_script import Script
 from tabular.script_mode.modules import Modules
-from tabular.serving.loading import Predictor, load_predictor
+from tabular.serving.loading import load_predictor
 from tabular.serving.scripted.calls import Calls, ConcurrentCalls
 from tabular.serving.scripted.needs import Reading, outputs_of_booster
 from tabular.serving.scripted.rows import read_array, read_floats
@@ -75,9 +75,7 @@ def load_scripted(
     folder: Path,
     modules: Modules,
     calls: Calls | None = None,
-    parallel: Parallel = ONE_THREAD,
-    ensemble: bool = True,
-    refuse_pickles: bool = False,
+    loading: Loading | None = None,
 ) -> ScriptedModel:
     """Import a script and load its model.
 
@@ -90,7 +88,7 @@ def load_scripted(
     calls : Calls or None
         Runs the handlers; closed when the model is freed. None runs one at a time, in the thread of
         the request.
-    parallel, ensemble, refuse_pickles
+    loading : Loading or None
         For a script without ``model_fn``: see ``load_predictor``.
 
     Raises
@@ -106,7 +104,7 @@ def load_scripted(
                 # XGBoost is whole only with it, and the script may import XGBoost later.
                 import sklearn  # noqa: F401
 
-                model: Any = load_predictor(folder, parallel, ensemble, refuse_pickles)
+                model: Any = load_predictor(folder, loading)
             else:
                 model = handlers.model_fn(str(folder))
         custom = bool(handlers.predict_fn or handlers.transform_fn)

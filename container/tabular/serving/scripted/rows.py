@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tabular.contract.errors import UserError
+from tabular.contract.errors import RequestError, UserError
 from tabular.data.batch import ColumnsError, Floats
 from tabular.data.charset import utf_8_of
 from tabular.data.columns import Columns
 from tabular.data.formats import charset_of, format_of
 from tabular.data.json.decoding import decode
 from tabular.data.json.rows import unwrapped
-from tabular.serving.errors import RequestError
 from tabular.serving.scripted.needs import is_text
 
 Array = npt.NDArray[Any]

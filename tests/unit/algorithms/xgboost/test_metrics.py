@@ -16,7 +16,7 @@ from tabular.algorithms.xgboost.metrics import (
     ours,
 )
 from tabular.algorithms.xgboost.training import scores
-from tabular.training.metric_lines import parse_evaluation
+from tabular.algorithms.xgboost.training.evaluator import parse_evaluation
 
 # What each metric needs of the objective, where it needs something.
 OBJECTIVE = {

@@ -28,7 +28,8 @@ from sklearn.utils import all_estimators
 
 from tabular.algorithms.sklearn.model import load_estimator
 from tabular.algorithms.xgboost.model import load_model, load_unverified
-from tabular.algorithms.xgboost.pickled_booster import holds_booster, read_booster
+from tabular.algorithms.xgboost.pickled_booster import read_booster
+from tabular.artifact.discovery import holds_booster
 from tabular.contract.errors import UserError
 from tabular.serving.loading import load_predictor
 

@@ -26,8 +26,7 @@ from tabular.algorithms.sklearn import sound_estimators
 from tabular.algorithms.sklearn.model import load_estimator
 from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
 from tabular.artifact.pickles.guard import ForbiddenActionError, guarded
-from tabular.contract.errors import UserError
-from tabular.serving.errors import RequestError
+from tabular.contract.errors import RequestError, UserError
 
 ROWS = np.random.default_rng(0).random((40, 2))
 FORBIDDEN: dict[str, Callable[[], object]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,13 @@ from tabular.algorithms.sklearn.compiling.twin import twin_of
 from tabular.algorithms.sklearn.frames import frame_of
 from tabular.algorithms.sklearn.model import NAMES_OF_MODELS, load_estimator
 from tabular.algorithms.sklearn.preprocessing import MODEL
-from tabular.artifact.files import save_compiled, verify
-from tabular.artifact.manifest import Parity, read_manifest
+from tabular.artifact.files import verify
+from tabular.artifact.manifest import read_manifest
 from tabular.contract.errors import PlatformError, UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
-from tabular.training.compile_step import result_of
-from tabular.training.parity import difference
+from tabular.training.compile_step import write_compiled
+from tabular.training.parity import Candidate, NotCompilableError, difference
 
 INPUT = "rows"
 # As the compiled XGBoost models have.
@@ -38,35 +38,15 @@ TOLERANCE = 1e-4
 MOST_NODES = 1_500_000
 
 
-@dataclass(frozen=True)
-class CompiledEstimator:
-    """A compiled estimator.
-
-    Attributes
-    ----------
-    content : bytes or None
-        ONNX; None if it is not served.
-    parity : Parity
-        What the manifest says of it.
-    takes_missing : bool
-        Whether the estimator takes rows with missing values.
-    """
-
-    content: bytes | None
-    parity: Parity
-    takes_missing: bool
-
-
 def compile_artifact(folder: str, method: str, rows: Floats) -> dict[str, Any]:
     """Compile the estimator of an artifact, and write the compiled one into its folder.
 
-    A step of ``compile_step.add_compiled``; for ``method`` and ``rows`` see
-    ``compile_estimator``.
+    A step of ``compile_step.add_compiled``; for ``method`` and ``rows`` see ``compiled``.
 
     Raises
     ------
     UserError
-        A file of the artifact is gone or changed.
+        A file of the artifact is missing or changed.
     PlatformError
         The folder can't be written, or the disk is full.
     """
@@ -76,21 +56,21 @@ def compile_artifact(folder: str, method: str, rows: Floats) -> dict[str, Any]:
         raise PlatformError(f"{folder} has lost its manifest")
     verify(where, manifest)
     name = next(name for name in manifest.files if name in NAMES_OF_MODELS)
-    columns = Columns(
-        manifest.num_features,
-        manifest.index_base,
-        manifest.feature_names,
-        {int(column): texts for column, texts in manifest.categories.items()},
+    model, columns = load_estimator(where / name), manifest.columns
+    missing = takes_missing(model, method, columns)
+    return write_compiled(
+        where,
+        lambda: compiled(model, method, columns, rows, missing),
+        TOLERANCE,
+        expected=True,
+        takes_missing=missing,
     )
-    found = compile_estimator(load_estimator(where / name), method, columns, rows)
-    files = save_compiled(where, [] if found.content is None else [found.content])
-    return result_of(found.parity, files, expected=True, takes_missing=found.takes_missing)
 
 
-def compile_estimator(
-    model: Any, method: str, columns: Columns, sample: Floats
-) -> CompiledEstimator:
-    """Compile a fitted estimator, and compare it with the original.
+def compiled(
+    model: Any, method: str, columns: Columns, sample: Floats, missing: bool
+) -> Iterator[Candidate]:
+    """Compile a fitted estimator, and compare it with the original on hard rows.
 
     Parameters
     ----------
@@ -98,30 +78,32 @@ def compile_estimator(
         What answers requests: ``predict`` or ``transform``.
     sample : float32 array, (rows, columns)
         Of the training data: numbers, and codes of text.
+    missing : bool
+        Whether the estimator takes rows with missing values.
+
+    Raises
+    ------
+    NotCompilableError
+        It can't be compiled.
     """
-    takes_missing = _takes(model, method, columns, np.full((1, columns.count), np.nan, np.float32))
-    rows = hard_rows(model, sample, columns, takes_missing)
+    rows = hard_rows(model, sample, columns, missing)
     try:
         if len(getattr(model, "classes_", "ab")) < 2:
             raise UserError("it knows one class")  # at which ONNX Runtime aborts
-        compiled = _converted(model, columns)
-        difference = _difference(model, method, columns, compiled, rows)
+        converted = _converted(model, columns)
+        differs = _difference(model, method, columns, converted, rows)
     except MemoryError:
         raise
     except Exception as error:  # the converter's and the runtime's own come in all classes
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        return CompiledEstimator(None, Parity(served=False, reason=reason), takes_missing)
-    if difference > TOLERANCE:
-        reason = f"the compiled model differs by {difference:.3g}, more than {TOLERANCE:g}"
-        parity = Parity(False, reason, TOLERANCE, difference, len(rows))
-        return CompiledEstimator(None, parity, takes_missing)
-    parity = Parity(True, "", TOLERANCE, difference, len(rows))
-    return CompiledEstimator(compiled.SerializeToString(), parity, takes_missing)
+        raise NotCompilableError(reason) from error
+    yield Candidate(converted.SerializeToString(), len(rows), differs)
 
 
-def _takes(model: Any, method: str, columns: Columns, codes: Floats) -> bool:
+def takes_missing(model: Any, method: str, columns: Columns) -> bool:
+    """Return whether a fitted estimator takes rows with missing values."""
     try:
-        _native(model, method, columns, codes)
+        _native(model, method, columns, np.full((1, columns.count), np.nan, np.float32))
     except ValueError:
         return False
     return True

@@ -6,8 +6,9 @@ import logging
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +18,27 @@ from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.utils.validation import has_fit_parameter
 
 from tabular.algorithms.sklearn.catalogue import CLASSIFIER
+from tabular.algorithms.sklearn.model import save_model
 from tabular.algorithms.sklearn.preprocessing import MODEL, pipeline_of
-from tabular.algorithms.sklearn.settings import EstimatorSettings, validate
+from tabular.algorithms.sklearn.settings import EstimatorSettings
+from tabular.algorithms.sklearn.settings import validate as validated
 from tabular.algorithms.sklearn.training.rows import (
     Rows,
     require_memory,
     rows_of,
     warn_of_lost_digits,
 )
-from tabular.algorithms.sklearn.training.saving import save_estimator
 from tabular.algorithms.sklearn.training.scoring import scores_of
 from tabular.artifact.files import require_writable
-from tabular.artifact.manifest import Manifest
 from tabular.contract.errors import AlgorithmError, JobError, UserError
-from tabular.data.batch import Batch, Floats
+from tabular.data.batch import Batch
 from tabular.data.columns import Columns
 from tabular.data.disk import Room
 from tabular.data.layout import Layout
 from tabular.data.store import Store
-from tabular.training.compile_step import add_compiled
+from tabular.training.compile_step import Compiling
 from tabular.training.hard_rows import sample_rows
+from tabular.training.job import Saved
 from tabular.training.memory import Memory, mib
 from tabular.training.metric_lines import MetricsFile, metric_line
 from tabular.training.rows import (
@@ -51,11 +53,14 @@ from tabular.training.rows import (
     seal,
 )
 from tabular.training.run import Run
+from tabular.training.saving import Trained, save_artifact
 
 log = logging.getLogger(__name__)
 
 # A label and a weight, 4 bytes each, and the copies that the estimator and the metrics make.
 BYTES_PER_ROW = 32
+LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "skops", "skl2onnx", "onnx")
+ENGINE = "scikit-learn"
 COMPILE = "tabular.algorithms.sklearn.compiling.step:compile_artifact"
 
 STOPPED = (
@@ -64,53 +69,25 @@ STOPPED = (
 )
 
 
-def train(run: Run) -> tuple[str, ...]:
-    """Train as the job says and write the artifact.
-
-    Returns
-    -------
-    tuple
-        Empty: no process of its own for each GPU.
-
-    Raises
-    ------
-    JobError
-        See ``tabular.contract.errors``.
-    """
-    run.termination.stopped = STOPPED
-    with ExitStack() as ending:
-        manifest, method, sample = _train(run, ending)
-        # Now, when the rows and the model have left the memory.
-        with run.timing.stage("compile"):
-            if manifest is None:
-                return ()
-            add_compiled(
-                run.job.paths.model,
-                manifest,
-                COMPILE,
-                sample,
-                run.termination,
-                "scikit-learn",
-                method=method,
-            )
-    log.info("time: %s", run.timing)
-    return ()
-
-
-def _train(run: Run, ending: ExitStack) -> tuple[Manifest | None, str, Floats]:
-    """Fit and save the model; returns what compiling needs.
-
-    Returns
-    -------
-    (Manifest or None, str, float32 array)
-        Of the saved artifact if it has one, what answers requests, and rows of the training data.
-    """
-    settings = validate(run.job.hyperparameters, run.machine)
+def validate(run: Run) -> EstimatorSettings:
+    """Check the hyperparameters; see ``training.job.TrainingModule``."""
+    settings = validated(run.job.hyperparameters, run.machine)
     if len(run.job.hosts.names) > 1:
         raise UserError(
             f"{settings.algorithm} trains on one host, and the job has "
             f"{len(run.job.hosts.names)}: set instance_count=1, or use algorithm=xgboost"
         )
+    return settings
+
+
+def devices(run: Run, settings: EstimatorSettings) -> Sequence[str]:
+    """List no devices: this process trains; see ``training.job.TrainingModule``."""
+    return ()
+
+
+def train(run: Run, settings: EstimatorSettings) -> Saved | None:
+    """Fit the estimator, measure it and save it; see ``training.job.TrainingModule``."""
+    run.lasting.enter_context(run.termination.stopping(STOPPED))
     require_writable(run.job.paths.model)
     rows, columns = _read(run, settings)
     warn_of_lost_digits(rows[TRAIN], columns)
@@ -118,12 +95,35 @@ def _train(run: Run, ending: ExitStack) -> tuple[Manifest | None, str, Floats]:
     _name_classes(settings, rows[TRAIN])
     model = _model_of(settings, columns)
     metrics = _fitted(run, settings, model, rows)
-    ending.enter_context(run.termination.deferred())
-    manifest = save_estimator(run, settings, columns, model, metrics)
-    run.termination.model_is_saved()
+    run.lasting.enter_context(run.termination.deferred())
+    manifest = save_artifact(run, _trained(settings, columns, model, metrics))
+    run.lasting.enter_context(run.termination.saved())
+    if manifest is None:
+        return None
     # A copy: a slice would keep all rows.
     sample = rows[TRAIN].codes[: sample_rows(columns.count)].copy()
-    return manifest, settings.method, sample
+    return Saved(manifest, sample, Compiling(COMPILE, ENGINE, {"method": settings.method}))
+
+
+def _trained(
+    settings: EstimatorSettings, columns: Columns, model: Any, metrics: Mapping[str, float]
+) -> Trained:
+    return Trained(
+        algorithm=settings.algorithm,
+        save=lambda folder: save_model(folder, model, settings.model_format),
+        columns=columns,
+        metrics=metrics,
+        hyperparameters={**settings.parameters, "preprocess": settings.preprocess},
+        libraries={name: version(name) for name in LIBRARIES},
+        described={
+            "objective": "",
+            "num_class": 0,
+            "best_iteration": None,
+            "rounds": 0,
+            "classes": np.asarray(getattr(model, "classes_", ())).tolist(),
+            "probabilities": hasattr(model, "predict_proba"),
+        },
+    )
 
 
 def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Rows], Columns]:

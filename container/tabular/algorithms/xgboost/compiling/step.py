@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tabular.algorithms.onnx_session import Margins
-from tabular.algorithms.xgboost.compiling.trees import NotCompilableError, compile_booster, trees_of
+from tabular.algorithms.xgboost.compiling.trees import compile_booster, trees_of
 from tabular.algorithms.xgboost.lean_xgboost import xgboost
 from tabular.algorithms.xgboost.links import LINKS
+from tabular.algorithms.xgboost.margins import Margins
 from tabular.algorithms.xgboost.model import load_models
-from tabular.artifact.files import save_compiled
-from tabular.artifact.manifest import Parity
 from tabular.contract.errors import PlatformError, UserError
 from tabular.data.batch import Floats
-from tabular.training.compile_step import result_of
+from tabular.training.compile_step import write_compiled
 from tabular.training.hard_rows import hard_rows
-from tabular.training.parity import difference
+from tabular.training.parity import Candidate, NotCompilableError, difference
 
 # Both add up the leaves in float32, each in its own order: 1e-6 is what long sums differ by.
 TOLERANCE = 1e-5
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """The compiled models of an artifact, in the order of the native ones; none if not served.
-
-    Attributes
-    ----------
-    contents : sequence of bytes
-        ONNX.
-    parity : Parity
-        What the manifest says of it.
-    """
-
-    contents: Sequence[bytes]
-    parity: Parity
 
 
 def compile_artifact(folder: str, nthread: int, rows: Floats) -> dict[str, Any]:
@@ -58,6 +39,8 @@ def compile_artifact(folder: str, nthread: int, rows: Floats) -> dict[str, Any]:
 
     Raises
     ------
+    UserError
+        A file of the artifact is missing or changed.
     PlatformError
         The folder can't be written, or the disk is full.
     """
@@ -66,19 +49,19 @@ def compile_artifact(folder: str, nthread: int, rows: Floats) -> dict[str, Any]:
         raise PlatformError(f"{folder} has lost its manifest")
     for booster in boosters:
         booster.set_param({"nthread": nthread})
-    compiled = compile_models(
-        boosters, manifest.objective, rows, np.array(manifest.categorical, np.int64)
+    objective, categorical = manifest.objective, np.array(manifest.categorical, np.int64)
+    return write_compiled(
+        Path(folder), lambda: compiled(boosters, objective, rows, categorical), TOLERANCE
     )
-    return result_of(compiled.parity, save_compiled(Path(folder), compiled.contents))
 
 
-def compile_models(
+def compiled(
     boosters: Sequence[xgboost.Booster],
     objective: str,
     sample: Floats,
     categorical: npt.NDArray[np.int64],
-) -> Compiled:
-    """Compile all models, or none.
+) -> Iterator[Candidate]:
+    """Compile models, and compare each with its original on hard rows.
 
     Parameters
     ----------
@@ -86,23 +69,20 @@ def compile_models(
         Of the training data.
     categorical : int64 array
         The columns that are categories.
+
+    Raises
+    ------
+    NotCompilableError
+        A model can't be compiled, or ONNX Runtime can't load what was made of it.
     """
-    contents: list[bytes] = []
-    rows, largest = 0, 0.0
-    try:
-        for booster in boosters:
-            contents.append(compile_booster(booster))
-            checked = hard_rows(sample, splits_of(booster), categorical)
-            rows += len(checked)
-            largest = max(
-                largest, _difference(booster, objective, contents[-1], checked, categorical)
-            )
-    except (NotCompilableError, UserError) as error:
-        return Compiled((), Parity(served=False, reason=str(error)))
-    if largest > TOLERANCE:
-        reason = f"the compiled model differs by {largest:.3g}, more than {TOLERANCE:g}"
-        return Compiled((), Parity(False, reason, TOLERANCE, largest, rows))
-    return Compiled(tuple(contents), Parity(True, "", TOLERANCE, largest, rows))
+    for booster in boosters:
+        content = compile_booster(booster)
+        rows = hard_rows(sample, splits_of(booster), categorical)
+        try:
+            differs = _difference(booster, objective, content, rows, categorical)
+        except UserError as error:
+            raise NotCompilableError(str(error)) from error
+        yield Candidate(content, len(rows), differs)
 
 
 def _difference(

@@ -18,8 +18,9 @@ import onnx
 import xgboost
 from onnx import TensorProto, helper
 
-from tabular.algorithms.onnx_session import INPUT, OUTPUT
 from tabular.algorithms.xgboost.links import LINKS
+from tabular.algorithms.xgboost.margins import INPUT, OUTPUT
+from tabular.training.parity import NotCompilableError
 
 # The first opsets with all that is used; any later runtime takes them.
 OPSET, ML_OPSET, IR_VERSION = 17, 3, 8
@@ -29,10 +30,6 @@ MOST_NODES = 1_500_000
 MOST_CATEGORIES = 256
 
 LEAF, LESS, EQUAL = b"LEAF", b"BRANCH_LT", b"BRANCH_EQ"
-
-
-class NotCompilableError(ValueError):
-    """A model that only XGBoost can serve; the message says why."""
 
 
 def compile_booster(booster: xgboost.Booster) -> bytes:

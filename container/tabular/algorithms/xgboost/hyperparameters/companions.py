@@ -16,8 +16,8 @@ from tabular.algorithms.xgboost.hyperparameters.trees import (
 )
 from tabular.algorithms.xgboost.metrics import metric_error, near
 from tabular.contract.errors import UserError
-from tabular.training.hyperparameter_kinds import NOT_NEGATIVE, POSITIVE, UNIT, Interval
-from tabular.training.hyperparameter_values import shown, suggestion
+from tabular.training.hyperparameters.kinds import NOT_NEGATIVE, POSITIVE, UNIT, Interval
+from tabular.training.hyperparameters.values import shown, suggestion
 
 Values = Mapping[str, Any]
 Rule = Callable[[Values], None]

@@ -12,7 +12,7 @@ from typing import Any
 from tabular.algorithms.xgboost.feature_names import safe_names
 from tabular.contract.errors import UserError
 from tabular.data.columns import listed
-from tabular.training.hyperparameter_values import literal, shown, unreadable
+from tabular.training.hyperparameters.values import literal, shown, unreadable
 
 DIRECTIONS = (-1, 0, 1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tabular.training.hyperparameter_kinds import UNIT, Hyperparameter
+from tabular.training.hyperparameters.kinds import UNIT, Hyperparameter
 
 DART_BOOSTER = {"booster": "dart"}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tabular.training.hyperparameter_kinds import COUNT, UNIT, Hyperparameter, Interval
+from tabular.training.hyperparameters.kinds import COUNT, UNIT, Hyperparameter, Interval
+from tabular.training.hyperparameters.shared import CSV_WEIGHTS, FEATURES, SEED, TARGET, WEIGHT
 
 JOB = (
     Hyperparameter(
@@ -65,14 +66,7 @@ JOB = (
         description="The metric that the tuner watches, as validation:auc; SageMaker's tuner sets "
         "it, and it is evaluated with those of eval_metric",
     ),
-    Hyperparameter(
-        "seed",
-        "integer",
-        Interval(-(2**31), 2**31 - 1, low_open=True),
-        aliases=("random_state",),
-        default="0",
-        description="Seed of all that is random",
-    ),
+    SEED,
     Hyperparameter(
         "seed_per_iteration",
         "switch",
@@ -103,28 +97,9 @@ JOB = (
 )
 
 DATA = (
-    Hyperparameter(
-        "csv_weights",
-        "integer",
-        UNIT,
-        passed=False,
-        default="0",
-        description="1: the second column of CSV without a header is the weight of the row",
-    ),
-    Hyperparameter(
-        "target",
-        "name",
-        passed=False,
-        default="the first column",
-        description="Name of the label's column, in Parquet and in CSV with a header",
-    ),
-    Hyperparameter(
-        "weight",
-        "name",
-        passed=False,
-        default="no weights",
-        description="Name of the column with the weight of each row",
-    ),
+    CSV_WEIGHTS,
+    TARGET,
+    WEIGHT,
     Hyperparameter(
         "group",
         "name",
@@ -132,13 +107,7 @@ DATA = (
         default="no groups",
         description="Name of the column with the query that a row belongs to, for ranking",
     ),
-    Hyperparameter(
-        "features",
-        "names",
-        passed=False,
-        default="all other columns",
-        description="Names of the columns to learn from, in the order the model expects them",
-    ),
+    FEATURES,
     Hyperparameter(
         "feature_types",
         "choices",

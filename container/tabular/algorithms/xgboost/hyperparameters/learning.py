@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tabular.training.hyperparameter_kinds import (
+from tabular.training.hyperparameters.kinds import (
     ANY,
     NOT_NEGATIVE,
     POSITIVE,

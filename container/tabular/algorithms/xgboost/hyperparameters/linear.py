@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tabular.training.hyperparameter_kinds import NOT_NEGATIVE, Hyperparameter
+from tabular.training.hyperparameters.kinds import NOT_NEGATIVE, Hyperparameter
 
 LINEAR = (
     Hyperparameter(

@@ -24,8 +24,8 @@ from tabular.algorithms.xgboost.hyperparameters.removed import modernized
 from tabular.algorithms.xgboost.hyperparameters.trees import TREES
 from tabular.algorithms.xgboost.metrics import metric_error, near, normal_form
 from tabular.contract.errors import UserError
-from tabular.training.hyperparameter_kinds import Hyperparameter
-from tabular.training.hyperparameter_values import shown, suggestion
+from tabular.training.hyperparameters.kinds import Hyperparameter
+from tabular.training.hyperparameters.values import shown, suggestion
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tabular.training.hyperparameter_kinds import (
+from tabular.algorithms.xgboost.hyperparameters.constraints import interaction, monotone
+from tabular.training.hyperparameters.kinds import (
     COUNT,
     FRACTION,
     NOT_NEGATIVE,
@@ -179,6 +180,7 @@ TREES = (
     Hyperparameter(
         "monotone_constraints",
         "monotone",
+        reader=monotone,
         default="none",
         description="Which way each feature may push: (1,0,-1), one entry for each column, or "
         '{"age": 1} where columns have names',
@@ -186,6 +188,7 @@ TREES = (
     Hyperparameter(
         "interaction_constraints",
         "interaction",
+        reader=interaction,
         default="none",
         description="Which columns may share a branch: [[0,1],[2,3]], numbered from 0, or lists of "
         "names",

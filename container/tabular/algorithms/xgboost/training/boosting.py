@@ -51,7 +51,7 @@ TRANSLATED = {
 
 
 @dataclass(frozen=True)
-class Course:
+class BoostingConfig:
     """How one model is trained.
 
     Attributes
@@ -81,7 +81,7 @@ class Course:
 
 
 def boost(
-    course: Course, matrix: xgboost.DMatrix, start: xgboost.Booster | None = None
+    course: BoostingConfig, matrix: xgboost.DMatrix, start: xgboost.Booster | None = None
 ) -> xgboost.Booster:
     """Train a model, or go on with one.
 

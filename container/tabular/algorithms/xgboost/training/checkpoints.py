@@ -27,7 +27,7 @@ from tabular.algorithms.xgboost.training.checkpoint_file import (
 from tabular.artifact.files import not_written
 from tabular.artifact.rehearsal import rehearse
 from tabular.contract.errors import UserError
-from tabular.training.hyperparameter_values import shown
+from tabular.training.hyperparameters.values import shown
 
 log = logging.getLogger(__name__)
 

@@ -81,7 +81,7 @@ def cross_validate(
         _write_summary(trainer, results)
     table = np.concatenate(gathered(predictions.table()))
     if collective.get_rank() == 0:
-        with trainer.timing.stage("save"):
+        with trainer.run.timing.stage("save"):
             write_predictions(table, output)
     return boosters, _means(results)
 

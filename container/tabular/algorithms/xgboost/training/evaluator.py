@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import xgboost
 
-from tabular.algorithms.xgboost.metrics import ours
+from tabular.algorithms.xgboost.metrics import normal_form, ours
 from tabular.algorithms.xgboost.training.collectives import summed
 from tabular.algorithms.xgboost.training.scores import statistics, values
-from tabular.training.metric_lines import ordered, parse_evaluation
 
 
 class Evaluator:
@@ -56,3 +55,57 @@ class Evaluator:
             )
             found[name].update(values(self._ours, summed(sums), self._objective, self._num_class))
         return ordered(found, self._asked)
+
+
+def parse_evaluation(text: str) -> dict[str, dict[str, float]]:
+    r"""Read what ``Booster.eval_set`` returns.
+
+    Parameters
+    ----------
+    text : str
+        ``[0]\ttrain-rmse:0.35465179594850071\tvalidation-rmse:...``. XGBoost writes 17 digits
+        after the point: values from 0.1 up come whole, smaller ones to within 5e-18. The names of
+        the data must be without a hyphen.
+
+    Returns
+    -------
+    dict
+        For each data, in their order, its metrics in theirs.
+    """
+    values: dict[str, dict[str, float]] = {}
+    for item in text.split("\t")[1:]:
+        name, _, value = item.rpartition(":")
+        data, _, metric = name.partition("-")
+        values.setdefault(data, {})[metric] = float(value)
+    return values
+
+
+def ordered(
+    values: Mapping[str, Mapping[str, float]], asked: Sequence[str] = ()
+) -> dict[str, float]:
+    """Line up the metrics of a round: all of the first data, then all of the next.
+
+    Parameters
+    ----------
+    values : mapping
+        For each data (train, then validation) its metrics.
+    asked : sequence of str
+        ``eval_metric``. Those not asked for stand first: the default of the objective, which
+        XGBoost adds when all that are asked for are ours.
+
+    Returns
+    -------
+    dict
+        ``train-auc`` and the like, in the order of the log line, which is the same on every host.
+
+    Raises
+    ------
+    KeyError
+        One that was asked for is not there.
+    """
+    names = [normal_form(metric) for metric in asked]
+    return {
+        f"{data}-{metric}": found[metric]
+        for data, found in values.items()
+        for metric in (*(name for name in found if name not in names), *names)
+    }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -14,8 +14,8 @@ import xgboost
 from xgboost import collective
 
 import tabular
-from tabular.algorithms import ALGORITHM
-from tabular.algorithms.xgboost.hyperparameters import Settings, validate
+from tabular.algorithms.xgboost.hyperparameters import Settings
+from tabular.algorithms.xgboost.hyperparameters import validate as validated
 from tabular.algorithms.xgboost.hyperparameters.constraints import with_safe_names
 from tabular.algorithms.xgboost.training.cluster import Cluster, gather, tell_others
 from tabular.algorithms.xgboost.training.cluster.agreement import require_same_job
@@ -23,27 +23,34 @@ from tabular.algorithms.xgboost.training.collectives import anywhere
 from tabular.algorithms.xgboost.training.crossvalidation import cross_validate
 from tabular.algorithms.xgboost.training.cuts import single_host_cuts
 from tabular.algorithms.xgboost.training.cuts_in_turns import cuts_in_turns
-from tabular.algorithms.xgboost.training.gpus import agreed_devices, devices_of, placed, ports_of
+from tabular.algorithms.xgboost.training.description import trained
+from tabular.algorithms.xgboost.training.gpus import (
+    ANY_GPU,
+    agreed_devices,
+    devices_of,
+    placed,
+    ports_of,
+)
 from tabular.algorithms.xgboost.training.labels import check, check_groups, check_width
 from tabular.algorithms.xgboost.training.matrices import Plan
 from tabular.algorithms.xgboost.training.planning import plan
-from tabular.algorithms.xgboost.training.saving import save_artifact
 from tabular.algorithms.xgboost.training.shares import shares_of
+from tabular.algorithms.xgboost.training.stopping import best_of
 from tabular.algorithms.xgboost.training.trainer import Trainer
 from tabular.artifact.files import require_writable
-from tabular.artifact.manifest import Manifest
 from tabular.contract.channels import Channel
 from tabular.contract.environment import RESERVED_PREFIX
 from tabular.contract.errors import UserError
+from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.job import TrainingJob
 from tabular.contract.machine import Machine
-from tabular.data.batch import Batch, Floats
-from tabular.data.columns import Columns
+from tabular.data.batch import Batch
 from tabular.data.disk import Room
 from tabular.data.layout import Layout
 from tabular.data.store import Store
-from tabular.training.compile_step import add_compiled
+from tabular.training.compile_step import Compiling
 from tabular.training.hard_rows import sample_of
+from tabular.training.job import Saved
 from tabular.training.memory import Memory, least
 from tabular.training.rows import (
     TRAIN,
@@ -57,34 +64,59 @@ from tabular.training.rows import (
     seal,
 )
 from tabular.training.run import Run
+from tabular.training.saving import Trained, save_artifact
 
 log = logging.getLogger(__name__)
 
+ENGINE = "XGBoost"
 COMPILE = "tabular.algorithms.xgboost.compiling.step:compile_artifact"
 VERSIONS = {"sagemaker-tabular": tabular.__version__, "xgboost": xgboost.__version__}
 # Rows whose labels take no memory to speak of (4 MB): they are read to the end.
 FEWEST_ROWS_REFUSED = 1_000_000
 
 
-def train(run: Run) -> Sequence[str]:
-    """Train as the job says and write the artifact, unless each GPU needs a process of its own.
+def validate(run: Run) -> Settings:
+    """Check the hyperparameters; see ``training.job.TrainingModule``."""
+    try:
+        return _settings(run.job)
+    except UserError as error:
+        tell_others(run.job.hosts, error, port=ports_of(run.worker)[0])
+        raise
 
-    Returns
-    -------
-    sequence of str
-        The devices that need one, when nothing was trained; else none.
+
+def devices(run: Run, settings: Settings) -> Sequence[str]:
+    """List the devices that need a process each, the same number on every host.
 
     Raises
     ------
     JobError
-        See ``tabular.contract.errors``.
+        There is no GPU, the hosts have different numbers of GPUs, or a channel can't be read by
+        several processes.
     """
+    found = run.devices or devices_of(settings, run.machine)
+    if not found and settings.device != ANY_GPU:
+        return ()
+    with _gathered(run, settings) as cluster:
+        _require_gpu(settings, run.machine)
+        channels = choose_channels(run.job)
+        return found if agreed_devices(found, settings, channels, cluster) else ()
+
+
+def train(run: Run, settings: Settings) -> Saved | None:
+    """Train one model, or one for each fold; see ``training.job.TrainingModule``."""
+    # Once a host has trained, SIGTERM no longer cuts it off: the others still need it to end well.
+    with _gathered(run, settings) as cluster:
+        _require_gpu(settings, run.machine)
+        require_writable(run.job.paths.model)
+        channels = choose_channels(run.job)
+        require_same_job(run.job, channels, VERSIONS, cluster)
+        return _train(run, settings, channels, cluster)
+
+
+@contextmanager
+def _gathered(run: Run, settings: Settings) -> Iterator[Cluster]:
+    """Wait for the other hosts, and tell them when SIGTERM or an error ends this one."""
     port, tracker_port = ports_of(run.worker)
-    try:
-        settings = _settings(run.job)
-    except UserError as error:
-        tell_others(run.job.hosts, error, port=port)
-        raise
     with run.timing.stage("gather"):
         cluster = gather(
             run.job.hosts,
@@ -93,40 +125,8 @@ def train(run: Run) -> Sequence[str]:
             port=port,
             tracker_port=tracker_port,
         )
-    run.termination.farewell = cluster.stopping
-    # Once a host has trained, SIGTERM no longer cuts it off: the others still need it to end well.
-    with ExitStack() as ending:
-        with cluster:
-            _require_gpu(settings, run.machine)
-            require_writable(run.job.paths.model)
-            channels = choose_channels(run.job)
-            require_same_job(run.job, channels, VERSIONS, cluster)
-            if run.worker is None:
-                devices = run.devices or devices_of(settings, run.machine)
-                if agreed_devices(devices, settings, channels, cluster):
-                    return devices
-            saved = _train(run, settings, channels, cluster, ending)
-        if saved is not None:
-            # Now, when the rows and the models have left the memory, and no host waits for this.
-            with run.timing.stage("compile"):
-                _compile(run, settings, *saved)
-        if run.termination.requested.is_set():
-            log.warning("stopped by SIGTERM: the model trained so far is saved")
-    log.info("time: %s", run.timing)
-    return ()
-
-
-def _compile(run: Run, settings: Settings, manifest: Manifest, sample: Floats) -> None:
-    nthread = settings.params.get("nthread", run.machine.cpus)
-    add_compiled(
-        run.job.paths.model,
-        manifest,
-        COMPILE,
-        sample,
-        run.termination,
-        "XGBoost",
-        nthread=nthread,
-    )
+    with run.termination.telling(cluster.stopping), cluster:
+        yield cluster
 
 
 def _settings(job: TrainingJob) -> Settings:
@@ -141,7 +141,7 @@ def _settings(job: TrainingJob) -> Settings:
             f"Missing required hyperparameter: num_round ({job.paths.hyperparameters} does not "
             'exist or is empty); write {"num_round": "100", ...} into it'
         )
-    settings = validate(given)
+    settings = validated(given)
     updaters = str(settings.params.get("updater", ""))
     exact = settings.params.get("tree_method") == "exact" or "grow_colmaker" in updaters
     if exact and len(job.hosts.names) > 1:
@@ -169,19 +169,9 @@ def _require_gpu(settings: Settings, machine: Machine) -> None:
 
 
 def _train(
-    run: Run,
-    settings: Settings,
-    channels: Mapping[str, Channel],
-    cluster: Cluster,
-    ending: ExitStack,
-) -> tuple[Manifest, Floats] | None:
-    """Train, and on the first host save; returns what compiling needs.
-
-    Returns
-    -------
-    (Manifest, float32 array) or None
-        Of the saved artifact, and rows of the training data; None on hosts that do not save.
-    """
+    run: Run, settings: Settings, channels: Mapping[str, Channel], cluster: Cluster
+) -> Saved | None:
+    """Read, train, and save on the first host."""
     job, timing = run.job, run.timing
     memory = Memory(run.machine.memory)
     nthread = settings.params.get("nthread", run.machine.cpus)
@@ -232,7 +222,11 @@ def _train(
                     cuts = single_host_cuts(
                         stores[TRAIN], folder, chosen, memory, scratch
                     ) or cuts_in_turns(stores[TRAIN], chosen, memory, scratch)
-            return _fit_and_save(run, settings, stores, columns, chosen, nthread, cuts, ending)
+            named = replace(settings, params=with_safe_names(settings.params, columns.names))
+            trainer = Trainer(run, placed(named, run.worker), chosen, nthread, cuts)
+            return _fit_and_save(
+                trainer, stores, lambda *models: trained(settings, columns, *models)
+            )
 
 
 def _layout(settings: Settings) -> Layout:
@@ -269,44 +263,36 @@ def _agreed_plan(
 
 
 def _fit_and_save(
-    run: Run,
-    settings: Settings,
+    trainer: Trainer,
     stores: Mapping[str, Store],
-    columns: Columns,
-    chosen: Plan,
-    nthread: int,
-    cuts: xgboost.DMatrix | None,
-    ending: ExitStack,
-) -> tuple[Manifest, Floats] | None:
-    def save(boosters: Sequence[xgboost.Booster], metrics: Mapping[str, float]) -> Manifest | None:
-        with run.timing.stage("save"):
-            return save_artifact(run.job, settings, columns, boosters, metrics)
-
+    described: Callable[[Sequence[xgboost.Booster], Mapping[str, float]], Trained],
+) -> Saved | None:
+    run, settings = trainer.run, trainer.settings
     sample = sample_of(stores[TRAIN])
-    named = replace(settings, params=with_safe_names(settings.params, columns.names))
-    trainer = Trainer(
-        placed(named, run.worker),
-        chosen,
-        nthread,
-        run.job.checkpoints,
-        run.job.paths.metrics,
-        run.termination,
-        run.stdout,
-        run.timing,
-        cuts=cuts,
-    )
     if settings.save_model_on_termination == "true":
-        ending.enter_context(run.termination.deferred())
+        scope = run.lasting.enter_context(run.termination.deferred())
         if settings.kfold is None:
-            trainer.keep = lambda booster: save([booster], {})
+
+            def keep(booster: xgboost.Booster) -> None:
+                raw = booster.save_raw("ubj")
+
+                def rescue() -> None:
+                    kept = xgboost.Booster(model_file=bytearray(raw))
+                    save_artifact(run, described([best_of(kept, trainer.sliceable)], {}))
+
+                scope.rescue = rescue
+
+            trainer.keep = keep
     if settings.kfold is None:
         fitted = trainer.fit({name: [(store, None)] for name, store in stores.items()})
         boosters, metrics = [fitted.booster], fitted.metrics
     else:
         boosters, metrics = cross_validate(trainer, stores, run.job.paths.output_data)
-    ending.enter_context(run.termination.deferred())
+    run.lasting.enter_context(run.termination.deferred())
     if collective.get_rank() != 0:
         return None
-    manifest = save(boosters, metrics)
-    run.termination.model_is_saved()
-    return None if manifest is None else (manifest, sample)
+    manifest = save_artifact(run, described(boosters, metrics))
+    run.lasting.enter_context(run.termination.saved())
+    if manifest is None:
+        return None
+    return Saved(manifest, sample, Compiling(COMPILE, ENGINE, {"nthread": trainer.nthread}))

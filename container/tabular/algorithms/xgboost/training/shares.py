@@ -14,14 +14,11 @@ from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
 from tabular.contract.worker import Worker
 from tabular.data.listing import FileState
+from tabular.training.rows import Files, Shares
 
 log = logging.getLogger(__name__)
 
 REPLICATED = "FullyReplicated"
-# The files of each channel, as they were listed once at the start.
-Files: TypeAlias = Mapping[str, Mapping[Path, FileState]]
-# This host's place, and among how many, for each channel whose rows others have too.
-Shares: TypeAlias = Mapping[str, tuple[int, int]]
 Sizes: TypeAlias = Mapping[str, int]
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TextIO
+from dataclasses import dataclass
+from typing import Any
 
 import xgboost
 from xgboost import collective
 
 from tabular.algorithms.xgboost.hyperparameters import Settings
 from tabular.algorithms.xgboost.metrics import native
-from tabular.algorithms.xgboost.training.boosting import Course, blame, boost
+from tabular.algorithms.xgboost.training.boosting import BoostingConfig, blame, boost
 from tabular.algorithms.xgboost.training.checkpoints import Checkpoints, Expected
 from tabular.algorithms.xgboost.training.collectives import shared
 from tabular.algorithms.xgboost.training.evaluator import Evaluator
@@ -25,10 +24,9 @@ from tabular.algorithms.xgboost.training.stopping import (
     EarlyStopping,
     best_of,
 )
-from tabular.contract.termination import Termination
 from tabular.training.metric_lines import MetricsFile, metric_line
 from tabular.training.rows import TRAIN, VALIDATION
-from tabular.training.timing import Timing
+from tabular.training.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -59,30 +57,24 @@ class Trainer:
 
     Attributes
     ----------
-    checkpoints : Path or None
-        The folder of the job's ``CheckpointConfig``.
-    metrics_folder : Path
-        Where SageMaker's agent looks for metrics, when it is there.
-    keep : callable
-        Saves a model when there is no time left to end the round.
+    settings : Settings
+        With the names of the columns and the device of this process.
     cuts : DMatrix or None
         What the training matrix takes its cuts from, in place of finding them.
+    keep : callable or None
+        Gets the model after each long round, on the first host: what is saved when the next round
+        does not end in time.
     """
 
+    run: Run
     settings: Settings
     plan: Plan
     nthread: int
-    checkpoints: Path | None
-    metrics_folder: Path
-    termination: Termination
-    stdout: TextIO
-    timing: Timing
-    keep: Callable[[xgboost.Booster], object] | None = None
     cuts: xgboost.DMatrix | None = None
-    _metrics_file: MetricsFile = field(init=False)
+    keep: Callable[[xgboost.Booster], object] | None = None
 
     def __post_init__(self) -> None:
-        self._metrics_file = MetricsFile(self.metrics_folder)
+        self._metrics_file = MetricsFile(self.run.job.paths.metrics)
 
     def fit(self, parts: Mapping[str, Sequence[Part]], name: str = "") -> Fitted:
         """Fit one model.
@@ -101,19 +93,19 @@ class Trainer:
         """
         settings = self.settings
         try:
-            with self.timing.stage("bin"):
+            with self.run.timing.stage("bin"):
                 matrices = self._matrices(parts)
         except xgboost.core.XGBoostError as error:
             raise blame(error) from error
         evaluator = Evaluator(
             matrices, settings.eval_metric, settings.objective, settings.num_class
         )
-        checkpoints = None
-        if self.checkpoints is not None:
-            checkpoints = Checkpoints(self.checkpoints / name, settings.checkpoint_interval)
+        checkpoints, folder = None, self.run.job.checkpoints
+        if folder is not None:
+            checkpoints = Checkpoints(folder / name, settings.checkpoint_interval)
         start = self._resumed(checkpoints, matrices[TRAIN])
         history: dict[int, Mapping[str, float]] = {}
-        course = Course(
+        course = BoostingConfig(
             params=self._params(),
             num_round=settings.num_round,
             evaluator=evaluator,
@@ -122,7 +114,7 @@ class Trainer:
             resumable=checkpoints is not None,
             wants_to_end=self.wants_to_end,
             on_round=_Rounds(self, history),
-            timing=self.timing,
+            timing=self.run.timing,
         )
         whole = boost(course, matrices[TRAIN], start)
         booster = best_of(whole, sliceable=self.sliceable)
@@ -194,7 +186,7 @@ class Trainer:
     def wants_to_end(self) -> bool:
         """Tell whether SIGTERM has come, and the model trained so far is wanted."""
         keeps = self.settings.save_model_on_termination == "true"
-        return keeps and self.termination.requested.is_set()
+        return keeps and self.run.termination.requested.is_set()
 
     def clock(self) -> str | None:
         """Tell the time of day, which the lines of several hosts begin with."""
@@ -203,8 +195,8 @@ class Trainer:
     def write_line(self, line: str) -> None:
         """Write a line of metrics, on the first host only; flushed, so that no kill loses it."""
         if collective.get_rank() == 0:
-            self.stdout.write(f"{line}\n")
-            self.stdout.flush()
+            self.run.stdout.write(f"{line}\n")
+            self.run.stdout.flush()
 
     def note_metrics(self, number: int, values: Mapping[str, float]) -> None:
         """Write a round's line, and its metrics for SageMaker's agent."""
@@ -227,10 +219,4 @@ class _Rounds:
         now = time.monotonic()
         long, self._ended = now - self._ended > LONG_ROUND_SECONDS, now
         if long and keep is not None and collective.get_rank() == 0:
-            raw = booster.save_raw("ubj")
-
-            def rescue() -> None:
-                kept = xgboost.Booster(model_file=bytearray(raw))
-                keep(best_of(kept, trainer.sliceable))
-
-            trainer.termination.rescue = rescue
+            keep(booster)

@@ -17,7 +17,6 @@ from sklearn.pipeline import Pipeline
 
 from tabular.algorithms.predictor import Predictor
 from tabular.algorithms.sklearn.compiled_predictor import CompiledEstimatorPredictor
-from tabular.algorithms.sklearn.training.job import train
 from tabular.artifact.manifest import Manifest, read_manifest
 from tabular.contract.errors import JobError, UserError
 from tabular.contract.job import read_job
@@ -29,6 +28,7 @@ from tabular.training.run import Run
 from tabular.training.timing import Timing
 
 from ....conftest import JobFolder
+from ...runs import train
 
 FOREST = "sklearn.ensemble.RandomForestClassifier"
 CHAIN = "sklearn.multioutput.ClassifierChain"
@@ -353,7 +353,7 @@ def test_natively_served_model_takes_text(shop: JobFolder) -> None:
 
 
 def test_missing_values_are_refused_where_the_estimator_refuses_them(flowers: JobFolder) -> None:
-    from tabular.serving.errors import RequestError
+    from tabular.contract.errors import RequestError
 
     run(flowers, LOGISTIC, target="species", preprocess="none")
     assert not manifest_of(flowers).takes_missing
@@ -362,7 +362,7 @@ def test_missing_values_are_refused_where_the_estimator_refuses_them(flowers: Jo
 
 
 def test_infinite_values_are_refused(flowers: JobFolder) -> None:
-    from tabular.serving.errors import RequestError
+    from tabular.contract.errors import RequestError
 
     run(flowers, target="species")
     with pytest.raises(RequestError, match="infinite"):

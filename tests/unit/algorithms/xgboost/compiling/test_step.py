@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import xgboost
 
 from tabular.algorithms.xgboost.compiled_predictor import CompiledPredictor
 from tabular.algorithms.xgboost.compiling import step as compiling
-from tabular.algorithms.xgboost.compiling.step import TOLERANCE, Compiled, compile_models
+from tabular.algorithms.xgboost.compiling.step import TOLERANCE
+from tabular.algorithms.xgboost.compiling.step import compiled as candidates
 from tabular.algorithms.xgboost.native_predictor import BoosterPredictor
 from tabular.artifact.manifest import Manifest, Parity, read_manifest
 from tabular.contract.errors import PlatformError
@@ -20,6 +22,7 @@ from tabular.serving.loading import load_predictor
 from tabular.training import compile_step
 from tabular.training.hard_rows import hard_rows
 from tabular.training.optional_step import StepError
+from tabular.training.parity import agreeing
 
 from ....conftest import JobFolder
 from ..training.test_job import run
@@ -36,19 +39,23 @@ def fit(**params: object) -> xgboost.Booster:
     return xgboost.train({"max_depth": 3, "nthread": 1, **params}, matrix, 4)
 
 
+Compiled = tuple[Sequence[bytes], Parity]
+
+
 def compiled(*boosters: xgboost.Booster) -> Compiled:
-    return compile_models(boosters, "reg:squarederror", ROWS, NONE)
+    return agreeing(lambda: candidates(boosters, "reg:squarederror", ROWS, NONE), TOLERANCE)
 
 
 def reason_of(found: Compiled) -> str:
     """The reason of a model that is not served compiled."""
-    assert found.contents == ()
-    assert not found.parity.served
-    return found.parity.reason
+    contents, parity = found
+    assert contents == ()
+    assert not parity.served
+    return parity.reason
 
 
 def test_figures_of_the_comparison_are_kept() -> None:
-    parity = compiled(fit()).parity
+    _, parity = compiled(fit())
     assert (parity.served, parity.tolerance) == (True, TOLERANCE)
     assert parity.largest_difference is not None
     assert parity.largest_difference < 1e-6
@@ -83,13 +90,13 @@ def test_wrong_compiled_model_is_not_served(
     monkeypatch.setattr(compiling, "compile_booster", lambda booster: wrong)
     result = compiled(fit())
     assert "the compiled model differs by" in reason_of(result)
-    assert (result.parity.largest_difference or 0) > TOLERANCE
+    assert (result[1].largest_difference or 0) > TOLERANCE
 
 
 def test_wrong_base_score_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = change(compiling.compile_booster(fit()), "target_weights", 0, 0.6)
     monkeypatch.setattr(compiling, "compile_booster", lambda booster: wrong)
-    parity = compiled(fit()).parity
+    _, parity = compiled(fit())
     assert not parity.served
 
 
@@ -102,7 +109,7 @@ def test_split_beside_the_right_one_is_noticed(monkeypatch: pytest.MonkeyPatch) 
         content, "nodes_values", FIRST, float(np.nextafter(np.float32(values[FIRST]), 9))
     )
     monkeypatch.setattr(compiling, "compile_booster", lambda booster: wrong)
-    parity = compiled(fit()).parity
+    _, parity = compiled(fit())
     assert not parity.served
 
 

@@ -11,10 +11,10 @@ import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabular.algorithms.onnx_session import Margins
 from tabular.algorithms.xgboost.compiling import trees
 from tabular.algorithms.xgboost.compiling.trees import NotCompilableError, compile_booster
 from tabular.algorithms.xgboost.links import LINKS
+from tabular.algorithms.xgboost.margins import Margins
 
 Floats = npt.NDArray[np.float32]
 

@@ -15,7 +15,7 @@ from tabular.algorithms.xgboost.hyperparameters import (
     validate,
 )
 from tabular.contract.errors import UserError
-from tabular.training.hyperparameter_kinds import Hyperparameter
+from tabular.training.hyperparameters.kinds import Hyperparameter
 
 
 def check(**given: object) -> Settings:

@@ -13,7 +13,7 @@ from tabular.algorithms.xgboost.hyperparameters import HYPERPARAMETERS, Settings
 from tabular.algorithms.xgboost.hyperparameters.trees import REMOVED_GROWERS
 from tabular.contract.errors import UserError
 from tabular.contract.hyperparameters import decode
-from tabular.training.hyperparameter_kinds import Hyperparameter
+from tabular.training.hyperparameters.kinds import Hyperparameter
 
 DRAW = np.random.default_rng(0)
 FEATURES = DRAW.integers(0, 4, size=(60, 4)).astype(np.float32)

@@ -20,8 +20,10 @@ from tabular.contract.errors import JobError
 from tabular.contract.job import read_job
 from tabular.contract.machine import Machine
 from tabular.contract.termination import Termination
+from tabular.training.run import Run
 from tabular.training.timing import Timing
 
+from ...runs import train as train_job
 from .cluster_host import resolve_here
 
 
@@ -66,9 +68,9 @@ def train(folder: Path, memory: int, ports: tuple[int, int]) -> None:
     job = read_job({"SAGEMAKER_BASE_DIR": str(folder)})
     machine = Machine(cpus=1, gpus=0, memory=memory)
     termination = Termination(lambda message: None)
-    run = xgboost.Run(job, machine, termination, io.StringIO(), on_failure, Timing())
+    run = Run(job, machine, termination, io.StringIO(), on_failure, Timing())
     try:
-        xgboost.train(run)
+        train_job(run)
     finally:
         xgboost.gather = real
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from tabular.algorithms.xgboost.training.boosting import Course, boost
+from tabular.algorithms.xgboost.training.boosting import BoostingConfig, boost
 from tabular.algorithms.xgboost.training.checkpoints import Checkpoints
 from tabular.algorithms.xgboost.training.evaluator import Evaluator
 from tabular.algorithms.xgboost.training.stopping import EarlyStopping
@@ -30,11 +30,11 @@ def course(
     folder: Path | None = None,
     stop_after: int | None = None,
     early: int | None = None,
-) -> Course:
+) -> BoostingConfig:
     objective = str(params.get("objective", "binary:logistic"))
     evaluator = Evaluator({"train": RAW, "validation": HELD_OUT}, [], objective, 0)
     done: list[int] = []
-    return Course(
+    return BoostingConfig(
         params={"objective": objective, "max_depth": 3, "nthread": 2, **params},
         num_round=rounds,
         evaluator=evaluator,

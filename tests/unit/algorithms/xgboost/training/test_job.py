@@ -11,7 +11,6 @@ import pytest
 import xgboost
 
 from tabular.algorithms.xgboost.model import load_models, plain_message
-from tabular.algorithms.xgboost.training.job import train
 from tabular.artifact.manifest import Manifest
 from tabular.contract.errors import JobError, UserError
 from tabular.contract.job import read_job
@@ -21,6 +20,7 @@ from tabular.training.run import Run
 from tabular.training.timing import Timing
 
 from ....conftest import JobFolder
+from ...runs import train
 
 ROWS = "".join(f"{row % 2},{row},{row * 7 % 13}\n" for row in range(60))
 # Another rule than ROWS, so that more rounds make it worse.

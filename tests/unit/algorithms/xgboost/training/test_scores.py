@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabular.algorithms.xgboost.training import scores
+from tabular.algorithms.xgboost.training.evaluator import parse_evaluation
 from tabular.contract.errors import UserError
-from tabular.training.metric_lines import parse_evaluation
 
 Row = tuple[int, int]  # label, predicted class
 ALL = [*scores.CLASS_METRICS, *scores.OF_ERRORS]

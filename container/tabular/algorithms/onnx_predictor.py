@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from tabular.algorithms.meaning import Meaning
 from tabular.algorithms.onnx_session import LOOPS, may_not_end, open_session, run_options
 from tabular.algorithms.parallel import ONE_THREAD, Parallel
-from tabular.algorithms.predictor import Predictor, Scores
-from tabular.contract.errors import UserError
+from tabular.algorithms.predictor import Meaning, Predictor, Scores, predict_once
+from tabular.artifact.rehearsal import rehearse
+from tabular.contract.errors import RequestError, UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
-from tabular.serving.errors import RequestError
 
 # SageMaker's InvokeEndpoint waits for 60 s.
 PREDICTION_SECONDS = 60.0
@@ -147,3 +146,14 @@ class OnnxPredictor(Predictor):
 
 def _flat(scores: Scores) -> Scores:
     return scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores
+
+
+def rehearsal(path: Path) -> None:
+    """Load a model and predict with it; called in the process of ``artifact.rehearsal``."""
+    predict_once(OnnxPredictor(path))
+
+
+def rehearse_unusual(path: Path) -> None:
+    """Rehearse a compiled model with operators by which a graph can run or grow without end."""
+    if may_not_end(path):
+        rehearse(rehearsal, path)

@@ -15,7 +15,7 @@ from tabular.algorithms.xgboost.hyperparameters import (
 )
 from tabular.contract.errors import UserError
 from tabular.contract.hyperparameters import decode
-from tabular.training.hyperparameter_kinds import READERS, Hyperparameter, Interval
+from tabular.training.hyperparameters.kinds import READERS, Hyperparameter, Interval
 
 NUMBERS = [row for row in HYPERPARAMETERS if row.kind in ("integer", "float")]
 CATEGORIES = [row for row in HYPERPARAMETERS if row.kind == "category"]

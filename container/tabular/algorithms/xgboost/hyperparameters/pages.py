@@ -1,6 +1,6 @@
 """Writes the documentation and the launcher's list of hyperparameters from the table.
 
-``python -m tabular.algorithms.hyperparameter_pages docs/hyperparameters.md
+``python -m tabular.algorithms.xgboost.hyperparameters.pages docs/hyperparameters.md
 launcher/sagemaker_tabular/hyperparameters.json``, in the repository with ``PYTHONPATH=container``.
 A test fails when the files differ from the table.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from tabular.algorithms.xgboost.hyperparameters import GROUPS, HYPERPARAMETERS
 from tabular.algorithms.xgboost.metrics import METRICS
 from tabular.contract.errors import UserError
-from tabular.training.hyperparameter_kinds import (
+from tabular.training.hyperparameters.kinds import (
     LARGEST_FLOAT,
     LARGEST_INTEGER,
     SWITCH,
@@ -24,7 +24,7 @@ from tabular.training.hyperparameter_kinds import (
 )
 
 COMMAND = (
-    "PYTHONPATH=container python -m tabular.algorithms.hyperparameter_pages "
+    "PYTHONPATH=container python -m tabular.algorithms.xgboost.hyperparameters.pages "
     "docs/hyperparameters.md launcher/sagemaker_tabular/hyperparameters.json"
 )
 INTRODUCTION = f"""\

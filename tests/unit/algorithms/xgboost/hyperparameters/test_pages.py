@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tabular.algorithms.hyperparameter_pages import COMMAND, main, page, specification
 from tabular.algorithms.xgboost.hyperparameters import HYPERPARAMETERS, NAMES, validate
+from tabular.algorithms.xgboost.hyperparameters.pages import COMMAND, main, page, specification
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[5]
 DOCS = ROOT / "docs" / "hyperparameters.md"
 LISTING = ROOT / "launcher" / "sagemaker_tabular" / "hyperparameters.json"
 SENT = {

@@ -10,9 +10,8 @@ from math import inf
 
 import numpy as np
 
-from tabular.algorithms.xgboost.hyperparameters import constraints
 from tabular.contract.errors import UserError
-from tabular.training.hyperparameter_values import (
+from tabular.training.hyperparameters.values import (
     items_of,
     literal,
     shown,
@@ -64,7 +63,10 @@ class Hyperparameter:
     Attributes
     ----------
     kind : str
-        A key of ``READERS``.
+        What the value is: a key of ``READERS``, or the kind that ``reader`` reads.
+    reader : callable or None
+        Reads the value, by the name of the hyperparameter, where the kind belongs to one
+        algorithm alone.
     choices : tuple of str
         Of a category, and of the entries of ``choices``.
     passed : bool
@@ -94,6 +96,7 @@ class Hyperparameter:
     scaling: str = "Linear"  # that of AWS's container
     used_with: Mapping[str, str] = field(default_factory=dict)
     removed: str = ""
+    reader: Callable[[str, object], object] | None = None
 
     def parse(self, value: object) -> object:
         """Read one decoded value.
@@ -103,6 +106,8 @@ class Hyperparameter:
         UserError
             Names the hyperparameter, the value and what was expected.
         """
+        if self.reader is not None:
+            return self.reader(self.name, value)
         return READERS[self.kind](self, value)
 
 
@@ -232,14 +237,6 @@ def _device(row: Hyperparameter, value: object) -> str:
     return cpu or f"cuda{number or ''}"
 
 
-def _monotone(row: Hyperparameter, value: object) -> object:
-    return constraints.monotone(row.name, value)
-
-
-def _interaction(row: Hyperparameter, value: object) -> object:
-    return constraints.interaction(row.name, value)
-
-
 # To add a kind is to add a function and an entry here.
 READERS: Mapping[str, Callable[[Hyperparameter, object], object]] = {
     "integer": _integer,
@@ -252,6 +249,4 @@ READERS: Mapping[str, Callable[[Hyperparameter, object], object]] = {
     "name": _name,
     "numbers": _numbers,
     "device": _device,
-    "monotone": _monotone,
-    "interaction": _interaction,
 }

@@ -1,0 +1,16 @@
+"""Load ONNX models that other tools exported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tabular.algorithms.onnx_predictor import OnnxPredictor, rehearsal
+from tabular.algorithms.predictor import Loading, Predictor
+from tabular.artifact.rehearsal import rehearse
+
+
+def load_foreign(paths: Sequence[Path], loading: Loading) -> Predictor:
+    """Load a model without a manifest; see ``PredictorModule``."""
+    rehearse(rehearsal, paths[0])
+    return OnnxPredictor(paths[0], loading.parallel)

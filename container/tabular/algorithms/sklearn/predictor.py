@@ -1,0 +1,72 @@
+"""Load estimators to serve them: compiled if that agrees with them, else by scikit-learn itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from tabular.algorithms.onnx_predictor import rehearse_unusual
+from tabular.algorithms.predictor import Loading, Meaning, Predictor, predict_once
+from tabular.algorithms.sklearn.frames import UNKNOWN
+from tabular.artifact.files import COMPILED, place_of
+from tabular.artifact.manifest import Manifest, require_fit
+from tabular.artifact.rehearsal import rehearse
+from tabular.contract.errors import UserError
+
+
+def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
+    """Load the estimator that a manifest describes; see ``PredictorModule``."""
+    columns = replace(manifest.columns, unknown=UNKNOWN)
+    compiled = [name for name in manifest.files if COMPILED.fullmatch(name)]
+    if manifest.compiled is not None and manifest.compiled.served and compiled:
+        from tabular.algorithms.sklearn.compiled_predictor import CompiledEstimatorPredictor
+
+        meaning = Meaning("", classes=manifest.classes, has_probabilities=manifest.probabilities)
+        rehearse_unusual(folder / compiled[0])
+        return CompiledEstimatorPredictor(
+            folder / compiled[0], columns, meaning, manifest.takes_missing, loading.parallel
+        )
+    from tabular.algorithms.batching import batched_if_worth
+    from tabular.algorithms.sklearn.model import NAMES_OF_MODELS, load_estimator, starts_as_saved
+    from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
+
+    names = [name for name in manifest.files if name in NAMES_OF_MODELS]
+    if not names:
+        raise UserError(
+            f"the manifest in {folder} names none of {', '.join(NAMES_OF_MODELS)}; unpack "
+            "model.tar.gz again, or train again"
+        )
+    path = place_of(folder, names[0])
+    if not starts_as_saved(path):
+        rehearse(rehearsal, path)
+    estimator = load_estimator(path)
+    features = getattr(estimator, "n_features_in_", columns.count)
+    require_fit(folder, "num_features", columns.count, features)
+    return batched_if_worth(EstimatorPredictor(estimator, loading.parallel, columns))
+
+
+def load_foreign(paths: Sequence[Path], loading: Loading) -> Predictor:
+    """Load an estimator without a manifest; see ``PredictorModule``."""
+    from tabular.algorithms.batching import batched_if_worth
+    from tabular.algorithms.sklearn.model import load_versioned, not_served
+    from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
+
+    rehearse(rehearsal, paths[0])
+    estimator, version = load_versioned(paths[0])
+    try:
+        return batched_if_worth(EstimatorPredictor(estimator, loading.parallel))
+    except (AttributeError, TypeError, ValueError) as error:  # of another version
+        raise not_served(paths[0], error, version) from error
+
+
+def rehearsal(path: Path) -> None:
+    """Load an estimator and predict with it; called in the process of ``artifact.rehearsal``."""
+    from tabular.algorithms.sklearn.model import load_estimator
+    from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
+
+    estimator = load_estimator(path)
+    # ``load_foreign`` reports an estimator of another version, with the version.
+    with suppress(AttributeError, TypeError, ValueError):
+        predict_once(EstimatorPredictor(estimator))

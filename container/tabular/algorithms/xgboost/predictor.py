@@ -1,0 +1,131 @@
+"""Load XGBoost models to serve them: compiled if that agrees with them, else by XGBoost itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tabular.algorithms.onnx_predictor import rehearse_unusual
+from tabular.algorithms.predictor import Loading, Meaning, Predictor, predict_once
+from tabular.algorithms.xgboost.links import LINKS
+from tabular.artifact.files import COMPILED
+from tabular.artifact.manifest import Manifest, require_fit
+from tabular.artifact.rehearsal import rehearse
+from tabular.contract.errors import UserError
+from tabular.data.columns import Columns
+
+if TYPE_CHECKING:
+    import xgboost
+
+    from tabular.algorithms.xgboost.compiled_predictor import CompiledPredictor
+    from tabular.algorithms.xgboost.native_predictor import BoosterPredictor
+
+
+def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
+    """Load the models that a manifest describes; see ``PredictorModule``."""
+    if manifest.compiled is not None and manifest.compiled.served:
+        return _compiled(folder, manifest, loading)
+    from tabular.algorithms.xgboost.model import load_model, models_of
+
+    paths = models_of(folder, manifest)
+    paths = paths if loading.ensemble else paths[:1]
+    # A model that its manifest vouches for is whole.
+    boosters = [load_model(path) for path in paths]
+    for path, booster in zip(paths, boosters, strict=True):
+        require_fit(path.parent, "num_features", manifest.num_features, booster.num_features())
+    return _native(paths, boosters, loading, manifest.columns)
+
+
+def load_foreign(paths: Sequence[Path], loading: Loading) -> Predictor:
+    """Load models without a manifest; see ``PredictorModule``."""
+    from tabular.algorithms.xgboost.model import load_model
+
+    boosters = []
+    for path in paths:
+        rehearse(rehearsal, path)
+        boosters.append(load_model(path))
+    return _native(paths, boosters, loading)
+
+
+def rehearsal(path: Path) -> None:
+    """Load a model and predict with it; called in the process of ``artifact.rehearsal``."""
+    from tabular.algorithms.xgboost.model import load_model
+    from tabular.algorithms.xgboost.native_predictor import BoosterPredictor
+
+    booster = load_model(path)
+    predict_once(BoosterPredictor(booster, Columns(booster.num_features())))
+
+
+def _compiled(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
+    from tabular.algorithms.xgboost.compiled_predictor import CompiledPredictor
+
+    if manifest.objective not in LINKS:
+        require_fit(folder, "objective", manifest.objective, "an objective that is compiled")
+    names = [name for name in manifest.files if COMPILED.fullmatch(name)]
+    if not names:
+        raise UserError(
+            f"the manifest in {folder} names no compiled model, though it says that one is "
+            "served; unpack model.tar.gz again, or train again"
+        )
+
+    def member(number: int, name: str) -> CompiledPredictor:
+        def native() -> BoosterPredictor:
+            from tabular.algorithms.xgboost.model import load_model, models_of
+            from tabular.algorithms.xgboost.native_predictor import BoosterPredictor
+
+            booster = load_model(models_of(folder, manifest)[number])
+            return BoosterPredictor(booster, manifest.columns, loading.parallel)
+
+        rehearse_unusual(folder / name)
+        compiled = CompiledPredictor(
+            folder / name,
+            manifest.columns,
+            Meaning(manifest.objective, manifest.num_class),
+            tuple(manifest.categorical),
+            native,
+        )
+        require_fit(folder, "num_features", manifest.num_features, compiled.width)
+        classes = compiled.groups if manifest.objective.startswith("multi:") else 0
+        require_fit(folder, "num_class", manifest.num_class, classes)
+        return compiled
+
+    members = [member(number, name) for number, name in enumerate(names)]
+    return _together(members if loading.ensemble else members[:1])
+
+
+def _native(
+    paths: Sequence[Path],
+    boosters: Sequence[xgboost.Booster],
+    loading: Loading,
+    columns: Columns | None = None,
+) -> Predictor:
+    """Serve boosters by XGBoost.
+
+    Parameters
+    ----------
+    columns : Columns or None
+        None: a booster knows how many columns it learnt from, and mostly their names.
+    """
+    from tabular.algorithms.xgboost.native_predictor import BoosterPredictor
+
+    members = []
+    for path, booster in zip(paths, boosters, strict=True):
+        own = columns or Columns(booster.num_features(), names=tuple(booster.feature_names or ()))
+        members.append(BoosterPredictor(booster, own, loading.parallel))
+        if members[-1].meaning != members[0].meaning or (
+            members[-1].columns.count != members[0].columns.count
+        ):
+            raise UserError(
+                f"{path} and {paths[0].name} are no models of one k-fold: their objectives or "
+                "their numbers of features differ; leave one of them"
+            )
+    return _together(members)
+
+
+def _together(members: Sequence[Predictor]) -> Predictor:
+    if len(members) == 1:
+        return members[0]
+    from tabular.algorithms.xgboost.ensemble import Ensemble
+
+    return Ensemble(members)

@@ -1,0 +1,52 @@
+"""Describe trained XGBoost models for the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+
+import xgboost
+
+from tabular.algorithms.xgboost.hyperparameters import Settings
+from tabular.algorithms.xgboost.model import objective_of, save_models
+from tabular.data.columns import Columns
+from tabular.training.saving import Trained
+
+
+def trained(
+    settings: Settings,
+    columns: Columns,
+    boosters: Sequence[xgboost.Booster],
+    metrics: Mapping[str, float],
+) -> Trained:
+    """Describe trained models for the artifact.
+
+    Parameters
+    ----------
+    boosters : sequence of Booster
+        One, or one for each fold.
+    metrics : mapping of str to float
+        Those of the model that is kept, which early stopping may have cut back.
+    """
+    first = boosters[0]
+    objective, num_class = objective_of(first)
+    best = first.attr("best_iteration") if len(boosters) == 1 else None
+    return Trained(
+        algorithm="xgboost",
+        save=lambda folder: save_models(folder, boosters),
+        columns=columns,
+        metrics=metrics,
+        hyperparameters={**settings.params, "num_round": settings.num_round},
+        libraries={
+            "xgboost": xgboost.__version__,
+            **{name: version(name) for name in ("numpy", "pyarrow", "onnx")},
+        },
+        described={
+            "objective": objective,
+            "num_features": first.num_features(),
+            "num_class": num_class,
+            "best_iteration": None if best is None else int(best),
+            "rounds": max(booster.num_boosted_rounds() for booster in boosters),
+            "categorical": [at for at, kind in enumerate(first.feature_types or ()) if kind == "c"],
+        },
+    )

@@ -1,0 +1,90 @@
+"""What every training job does around the training of its algorithm."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tabular.artifact.files import require_writable
+from tabular.artifact.manifest import Manifest
+from tabular.data.batch import Floats
+from tabular.training.compile_step import Compiling, add_compiled
+from tabular.training.run import Run
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """An artifact that ``saving.save_artifact`` has written, and how its models are compiled.
+
+    Attributes
+    ----------
+    manifest : Manifest
+    sample : float32 array, (rows, features)
+        Training rows that the compiled models are checked on; see ``hard_rows.sample_rows``.
+    compiling : Compiling or None
+        None for an algorithm whose models are not compiled.
+    """
+
+    manifest: Manifest
+    sample: Floats
+    compiling: Compiling | None
+
+
+class TrainingModule(Protocol):
+    """What an algorithm provides for training, in its module ``training.job``."""
+
+    def validate(self, run: Run) -> Any:
+        """Check the hyperparameters before any data is read, and return the settings.
+
+        Raises
+        ------
+        UserError
+            One is unknown, missing, or out of its range.
+        """
+
+    def devices(self, run: Run, settings: Any) -> Sequence[str]:
+        """List the devices that need a process each; none if this process trains."""
+
+    def train(self, run: Run, settings: Any) -> Saved | None:
+        """Read the channels, train, and save the artifact.
+
+        Returns
+        -------
+        Saved or None
+            None if this host does not save, or saved the models alone.
+
+        Raises
+        ------
+        JobError
+            See ``tabular.contract.errors``.
+        """
+
+
+def train(run: Run, algorithm: TrainingModule, settings: Any) -> None:
+    """Train, save the artifact, and compile its models.
+
+    Raises
+    ------
+    JobError
+        See ``tabular.contract.errors``.
+    """
+    with run.lasting:
+        require_writable(run.job.paths.model)
+        saved = algorithm.train(run, settings)
+        # Now the rows and the models have left the memory, and no other host waits.
+        if saved is not None and saved.compiling is not None:
+            with run.timing.stage("compile"):
+                add_compiled(
+                    run.job.paths.model,
+                    saved.manifest,
+                    saved.compiling,
+                    saved.sample,
+                    run.termination,
+                )
+        if run.termination.requested.is_set():
+            log.warning("stopped by SIGTERM: the model trained so far is saved")
+    log.info("time: %s", run.timing)

@@ -1,0 +1,105 @@
+"""Write the artifact of a training job: the models, and the manifest that describes them."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tabular
+from tabular.artifact.files import save_manifest, staged
+from tabular.artifact.manifest import FileRecord, Manifest
+from tabular.contract.errors import PlatformError
+from tabular.data.columns import Columns
+from tabular.training.run import Run
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The models of a job, and what the manifest says of them.
+
+    Attributes
+    ----------
+    algorithm : str
+        The name that finds the algorithm again when the artifact is served.
+    save : callable
+        Writes the models into a folder; returns a record for each file, by its name.
+    metrics : mapping of str to float
+        By their names in the log line (``validation-auc``).
+    hyperparameters : mapping of str to object
+        Those that the job set.
+    libraries : mapping of str to str
+        The versions of the libraries that trained, by name.
+    described : mapping of str to object
+        More fields of ``Manifest``.
+    """
+
+    algorithm: str
+    save: Callable[[Path], Mapping[str, FileRecord]]
+    columns: Columns
+    metrics: Mapping[str, float]
+    hyperparameters: Mapping[str, object]
+    libraries: Mapping[str, str]
+    described: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save_artifact(run: Run, trained: Trained) -> Manifest | None:
+    """Write the artifact whole, in place of the one that is there.
+
+    Returns
+    -------
+    Manifest or None
+        None if only the models could be written, and are served the same without a manifest.
+
+    Raises
+    ------
+    UserError
+        The file format that the job chose can't hold the model.
+    PlatformError
+        The folder can't be written, or the disk is full.
+    """
+    folder, columns = run.job.paths.model, trained.columns
+    with run.timing.stage("save"), staged(folder) as stage:
+        described = {"num_features": columns.count, **trained.described}
+        manifest = Manifest(
+            algorithm=trained.algorithm,
+            metrics=trained.metrics,
+            hyperparameters=trained.hyperparameters,
+            training_job=run.job.name,
+            libraries={
+                "python": platform.python_version(),
+                "sagemaker-tabular": tabular.__version__,
+                **trained.libraries,
+            },
+            files=trained.save(stage),
+            feature_names=list(columns.names),
+            categories={str(column): list(texts) for column, texts in columns.categories.items()},
+            index_base=columns.base,
+            **described,
+        )
+        whole = _describe(stage, manifest)
+    log.info("saved %s in %s", ", ".join(manifest.files), folder)
+    return manifest if whole else None
+
+
+def _describe(folder: Path, manifest: Manifest) -> bool:
+    """Write the manifest. Return False if it can't be written and the model does not need it.
+
+    Raises
+    ------
+    PlatformError
+        The model would answer wrongly without its manifest.
+    """
+    try:
+        save_manifest(folder, manifest)
+    except PlatformError as error:
+        if manifest.is_needed:
+            raise
+        log.warning("the model is saved without its manifest, and not compiled: %s", error)
+        return False
+    return True
