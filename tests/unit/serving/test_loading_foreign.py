@@ -270,7 +270,7 @@ def own(rows: Any) -> Any:
 def test_skops_file_with_a_type_of_the_customer_is_refused_by_its_name(tmp_path: Path) -> None:
     model = make_pipeline(FunctionTransformer(own), LogisticRegression()).fit(ROWS, LABEL)
     skops.io.dump(model, tmp_path / "model.skops")
-    with pytest.raises(UserError, match=r"test_predictors_foreign\.own"):
+    with pytest.raises(UserError, match=r"test_loading_foreign\.own"):
         load_predictor(tmp_path)
 
 

@@ -20,8 +20,16 @@ from tabular.contract.environment import RESERVED_NAMES, RESERVED_PREFIX
 from tabular.contract.errors import UserError
 from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.machine import Machine
+from tabular.data.layout import Layout
 from tabular.training.hyperparameters.kinds import Hyperparameter, Interval
-from tabular.training.hyperparameters.shared import CSV_WEIGHTS, FEATURES, SEED, TARGET, WEIGHT
+from tabular.training.hyperparameters.shared import (
+    CSV_WEIGHTS,
+    FEATURES,
+    SEED,
+    TARGET,
+    WEIGHT,
+    layout_of,
+)
 
 ROWS = (
     Hyperparameter(
@@ -39,6 +47,7 @@ ROWS = (
     Hyperparameter(
         "drop",
         "names",
+        layout="drop",
         default="none",
         description="Names of columns that are no features",
     ),
@@ -87,18 +96,16 @@ class EstimatorSettings:
         What it is; see ``catalogue.KINDS``.
     parameters : Mapping[str, object]
         The estimator's own that were given.
+    layout : Layout
+        What the hyperparameters say about the columns, and the estimator about its labels.
     """
 
     algorithm: str
     estimator: BaseEstimator
     kind: str
     parameters: Mapping[str, object]
+    layout: Layout
     seed: int = 0
-    target: str | None = None
-    weight: str | None = None
-    csv_weights: int = 0
-    features: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
     preprocess: str = "auto"
     validation_fraction: float | None = None
     cross_validation: int | None = None
@@ -112,11 +119,15 @@ class EstimatorSettings:
     @property
     def labelled(self) -> bool:
         """Whether it learns from labels."""
-        if self.kind != TRANSFORMER:
-            return self.kind in (CLASSIFIER, REGRESSOR)
-        # Not all that choose features by a score say that they need a target.
-        needed = self.estimator.__sklearn_tags__().target_tags.required
-        return bool(needed) or hasattr(self.estimator, "score_func")
+        return self.layout.labelled
+
+
+def _labelled(estimator: BaseEstimator, kind: str) -> bool:
+    if kind != TRANSFORMER:
+        return kind in (CLASSIFIER, REGRESSOR)
+    # Not all that choose features by a score say that they need a target.
+    needed = estimator.__sklearn_tags__().target_tags.required
+    return bool(needed) or hasattr(estimator, "score_func")
 
 
 def validate(given: Mapping[str, object], machine: Machine) -> EstimatorSettings:
@@ -140,8 +151,17 @@ def validate(given: Mapping[str, object], machine: Machine) -> EstimatorSettings
             ours[name] = tuple(parsed) if isinstance(parsed, list) else parsed
     algorithm = ours[ALGORITHM]
     estimator = make_estimator(algorithm, theirs, ours.get("seed", 0), machine.cpus)
+    kind = kind_of(estimator, algorithm)
+    layout = layout_of(
+        ROWS,
+        ours,
+        categorical=ours.get("preprocess", "auto") == "auto",
+        labelled=_labelled(estimator, kind),
+        classes=True,
+    )
+    own = {name: value for name, value in ours.items() if not NAMES[name].layout}
     settings = EstimatorSettings(
-        estimator=estimator, kind=kind_of(estimator, algorithm), parameters=theirs, **ours
+        estimator=estimator, kind=kind, parameters=theirs, layout=layout, **own
     )
     if settings.validation_fraction and settings.cross_validation:
         raise UserError(

@@ -64,6 +64,9 @@ class Hyperparameter:
     ----------
     kind : str
         What the value is: a key of ``READERS``, or the kind that ``reader`` reads.
+    layout : str
+        The field of ``data.layout.Layout`` that holds the value, for a hyperparameter that says
+        what a column of the data is.
     reader : callable or None
         Reads the value, by the name of the hyperparameter, where the kind belongs to one
         algorithm alone.
@@ -97,6 +100,7 @@ class Hyperparameter:
     used_with: Mapping[str, str] = field(default_factory=dict)
     removed: str = ""
     reader: Callable[[str, object], object] | None = None
+    layout: str = ""
 
     def parse(self, value: object) -> object:
         """Read one decoded value.

@@ -92,7 +92,7 @@ def test_model_with_a_function_of_the_customer_is_refused_by_its_name(
 ) -> None:
     model = xgboost.XGBClassifier(n_estimators=2, eval_metric=metric).fit(ROWS, CLASSES)
     (tmp_path / name).write_bytes(pickle.dumps(model))
-    with pytest.raises(UserError, match=r"names .*artifact\.test_unpickling\.metric"):
+    with pytest.raises(UserError, match=r"names .*xgboost\.test_pickled_booster\.metric"):
         load_predictor(tmp_path)
 
 

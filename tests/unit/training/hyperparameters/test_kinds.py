@@ -215,7 +215,7 @@ def test_list_is_read_in_any_style(raw: str) -> None:
     ],
 )
 def test_columns_are_read_in_any_style(raw: str, columns: tuple[str, ...]) -> None:
-    assert check(features=decode(raw)).features == columns
+    assert check(features=decode(raw)).layout.features == columns
 
 
 @pytest.mark.parametrize("raw", ["(1,0,-1)", "[1, 0, -1]", "1,0,-1", " ( 1 , 0 , -1 ) "])

@@ -34,7 +34,6 @@ from tabular.contract.errors import AlgorithmError, JobError, UserError
 from tabular.data.batch import Batch
 from tabular.data.columns import Columns
 from tabular.data.disk import Room
-from tabular.data.layout import Layout
 from tabular.data.store import Store
 from tabular.training.compile_step import Compiling
 from tabular.training.hard_rows import sample_rows
@@ -129,16 +128,6 @@ def _trained(
 def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Rows], Columns]:
     """Read the channels into rows, all of them before the first is learnt from."""
     channels = choose_channels(run.job)
-    layout = Layout(
-        weights=settings.csv_weights == 1,
-        target=settings.target,
-        weight=settings.weight,
-        features=settings.features,
-        drop=settings.drop,
-        categorical=settings.preprocess == "auto",
-        labelled=settings.labelled,
-        classes=True,
-    )
     checks = Checks(_refuse_weights, lambda store, channel: None)
     with tempfile.TemporaryDirectory(dir=scratch_folder(run.job)) as scratch:
         memory = Memory(run.machine.memory)
@@ -155,7 +144,7 @@ def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Rows], Colum
         )
         with run.timing.stage("read"):
             stores = read_rows(
-                channels, layout, checks, room, run.machine.cpus, {}, list_files(channels)
+                channels, settings.layout, checks, room, run.machine.cpus, {}, list_files(channels)
             )
         try:
             described = [{name: store.describe(name) for name, store in stores.items()}]

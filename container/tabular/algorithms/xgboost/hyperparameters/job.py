@@ -103,6 +103,7 @@ DATA = (
     Hyperparameter(
         "group",
         "name",
+        layout="group",
         passed=False,
         default="no groups",
         description="Name of the column with the query that a row belongs to, for ranking",
@@ -111,6 +112,7 @@ DATA = (
     Hyperparameter(
         "feature_types",
         "choices",
+        layout="feature_types",
         choices=("q", "c", "int", "float", "i"),
         passed=False,
         default="numbers",
@@ -120,6 +122,7 @@ DATA = (
     Hyperparameter(
         "enable_categorical",
         "switch",
+        layout="categorical",
         passed=False,
         default="false; true where feature_types has a c",
         description="Take columns of text for categories",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tabular.algorithms.xgboost.hyperparameters.companions import (
@@ -24,7 +24,9 @@ from tabular.algorithms.xgboost.hyperparameters.removed import modernized
 from tabular.algorithms.xgboost.hyperparameters.trees import TREES
 from tabular.algorithms.xgboost.metrics import metric_error, near, normal_form
 from tabular.contract.errors import UserError
+from tabular.data.layout import Layout
 from tabular.training.hyperparameters.kinds import Hyperparameter
+from tabular.training.hyperparameters.shared import layout_of
 from tabular.training.hyperparameters.values import shown, suggestion
 
 log = logging.getLogger(__name__)
@@ -56,14 +58,16 @@ class Settings:
     params : Mapping[str, object]
         What XGBoost gets. The other attributes are hyperparameters that steer this package;
         some of them XGBoost gets too.
+    layout : Layout
+        What the hyperparameters say about the columns.
     device : str
         ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
     params: Mapping[str, Any]
     num_round: int
+    layout: Layout = field(default_factory=Layout)
     early_stopping_rounds: int | None = None
-    csv_weights: int = 0
     save_model_on_termination: str = "false"
     objective: str = DEFAULT_OBJECTIVE
     num_class: int = 0
@@ -71,12 +75,6 @@ class Settings:
     tuning_objective_metric: Sequence[str] = ()
     kfold: int | None = None
     num_cv_round: int = 1
-    target: str | None = None
-    weight: str | None = None
-    group: str | None = None
-    features: tuple[str, ...] = ()
-    feature_types: tuple[str, ...] = ()
-    enable_categorical: bool = False
     checkpoint_interval: int = 1
     cluster_timeout: int = 3600
     device: str = "cpu"
@@ -98,7 +96,17 @@ class Settings:
         return self.params.get("tree_method") in ("exact", "approx")
 
 
-STEERING = tuple(entry.name for entry in fields(Settings) if entry.name != "params")
+STEERING = frozenset(entry.name for entry in fields(Settings)) - {"params", "layout"}
+UNREAD = [
+    row.name
+    for row in HYPERPARAMETERS
+    if not (row.passed or row.removed or row.layout or row.name.removeprefix("_") in STEERING)
+]
+if UNREAD:
+    raise AssertionError(
+        f"hyperparameters {UNREAD} are not passed to XGBoost, and Settings has no field for them: "
+        "nothing reads them"
+    )
 
 
 def validate(given: Mapping[str, object]) -> Settings:
@@ -136,7 +144,7 @@ def validate(given: Mapping[str, object]) -> Settings:
         attribute = name.removeprefix("_")
         if attribute in STEERING:
             steering[attribute] = tuple(value) if isinstance(value, list) else value
-    return Settings(params=params, **steering)
+    return Settings(params=params, layout=layout_of(HYPERPARAMETERS, values), **steering)
 
 
 def _read(given: Mapping[str, object]) -> dict[str, Any]:

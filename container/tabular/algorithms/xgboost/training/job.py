@@ -46,7 +46,6 @@ from tabular.contract.job import TrainingJob
 from tabular.contract.machine import Machine
 from tabular.data.batch import Batch
 from tabular.data.disk import Room
-from tabular.data.layout import Layout
 from tabular.data.store import Store
 from tabular.training.compile_step import Compiling
 from tabular.training.hard_rows import sample_of
@@ -188,7 +187,7 @@ def _train(
                 most = memory.limit // least(1, settings.num_class)
                 room.most_rows = max(most, FEWEST_ROWS_REFUSED)
             stores = read_rows(
-                channels, _layout(settings), _checks(settings, memory), room, nthread, shares, files
+                channels, settings.layout, _checks(settings, memory), room, nthread, shares, files
             )
         for store in stores.values():
             stack.callback(store.close)
@@ -227,18 +226,6 @@ def _train(
             return _fit_and_save(
                 trainer, stores, lambda *models: trained(settings, columns, *models)
             )
-
-
-def _layout(settings: Settings) -> Layout:
-    return Layout(
-        weights=settings.csv_weights == 1,
-        target=settings.target,
-        weight=settings.weight,
-        group=settings.group,
-        features=settings.features,
-        feature_types=settings.feature_types,
-        categorical=settings.enable_categorical,
-    )
 
 
 def _checks(settings: Settings, memory: Memory) -> Checks:

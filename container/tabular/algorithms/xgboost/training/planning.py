@@ -72,7 +72,7 @@ def plan(
     _warn_of_model(stores[TRAIN].rows, settings, memory)
     options: dict[str, Any] = {
         "nthread": nthread,
-        "enable_categorical": settings.enable_categorical,
+        "enable_categorical": settings.layout.categorical,
         "feature_types": _feature_types(stores, settings),
         "max_bin": settings.params.get("max_bin") or None,
     }
@@ -194,7 +194,7 @@ def _warn_if_scarce(need: Need, settings: Settings, memory: Memory) -> None:
 
 def _feature_types(stores: Mapping[str, Store], settings: Settings) -> list[str] | None:
     columns = cast(Columns, next(iter(stores.values())).columns)
-    types = list(settings.feature_types)
+    types = list(settings.layout.feature_types)
     if types and len(types) != columns.count:
         raise UserError(
             f"Hyperparameter feature_types has {len(types)} entries, the data has {columns.count} "

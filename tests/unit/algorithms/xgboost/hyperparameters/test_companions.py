@@ -140,8 +140,8 @@ def test_what_goes_together_is_taken(given: dict[str, Any]) -> None:
 
 
 def test_categories_are_switched_on_by_a_type() -> None:
-    assert check(feature_types="q,c").enable_categorical
-    assert not check(feature_types="q,int").enable_categorical
+    assert check(feature_types="q,c").layout.categorical
+    assert not check(feature_types="q,int").layout.categorical
 
 
 # What XGBoost 3 no longer has

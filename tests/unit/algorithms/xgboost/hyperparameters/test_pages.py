@@ -127,5 +127,5 @@ def test_defaults_that_sagemaker_sends_change_nothing(given: dict[str, Any]) -> 
     alone = validate({"num_round": 1, **given})
     sent = validate({"num_round": 1, **SENT, **given})
     assert (sent.device, sent.objective) == (alone.device, alone.objective)
-    assert sent.enable_categorical == alone.enable_categorical
+    assert sent.layout.categorical == alone.layout.categorical
     assert sent.needs_raw_values == alone.needs_raw_values

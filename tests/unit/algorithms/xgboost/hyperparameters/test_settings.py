@@ -15,6 +15,7 @@ from tabular.algorithms.xgboost.hyperparameters import (
     validate,
 )
 from tabular.contract.errors import UserError
+from tabular.data.layout import Layout
 from tabular.training.hyperparameters.kinds import Hyperparameter
 
 
@@ -45,15 +46,17 @@ def test_what_steers_this_package_is_not_passed_to_xgboost() -> None:
         params={},
         num_round=1,
         early_stopping_rounds=2,
-        csv_weights=1,
         save_model_on_termination="true",
         kfold=3,
         num_cv_round=2,
-        target="y",
-        group="q",
-        features=("a", "b"),
-        feature_types=("q", "int"),
-        enable_categorical=True,
+        layout=Layout(
+            weights=True,
+            target="y",
+            group="q",
+            features=("a", "b"),
+            feature_types=("q", "int"),
+            categorical=True,
+        ),
         checkpoint_interval=5,
         cluster_timeout=60,
     )

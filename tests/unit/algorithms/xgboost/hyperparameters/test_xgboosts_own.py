@@ -77,7 +77,7 @@ CASES = [
 
 def matrix(settings: Settings) -> xgboost.DMatrix:
     options: dict[str, Any] = {"feature_names": NAMES}
-    if settings.enable_categorical:
+    if settings.layout.categorical:
         options |= {"feature_types": ["c", "q", "q", "q"], "enable_categorical": True}
     label = LABEL + 1 if settings.objective == "reg:gamma" else LABEL
     if settings.objective.startswith("rank:"):
