@@ -51,7 +51,7 @@ FEATURES = Hyperparameter(
 )
 
 
-def layout_of(rows: Sequence[Hyperparameter], values: Mapping[str, Any], **fixed: bool) -> Layout:
+def layout_of(rows: Sequence[Hyperparameter], values: Mapping[str, Any], **fixed: Any) -> Layout:
     """Build the layout of the columns from hyperparameters.
 
     Parameters
