@@ -140,6 +140,9 @@ class PredictorModule(Protocol):
             The manifest does not fit the models.
         """
 
+    def preload(self) -> None:
+        """Import the libraries that serve: in a server of many models, before the first of them."""
+
     def load_foreign(self, paths: Sequence[Path], loading: Loading) -> Predictor:
         """Load models without a manifest, which may be broken or hostile.
 

@@ -112,8 +112,6 @@ def _log_to_stderr(worker: Worker | None) -> None:
         stream=sys.stderr,
         format=f"%(asctime)s %(levelname)s{name} %(message)s",
     )
-    if worker:  # the process that started it has warned of them
-        logging.getLogger("tabular.algorithms.xgboost.hyperparameters").setLevel(logging.ERROR)
     redact_logs()
 
 

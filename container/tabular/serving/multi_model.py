@@ -12,6 +12,7 @@ import numpy as np
 from flask import Flask, Response, request
 
 import tabular
+from tabular.algorithms import ALGORITHMS
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import RequestError, UserError
 from tabular.contract.machine import memory_left, memory_limit
@@ -66,11 +67,8 @@ def open_store(endpoint: Endpoint, threads: int, script: Script | None = None) -
         Serves the models that bring none of their own.
     """
     # Now, so that what they take is no surprise when the first model is weighed.
-    # scikit-learn before XGBoost, which is whole only then: see lean_xgboost.
-    import sklearn  # noqa: F401
-
-    from tabular.algorithms.xgboost import compiled_predictor, native_predictor  # noqa: F401
-
+    for algorithm in ALGORITHMS:
+        algorithm.predictor.preload()
     kept = headroom(memory_limit(), threads, endpoint.max_body_bytes)
     loading = loading_of(endpoint)
 

@@ -14,3 +14,7 @@ def load_foreign(paths: Sequence[Path], loading: Loading) -> Predictor:
     """Load a model without a manifest; see ``PredictorModule``."""
     rehearse(rehearsal, paths[0])
     return OnnxPredictor(paths[0], loading.parallel)
+
+
+def preload() -> None:
+    """Import nothing more; see ``PredictorModule``."""

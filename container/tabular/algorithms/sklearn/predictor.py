@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tabular.algorithms.onnx_predictor import rehearse_unusual
 from tabular.algorithms.predictor import Loading, Meaning, Predictor, predict_once
@@ -59,6 +60,18 @@ def load_foreign(paths: Sequence[Path], loading: Loading) -> Predictor:
         return batched_if_worth(EstimatorPredictor(estimator, loading.parallel))
     except (AttributeError, TypeError, ValueError) as error:  # of another version
         raise not_served(paths[0], error, version) from error
+
+
+def preload() -> None:
+    """Import what serves estimators; see ``PredictorModule``."""
+    from tabular.algorithms.sklearn import compiled_predictor, native_predictor  # noqa: F401
+
+
+def text_columns(estimator: Any) -> Sequence[int]:
+    """Return the numbers of the columns whose texts the encoders of a fitted estimator know."""
+    from tabular.algorithms.sklearn.request_columns import columns_of
+
+    return [column for column, texts in columns_of(estimator).categories.items() if texts]
 
 
 def rehearsal(path: Path) -> None:

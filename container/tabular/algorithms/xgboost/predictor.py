@@ -48,6 +48,14 @@ def load_foreign(paths: Sequence[Path], loading: Loading) -> Predictor:
     return _native(paths, boosters, loading)
 
 
+def preload() -> None:
+    """Import what serves boosters; see ``PredictorModule``."""
+    # First: without it XGBoost is imported without its wrappers, see lean_xgboost.
+    import sklearn  # noqa: F401
+
+    from tabular.algorithms.xgboost import compiled_predictor, native_predictor  # noqa: F401
+
+
 def rehearsal(path: Path) -> None:
     """Load a model and predict with it; called in the process of ``artifact.rehearsal``."""
     from tabular.algorithms.xgboost.model import load_model

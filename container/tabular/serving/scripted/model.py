@@ -201,9 +201,9 @@ def _texts_of(model: Any) -> Collection[int]:
     """Find the columns that an encoder knows texts of; values would else decide what they are."""
     if "sklearn" not in sys.modules:  # whoever has an estimator has imported it
         return ()
-    from tabular.algorithms.sklearn.request_columns import columns_of
+    from tabular.algorithms.sklearn.predictor import text_columns
 
-    return [place for place, known in columns_of(model).categories.items() if known]
+    return text_columns(model)
 
 
 def _predict_of(model: Any, texts: Collection[int]) -> Callable[[Any], Any] | None:

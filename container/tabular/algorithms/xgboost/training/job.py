@@ -14,6 +14,7 @@ import xgboost
 from xgboost import collective
 
 import tabular
+from tabular.algorithms.xgboost import hyperparameters
 from tabular.algorithms.xgboost.hyperparameters import Settings
 from tabular.algorithms.xgboost.hyperparameters import validate as validated
 from tabular.algorithms.xgboost.hyperparameters.constraints import with_safe_names
@@ -76,6 +77,8 @@ FEWEST_ROWS_REFUSED = 1_000_000
 
 def validate(run: Run) -> Settings:
     """Check the hyperparameters; see ``training.job.TrainingModule``."""
+    if run.worker is not None:  # the process that started this one has warned
+        logging.getLogger(hyperparameters.__name__).setLevel(logging.ERROR)
     try:
         return _settings(run.job)
     except UserError as error:
