@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import subprocess
@@ -49,7 +50,8 @@ def wait_for_200(address: str) -> None:
         try:
             with urllib.request.urlopen(f"{address}/ping", timeout=5):
                 return
-        except (urllib.error.URLError, OSError):
+        # A connection to a free port of one's own machine may come out as one to itself.
+        except (urllib.error.URLError, http.client.HTTPException, OSError):
             time.sleep(0.005)
     raise SystemExit(f"{address}/ping was not answered within 60 s")
 

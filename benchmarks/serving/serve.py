@@ -48,7 +48,8 @@ def main() -> None:
         request.get_data(cache=False)
         return Response(CONSTANT, mimetype="text/csv")
 
-    Server(lambda: app, endpoint).run()
+    server.Server = Server  # type: ignore[misc]
+    server.run(lambda: app, endpoint)
 
 
 if __name__ == "__main__":

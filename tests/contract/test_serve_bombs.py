@@ -88,7 +88,9 @@ def test_no_worker_dies(docker_engine: docker.DockerClient, image: str, regressi
         for name in BOMBS:
             bombs, plain = bombed(server, name)
             statuses[name] = sorted({answer.status for answer in bombs})
-            assert server.workers() == workers, (name, server.container.logs().decode()[-2000:])
+            # A worker may still be starting when the first requests come.
+            alive = set(workers) <= set(server.workers())
+            assert alive, (name, server.container.logs().decode()[-2000:])
             assert all(answer.body == as_csv(scores(regression)) for answer in plain), name
             for answer in bombs:
                 assert answer.status in (200, 400, 413, 415), (name, answer.body[:300])
