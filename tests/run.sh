@@ -153,12 +153,14 @@ if [ "$part" != unit ]; then
   else
     left_out=yes
   fi
-  # Training and scripts wait more than they compute: three at a time. Serving is timed: alone.
-  step 'tests in containers: training, scripts' \
-    some_tests -n 3 tests/contract/test_train*.py tests/contract/test_serve_scripts*.py "$@"
-  step 'tests in containers: all others, launcher' \
-    some_tests --ignore-glob='*/test_train*.py' --ignore-glob='*/test_serve_scripts*.py' \
-    tests/contract tests/launcher "$@"
+  # Those that measure time run alone, after the others.
+  timed=()
+  for name in early_sigterm serve_bombs serve_script_calls serve_signals serve_slow serve_stops; do
+    timed+=("tests/contract/test_$name.py")
+  done
+  step 'tests in containers, launcher' \
+    some_tests -n 3 --dist loadgroup "${timed[@]/#/--ignore=}" tests/contract tests/launcher "$@"
+  step 'tests in containers that measure time' some_tests "${timed[@]}" "$@"
 fi
 
 if [ -n "$left_out" ]; then

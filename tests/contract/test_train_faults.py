@@ -33,7 +33,7 @@ JOBS: dict[str, tuple[dict[str, str], int, dict[str, str]]] = {
     "estimator": ({"algorithm": "sklearn.tree.DecisionTreeClassifier", "max_depth": "4"}, 2, {}),
 }
 # Every so many-th change of files is hit in the sample, begun at another one for each fault.
-STEP = {"model": 10, "folds": 16, "checkpoints": 14, "estimator": 15}
+STEP = {"model": 16, "folds": 30, "checkpoints": 26, "estimator": 40}
 KINDS = ("kill", "ENOSPC", "EIO")
 SAMPLE = [
     *(("model", kind) for kind in KINDS),
@@ -64,6 +64,7 @@ def lay_out(root: Path, name: str, **more: str) -> JobFolder:
     return JobFolder.lay_out(root, {**hyperparameters, **more}, data, files)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(3600 if ALL else 300)
 @pytest.mark.parametrize(
     ("name", "kind"), [(name, kind) for name in JOBS for kind in KINDS] if ALL else SAMPLE

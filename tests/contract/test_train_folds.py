@@ -432,9 +432,10 @@ def test_sigterm_in_a_fold_saves_the_models_that_exist(
         assert server.invoke(b"0,0,0,0,0").status == 200
 
 
+@pytest.mark.long
 def test_folds_of_rows_on_disk_are_those_of_rows_in_memory(cross: Cross) -> None:
     draw = np.random.default_rng(1)
-    features = draw.integers(-99, 99, size=(400_000, 20)).astype(np.float32)
+    features = draw.integers(-99, 99, size=(250_000, 20)).astype(np.float32)
     rows = Rows(features, features[:, 0] + features[:, 1])
     small, large = (
         cross.well(

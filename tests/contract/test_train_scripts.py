@@ -130,6 +130,7 @@ def test_script_saves_its_model_when_the_job_is_stopped(
     assert end.exit_code == (0 if program == "train.py" else 143)
 
 
+@pytest.mark.long
 def test_script_that_ignores_sigterm_has_115_seconds(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:

@@ -98,7 +98,8 @@ def run_step(
     # fmt: off
     command = [
         sys.executable, "-P", "-m", __name__,
-        step, str(left + UNTOUCHED_BYTES), json.dumps(rows.shape), json.dumps(arguments),
+        step, str(left + UNTOUCHED_BYTES), str(IMPORT_CPU_SECONDS), json.dumps(rows.shape),
+        json.dumps(arguments),
     ]
     # fmt: on
     environment = {
@@ -185,9 +186,9 @@ def _with_memory(reason: str, left: int) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the step that ``run_step`` names, and write its result or the reason to stdout."""
-    name, memory, shape, given = arguments
+    name, memory, seconds, shape, given = arguments
     _limit(int(memory))
-    _limit_cpu(IMPORT_CPU_SECONDS)
+    _limit_cpu(int(seconds))
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     answer: dict[str, Any]

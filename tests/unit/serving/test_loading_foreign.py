@@ -23,9 +23,13 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from tabular.algorithms import onnx_predictor
+from tabular.algorithms.onnx import predictor as onnx_models
 from tabular.algorithms.onnx_predictor import OnnxPredictor
 from tabular.algorithms.parallel import Parallel
 from tabular.algorithms.predictor import Loading
+from tabular.algorithms.sklearn import predictor as sklearn_models
+from tabular.algorithms.xgboost import predictor as xgboost_models
 from tabular.algorithms.xgboost.compiled_predictor import NATIVE_ROWS, CompiledPredictor
 from tabular.algorithms.xgboost.compiling.trees import compile_booster
 from tabular.algorithms.xgboost.model import load_model, save_models
@@ -41,6 +45,27 @@ DRAW = np.random.default_rng(5)
 ROWS = DRAW.normal(size=(30, 4)).astype(np.float32)
 LABEL = (ROWS[:, 0] > 0).astype(int)
 FLOAT, DOUBLE, INT64 = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64
+
+
+@pytest.fixture(autouse=True)
+def rehearsals_in_this_process(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Rehearse here, where the tests are about other things: a process takes 2 s for each.
+
+    Those with ``@rehearsed``, and the tests in containers, have the process.
+    """
+    if request.node.get_closest_marker("usefixtures") is None:
+        for module in (xgboost_models, onnx_models, sklearn_models, onnx_predictor):
+            monkeypatch.setattr(module, "rehearse", lambda load, path: load(path))
+
+
+@pytest.fixture
+def in_a_process() -> None:
+    """Leave the rehearsal in a process of its own."""
+
+
+rehearsed = pytest.mark.usefixtures("in_a_process")
 
 
 def onnx_model(
@@ -149,6 +174,7 @@ def test_second_output_that_can_not_be_asked_for_leaves_no_classes(tmp_path: Pat
     assert predictor.meaning.classes == ()
 
 
+@rehearsed
 def test_file_of_onnx_cut_off_is_refused(tmp_path: Path) -> None:
     path = onnx_model(tmp_path, *linear({"classlabels_int64s": [0, 1]}, INT64, zipmap=True))
     path.write_bytes(path.read_bytes()[:-20])
@@ -156,6 +182,7 @@ def test_file_of_onnx_cut_off_is_refused(tmp_path: Path) -> None:
         load_predictor(tmp_path)
 
 
+@rehearsed
 def test_skops_file_is_loaded(tmp_path: Path) -> None:
     model = make_pipeline(StandardScaler(), RandomForestClassifier(3)).fit(ROWS, LABEL)
     skops.io.dump(model, tmp_path / "model.skops")
@@ -274,6 +301,7 @@ def test_skops_file_with_a_type_of_the_customer_is_refused_by_its_name(tmp_path:
         load_predictor(tmp_path)
 
 
+@rehearsed
 def test_malicious_skops_file_runs_nothing(tmp_path: Path) -> None:
     skops.io.dump(LogisticRegression().fit(ROWS, LABEL), tmp_path / "good.skops")
     with zipfile.ZipFile(tmp_path / "good.skops") as good:

@@ -96,6 +96,7 @@ def test_step_that_reads_its_libraries_again_and_again_is_ended(
 
 
 def test_import_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(optional_step, "IMPORT_CPU_SECONDS", 2)
     (tmp_path / "spinning.py").write_text("while True: pass")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(StepError, match="SIGXCPU: out of memory"):
