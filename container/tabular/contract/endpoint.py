@@ -9,12 +9,11 @@ from pathlib import Path
 
 from tabular.contract.errors import UserError
 from tabular.contract.hosting import page_shown
-from tabular.contract.machine import UNKNOWN_MEMORY
+from tabular.contract.machine import MEBIBYTE, UNKNOWN_MEMORY
 from tabular.contract.paths import Paths
 
 log = logging.getLogger(__name__)
 
-MEBIBYTE = 1 << 20
 LAST_PORT = 65535
 # The body limit of AWS's XGBoost container, and of InvokeEndpoint: 6 MiB.
 MAX_BODY_BYTES = 6 * MEBIBYTE

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+MEBIBYTE = 1 << 20
 CGROUP = Path("/sys/fs/cgroup")
 # Where neither the cgroup nor /proc says anything (macOS): what a small laptop has.
 UNKNOWN_MEMORY = 4 << 30
