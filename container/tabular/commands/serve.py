@@ -17,7 +17,7 @@ from tabular.contract.endpoint import Endpoint, read_endpoint
 from tabular.contract.machine import available_cpus, memory_limit
 from tabular.contract.redaction import redact_logs
 from tabular.contract.sandbox import confine
-from tabular.script_mode.inference_script import Script, find_endpoints_script
+from tabular.script_mode.inference_script import InferenceScript, find_endpoint_script
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -45,7 +45,7 @@ def main() -> int:
     try:
         _find_scratch()
         endpoint = read_endpoint(os.environ, available_cpus(), memory_limit())
-        script = find_endpoints_script(endpoint, os.environ)
+        script = find_endpoint_script(endpoint, os.environ)
         if script is not None:
             _prepare(script, endpoint)
         from tabular.serving.logs import configure
@@ -93,7 +93,9 @@ def _confine_worker() -> None:
         log.info("this system does not let a worker give up its rights to write and connect")
 
 
-def _several_models(endpoint: Endpoint, telemetry: Telemetry, script: Script | None) -> Flask:
+def _several_models(
+    endpoint: Endpoint, telemetry: Telemetry, script: InferenceScript | None
+) -> Flask:
     from tabular.serving.multi_model import create_multi_model_app, open_store
     from tabular.serving.server import threads
 
@@ -101,17 +103,17 @@ def _several_models(endpoint: Endpoint, telemetry: Telemetry, script: Script | N
     return create_multi_model_app(endpoint, store, telemetry)
 
 
-def _prepare(script: Script, endpoint: Endpoint) -> None:
+def _prepare(script: InferenceScript, endpoint: Endpoint) -> None:
     """Make ready what a script needs; before any library of ours is imported in an old version."""
-    from tabular.script_mode.installed import install
+    from tabular.script_mode.requirements import install_for_serving
 
-    install(script.folder, os.environ)
+    install_for_serving(script.folder, os.environ)
     if not endpoint.multi_model:
         # Scripts that also train name their model's folder by it.
         os.environ.setdefault("SM_MODEL_DIR", str(endpoint.model))
 
 
-def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoReturn:
+def _run_script(script: InferenceScript, endpoint: Endpoint, telemetry: Telemetry) -> NoReturn:
     """Serve one model by its script."""
     from tabular.script_mode.modules import Modules
     from tabular.serving.loading import loading_of

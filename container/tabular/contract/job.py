@@ -13,7 +13,7 @@ from tabular.contract.errors import UserError
 from tabular.contract.hosts import Hosts, read_hosts
 from tabular.contract.hyperparameters import decode_all
 from tabular.contract.paths import Paths
-from tabular.contract.script import Script, read_script
+from tabular.contract.script import TrainingScript, read_script
 
 # Linux's limits, with room for the names of the checkpoints.
 NAME_BYTES, PATH_BYTES = 255, 4000
@@ -35,7 +35,7 @@ class TrainingJob:
         Where checkpoints go; None when the job has no ``CheckpointConfig``.
     resource_config, input_data_config : Mapping[str, object]
         The two files as they are, for ``SM_RESOURCE_CONFIG`` and ``SM_INPUT_DATA_CONFIG``.
-    script : Script or None
+    script : TrainingScript or None
         The customer's own program, in script mode.
     """
 
@@ -47,7 +47,7 @@ class TrainingJob:
     checkpoints: Path | None
     resource_config: Mapping[str, object]
     input_data_config: Mapping[str, object]
-    script: Script | None = None
+    script: TrainingScript | None = None
 
 
 def read_job(environ: Mapping[str, str]) -> TrainingJob:

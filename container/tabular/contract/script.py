@@ -17,7 +17,7 @@ REGIONS = ("SAGEMAKER_REGION", "AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 @dataclass(frozen=True)
-class Script:
+class TrainingScript:
     """The customer's program.
 
     Attributes
@@ -35,7 +35,7 @@ class Script:
     log_level: int = logging.INFO
 
 
-def read_script(raw: Mapping[str, object], environ: Mapping[str, str]) -> Script | None:
+def read_script(raw: Mapping[str, object], environ: Mapping[str, str]) -> TrainingScript | None:
     """Find the job's program, None in algorithm mode.
 
     ``SAGEMAKER_PROGRAM`` goes before the hyperparameter, as in AWS's training toolkit.
@@ -61,7 +61,7 @@ def read_script(raw: Mapping[str, object], environ: Mapping[str, str]) -> Script
     level = given(LOG_LEVEL) or environ.get(LOG_LEVEL.upper()) or str(logging.INFO)
     if not level.isdigit():
         raise UserError(f"{LOG_LEVEL}: {level!r} is no number; expected one such as 20 (INFO)")
-    return Script(program, given(SOURCE) or environ.get(SOURCE.upper(), ""), int(level))
+    return TrainingScript(program, given(SOURCE) or environ.get(SOURCE.upper(), ""), int(level))
 
 
 def region_of(environ: Mapping[str, str]) -> str | None:

@@ -12,7 +12,7 @@ from tabular.contract import failure
 from tabular.contract.environment import script_arguments
 from tabular.contract.hosts import wait_for_names
 from tabular.contract.job import TrainingJob
-from tabular.contract.script import Script, region_of
+from tabular.contract.script import TrainingScript, region_of
 from tabular.contract.termination import Termination
 from tabular.script_mode.entry_point import Command, command_of
 from tabular.script_mode.requirements import install_requirements
@@ -25,7 +25,7 @@ CHANNEL = "code"
 
 
 def train(
-    job: TrainingJob, script: Script, environ: Mapping[str, str], termination: Termination
+    job: TrainingJob, script: TrainingScript, environ: Mapping[str, str], termination: Termination
 ) -> None:
     """Run the job's script to its end.
 
@@ -56,7 +56,7 @@ def _success(job: TrainingJob) -> Path:
 
 
 def _prepare(
-    job: TrainingJob, script: Script, environ: Mapping[str, str]
+    job: TrainingJob, script: TrainingScript, environ: Mapping[str, str]
 ) -> tuple[Command, dict[str, str]]:
     """Fetch and install the code, and wait for the other hosts.
 

@@ -19,7 +19,7 @@ from tabular.data.arrow import keep_pandas
 from tabular.data.columns import Columns
 from tabular.script_mode.faults import of_customers_code, told
 from tabular.script_mode.handlers import Handlers, handlers_of
-from tabular.script_mode.inference_script import Script
+from tabular.script_mode.inference_script import InferenceScript
 from tabular.script_mode.modules import Modules
 from tabular.serving.loading import load_predictor
 from tabular.serving.scripted.calls import Calls, ConcurrentCalls
@@ -62,7 +62,7 @@ class ScriptedModel:
         Runs everything that is the script's, or that uses its model.
     """
 
-    script: Script
+    script: InferenceScript
     modules: Modules
     handlers: Handlers
     model: Any
@@ -71,7 +71,7 @@ class ScriptedModel:
 
 
 def load_scripted(
-    script: Script,
+    script: InferenceScript,
     folder: Path,
     modules: Modules,
     calls: Calls | None = None,
