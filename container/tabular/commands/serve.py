@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from tabular.commands.failures import report
+from tabular.commands.error_report import report_error
 from tabular.commands.origin import warn_of_unknown_build
 from tabular.contract.endpoint import Endpoint, read_endpoint
 from tabular.contract.machine import available_cpus, memory_limit
@@ -64,7 +64,7 @@ def main() -> int:
             app = _one_model(endpoint, telemetry)
         run(lambda: app, endpoint)
     except Exception as error:
-        return report(error)
+        return report_error(error)
     return 0
 
 
@@ -141,7 +141,7 @@ def _run_script(script: InferenceScript, endpoint: Endpoint, telemetry: Telemetr
         try:
             return load()
         except Exception as error:
-            report(error)
+            report_error(error)
             sys.exit(Arbiter.WORKER_BOOT_ERROR)  # gunicorn ends for it, and starts no other worker
 
     from gunicorn.arbiter import Arbiter

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tabular.commands.failures import describe, publish, report
+from tabular.commands.error_report import describe_error, publish, report_error
 from tabular.commands.origin import warn_of_unknown_build
 from tabular.commands.workers import run_workers, tell
-from tabular.contract import failure
 from tabular.contract.environment import sm_variables
 from tabular.contract.errors import JobError, PlatformError
+from tabular.contract.failure_file import remove_leftover
 from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.job import read_job
 from tabular.contract.machine import read_machine
@@ -38,14 +38,14 @@ def main(devices: Sequence[str] = ()) -> int:
     try:
         worker = read_worker(os.environ)
     except PlatformError as error:
-        return report(error, failure_file)
+        return report_error(error, failure_file)
 
     timing = Timing()
 
     def end(error: BaseException, heard: bool = False) -> int:
         if worker is None:
-            return report(error, failure_file)
-        return tell(describe(error), worker, heard)
+            return report_error(error, failure_file)
+        return tell(describe_error(error), worker, heard)
 
     def stopped(message: str) -> None:
         end(PlatformError(message))
@@ -55,7 +55,7 @@ def main(devices: Sequence[str] = ()) -> int:
 
     if worker is None:
         # Before SIGTERM is heard, which writes the file: one that came early waits until then.
-        failure.clear(failure_file)
+        remove_leftover(failure_file)
     termination = Termination(stopped)
     # Before any library starts a thread: those inherit the blocked signal.
     termination.listen()

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
-from tabular.commands.failures import Report, describe
+from tabular.commands.error_report import ErrorReport, describe_error
 from tabular.contract.errors import PlatformError
 from tabular.contract.machine import memory_cure
 from tabular.contract.termination import EXIT_CODE, Scope, Termination
@@ -36,7 +36,7 @@ RESCUE_SECONDS = 15.0
 DETAILS_CHARACTERS = 10_000
 
 
-def tell(report: Report, worker: Worker, heard: bool) -> int:
+def tell(report: ErrorReport, worker: Worker, heard: bool) -> int:
     """Say in a worker why it ends, and return the exit code.
 
     Parameters
@@ -54,7 +54,7 @@ def tell(report: Report, worker: Worker, heard: bool) -> int:
 
 def run_workers(
     devices: Sequence[str], single_host: bool, termination: Termination
-) -> Report | None:
+) -> ErrorReport | None:
     """Train with one process for each device and wait for all of them.
 
     Parameters
@@ -64,7 +64,7 @@ def run_workers(
 
     Returns
     -------
-    Report or None
+    ErrorReport or None
         Why the job failed; None when it did not.
     """
     started: list[_Process] = []
@@ -103,13 +103,13 @@ class _Process:
     def code(self) -> int | None:
         return self.popen.poll()
 
-    def reason(self) -> tuple[int, Report]:
+    def reason(self) -> tuple[int, ErrorReport]:
         """Find why it failed; of several, the first with the lowest number is the cause."""
         with suppress(OSError, ValueError):
             said = json.loads(os.read(self.pipe, 1 << 20))
             heard = said.pop("heard")
             # The code of SIGTERM is not that of the kind.
-            return (1 if heard else 0), Report(**{**said, "exit_code": self.code})
+            return (1 if heard else 0), ErrorReport(**{**said, "exit_code": self.code})
         name, code = f"the process of GPU {self.worker.place} ({self.worker.device})", self.code
         if code is not None and code < 0:
             cause = signal.Signals(-code).name
@@ -118,8 +118,8 @@ class _Process:
                 if -code == signal.SIGKILL
                 else "see the log"
             )
-            return 0, describe(PlatformError(f"{name} was killed by {cause}; {cure}"))
-        return 2, describe(
+            return 0, describe_error(PlatformError(f"{name} was killed by {cause}; {cure}"))
+        return 2, describe_error(
             PlatformError(f"{name} ended with exit code {code} without a reason; see the log")
         )
 
@@ -143,9 +143,9 @@ def _start(place: int, count: int, device: str, port: int) -> _Process:
     return _Process(worker, popen, reading)
 
 
-def _watch(started: Sequence[_Process], termination: Termination) -> list[tuple[int, Report]]:
+def _watch(started: Sequence[_Process], termination: Termination) -> list[tuple[int, ErrorReport]]:
     """Wait for all; the reasons of those that failed, in the order in which they did."""
-    failed: list[tuple[int, Report]] = []
+    failed: list[tuple[int, ErrorReport]] = []
     told = False
     deadline = float("inf")
     while True:

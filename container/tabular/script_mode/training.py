@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tabular.artifact.files import remove_artifact
-from tabular.contract import failure
 from tabular.contract.environment import script_arguments
+from tabular.contract.failure_file import remove_leftover
 from tabular.contract.hosts import wait_for_names
 from tabular.contract.job import TrainingJob
 from tabular.contract.script import TrainingScript, region_of
@@ -66,7 +66,7 @@ def _prepare(
         What to run, and its environment.
     """
     code = job.paths.code
-    failure.clear(_success(job))  # of an earlier run in the same folder
+    remove_leftover(_success(job))  # of an earlier run in the same folder
     with suppress(OSError):  # SageMaker makes them; ``docker run`` may not
         for folder in (job.paths.model, job.paths.output_data):
             folder.mkdir(parents=True, exist_ok=True)

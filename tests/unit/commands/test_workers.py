@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tabular.commands import workers
-from tabular.commands.failures import Report
+from tabular.commands.error_report import ErrorReport
 from tabular.commands.workers import run_workers
 from tabular.contract.termination import Termination
 
@@ -28,7 +28,7 @@ def say(line, heard):
 
 def run(
     monkeypatch: pytest.MonkeyPatch, code: str, count: int = 2, stop: bool = False
-) -> Report | None:
+) -> ErrorReport | None:
     monkeypatch.setattr(workers, "COMMAND", (sys.executable, "-c", PROLOGUE + code))
     termination = Termination(lambda message: None)
     if stop:
@@ -36,9 +36,9 @@ def run(
     return run_workers(["cpu"] * count, True, termination)
 
 
-def _masked(monkeypatch: pytest.MonkeyPatch, code: str) -> Report | None:
+def _masked(monkeypatch: pytest.MonkeyPatch, code: str) -> ErrorReport | None:
     """Stop the workers; SIGTERM is blocked as ``Termination.listen`` does, in this thread alone."""
-    result: list[Report | None] = []
+    result: list[ErrorReport | None] = []
 
     def stopped() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
