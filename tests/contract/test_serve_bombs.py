@@ -15,9 +15,10 @@ import pytest
 from containers import Answer, Served, serving
 from predictions import BODY, as_csv, scores
 
+from tabular.contract.machine import MEBIBYTE
+
 pytestmark = pytest.mark.timeout(240)
 
-MEBIBYTE = 1 << 20
 MOST = 6 * MEBIBYTE - 4096
 CLIENTS = 4
 

@@ -27,12 +27,13 @@ from many_models import (
     worker_bytes,
 )
 
+from tabular.contract.machine import MEBIBYTE
+
 pytestmark = pytest.mark.timeout(300)
 
 ENVIRONMENT = {"SAGEMAKER_MULTI_MODEL": "true"}
 MODELS = 200
 CHURN_SECONDS = 8
-MEBIBYTE = 1 << 20
 # What Python's and glibc's pools differ by between two looks; 200 models take 20 MiB.
 POOLS_BYTES = 8 * MEBIBYTE
 

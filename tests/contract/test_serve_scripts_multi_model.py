@@ -15,9 +15,10 @@ from containers import Served, bind, serving
 from many_models import Client, make_models, unload_all, worker_bytes
 from serving_scripts import in_image, lay_out_code
 
+from tabular.contract.machine import MEBIBYTE
+
 pytestmark = pytest.mark.timeout(300)
 
-MEBIBYTE = 1 << 20
 LOAD_SECONDS = 8
 # The same names of modules in every model, and a class that its pickle names.
 INFERENCE = """

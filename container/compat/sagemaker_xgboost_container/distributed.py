@@ -14,7 +14,7 @@ from typing import Any
 
 from sagemaker_training.absent import absent
 from tabular.algorithms.xgboost.training.cluster import CONTROL_PORT, gather
-from tabular.commands.failures import report
+from tabular.commands.error_report import report_error
 from tabular.contract.errors import JobError, UserError
 from tabular.contract.hosts import Hosts, wait_for_names
 from tabular.contract.paths import Paths
@@ -120,7 +120,7 @@ def rabit_run(
 def _end(error: JobError) -> None:
     """End the process, which may hang in XGBoost, because another host has failed."""
     sys.stdout.flush()
-    os._exit(report(error, Paths.of(os.environ).failure))
+    os._exit(report_error(error, Paths.of(os.environ).failure))
 
 
 def _speak() -> None:

@@ -1,1 +1,1 @@
-"""What is on PATH in the image: parse, call, map errors to exit codes; nothing else."""
+"""The commands ``train`` and ``serve``: parse, call, and map errors to exit codes."""

@@ -1,4 +1,4 @@
-"""Warn of an image that ``container/build.sh`` did not build."""
+"""Warn about an image that ``container/build.sh`` has not built."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 def warn_of_unknown_build(build: Path = BUILD) -> None:
-    """Log a warning if the image was built in another way than by ``container/build.sh``.
+    """Log a warning if the image was not built by ``container/build.sh``.
 
-    A plain ``docker build`` gives the same files, but nobody told it the commit and the digest of
-    the base image. Images that others build on ours keep our ``build.json`` and are not warned of.
+    A plain ``docker build`` gives the same files, but does not record the commit and the digest of
+    the base image. Derived images keep our ``build.json``: no warning.
     """
     try:
         text = build.read_text()

@@ -1,4 +1,4 @@
-"""``serve``: load the model that SageMaker mounted, or those that it names, and answer requests."""
+"""``serve``: load the model under ``/opt/ml/model``, or several models, and answer requests."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from tabular.commands.failures import report
+from tabular.commands.error_report import report_error
 from tabular.commands.origin import warn_of_unknown_build
 from tabular.contract.endpoint import Endpoint, read_endpoint
 from tabular.contract.machine import available_cpus, memory_limit
 from tabular.contract.redaction import redact_logs
 from tabular.contract.sandbox import confine
-from tabular.script_mode.inference_script import Script, find_endpoints_script
+from tabular.script_mode.inference_script import InferenceScript, find_endpoint_script
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from tabular.serving.telemetry import Telemetry
 
-# A container has it whatever else is read-only.
+# Writable in every container, also with a read-only file system.
 SHARED_MEMORY = "/dev/shm"  # noqa: S108
 
 log = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Serve; 0 after SIGTERM, otherwise the exit codes of ``tabular.contract.errors``."""
+    """Serve, and return the exit code: 0 after SIGTERM, or one of ``tabular.contract.errors``."""
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     redact_logs()
-    # Until gunicorn takes over: PID 1 ignores signals that it has no handler for. `bin/serve`
-    # starts with SIGTERM blocked, so that one that came before now is answered here.
+    # Until gunicorn sets its own handler. The kernel drops a signal for which PID 1 has no handler.
+    # `bin/serve` starts with SIGTERM blocked; an earlier SIGTERM is handled when it is unblocked.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     # Workers are forked after the model is loaded, and OpenMP's threads do not survive a fork.
@@ -45,7 +45,7 @@ def main() -> int:
     try:
         _find_scratch()
         endpoint = read_endpoint(os.environ, available_cpus(), memory_limit())
-        script = find_endpoints_script(endpoint, os.environ)
+        script = find_endpoint_script(endpoint, os.environ)
         if script is not None:
             _prepare(script, endpoint)
         from tabular.serving.logs import configure
@@ -57,19 +57,19 @@ def main() -> int:
         warn_of_unknown_build()
         if script is not None and not endpoint.multi_model:
             _run_script(script, endpoint, telemetry)
-        endpoint = replace(endpoint, load_in_workers=False)  # which only scripts need
+        endpoint = replace(endpoint, load_in_workers=False)  # only scripts use it
         if endpoint.multi_model:
             app = _several_models(endpoint, telemetry, script)
         else:
             app = _one_model(endpoint, telemetry)
         run(lambda: app, endpoint)
     except Exception as error:
-        return report(error)
+        return report_error(error)
     return 0
 
 
 def _find_scratch() -> None:
-    """Take memory for small files where the file system is read-only and has no /tmp."""
+    """Use shared memory for temporary files if the file system is read-only and has no /tmp."""
     try:
         tempfile.gettempdir()
     except FileNotFoundError:
@@ -82,7 +82,7 @@ def _one_model(endpoint: Endpoint, telemetry: Telemetry) -> Flask:
     from tabular.serving.loading import load_predictor, loading_of
 
     predictor = load_predictor(endpoint.model, loading_of(endpoint))
-    # Workers are forked with the model loaded; from then on they need neither files nor programs.
+    # The model is loaded before the fork. After it a worker needs no files and no programs.
     os.register_at_fork(after_in_child=_confine_worker)
     log.info("serving by %s, %d features", predictor.engine, predictor.columns.count)
     return create_app(endpoint, predictor, telemetry, read_manifest(endpoint.model))
@@ -90,10 +90,12 @@ def _one_model(endpoint: Endpoint, telemetry: Telemetry) -> Flask:
 
 def _confine_worker() -> None:
     if not confine((tempfile.gettempdir(), SHARED_MEMORY)):
-        log.info("this system does not let a worker give up its rights to write and connect")
+        log.info("this system can't sandbox workers: they can still write files and connect")
 
 
-def _several_models(endpoint: Endpoint, telemetry: Telemetry, script: Script | None) -> Flask:
+def _several_models(
+    endpoint: Endpoint, telemetry: Telemetry, script: InferenceScript | None
+) -> Flask:
     from tabular.serving.multi_model import create_multi_model_app, open_store
     from tabular.serving.server import threads
 
@@ -101,18 +103,18 @@ def _several_models(endpoint: Endpoint, telemetry: Telemetry, script: Script | N
     return create_multi_model_app(endpoint, store, telemetry)
 
 
-def _prepare(script: Script, endpoint: Endpoint) -> None:
-    """Make ready what a script needs; before any library of ours is imported in an old version."""
-    from tabular.script_mode.installed import install
+def _prepare(script: InferenceScript, endpoint: Endpoint) -> None:
+    """Install a script's requirements, before an older version of a library is imported."""
+    from tabular.script_mode.requirements import install_for_serving
 
-    install(script.folder, os.environ)
+    install_for_serving(script.folder, os.environ)
     if not endpoint.multi_model:
-        # Scripts that also train name their model's folder by it.
+        # Scripts that also train find the model's folder by this variable.
         os.environ.setdefault("SM_MODEL_DIR", str(endpoint.model))
 
 
-def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoReturn:
-    """Serve one model by its script."""
+def _run_script(script: InferenceScript, endpoint: Endpoint, telemetry: Telemetry) -> NoReturn:
+    """Serve one model with its inference script; does not return."""
     from tabular.script_mode.modules import Modules
     from tabular.serving.loading import loading_of
     from tabular.serving.scripted.app import create_scripted_app
@@ -139,8 +141,8 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
         try:
             return load()
         except Exception as error:
-            report(error)
-            sys.exit(Arbiter.WORKER_BOOT_ERROR)  # gunicorn ends for it, and starts no other worker
+            report_error(error)
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)  # gunicorn stops and starts no other worker
 
     from gunicorn.arbiter import Arbiter
 
@@ -158,11 +160,11 @@ def _run_script(script: Script, endpoint: Endpoint, telemetry: Telemetry) -> NoR
         again = {"TABULAR_LOAD": "worker", "SAGEMAKER_SUBMIT_DIRECTORY": str(script.folder)}
         program = str(script.file.relative_to(script.folder))
         environ = {**os.environ, **again, "SAGEMAKER_PROGRAM": program}
-        # exec removes the handler: until `main` sets it again, the signal waits.
+        # exec removes the handler. SIGTERM waits, blocked, until `main` sets the handler again.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         os.execve(sys.executable, sys.orig_argv, environ)  # noqa: S606 ourselves
     run(lambda: app, endpoint, worker)
-    raise AssertionError("gunicorn's end is SystemExit")
+    raise AssertionError("gunicorn ends by SystemExit")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``train``: run the training job that SageMaker mounted, exit 0 or say why not."""
+"""``train``: run the training job that is mounted under ``/opt/ml``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tabular.commands.failures import describe, publish, report
+from tabular.commands.error_report import describe_error, publish, report_error
 from tabular.commands.origin import warn_of_unknown_build
-from tabular.commands.workers import run_workers, tell
-from tabular.contract import failure
+from tabular.commands.workers import report_to_parent, run_workers
 from tabular.contract.environment import sm_variables
 from tabular.contract.errors import JobError, PlatformError
+from tabular.contract.failure_file import remove_leftover
 from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.job import read_job
 from tabular.contract.machine import read_machine
@@ -27,40 +27,40 @@ from tabular.training.timing import Timing
 
 
 def main(devices: Sequence[str] = ()) -> int:
-    """Train; exit codes are in ``tabular.contract.errors`` and ``termination``.
+    """Train, and return the exit code: 0, or one of ``contract.errors`` and ``termination``.
 
     Parameters
     ----------
     devices : sequence of str
-        To train on with a process for each; for tests on a machine without GPUs.
+        Train with a worker process for each of these devices; for tests without GPUs.
     """
     failure_file = Paths.of(os.environ).failure
     try:
         worker = read_worker(os.environ)
     except PlatformError as error:
-        return report(error, failure_file)
+        return report_error(error, failure_file)
 
     timing = Timing()
 
-    def end(error: BaseException, heard: bool = False) -> int:
+    def end(error: BaseException, caused_elsewhere: bool = False) -> int:
         if worker is None:
-            return report(error, failure_file)
-        return tell(describe(error), worker, heard)
+            return report_error(error, failure_file)
+        return report_to_parent(describe_error(error), worker, caused_elsewhere)
 
     def stopped(message: str) -> None:
         end(PlatformError(message))
 
     def abort(error: JobError) -> None:
-        os._exit(end(error, heard=True))
+        os._exit(end(error, caused_elsewhere=True))
 
     if worker is None:
-        # Before SIGTERM is heard, which writes the file: one that came early waits until then.
-        failure.clear(failure_file)
+        # Before `listen`, because SIGTERM writes this file. An earlier SIGTERM waits, blocked.
+        remove_leftover(failure_file)
     termination = Termination(stopped)
-    # Before any library starts a thread: those inherit the blocked signal.
+    # Before any library starts a thread: threads inherit the blocked signal.
     termination.listen()
-    # OpenMP's threads spin between the rounds by default; on processors shared with others
-    # that has cost up to a hundred times the time. Read when XGBoost is loaded.
+    # By default OpenMP's threads spin between the rounds. On shared processors training took up to
+    # a hundred times as long. OpenMP reads the variable when XGBoost is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         _log_to_stderr(worker)
@@ -71,10 +71,10 @@ def main(devices: Sequence[str] = ()) -> int:
         os.environ.update(sm_variables(job, machine.cpus, machine.gpus))
         single_host = len(job.hosts.names) == 1
         if not single_host:
-            # GPUs of several hosts talk over NCCL, which would choose a network by itself.
+            # GPUs of several hosts use NCCL, which would choose a network interface by itself.
             os.environ.setdefault("NCCL_SOCKET_IFNAME", job.hosts.network_interface)
         if job.script is not None:
-            # Late: algorithm mode needs nothing of it.
+            # Imported here, because algorithm mode does not need it.
             from tabular.script_mode.training import train as run_script
 
             run_script(job, job.script, os.environ, termination)
@@ -83,7 +83,7 @@ def main(devices: Sequence[str] = ()) -> int:
             job = replace(job, hosts=worker.among(job.hosts))
             machine = worker.share_of(machine)
         with timing.stage("import"):
-            # Late: the libraries take most of the start-up, and start threads.
+            # Imported here, because the libraries take most of the start-up and start threads.
             from tabular.algorithms import algorithm_of
             from tabular.training.job import train
 
@@ -105,7 +105,7 @@ def main(devices: Sequence[str] = ()) -> int:
 
 
 def _log_to_stderr(worker: Worker | None) -> None:
-    """Let one worker of a host speak, where all would say the same."""
+    """Log to stderr; of several workers on a host, only the first logs below ERROR."""
     name = f" gpu{worker.place}:" if worker else ""
     logging.basicConfig(
         level=logging.ERROR if worker and worker.place else logging.INFO,

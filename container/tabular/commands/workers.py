@@ -1,7 +1,7 @@
-"""One process for each GPU: start them, pass SIGTERM on, and report for all of them once.
+"""Start a worker process for each GPU, pass SIGTERM on, and report one error for all of them.
 
-Workers share standard output, standard error and everything else of this process. What went
-wrong each says into a pipe of its own; this process alone writes the failure file.
+Workers share standard output and standard error with this process. Each worker writes its error
+into a pipe of its own; only this process writes the failure file.
 """
 
 from __future__ import annotations
@@ -18,63 +18,69 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
-from tabular.commands.failures import Report, describe
+from tabular.commands.error_report import ErrorReport, describe_error
 from tabular.contract.errors import PlatformError
-from tabular.contract.machine import memory_cure
+from tabular.contract.machine import memory_advice
 from tabular.contract.termination import EXIT_CODE, Scope, Termination
 from tabular.contract.worker import Worker
 
 log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-P", "-m", "tabular.commands.train")
-LOOK_SECONDS = 0.1
-# The others hear of a failure within seconds, and end by themselves.
+POLL_SECONDS = 0.1
+# The other workers learn of a failure within seconds, and end by themselves.
 LEAVE_SECONDS = 60.0
-# After ``termination.GRACE_SECONDS`` the workers save what they have: SIGKILL comes at 120 s.
+# After ``termination.GRACE_SECONDS`` the workers save the model; SIGKILL comes at 120 s.
 RESCUE_SECONDS = 15.0
-# A pipe takes 64 KiB without a reader.
+# A pipe holds 64 KiB without a reader.
 DETAILS_CHARACTERS = 10_000
+PIPE_BYTES = 1 << 20
 
 
-def tell(report: Report, worker: Worker, heard: bool) -> int:
-    """Say in a worker why it ends, and return the exit code.
+def report_to_parent(report: ErrorReport, worker: Worker, caused_elsewhere: bool) -> int:
+    """Write a worker's error into its pipe, and return the exit code.
 
     Parameters
     ----------
-    heard : bool
-        Another worker or host is the cause, which may have said so itself.
+    caused_elsewhere : bool
+        Another worker or host has failed first. It may have written a report too.
     """
-    said = {**asdict(report), "details": report.details[-DETAILS_CHARACTERS:], "heard": heard}
-    with suppress(OSError):  # the one that reads it is gone
-        os.write(
-            worker.report, json.dumps(said, ensure_ascii=False).encode(errors="backslashreplace")
-        )
+    details = report.details[-DETAILS_CHARACTERS:]
+    message = {**asdict(report), "details": details, "caused_elsewhere": caused_elsewhere}
+    text = json.dumps(message, ensure_ascii=False)
+    with suppress(OSError):  # the parent process has ended
+        os.write(worker.report_pipe, text.encode(errors="backslashreplace"))
     return report.exit_code
 
 
 def run_workers(
     devices: Sequence[str], single_host: bool, termination: Termination
-) -> Report | None:
-    """Train with one process for each device and wait for all of them.
+) -> ErrorReport | None:
+    """Train with one worker for each device, and wait for all workers.
 
     Parameters
     ----------
+    devices : sequence of str
+        Such as ``cuda:0``.
+    single_host : bool
+        The workers gather on a free port of this host.
     termination : Termination
-        Deferred meanwhile: SIGTERM is for the workers to answer.
+        SIGTERM is passed on to the workers. This process ends after them.
 
     Returns
     -------
-    Report or None
-        Why the job failed; None when it did not.
+    ErrorReport or None
+        The error of the job; None when it succeeded.
     """
     started: list[_Process] = []
 
-    def wait_a_little() -> None:
-        # The grace is over for the workers too; when they end, the main thread ends all.
+    def wait_for_rescue() -> None:
+        # The grace period of the workers is over too: they save the model. When they have ended,
+        # the main thread ends this process.
         time.sleep(RESCUE_SECONDS)
         raise TimeoutError("the processes of the GPUs did not end")
 
-    with termination.scope(Scope(deferred=True, rescue=wait_a_little)):
+    with termination.scope(Scope(deferred=True, rescue=wait_for_rescue)):
         port = _free_port() if single_host else 0
         try:
             for place, device in enumerate(devices):
@@ -85,41 +91,41 @@ def run_workers(
             _interrupt(started)
             raise
     if termination.requested.is_set() and {p.code for p in started} == {0, EXIT_CODE}:
-        # One has saved the model, and only then did the others' time run out.
+        # One worker has saved the model; the others were still waiting when the time was over.
         return None
     return min(failed, key=lambda found: found[0])[1] if failed else None
 
 
 @dataclass
 class _Process:
-    """A worker, as the process that started it sees it."""
+    """A worker process that this process has started."""
 
     worker: Worker
     popen: subprocess.Popen[bytes]
     pipe: int
-    seen: bool = field(default=False)
+    failure_seen: bool = field(default=False)
 
     @property
     def code(self) -> int | None:
         return self.popen.poll()
 
-    def reason(self) -> tuple[int, Report]:
-        """Find why it failed; of several, the first with the lowest number is the cause."""
+    def reason(self) -> tuple[int, ErrorReport]:
+        """Return the error report, and its rank: the lowest rank is the cause of the failure."""
         with suppress(OSError, ValueError):
-            said = json.loads(os.read(self.pipe, 1 << 20))
-            heard = said.pop("heard")
-            # The code of SIGTERM is not that of the kind.
-            return (1 if heard else 0), Report(**{**said, "exit_code": self.code})
+            message = json.loads(os.read(self.pipe, PIPE_BYTES))
+            rank = 1 if message.pop("caused_elsewhere") else 0
+            # After SIGTERM the exit code is not the one of the error's kind.
+            return rank, ErrorReport(**{**message, "exit_code": self.code})
         name, code = f"the process of GPU {self.worker.place} ({self.worker.device})", self.code
         if code is not None and code < 0:
             cause = signal.Signals(-code).name
             cure = (
-                f"probably out of memory: {memory_cure()}"
+                f"probably out of memory: {memory_advice()}"
                 if -code == signal.SIGKILL
                 else "see the log"
             )
-            return 0, describe(PlatformError(f"{name} was killed by {cause}; {cure}"))
-        return 2, describe(
+            return 0, describe_error(PlatformError(f"{name} was killed by {cause}; {cure}"))
+        return 2, describe_error(
             PlatformError(f"{name} ended with exit code {code} without a reason; see the log")
         )
 
@@ -129,9 +135,10 @@ def _start(place: int, count: int, device: str, port: int) -> _Process:
     os.set_blocking(reading, False)
     worker = Worker(place, count, device, port, writing)
     try:
-        # SIGTERM stays blocked in the worker, as it is here, until the worker listens for it: so
-        # none is lost while it starts. In a process group of its own it gets no Ctrl-C but ours.
-        popen = subprocess.Popen(  # noqa: S603 this program
+        # SIGTERM is blocked here. The worker inherits that until it listens, so that no SIGTERM is
+        # lost while it starts. In its own process group it does not get the terminal's Ctrl-C;
+        # `_interrupt` sends it.
+        popen = subprocess.Popen(  # noqa: S603 our own program
             COMMAND,
             env={**os.environ, **worker.variables},
             stdin=subprocess.DEVNULL,
@@ -143,18 +150,18 @@ def _start(place: int, count: int, device: str, port: int) -> _Process:
     return _Process(worker, popen, reading)
 
 
-def _watch(started: Sequence[_Process], termination: Termination) -> list[tuple[int, Report]]:
-    """Wait for all; the reasons of those that failed, in the order in which they did."""
-    failed: list[tuple[int, Report]] = []
-    told = False
+def _watch(started: Sequence[_Process], termination: Termination) -> list[tuple[int, ErrorReport]]:
+    """Wait for all workers, and return rank and report of each failure in order of time."""
+    failed: list[tuple[int, ErrorReport]] = []
+    passed_on = False
     deadline = float("inf")
     while True:
-        if termination.requested.is_set() and not told:
-            told = True
+        if termination.requested.is_set() and not passed_on:
+            passed_on = True
             _send(started, signal.SIGTERM)
         for process in started:
-            if process.code and not process.seen:
-                process.seen = True
+            if process.code and not process.failure_seen:
+                process.failure_seen = True
                 failed.append(process.reason())
                 deadline = min(deadline, time.monotonic() + LEAVE_SECONDS)
         if all(process.code is not None for process in started):
@@ -163,15 +170,15 @@ def _watch(started: Sequence[_Process], termination: Termination) -> list[tuple[
             log.warning("processes that did not end within %.0f s are killed", LEAVE_SECONDS)
             _kill(started)
             return failed
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _interrupt(started: Sequence[_Process]) -> None:
-    """End the workers after Ctrl-C, or when not all could be started."""
+    """End all workers after Ctrl-C, or when one of them could not be started."""
     try:
         _send(started, signal.SIGINT)
-        _ended(started, LEAVE_SECONDS)
-    finally:  # a second Ctrl-C does not wait
+        _wait(started, LEAVE_SECONDS)
+    finally:  # also after a second Ctrl-C
         _kill(started)
 
 
@@ -180,13 +187,10 @@ def _send(started: Sequence[_Process], number: signal.Signals) -> None:
         process.popen.send_signal(number)
 
 
-def _ended(started: Sequence[_Process], seconds: float) -> bool:
+def _wait(started: Sequence[_Process], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while any(process.code is None for process in started):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(LOOK_SECONDS)
-    return True
+    while any(process.code is None for process in started) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
 def _kill(started: Sequence[_Process]) -> None:

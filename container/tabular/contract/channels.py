@@ -1,4 +1,4 @@
-"""The input channels: what ``inputdataconfig.json`` says and what lies on disk."""
+"""The input channels, from ``inputdataconfig.json`` and the folders in ``input/data``."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Channel:
     """One input channel.
 
     ``input_mode`` is ``"File"`` or ``"Pipe"``; SageMaker reports FastFile as ``"File"``.
-    ``content_type`` is None when the job did not give one. The defaults stand for keys that
-    are missing, as they are in local mode and for file systems.
+    ``content_type`` is None when the job sets none. The defaults are for missing keys, which occur
+    in local mode and for file systems.
     """
 
     name: str
@@ -37,18 +37,19 @@ class Channel:
 
 
 def read_channels(config: Mapping[str, object], paths: Paths) -> dict[str, Channel]:
-    """Join the configured channels with the folders that are there, sorted by name.
+    """Return all channels by name: the configured ones, and the folders in ``input/data``.
 
-    A folder without an entry is a channel too, so that a job without ``inputdataconfig.json``
-    works; files beside the channels (``<channel>-manifest``, FIFOs) are not channels.
+    A folder without an entry is a channel too, so a job without ``inputdataconfig.json`` works.
+    Files beside the channels (``<channel>-manifest``, FIFOs) are not channels. The names are
+    sorted.
 
     Raises
     ------
     UserError
-        An entry of ``inputdataconfig.json`` is not an object, or a name or field of one is wrong.
+        An entry of ``inputdataconfig.json`` is not an object, or its name or a field is not valid.
     """
     for name in config:
-        # ".." would name a folder elsewhere, and "a=b" fits no environment variable.
+        # ".." is a folder outside of input/data, and no environment variable can be named "a=b".
         if not CHANNEL_NAME.fullmatch(name) or name.startswith("."):
             raise UserError(
                 f"{paths.input_data_config}: a channel is named {name[:80]!r}, expected 1 to 64 "
@@ -61,7 +62,7 @@ def read_channels(config: Mapping[str, object], paths: Paths) -> dict[str, Chann
     )
     odd = [name for name in folders if "=" in name]
     if odd:
-        log.warning("%s is no channel: a channel's name has no '='", paths.data / odd[0])
+        log.warning("%s is not a channel: the name of a channel has no '='", paths.data / odd[0])
     names = sorted({*config, *(n for n in folders if not n.startswith(".") and n not in odd)})
     return {name: _channel(name, config.get(name, {}), paths) for name in names}
 

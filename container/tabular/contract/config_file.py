@@ -9,7 +9,7 @@ from tabular.contract.errors import UserError
 from tabular.contract.paths import kind_of_file
 from tabular.contract.strict_json import StrictJSONError, parse_json
 
-# SageMaker's own are below 300 kB: 100 hyperparameters of 2,500 characters.
+# SageMaker's own files are below 300 kB: 100 hyperparameters of 2,500 characters.
 MOST_BYTES = 16 << 20
 
 
@@ -19,13 +19,13 @@ def read_object(path: Path) -> dict[str, object]:
     Returns
     -------
     dict
-        ``{}`` when the file is absent or empty: SageMaker leaves out what a job does not use.
+        ``{}`` when the file is absent or empty: SageMaker writes only the files that a job uses.
 
     Raises
     ------
     UserError
-        The file is not a regular file, larger than 16 MiB, not UTF-8, not JSON (names line and
-        column, or what is wrong), or not an object.
+        The file is not a regular file, is larger than 16 MiB, or is not a JSON object in UTF-8. The
+        message names the line and the column, or the defect.
     """
     try:
         text = _read(path).decode("utf-8-sig")
@@ -48,19 +48,19 @@ def read_object(path: Path) -> dict[str, object]:
 
 
 def require_text(value: object, where: str, expected: str) -> str:
-    """Check that a value is a text that can stand in an environment variable (``SM_...``).
+    """Return a value if it is a string that an environment variable (``SM_...``) can hold.
 
     Parameters
     ----------
     where : str
-        The file and the field.
+        The file and the field, for the message.
     expected : str
-        What the field holds, for the message.
+        A description of valid values, for the message.
 
     Raises
     ------
     UserError
-        It is no text, or it holds NUL or half a surrogate pair.
+        The value is not a string, or it has NUL or half a surrogate pair.
     """
     if not isinstance(value, str) or not fits_variable(value):
         raise UserError(f"{where} is {_shown(value)}, expected {expected}")
@@ -68,7 +68,7 @@ def require_text(value: object, where: str, expected: str) -> str:
 
 
 def fits_variable(text: str) -> bool:
-    """Whether an environment variable can hold a text: without NUL and halves of surrogates."""
+    """Return whether an environment variable can hold a text: no NUL, no half surrogate pair."""
     return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
 
 

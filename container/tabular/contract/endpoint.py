@@ -1,4 +1,4 @@
-"""How the container is to serve: the environment variables of hosting and batch transform."""
+"""Settings of one serving container, from the variables of hosting and batch transform."""
 
 from __future__ import annotations
 
@@ -8,87 +8,96 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabular.contract.errors import UserError
-from tabular.contract.hosting import page_shown
-from tabular.contract.machine import UNKNOWN_MEMORY
+from tabular.contract.machine import MEBIBYTE, UNKNOWN_MEMORY
 from tabular.contract.paths import Paths
+from tabular.contract.request_limits import (
+    MAX_BODY_BYTES,
+    bodies_in_memory,
+    bytes_beside_models,
+    bytes_per_worker,
+    concurrent_transforms,
+    largest_body,
+)
 
 log = logging.getLogger(__name__)
 
-MEBIBYTE = 1 << 20
 LAST_PORT = 65535
-# The body limit of AWS's XGBoost container, and of InvokeEndpoint: 6 MiB.
-MAX_BODY_BYTES = 6 * MEBIBYTE
-# What the server takes at rest, and what a body takes while it is answered, in sizes of the body
-# (JSON takes 40 bytes a value; CSV of short cells takes as much for its answer).
-RESTING_BYTES = 256 * MEBIBYTE
-MEMORY_PER_BODY_BYTE = 20
-# The same, counted by process: the server with its model, and in each worker the libraries that
-# the first large request loads (pyarrow, XGBoost), which 100,000 requests do not let grow.
-MASTER_BYTES, WORKER_BYTES = 128 * MEBIBYTE, 112 * MEBIBYTE
-# A body of 6 MiB of 30 columns takes this; where there is not even so much, it is tried.
-LEAST_REQUEST_BYTES = 32 * MEBIBYTE
-COPIES_OF_A_BODY = 4
-# As many as there are threads for predictions: more at a time are no faster.
-LARGE_PER_CPU = 4
-# More threads of Python are no faster; each holds a request's memory.
+# More Python threads are no faster, and each one holds the memory of a request.
 MOST_SCRIPT_THREADS = 64
-# Batch transform's bound on MaxConcurrentTransforms times MaxPayloadInMB.
-MOST_UNDER_WAY = 100 * MEBIBYTE
+# Variables that AWS sets in its containers and that are not set on a laptop.
+PLATFORM = (
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "ECS_CONTAINER_METADATA_URI",
+    "ECS_CONTAINER_METADATA_URI_V4",
+    "AWS_EXECUTION_ENV",
+    "SAGEMAKER_BATCH",
+    "SAGEMAKER_REGION",
+    "SAGEMAKER_SAFE_PORT_RANGE",
+)
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One serving container.
+    """Settings of one serving container.
 
     Attributes
     ----------
     model : Path
-        The artifact's folder.
-    models : Path
-        Where a multi-model endpoint's artifacts are.
+        The folder of the artifact.
     address : str
-        ``TABULAR_BIND_ADDRESS``: where to listen, for serving without a container.
+        ``TABULAR_BIND_ADDRESS``: the address to listen on, for serving without a container.
+    port : int
+        ``SAGEMAKER_BIND_TO_PORT``.
+    workers : int
+        ``SAGEMAKER_MODEL_SERVER_WORKERS``: the number of worker processes.
     transforms : int
-        How many requests batch transform is to have under way: what processors and memory take.
-    max_body_bytes : int
-        A larger request is answered with 413.
-    request_bytes : int
-        What the requests of a worker may take of memory at the same time.
+        ``MaxConcurrentTransforms``: how many requests batch transform sends at the same time.
     timeout_seconds : int
-        How long a worker may be silent, and a client may stall.
+        ``SAGEMAKER_MODEL_SERVER_TIMEOUT``: after this time without progress a worker is
+        restarted, or the connection to a client is closed.
+    max_body_bytes : int
+        The largest body; a larger request gets status 413.
+    request_bytes : int
+        How much memory all requests of one worker may take together.
     default_accept : str
-        For a request without ``Accept``, or with ``*/*``.
+        The answer's content type for a request without ``Accept``, or with ``*/*``.
     cpus : int
-        Processors of this container.
+        Processors that this container may use.
     batch : bool
-        ``SAGEMAKER_BATCH``: batch transform asks.
+        ``SAGEMAKER_BATCH``: the container runs for batch transform.
     inference_output : str
-        ``SAGEMAKER_INFERENCE_OUTPUT``: what to answer in place of scores, by commas.
+        ``SAGEMAKER_INFERENCE_OUTPUT``: the keys of selectable inference, separated by commas.
     ensemble : bool
-        Whether k-fold's models are served together.
+        ``SAGEMAKER_INFERENCE_ENSEMBLE``: whether the models of k-fold cross-validation answer
+        together.
     multi_model : bool
-        ``SAGEMAKER_MULTI_MODEL``: models come and go by ``/models``.
+        ``SAGEMAKER_MULTI_MODEL``: models are loaded and unloaded by ``/models``.
     page : bool
-        Whether ``GET /`` shows what is served; not where SageMaker runs it.
+        Whether ``GET /`` shows a page about the model.
     json_log : bool
-        ``TABULAR_LOG_FORMAT``: log lines as JSON, in place of text.
+        ``TABULAR_LOG_FORMAT``: write log lines as JSON and not as text.
     access_log : bool
-        ``TABULAR_ACCESS_LOG``: a log line for each request.
+        ``TABULAR_ACCESS_LOG``: write a log line for each request.
+    models : Path
+        The folder of a multi-model endpoint's artifacts.
     program : str
-        ``SAGEMAKER_PROGRAM``: the script that serves, or nothing.
+        ``SAGEMAKER_PROGRAM``: the inference script, or ``""``.
     submit_directory : str
-        ``SAGEMAKER_SUBMIT_DIRECTORY``: where it is if not in the artifact, or nothing.
+        ``SAGEMAKER_SUBMIT_DIRECTORY``: where the script is when it is not in the artifact, or
+        ``""``.
     code : Path
-        Where an image brings its own scripts.
+        The folder of scripts that are part of a derived image.
     script_accept : str
         ``default_accept`` where a script serves.
     load_in_workers : bool
-        ``TABULAR_LOAD=worker``: a script's model is loaded after the fork.
+        ``TABULAR_LOAD=worker``: each worker loads the script's model after the fork.
     script_threads : int
-        ``TABULAR_SCRIPT_THREADS``: how many handlers of a script run at the same time in a process.
+        ``TABULAR_SCRIPT_THREADS``: how many calls of a script's handlers run at the same time in
+        one process.
     refuse_pickles : bool
-        ``TABULAR_UNTRUSTED_MODELS=refuse``: no pickle is loaded but one that the manifest of this
-        image describes.
+        ``TABULAR_UNTRUSTED_MODELS=refuse``: load a pickle only if a manifest of this image
+        describes it.
     """
 
     model: Path
@@ -123,50 +132,50 @@ def read_endpoint(
 ) -> Endpoint:
     """Read the variables that AWS's XGBoost container reads, with its defaults.
 
-    ``SAGEMAKER_MAX_PAYLOAD_IN_MB``, which batch transform sets when the job has its own
-    limit, raises the limit of ``MAX_CONTENT_LENGTH``; 0, which is no limit, to what memory
-    takes. AWS's container ignores it.
+    Batch transform sets ``SAGEMAKER_MAX_PAYLOAD_IN_MB``. When it is larger than
+    ``MAX_CONTENT_LENGTH``, it is the body limit; 0 means the largest body that fits into memory.
+    AWS's container ignores the variable.
+
+    Parameters
+    ----------
+    available_cpus : int
+        Processors that this container may use.
+    memory : int
+        Bytes that this container may use.
 
     Raises
     ------
     UserError
-        A number is none or not positive.
+        A variable has a value that is not allowed.
     """
     multi_model = _flag(environ, "SAGEMAKER_MULTI_MODEL", default=False)
-    port = _positive(environ, "SAGEMAKER_BIND_TO_PORT", Endpoint.port)
-    if port > LAST_PORT:
-        raise UserError(
-            f"SAGEMAKER_BIND_TO_PORT is '{port}', expected 1 to {LAST_PORT}; correct it"
-        )
+    # A multi-model endpoint holds one copy of each model, in one process.
     workers = _positive(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", available_cpus)
-    if multi_model:  # one process holds one copy of each of the models that come and go
-        workers = 1
+    workers = 1 if multi_model else workers
     accept = _accept(environ)
     max_body_bytes = max(
         _payload(environ, memory), _positive(environ, "MAX_CONTENT_LENGTH", MAX_BODY_BYTES)
     )
-    bodies = (memory - RESTING_BYTES) // (MEMORY_PER_BODY_BYTE * max_body_bytes)
-    if bodies < 1:
-        bodies = 1
+    if bodies_in_memory(memory, max_body_bytes) < 1:
         log.warning(
             "the container has %d MiB of memory, and a body of %d MiB (MAX_CONTENT_LENGTH, "
             "SAGEMAKER_MAX_PAYLOAD_IN_MB) may take more: give it more memory, or a smaller limit",
             *(memory // MEBIBYTE, max_body_bytes // MEBIBYTE),
         )
-    # Batch transform refuses a job whose requests under way are larger together.
-    together = max(1, MOST_UNDER_WAY // max_body_bytes)
     return Endpoint(
         model=Paths.of(environ).model,
         address=environ.get("TABULAR_BIND_ADDRESS") or Endpoint.address,
-        port=port,
+        port=_at_most(environ, "SAGEMAKER_BIND_TO_PORT", Endpoint.port, LAST_PORT),
         workers=workers,
-        transforms=min(workers, bodies, together),
+        transforms=concurrent_transforms(workers, memory, max_body_bytes),
         timeout_seconds=_positive(
             environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT", Endpoint.timeout_seconds
         ),
         max_body_bytes=max_body_bytes,
-        request_bytes=_request_bytes(memory, workers, multi_model, max_body_bytes, available_cpus),
-        # A toolkit's default, which multi-model endpoints of AWS's containers have.
+        request_bytes=bytes_beside_models(memory, available_cpus, max_body_bytes)
+        if multi_model
+        else bytes_per_worker(memory, workers),
+        # Multi-model endpoints of AWS's containers have the inference toolkit's default, JSON.
         default_accept=accept
         or (Endpoint.script_accept if multi_model else Endpoint.default_accept),
         cpus=available_cpus,
@@ -183,52 +192,57 @@ def read_endpoint(
         code=Paths.of(environ).code,
         script_accept=accept or Endpoint.script_accept,
         load_in_workers=_one_of(environ, "TABULAR_LOAD", ("server", "worker")) == "worker",
-        script_threads=_script_threads(environ),
+        script_threads=_at_most(
+            environ, "TABULAR_SCRIPT_THREADS", Endpoint.script_threads, MOST_SCRIPT_THREADS
+        ),
         refuse_pickles=_one_of(environ, "TABULAR_UNTRUSTED_MODELS", ("check", "refuse"))
         == "refuse",
     )
 
 
-def _script_threads(environ: Mapping[str, str]) -> int:
-    threads = _positive(environ, "TABULAR_SCRIPT_THREADS", Endpoint.script_threads)
-    if threads > MOST_SCRIPT_THREADS:
-        raise UserError(
-            f"TABULAR_SCRIPT_THREADS is '{threads}', expected 1 to {MOST_SCRIPT_THREADS}; "
-            "correct it"
-        )
-    return threads
+def in_sagemaker(environ: Mapping[str, str]) -> bool:
+    """Return whether SageMaker, or another service of AWS, runs this container."""
+    several_models = environ.get("SAGEMAKER_MULTI_MODEL", "").lower() not in ("", "false")
+    return several_models or any(environ.get(name) for name in PLATFORM)
 
 
-def _request_bytes(
-    memory: int, workers: int, multi_model: bool, max_body_bytes: int, cpus: int
-) -> int:
-    """Tell what the requests of a worker may take at the same time, in bytes."""
-    if multi_model:  # models come and go beside them: see serving.model_memory.headroom
-        return min(LARGE_PER_CPU * cpus * COPIES_OF_A_BODY * max_body_bytes, memory // 3)
-    return max((memory - MASTER_BYTES) // workers - WORKER_BYTES, LEAST_REQUEST_BYTES)
+def page_shown(environ: Mapping[str, str]) -> bool:
+    """Return whether ``GET /`` shows the page: ``TABULAR_PAGE``, or else only outside SageMaker.
+
+    Raises
+    ------
+    UserError
+        ``TABULAR_PAGE`` is not ``on`` or ``off``.
+    """
+    wanted = environ.get("TABULAR_PAGE", "").strip().lower()
+    if wanted not in ("", "on", "off"):
+        raise UserError(f"TABULAR_PAGE is {wanted!r}, expected 'on' or 'off'; correct or unset it")
+    return wanted == "on" or (wanted != "off" and not in_sagemaker(environ))
 
 
 def _payload(environ: Mapping[str, str], memory: int) -> int:
+    """Read the body limit of a batch transform job, in bytes; 0 when the variable is not set."""
     text = environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB", "").strip()
     if text.isdecimal() and int(text) == 0:
-        return min(MOST_UNDER_WAY, (memory - RESTING_BYTES) // MEMORY_PER_BODY_BYTE)
+        return largest_body(memory)
     return _positive(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0) * MEBIBYTE
 
 
 def _accept(environ: Mapping[str, str]) -> str:
-    """Read a content type, without parameters; any type is none in particular."""
+    """Read the default content type, without parameters; ``""`` for ``*/*``."""
     text = environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "")
     name = text.partition(";")[0].strip().lower()
     return "" if name == "*/*" else name
 
 
 def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
-    """Read a flag; for AWS's containers any text but "false" sets it (the SDK writes "True")."""
+    """Read a flag: as in AWS's containers, any text but "false" sets it (the SDK writes "True")."""
     text = environ.get(name, "").strip().lower()
     return text not in ("false", "0") if text else default
 
 
 def _one_of(environ: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    """Read one of the choices; the first is the default."""
     text = environ.get(name, "").strip().lower() or choices[0]
     if text not in choices:
         raise UserError(f"{name} is {text!r}, expected {' or '.join(choices)}; correct it")
@@ -239,7 +253,13 @@ def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name, "").strip()
     if not text:
         return default
-    # Batch transform sends 0 for "no limit of its own".
-    if text.isdecimal() and (int(text) > 0 or default == 0):
+    if text.isdecimal() and int(text) > 0:
         return int(text)
     raise UserError(f"{name} is {text!r}, expected a whole number above 0; correct it or unset it")
+
+
+def _at_most(environ: Mapping[str, str], name: str, default: int, most: int) -> int:
+    number = _positive(environ, name, default)
+    if number > most:
+        raise UserError(f"{name} is '{number}', expected 1 to {most}; correct it")
+    return number

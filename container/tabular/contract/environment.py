@@ -1,9 +1,9 @@
-"""The ``SM_*`` variables that training code expects.
+"""The ``SM_*`` variables that training scripts read.
 
-SageMaker does not set them: AWS's training toolkit does, and the SDK's drivers add a few.
-Names and encoding follow both, so that scripts written for AWS's containers run here.
-Left out are ``SM_DISTRIBUTED_DRIVER_DIR`` and ``SM_DISTRIBUTED_CONFIG``, which the SDK's own
-driver sets to its own files.
+SageMaker does not set them. AWS's training toolkit does, and the SDK's drivers add a few. Names
+and encoding follow both, so that scripts written for AWS's containers run here.
+``SM_DISTRIBUTED_DRIVER_DIR`` and ``SM_DISTRIBUTED_CONFIG`` are not set: they name files of the
+SDK's own driver.
 
 Source: sagemaker-training 5.1, ``environment.py`` and ``mapping.py``.
 """
@@ -16,10 +16,10 @@ from typing import cast
 
 from tabular.contract.job import TrainingJob
 
-# Reserved for script mode, so no hyperparameters of the customer (training toolkit, params.py).
+# Hyperparameters for script mode and the tuner, not for the script (toolkit, params.py).
 RESERVED_PREFIX = "sagemaker_"
 RESERVED_NAMES = frozenset({"default_user_module_name", "_tuning_objective_metric"})
-# Those that have variables of their own and so are no framework parameters.
+# Reserved hyperparameters with a variable of their own. All others go to SM_FRAMEWORK_PARAMS.
 KNOWN_RESERVED = frozenset(
     {
         "sagemaker_program",
@@ -31,7 +31,7 @@ KNOWN_RESERVED = frozenset(
         "sagemaker_enable_cloudwatch_metrics",
     }
 )
-# Each of them makes the toolkit count the current group as one to distribute over.
+# With any of these the toolkit adds the current group to SM_DISTRIBUTION_INSTANCE_GROUPS.
 DISTRIBUTIONS = (
     "sagemaker_mpi_enabled",
     "sagemaker_parameter_server_enabled",
@@ -40,7 +40,7 @@ DISTRIBUTIONS = (
     "sagemaker_pytorch_xla_multi_worker_enabled",
     "sagemaker_multi_worker_mirrored_strategy_enabled",
 )
-# What SM_TRAINING_ENV repeats of the variables under their own names.
+# The members of SM_TRAINING_ENV that repeat a variable: "hosts" is SM_HOSTS.
 MEMBERS = (
     *("current_host", "current_instance_group", "current_instance_group_hosts"),
     *("current_instance_type", "distribution_instance_groups", "framework_module", "hosts"),
@@ -53,29 +53,36 @@ MASTER_PORT = 7777  # SDK v3, container_drivers/scripts/environment.py
 
 
 def sm_variables(job: TrainingJob, num_cpus: int, num_gpus: int) -> dict[str, str]:
-    """Build every ``SM_*`` variable of a job.
+    """Return all ``SM_*`` variables of a job.
 
     Parameters
     ----------
     num_cpus, num_gpus : int
-        What this container may use; see ``tabular.contract.machine``.
+        The processors and GPUs that this container may use; see ``tabular.contract.machine``.
 
     Returns
     -------
     dict[str, str]
-        Strings as they are, None as ``""``, all else as compact JSON with sorted keys.
+        Values encoded by ``encode``.
     """
-    values = {**_places(job), **_job(job, num_cpus, num_gpus), **_hosts(job)}
+    values = _path_variables(job) | _job_variables(job, num_cpus, num_gpus)
+    values |= _host_variables(job)
     values["SM_TRAINING_ENV"] = _training_env(job, values)
     for name, channel in job.channels.items():
         values[f"SM_CHANNEL_{name.upper()}"] = str(channel.path)
-    for name, value in _customers(job.hyperparameters).items():
+    for name, value in _script_hyperparameters(job.hyperparameters).items():
         values[f"SM_HP_{name.upper()}"] = value
     return {name: encode(value) for name, value in values.items()}
 
 
 def encode(value: object) -> str:
-    """Write one value as the training toolkit does."""
+    """Encode one value as the training toolkit does.
+
+    Strings are unchanged, None is ``""``, all else is compact JSON with sorted keys.
+
+    >>> encode({"b": 1, "a": [True]})
+    '{"a":[true],"b":1}'
+    """
     if value is None:
         return ""
     if isinstance(value, str):
@@ -84,9 +91,13 @@ def encode(value: object) -> str:
 
 
 def script_arguments(hyperparameters: Mapping[str, object]) -> list[str]:
-    """Spell hyperparameters as a script's arguments: sorted, ``-k`` or ``--name``, then value."""
+    """Return hyperparameters as arguments of a script, sorted by name.
+
+    >>> script_arguments({"max_depth": 3, "k": "v"})
+    ['-k', 'v', '--max_depth', '3']
+    """
     arguments: list[str] = []
-    for name, value in sorted(_customers(hyperparameters).items()):
+    for name, value in sorted(_script_hyperparameters(hyperparameters).items()):
         arguments += [f"-{name}" if len(name) == 1 else f"--{name}", _argument(value)]
     return arguments
 
@@ -99,7 +110,8 @@ def _argument(value: object) -> str:
     return str(value)
 
 
-def _customers(hyperparameters: Mapping[str, object]) -> dict[str, object]:
+def _script_hyperparameters(hyperparameters: Mapping[str, object]) -> dict[str, object]:
+    """Return the hyperparameters without the reserved ones."""
     return {
         name: value
         for name, value in hyperparameters.items()
@@ -107,7 +119,7 @@ def _customers(hyperparameters: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _places(job: TrainingJob) -> dict[str, object]:
+def _path_variables(job: TrainingJob) -> dict[str, object]:
     paths = job.paths
     return {
         "SM_INPUT": str(paths.input),
@@ -126,11 +138,11 @@ def _places(job: TrainingJob) -> dict[str, object]:
     }
 
 
-def _job(job: TrainingJob, num_cpus: int, num_gpus: int) -> dict[str, object]:
+def _job_variables(job: TrainingJob, num_cpus: int, num_gpus: int) -> dict[str, object]:
     script = job.script
     entry_point = script.program if script else None
     return {
-        "SM_HPS": _customers(job.hyperparameters),
+        "SM_HPS": _script_hyperparameters(job.hyperparameters),
         "SM_USER_ARGS": script_arguments(job.hyperparameters),
         "SM_USER_ENTRY_POINT": entry_point,
         "SM_ENTRY_SCRIPT": entry_point,
@@ -156,7 +168,7 @@ def _framework_params(job: TrainingJob) -> dict[str, object]:
     }
 
 
-def _hosts(job: TrainingJob) -> dict[str, object]:
+def _host_variables(job: TrainingJob) -> dict[str, object]:
     hosts = job.hosts
     groups = {
         group.name: {
@@ -188,7 +200,7 @@ def _hosts(job: TrainingJob) -> dict[str, object]:
 
 
 def _distribution(job: TrainingJob) -> object:
-    """Name the groups that a framework's own distribution is meant for."""
+    """Return the instance groups that a framework distributes training over."""
     given = _framework_params(job)
     if "sagemaker_distribution_instance_groups" in given:
         return given["sagemaker_distribution_instance_groups"]
@@ -196,19 +208,19 @@ def _distribution(job: TrainingJob) -> object:
 
 
 def _training_env(job: TrainingJob, values: Mapping[str, object]) -> dict[str, object]:
-    """Gather the members of the toolkit's ``Environment``, by its names for them."""
+    """Return the members of the toolkit's ``Environment`` object by name."""
     env = {name: values[f"SM_{name.upper()}"] for name in MEMBERS}
     distribution = cast(Sequence[str], env["distribution_instance_groups"])
-    taking_part = [
+    distribution_hosts = [
         host for group in job.hosts.groups if group.name in distribution for host in group.hosts
     ]
     if not job.hosts.groups:  # local mode
-        taking_part = list(job.hosts.names)
-    master = taking_part[0] if taking_part else job.hosts.leader
+        distribution_hosts = list(job.hosts.names)
+    master = distribution_hosts[0] if distribution_hosts else job.hosts.leader
     return env | {
         "additional_framework_parameters": values["SM_FRAMEWORK_PARAMS"],
         "channel_input_dirs": {name: str(channel.path) for name, channel in job.channels.items()},
-        "distribution_hosts": taking_part,
+        "distribution_hosts": distribution_hosts,
         "hyperparameters": values["SM_HPS"],
         "is_master": job.hosts.current == master,
         "is_modelparallel_enabled": None,

@@ -1,4 +1,4 @@
-"""The kinds of failure that a job reports, with their exit codes, and that a request is told."""
+"""Errors with a message for the customer: of a job, with an exit code, and of a request."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 
 class JobError(Exception):
-    """A failure with a message fit for the customer: one line that names cause and cure.
+    """A failure whose message tells the customer the cause and what to do, in one line.
 
-    Raised near the cause, caught once in ``tabular.commands``.
+    Raise it near the cause; ``tabular.commands`` catches it once.
     """
 
     kind = "AlgorithmError"
@@ -16,30 +16,32 @@ class JobError(Exception):
 
 
 class UserError(JobError):
-    """The customer can mend it: data, settings, or a file that is not what it should be."""
+    """The customer can correct the cause: data, settings, or a file with wrong content."""
 
     kind = "UserError"
     exit_code = 1  # what AWS's containers exit with
 
 
 class OutOfTimeError(UserError):
-    """A model did not load, or did not make its first prediction, within its time."""
+    """A model did not load, or did not make its first prediction, within the time limit."""
 
 
 class OutOfMemoryError(UserError):
-    """A model needs more memory than it may take."""
+    """A model needs more memory than it may use."""
 
 
 class ScriptError(JobError):
-    """The customer's script failed; its own exit code is the job's.
+    """The customer's script failed.
 
     Parameters
     ----------
+    exit_code : int
+        The script's own exit code, which becomes the job's.
     details : str
-        What the script wrote last.
+        The last lines of the script's standard error.
     """
 
-    kind = "ExecuteUserScriptError"  # the word of AWS's containers
+    kind = "ExecuteUserScriptError"  # AWS's containers use this word
 
     def __init__(self, message: str, exit_code: int, details: str = "") -> None:
         super().__init__(message)
@@ -48,28 +50,27 @@ class ScriptError(JobError):
 
 
 class AlgorithmError(JobError):
-    """The library failed on input that passed every check."""
+    """The library failed although the input passed all checks."""
 
 
 class PlatformError(JobError):
-    """The machine, the platform or this image is at fault."""
+    """The machine, the platform or this image caused the failure."""
 
     kind = "PlatformError"
     exit_code = 3
 
 
 class RequestError(Exception):
-    """A request that the client can mend.
+    """A request that the client can correct.
 
     Parameters
     ----------
     status : int
-        The HTTP status; which one for what is AWS's container's choice.
+        The HTTP status, the same as AWS's container answers for this error.
     message : str
-        One line for the caller: what was found, what was expected. It may show values.
+        One line for the caller: what was found and what was expected. It may quote values.
     logged : str
-        One line for the log, without anything that the body holds; the status's own words where
-        there is none.
+        One line for the log, without any content of the body. Default: the status's phrase.
     """
 
     def __init__(self, status: int, message: str, logged: str = "") -> None:
@@ -81,5 +82,5 @@ class RequestError(Exception):
 def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
-    except ValueError:  # a script's own
+    except ValueError:  # a status that a script has made up
         return "refused"

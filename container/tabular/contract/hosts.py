@@ -1,4 +1,4 @@
-"""The hosts of a training job, from ``resourceconfig.json``, and waiting for their names."""
+"""The hosts of a training job: read ``resourceconfig.json``, and wait until names resolve."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tabular.contract.paths import Paths
 
 log = logging.getLogger(__name__)
 
-# The training toolkit's: names are not known at once when a cluster starts.
+# As in AWS's training toolkit. When a cluster starts, DNS does not know all hosts at once.
 RESOLUTION_SECONDS = 900.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
-# DNS takes 253 characters; Docker's names may have an underscore.
+# DNS allows 253 characters; names of Docker containers may have an underscore.
 HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})")
 
 
 @dataclass(frozen=True)
 class InstanceGroup:
-    """One group of a heterogeneous cluster; an ordinary job has one, a local one none."""
+    """One group of a heterogeneous cluster. Other jobs have one group, in local mode none."""
 
     name: str
     instance_type: str
@@ -35,12 +35,20 @@ class InstanceGroup:
 
 @dataclass(frozen=True)
 class Hosts:
-    """Who takes part, sorted by name as SageMaker does (``algo-10`` before ``algo-2``).
+    """The hosts of a job, sorted by name as SageMaker sorts them (``algo-10`` before ``algo-2``).
 
     Attributes
     ----------
+    current : str
+        The name of this host.
+    names : tuple of str
+        The names of all hosts.
+    network_interface : str
+        The interface for traffic between the hosts.
+    topology : object
+        The network topology, as SageMaker reports it; None if it does not.
     leader_address : str
-        Where the leader is reached, when that is not its name.
+        The leader's address, if it differs from the leader's name.
     """
 
     current: str = "algo-1"
@@ -54,7 +62,7 @@ class Hosts:
 
     @property
     def rank(self) -> int:
-        """The current host's place among the sorted names, from 0."""
+        """The index of this host among the sorted names, from 0."""
         return self.names.index(self.current)
 
     @property
@@ -64,13 +72,13 @@ class Hosts:
 
 
 def read_hosts(config: Mapping[str, object], paths: Paths) -> Hosts:
-    """Read ``resourceconfig.json``; absent keys take the values of one local host.
+    """Read ``resourceconfig.json``; for missing keys, the values of a single local host.
 
     Raises
     ------
     UserError
-        A key has the wrong shape, a host's name is no name or there twice, or the current host is
-        not among the hosts.
+        A value has the wrong type, a host name is not valid or appears twice, or the current host
+        is not one of the hosts.
     """
     where = paths.resource_config
     current = _text(config, "current_host", Hosts.current, where)
@@ -109,29 +117,29 @@ def read_hosts(config: Mapping[str, object], paths: Paths) -> Hosts:
 
 
 def wait_for_names(names: Sequence[str], seconds: float = RESOLUTION_SECONDS) -> None:
-    """Wait until every host's name can be resolved.
+    """Wait until the names of all hosts resolve.
 
     Raises
     ------
     PlatformError
-        A name is not known after ``seconds``.
+        A name does not resolve within ``seconds``.
     """
     deadline = time.monotonic() + seconds
     pause = FIRST_PAUSE_SECONDS
-    missing = [name for name in names if not _known(name)]
+    missing = [name for name in names if not _resolves(name)]
     while missing:
         if time.monotonic() + pause > deadline:
             raise PlatformError(
-                f"the names of hosts are not known after {seconds:.0f} s: {', '.join(missing)}; "
+                f"the names of hosts do not resolve after {seconds:.0f} s: {', '.join(missing)}; "
                 "run the job again"
             )
-        log.info("waiting for the names of %s", ", ".join(missing))
+        log.info("waiting for the names of %s to resolve", ", ".join(missing))
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-        missing = [name for name in missing if not _known(name)]
+        missing = [name for name in missing if not _resolves(name)]
 
 
-def _known(name: str) -> bool:
+def _resolves(name: str) -> bool:
     try:
         socket.getaddrinfo(name, None)
     except OSError:

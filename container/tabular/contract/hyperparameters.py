@@ -1,4 +1,4 @@
-"""Hyperparameters as they arrive: a map of names to strings, in three styles."""
+"""Decode the strings of ``hyperparameters.json``, which the SDK writes in three styles."""
 
 from __future__ import annotations
 
@@ -8,26 +8,31 @@ from collections.abc import Mapping
 from tabular.contract.config_file import fits_variable
 from tabular.contract.errors import UserError
 
-# Names the algorithm of a job; absent for XGBoost.
+# The hyperparameter that names the algorithm; XGBoost when it is absent.
 ALGORITHM = "algorithm"
-# The SDK's generic Estimator sends str(value), so Python's own spelling arrives for these.
+# The SDK's generic Estimator sends str(value), so these arrive in Python's spelling.
 PYTHON_LITERALS: Mapping[str, object] = {"True": True, "False": False, "None": None}
 
 
 def decode(value: object, python_literals: bool = True) -> object:
-    r"""Turn one value into what the customer wrote.
+    r"""Decode one value to the value that the customer wrote.
 
-    SageMaker sends strings. Framework estimators JSON-encode each of them
-    (``"\"reg:squarederror\""``, ``"true"``, ``"null"``, ``"[1, 2]"``), the generic
-    Estimator sends ``str(value)`` (``"True"``, ``"None"``), everything else is plain text.
-    The rule "JSON, else the text itself" is the one of AWS's training toolkit. Values that
-    are no strings (a file written by hand) are taken as they are.
+    SageMaker sends strings. The SDK's framework estimators encode each value as JSON
+    (``"\"reg:squarederror\""``, ``"true"``, ``"null"``, ``"[1, 2]"``). The generic Estimator sends
+    ``str(value)`` (``"True"``, ``"None"``). All else is plain text. As in AWS's training toolkit, a
+    string that is not JSON is returned unchanged. So is a value that is not a string, from a file
+    written by hand.
 
     Parameters
     ----------
     python_literals : bool
-        Read ``"True"``, ``"False"`` and ``"None"`` as Python does. The toolkit leaves them text,
-        and so a script gets them as text.
+        Decode ``"True"``, ``"False"`` and ``"None"`` too. The toolkit does not, so scripts get
+        them as strings.
+
+    Examples
+    --------
+    >>> [decode(text) for text in ("0.3", '"hist"', "hist", "True", "[1, 2]")]
+    [0.3, 'hist', 'hist', True, [1, 2]]
     """
     if not isinstance(value, str):
         return value
@@ -45,12 +50,12 @@ def decode_all(raw: Mapping[str, object], python_literals: bool = True) -> dict[
     Raises
     ------
     UserError
-        A name or a value can't stand in an environment variable (``SM_HP_<NAME>``).
+        An environment variable (``SM_HP_<NAME>``) can't hold a name or a value.
     """
     for name, value in raw.items():
         if "=" in name or not all(map(fits_variable, (name, str(value)))):
             raise UserError(
-                f"Hyperparameter {name!r}: its name or value holds a character that no "
-                "environment variable can (=, NUL, half a surrogate pair); leave it out"
+                f"Hyperparameter {name!r}: its name or value has a character that an "
+                "environment variable can't hold (=, NUL, half a surrogate pair); remove it"
             )
     return {name: decode(value, python_literals) for name, value in raw.items()}

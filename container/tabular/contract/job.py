@@ -1,4 +1,4 @@
-"""One training job, read once from the contract and never changed."""
+"""One training job: read once from SageMaker's files and variables, then never changed."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from tabular.contract.errors import UserError
 from tabular.contract.hosts import Hosts, read_hosts
 from tabular.contract.hyperparameters import decode_all
 from tabular.contract.paths import Paths
-from tabular.contract.script import Script, read_script
+from tabular.contract.script import TrainingScript, read_script
 
-# Linux's limits, with room for the names of the checkpoints.
+# Limits of Linux, less room for the file names of the checkpoints.
 NAME_BYTES, PATH_BYTES = 255, 4000
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """All that SageMaker says about a job.
+    """The configuration of a job.
 
     Attributes
     ----------
     name : str
-        ``TRAINING_JOB_NAME``, or ``""`` outside SageMaker.
+        ``TRAINING_JOB_NAME``; ``""`` outside SageMaker.
     hyperparameters : Mapping[str, object]
         Decoded values, see ``tabular.contract.hyperparameters``.
     channels : Mapping[str, Channel]
-        By name, sorted.
+        The channels by name, sorted.
     checkpoints : Path or None
-        Where checkpoints go; None when the job has no ``CheckpointConfig``.
+        The checkpoint folder; None when the job has no ``CheckpointConfig``.
     resource_config, input_data_config : Mapping[str, object]
-        The two files as they are, for ``SM_RESOURCE_CONFIG`` and ``SM_INPUT_DATA_CONFIG``.
-    script : Script or None
-        The customer's own program, in script mode.
+        The content of the two files, for ``SM_RESOURCE_CONFIG`` and ``SM_INPUT_DATA_CONFIG``.
+    script : TrainingScript or None
+        The customer's program in script mode; None in algorithm mode.
     """
 
     name: str
@@ -47,7 +47,7 @@ class TrainingJob:
     checkpoints: Path | None
     resource_config: Mapping[str, object]
     input_data_config: Mapping[str, object]
-    script: Script | None = None
+    script: TrainingScript | None = None
 
 
 def read_job(environ: Mapping[str, str]) -> TrainingJob:
@@ -56,13 +56,13 @@ def read_job(environ: Mapping[str, str]) -> TrainingJob:
     Parameters
     ----------
     environ : Mapping[str, str]
-        The process environment: ``SAGEMAKER_BASE_DIR``, ``TRAINING_JOB_NAME`` and those of
-        ``tabular.contract.script`` are used.
+        The process environment: ``SAGEMAKER_BASE_DIR``, ``TRAINING_JOB_NAME``, and the variables
+        that ``tabular.contract.script`` reads.
 
     Raises
     ------
     UserError
-        A file of the configuration can't be read; names it.
+        A configuration file can't be read; the message names the file.
     """
     paths = Paths.of(environ)
     input_data_config = read_object(paths.input_data_config)
@@ -83,7 +83,7 @@ def read_job(environ: Mapping[str, str]) -> TrainingJob:
 
 
 def _checkpoints(paths: Paths) -> Path | None:
-    # SageMaker writes the file only when the request had a CheckpointConfig.
+    # SageMaker writes the file only for jobs with a CheckpointConfig.
     file = paths.checkpoint_config
     if not file.exists() and not file.is_symlink():
         return None

@@ -1,7 +1,7 @@
-"""What this container may use of the machine it runs on.
+"""The processors, GPUs and memory that this container may use.
 
-The host's figures are wrong inside a container with limits, so the cgroup's come first
-(several inference components share one host; SageMaker limits each by its cgroup).
+Inside a container with limits the figures of the host are wrong, so the cgroup's limits come first.
+(Several inference components share one host; SageMaker limits each one by its cgroup.)
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+MEBIBYTE = 1 << 20
 CGROUP = Path("/sys/fs/cgroup")
-# Where neither the cgroup nor /proc says anything (macOS): what a small laptop has.
+# The memory of a small laptop, for systems without cgroup and /proc (macOS).
 UNKNOWN_MEMORY = 4 << 30
-# File systems of disks, of memory, and of networks that keep a file's number (EFS, FSx).
+# File systems of disks, of memory, and of networks that keep inode numbers (EFS, FSx).
 STABLE_INODES = frozenset(
     ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "nfs", "nfs4", "lustre")
 )
@@ -25,7 +26,7 @@ STABLE_INODES = frozenset(
 
 @dataclass(frozen=True)
 class Machine:
-    """What a training job may use: processors, GPUs, bytes of memory."""
+    """The processors, the GPUs and the bytes of memory that a training job may use."""
 
     cpus: int
     gpus: int
@@ -33,15 +34,15 @@ class Machine:
 
 
 def read_machine() -> Machine:
-    """Look at the cgroup and the devices."""
+    """Read the limits of the cgroup, and count the devices."""
     return Machine(available_cpus(), available_gpus(), memory_limit())
 
 
 def available_cpus(cgroup: Path = CGROUP) -> int:
     """Count the processors that this process may use, at least 1.
 
-    The smaller of the scheduler's affinity and the cgroup's quota, rounded up: half a
-    processor still needs one worker.
+    This is the smaller of the scheduler's affinity and the cgroup's quota. The quota is rounded
+    up: half a processor still needs one worker.
     """
     affinity = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -51,14 +52,14 @@ def available_cpus(cgroup: Path = CGROUP) -> int:
 
 
 def available_gpus(devices: Path = Path("/dev")) -> int:
-    """Count the NVIDIA devices that were handed to this container."""
+    """Count the NVIDIA devices of this container."""
     return sum(1 for device in devices.glob("nvidia[0-9]*") if device.name[6:].isdigit())
 
 
 def memory_limit(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) -> int:
-    """Find how many bytes of memory this container may use.
+    """Return how many bytes of memory this container may use.
 
-    The smaller of the machine's memory and the cgroup's limit: v2's ``memory.max``, else v1's.
+    This is the smaller of the machine's memory and the cgroup's limit (version 1 or 2).
     """
     limits = []
     for file in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
@@ -72,10 +73,10 @@ def memory_limit(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) -
 
 
 def memory_left(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) -> int:
-    """Find how many bytes of memory this container may still take.
+    """Return how many bytes of memory are still available to this container.
 
-    The smaller of what the machine has left and what the cgroup has. Cached files count as
-    left, but for those that programs run from (mapped): the kernel drops the others first.
+    This is the smaller of the machine's and the cgroup's available memory. Cached files count as
+    available, because the kernel drops them first; mapped files, such as programs, do not.
     """
     left = [
         _cgroup_left(cgroup, "memory.max", "memory.current", "file_mapped"),
@@ -90,10 +91,10 @@ def memory_left(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) ->
 
 
 def out_of_memory(error: BaseException) -> str | None:
-    """Say in one line that memory has run out, with the container's limit; None for other errors.
+    """Return a message for an error that means out of memory; None for any other error.
 
-    Python, numpy and pyarrow raise MemoryError, XGBoost an error that names C++'s ``bad_alloc``,
-    the system ENOMEM; joblib's worker is killed by the kernel.
+    Python, numpy and pyarrow raise MemoryError. XGBoost raises an error with C++'s ``bad_alloc``
+    in its text. System calls fail with ENOMEM. The kernel kills joblib's worker.
     """
     name = type(error).__name__
     if not (
@@ -103,11 +104,11 @@ def out_of_memory(error: BaseException) -> str | None:
         or (name == "XGBoostError" and "bad_alloc" in str(error))
     ):
         return None
-    return f"out of memory: {memory_cure()}"
+    return f"out of memory: {memory_advice()}"
 
 
-def memory_cure() -> str:
-    """Say how much memory the container may use, and what to do when that is too little."""
+def memory_advice() -> str:
+    """Return a sentence with the container's memory limit, and how to get more memory."""
     return (
         f"the container may use {memory_limit() / (1 << 30):.1f} GiB; use an instance type with "
         "more memory (docker run: --memory)"
@@ -115,30 +116,31 @@ def memory_cure() -> str:
 
 
 def resident_bytes(status: Path = Path("/proc/self/statm")) -> int:
-    """Tell how many bytes of memory this process has now; 0 where the system does not say."""
+    """Return the resident memory of this process in bytes; 0 on systems without ``/proc``."""
     with suppress(OSError, ValueError, IndexError):
         return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
 
 
 def give_back() -> None:
-    """Hand memory that was freed back to the system.
+    """Return freed memory to the system (``malloc_trim``).
 
-    glibc keeps it: hundreds of MiB after a sketch of many columns, which training could use.
+    glibc keeps freed memory: hundreds of MiB after a sketch of many columns, which training needs.
     """
-    with suppress(OSError, AttributeError):  # another C library
+    with suppress(OSError, AttributeError):  # a C library without malloc_trim
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def in_memory(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
-    """Tell whether a folder lies on a file system that is kept in memory (``--tmpfs /tmp``)."""
+    """Return whether a folder is on a file system in memory (``--tmpfs /tmp``)."""
     return _file_system(folder, mounts) in ("tmpfs", "ramfs")
 
 
 def has_stable_inodes(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
-    """Tell whether a file in a folder has the same inode number at each look.
+    """Return whether files in a folder keep their inode numbers.
 
-    FUSE may number a file anew when the kernel has forgotten it: FastFile mode, Docker Desktop.
+    FUSE (FastFile mode, Docker Desktop) may give a file a new number when the kernel has dropped
+    it from its cache.
     """
     return _file_system(folder, mounts) in STABLE_INODES
 
@@ -148,7 +150,7 @@ def _file_system(folder: Path, mounts: Path) -> str | None:
     with suppress(OSError):
         for line in mounts.read_text().splitlines():
             _, point, kind, *_ = line.split()
-            kinds[point] = kind  # the last mount on a point hides the others
+            kinds[point] = kind  # the last mount at a path hides the earlier ones
     resolved = folder.resolve()
     nearest = next((str(path) for path in (resolved, *resolved.parents) if str(path) in kinds), "/")
     return kinds.get(nearest)
@@ -165,13 +167,13 @@ def _cgroup_left(folder: Path, limit: str, usage: str, mapped: str) -> int | Non
 
 
 def _figures(file: Path) -> dict[str, int]:
-    """Read lines of a name and a number."""
+    """Parse lines with a name and a number."""
     words = (line.split() for line in file.read_text().splitlines())
     return {name: int(number) for name, number, *_ in words}
 
 
 def _cpu_quota(cgroup: Path) -> float | None:
-    """Read the quota in processors: cgroup v2's ``cpu.max``, else v1's CFS files."""
+    """Read the quota in processors: ``cpu.max`` of cgroup v2, or the CFS files of v1."""
     try:
         quota, period = (cgroup / "cpu.max").read_text().split()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Where things lie under ``/opt/ml``."""
+"""The files and folders under ``/opt/ml``."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ KINDS = {
 
 
 def kind_of_file(mode: int) -> str | None:
-    """Name what a path is by its ``st_mode``; None for a regular file."""
-    return None if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "no file")
+    """Name the kind of a file from its ``st_mode``: "a folder"; None for a regular file."""
+    return None if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "not a file")
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Paths:
     Parameters
     ----------
     root : Path
-        ``/opt/ml`` on SageMaker; another folder through ``SAGEMAKER_BASE_DIR``, as in
-        AWS's training toolkit.
+        ``/opt/ml`` on SageMaker. ``SAGEMAKER_BASE_DIR`` names another folder, as in AWS's
+        training toolkit.
     """
 
     root: Path = Path("/opt/ml")
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Paths:
-        """Take the root from ``SAGEMAKER_BASE_DIR``, or ``/opt/ml``."""
+        """Return the paths below ``SAGEMAKER_BASE_DIR``, or below ``/opt/ml``."""
         return cls(Path(environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml").absolute())
 
     @property
@@ -56,27 +56,27 @@ class Paths:
 
     @property
     def hyperparameters(self) -> Path:
-        """A map of strings to strings."""
+        """The hyperparameters: a JSON object of strings."""
         return self.config / "hyperparameters.json"
 
     @property
     def input_data_config(self) -> Path:
-        """What the channels are."""
+        """The description of the channels."""
         return self.config / "inputdataconfig.json"
 
     @property
     def resource_config(self) -> Path:
-        """Which hosts take part."""
+        """The description of the hosts."""
         return self.config / "resourceconfig.json"
 
     @property
     def checkpoint_config(self) -> Path:
-        """Where checkpoints go, when the job has any."""
+        """The checkpoint folder's path; the file exists only for jobs with checkpoints."""
         return self.config / "checkpointconfig.json"
 
     @property
     def model(self) -> Path:
-        """The artifact: becomes ``model.tar.gz``."""
+        """The artifact's folder; SageMaker packs it into ``model.tar.gz``."""
         return self.root / "model"
 
     @property
@@ -86,30 +86,30 @@ class Paths:
 
     @property
     def code(self) -> Path:
-        """The customer's own code, in script mode."""
+        """The customer's code in script mode."""
         return self.root / "code"
 
     @property
     def output(self) -> Path:
-        """What the job reports."""
+        """The job's output beside the model."""
         return self.root / "output"
 
     @property
     def output_data(self) -> Path:
-        """Becomes ``output.tar.gz``."""
+        """The job's own output files; SageMaker packs them into ``output.tar.gz``."""
         return self.output / "data"
 
     @property
     def output_intermediate(self) -> Path:
-        """A folder that AWS's training toolkit syncs while training."""
+        """A folder that AWS's training toolkit uploads during training."""
         return self.output / "intermediate"
 
     @property
     def failure(self) -> Path:
-        """The reason of a failure."""
+        """The failure file."""
         return self.output / "failure"
 
     @property
     def metrics(self) -> Path:
-        """Where SageMaker's agent looks for metrics, on the machines that have it."""
+        """The folder in which SageMaker's agent looks for metrics, on instances that run it."""
         return self.output / "metrics" / "sagemaker"

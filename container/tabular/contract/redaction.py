@@ -1,7 +1,7 @@
-"""Passwords, tokens and signatures: taken out of what is logged, answered or reported.
+"""Redact passwords, tokens and signatures in log lines, answers and failure reasons.
 
-Texts of libraries and of pip, and messages of ours that quote a setting, may hold a URL that signs
-itself or a password. What a customer's own script prints is not changed.
+Messages of libraries and of pip, and our own messages that quote a setting, may hold a password or
+a presigned URL. The output of a customer's script is not changed.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import logging
 import re
 
 HIDDEN = "***"
-# A quoted text, JSON and Python's repr end a URL.
+# Quotes end a URL in quoted text, in JSON and in Python's repr.
 URL = re.compile(r"""\b(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,20}://)(?P<rest>[^\s"'<>\\]+)""")
-# They tell what a file is, as pip writes them.
+# Fragments that pip writes to identify a file; they are not secret.
 PLAIN_FRAGMENT = re.compile(r"(?:sha\d+|md5|egg|subdirectory)=[^&]*(?:&|$)|[^=]*$")
 TRAILING = re.compile(r"[),;:\]}]*$")
-# Each expression takes time in proportion to the text: a client may have chosen the text.
-# name=value without blanks, as in variables and queries; "name": "value" as in JSON and repr.
+# All expressions run in linear time, because a client may have chosen the text.
+# name=value without spaces, as in variables and queries; "name": "value", as in JSON and repr.
 NAMED = re.compile(
     r"""(?P<name>credential|awsaccesskeyid|token|passwd|password|secret|api_?key|access_?key
     |access_key_id|secret_?key|signature|(?<![a-z])sig)
@@ -27,15 +27,15 @@ AUTHORIZATION = re.compile(
     r"""(?P<name>\bauthorization\\?["']?\s*[:=]\s*\\?["']?)(?:(?:Basic|Bearer)\s+)?[^\s"'\\]+""",
     re.IGNORECASE,
 )
-# Long-term and temporary keys of AWS: docs.aws.amazon.com/IAM, "unique identifiers".
+# Long-term and temporary access keys of AWS: docs.aws.amazon.com/IAM, "unique identifiers".
 AWS_KEY = re.compile(r"\b(?P<kind>AKIA|ASIA)[A-Z0-9]{16}\b")
-# Those of GitHub, GitLab, PyPI, Hugging Face and Slack, and JSON web tokens (CodeArtifact).
+# Tokens of GitHub, GitLab, PyPI, Hugging Face and Slack; JSON web tokens (CodeArtifact).
 TOKEN = re.compile(
     r"\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|pypi-[\w-]{32,}|hf_\w{20,}"
     r"|xox[abprs]-[\w-]{10,}|eyJ[\w-]{10,}[\w.-]*)"
 )
 
-# Whatever an expression above matches holds one of these, in lower case.
+# Every text that an expression above matches contains one of these, in lower case.
 MARKS = (
     *("://", "credential", "key", "token", "passw", "secret", "signature", "sig=", 'sig"', "sig'"),
     *("sig\\", "authorization", "akia", "asia", "gh", "glpat", "pypi", "hf_", "xox", "eyj"),
@@ -43,7 +43,7 @@ MARKS = (
 
 
 def redact(text: str) -> str:
-    """Replace what is secret in a text by ``***``, and the query of each URL by ``...``.
+    """Replace secrets in a text by ``***``, and the query of each URL by ``...``.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def redact(text: str) -> str:
     >>> redact("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI of AKIAIOSFODNN7EXAMPLE")
     'AWS_SECRET_ACCESS_KEY=*** of AKIA***'
     """
-    # Most lines hold none of these, and pay for no regular expression.
+    # Most lines contain none of these and need no regular expression.
     lowered = text.lower()
     if not any(mark in lowered for mark in MARKS):
         return text
@@ -64,7 +64,7 @@ def redact(text: str) -> str:
 
 
 def redact_logs() -> None:
-    """Redact every line of the root logger's handlers, tracebacks too. Call after their setup."""
+    """Redact all log lines and tracebacks of the root logger. Call after ``basicConfig``."""
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_RedactingFormatter(handler.formatter or logging.Formatter()))
 
@@ -91,7 +91,7 @@ def _url(found: re.Match[str]) -> str:
 
 
 class _RedactingFormatter(logging.Formatter):
-    """Redacts what another formatter writes."""
+    """Redacts the output of another formatter."""
 
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Give up the rights to write files, start programs and connect, where Linux lets a process do so.
+"""Sandbox this process: no writing of files, no new programs, no connections.
 
-Two means that need no privileges: Landlock, which the kernel applies to files and TCP ports
-(5.13 and later; ports from 6.7), and seccomp, which refuses system calls. Each is left out where
-the kernel, the container's own filter (Docker's, gVisor's) or the architecture has none.
+Two mechanisms of Linux that need no privileges. Landlock restricts files (kernel 5.13 and later)
+and TCP ports (6.7 and later). seccomp refuses system calls. A mechanism is skipped if the kernel,
+the container's own filter (Docker, gVisor) or the architecture does not support it.
 """
 
 from __future__ import annotations
@@ -22,29 +22,30 @@ log = logging.getLogger(__name__)
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 SECCOMP_ALLOW, SECCOMP_ERRNO = 0x7FFF0000, 0x00050000
 LOAD, EQUAL, GREATER_OR_EQUAL, RETURN = 0x20, 0x15, 0x35, 0x06
-# Numbers of system calls: execve, execveat, connect, socket, ptrace, process_vm_writev,
-# io_uring_setup, bpf, userfaultfd; x86-64 has fork and vfork beside them. A process that a thread
-# of ours made by clone can't do more than ours.
+# System calls that are refused: execve, execveat, connect, ptrace, process_vm_writev,
+# io_uring_setup, bpf, userfaultfd; on x86-64 also fork and vfork. clone is allowed: the new process
+# or thread has the same restrictions.
 ARCHITECTURES = {
     "x86_64": (0xC000003E, (59, 322, 42, 101, 311, 425, 321, 323, 57, 58)),
     "aarch64": (0xC00000B7, (221, 281, 203, 117, 271, 425, 280, 282)),
 }
+# The call socket is refused too, except for AF_UNIX.
 SOCKET = {"x86_64": 41, "aarch64": 198}
 AF_UNIX = 1
-X32 = 0x40000000  # the second set of numbers that x86-64 has
+X32 = 0x40000000  # the x32 ABI: a second set of numbers on x86-64
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 VERSION_FLAG, PATH_BENEATH = 1, 1
-# Rights to files by bits: 0 execute, 1 write, 2 read a file, 3 read a folder, 4 and 5 remove,
+# Access rights by bit: 0 execute, 1 write, 2 read a file, 3 read a folder, 4 and 5 remove,
 # 6 to 12 make, 13 refer (version 2), 14 truncate (3), 15 ioctl of devices (5).
-WRITES = 0b0001_1111_1111_0011 & ~1  # all of the first version but execute and the two reads
+WRITES = 0b0001_1111_1111_0011 & ~1  # version 1 without execute and the two reads
 REFER, TRUNCATE = 1 << 13, 1 << 14
 BIND, CONNECT = 1, 2
 
 
 def confine(writable: Sequence[str] = ("/tmp", "/dev/shm")) -> bool:  # noqa: S108
-    """Confine this process, all its threads to come, and all its children; there is no way back.
+    """Restrict this process, its later threads and its children. This can't be undone.
 
-    Threads that run already stay as they are for Landlock.
+    Landlock does not restrict threads that already run.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def confine(writable: Sequence[str] = ("/tmp", "/dev/shm")) -> bool:  # noqa: S1
     Returns
     -------
     bool
-        Whether both means were applied.
+        Whether both mechanisms were applied.
     """
     try:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -64,11 +65,11 @@ def confine(writable: Sequence[str] = ("/tmp", "/dev/shm")) -> bool:  # noqa: S1
         log.debug("not confined: %s", error)
         return False
     done = True
-    means: dict[str, Callable[[], None]] = {
+    mechanisms: dict[str, Callable[[], None]] = {
         "Landlock": lambda: _landlock(libc, writable),
         "seccomp": lambda: _seccomp(libc),
     }
-    for name, apply in means.items():
+    for name, apply in mechanisms.items():
         try:
             apply()
         except (OSError, AttributeError, KeyError) as error:
@@ -80,7 +81,7 @@ def confine(writable: Sequence[str] = ("/tmp", "/dev/shm")) -> bool:  # noqa: S1
 def _landlock(libc: ctypes.CDLL, writable: Sequence[str]) -> None:
     version = _checked(libc.syscall(CREATE_RULESET, None, 0, VERSION_FLAG))
     handled = WRITES | (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
-    # A server has its listening socket already.
+    # The server has opened its listening socket before.
     ports = BIND | CONNECT if version >= 4 else 0
     attributes = struct.pack("QQ", handled, ports)[: 16 if version >= 4 else 8]
     rules = _checked(libc.syscall(CREATE_RULESET, attributes, len(attributes), 0))
@@ -96,7 +97,7 @@ def _landlock(libc: ctypes.CDLL, writable: Sequence[str]) -> None:
 def _allow(libc: ctypes.CDLL, rules: int, path: str, handled: int) -> None:
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        # What is no folder takes the rights of files only.
+        # A path that is not a folder accepts the rights of files only.
         rights = handled if os.path.isdir(path) else handled & (1 << 1 | TRUNCATE)
         rule = struct.pack("=Qi", rights, descriptor)
         _checked(libc.syscall(ADD_RULE, rules, PATH_BENEATH, rule, 0))
@@ -119,10 +120,10 @@ def _seccomp(libc: ctypes.CDLL) -> None:
 
 
 def _program(machine: str) -> list[tuple[int, int, int, int]]:
-    """Write the filter: EPERM for the calls of the table, and for sockets that are not local.
+    """Build the BPF filter: EPERM for the listed calls, and for ``socket`` except AF_UNIX.
 
-    Reads ``struct seccomp_data``: the call's number at 0, the architecture at 4, the low half of
-    the first argument at 16.
+    The filter reads ``struct seccomp_data``: the number of the call at 0, the architecture at 4,
+    the low half of the first argument at 16.
     """
     architecture, refused = ARCHITECTURES[machine]
     denied = SECCOMP_ERRNO | errno.EPERM

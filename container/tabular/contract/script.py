@@ -1,4 +1,4 @@
-"""Script mode: which program of the customer's a job runs, and where its code comes from."""
+"""Script mode: the customer's program that a training job runs, and the source of its code."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from tabular.contract.hyperparameters import decode
 PROGRAM = "sagemaker_program"
 SOURCE = "sagemaker_submit_directory"
 LOG_LEVEL = "sagemaker_container_log_level"
-# boto3 itself does not know AWS_REGION, which SageMaker sets.
+# SageMaker sets AWS_REGION, which boto3 does not read.
 REGIONS = ("SAGEMAKER_REGION", "AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 @dataclass(frozen=True)
-class Script:
-    """The customer's program.
+class TrainingScript:
+    """The customer's training program.
 
     Attributes
     ----------
     program : str
-        As ``train.py``, ``train.sh`` or ``src/train.py``, below the code's folder.
+        A path relative to the folder of the code: ``train.py``, ``train.sh``, ``src/train.py``.
     source : str
-        ``s3://...``, ``file://...``, a folder or an archive; ``""`` when the job names none.
+        The source of the code: ``s3://...``, ``file://...``, a folder or an archive; ``""`` when
+        the job names none.
     log_level : int
-        From which level on this image's own log lines are written.
+        The lowest level of this image's own log lines.
     """
 
     program: str
@@ -35,20 +36,20 @@ class Script:
     log_level: int = logging.INFO
 
 
-def read_script(raw: Mapping[str, object], environ: Mapping[str, str]) -> Script | None:
-    """Find the job's program, None in algorithm mode.
+def read_script(raw: Mapping[str, object], environ: Mapping[str, str]) -> TrainingScript | None:
+    """Return the job's program; None in algorithm mode.
 
-    ``SAGEMAKER_PROGRAM`` goes before the hyperparameter, as in AWS's training toolkit.
+    ``SAGEMAKER_PROGRAM`` takes precedence over the hyperparameter, as in AWS's training toolkit.
 
     Parameters
     ----------
     raw : Mapping[str, object]
-        ``hyperparameters.json`` as it is.
+        The content of ``hyperparameters.json``, not decoded.
 
     Raises
     ------
     UserError
-        The log level is no number.
+        The log level is not a number.
     """
 
     def given(name: str) -> str:
@@ -60,10 +61,10 @@ def read_script(raw: Mapping[str, object], environ: Mapping[str, str]) -> Script
         return None
     level = given(LOG_LEVEL) or environ.get(LOG_LEVEL.upper()) or str(logging.INFO)
     if not level.isdigit():
-        raise UserError(f"{LOG_LEVEL}: {level!r} is no number; expected one such as 20 (INFO)")
-    return Script(program, given(SOURCE) or environ.get(SOURCE.upper(), ""), int(level))
+        raise UserError(f"{LOG_LEVEL}: {level!r} is not a number; expected one such as 20 (INFO)")
+    return TrainingScript(program, given(SOURCE) or environ.get(SOURCE.upper(), ""), int(level))
 
 
 def region_of(environ: Mapping[str, str]) -> str | None:
-    """Find the region that the container runs in."""
+    """Return the region that the container runs in, or None."""
     return next((environ[name] for name in REGIONS if environ.get(name)), None)

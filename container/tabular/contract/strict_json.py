@@ -1,4 +1,4 @@
-"""JSON of others, read so that whatever is wrong with it is one kind of error."""
+"""Parse JSON strictly; every defect raises the same error."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 
 
 class StrictJSONError(ValueError):
-    """What was read is no JSON, or JSON that readers understand differently."""
+    """The text is not JSON, or it is JSON that parsers read differently."""
 
 
 def parse_json(text: str | bytes) -> object:
-    r"""Parse JSON as RFC 8259 has it.
+    r"""Parse JSON as RFC 8259 defines it.
 
     Raises
     ------
     StrictJSONError
-        In one line: no JSON, not UTF-8, nested too deep, a number of too many digits, ``NaN`` or
-        ``Infinity``, a key that comes twice, half of a surrogate pair.
+        The text is not JSON, not UTF-8 or nested too deep, or it has a number with too many digits,
+        ``NaN`` or ``Infinity``, a key twice, or half a surrogate pair. The message is one line.
 
     Examples
     --------
@@ -28,12 +28,12 @@ def parse_json(text: str | bytes) -> object:
     tabular.contract.strict_json.StrictJSONError: the key 'a' comes twice; keep one
     """
     try:
-        # Never UTF-16 or UTF-32, which json.loads would guess.
+        # json.loads would also accept UTF-16 and UTF-32.
         decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
         value: object = json.loads(
             decoded, parse_constant=_refuse_constant, object_pairs_hook=without_duplicates
         )
-        if "\\u" in decoded:  # half a surrogate pair comes by an escape only
+        if "\\u" in decoded:  # only an escape can produce half a surrogate pair
             json.dumps(value, ensure_ascii=False).encode()
     except StrictJSONError:
         raise
@@ -42,7 +42,7 @@ def parse_json(text: str | bytes) -> object:
     except UnicodeDecodeError as error:
         raise StrictJSONError(f"not UTF-8 (byte {error.start})") from error
     except UnicodeEncodeError as error:
-        raise StrictJSONError("a text holds half of a surrogate pair") from error
+        raise StrictJSONError("a string holds half of a surrogate pair") from error
     except RecursionError as error:
         raise StrictJSONError("nested too deep") from error
     except ValueError as error:  # Python's limit on the digits of a number
@@ -53,11 +53,11 @@ def parse_json(text: str | bytes) -> object:
 
 
 def _refuse_constant(name: str) -> object:
-    raise StrictJSONError(f"{name} is no JSON number")
+    raise StrictJSONError(f"{name} is not a JSON number")
 
 
 def without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Make a dict of the members of a JSON object; raise StrictJSONError when a key comes twice."""
+    """Return the members of a JSON object as a dict; raise StrictJSONError for a repeated key."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]

@@ -1,8 +1,8 @@
-"""SIGTERM: StopTrainingJob, the end of MaxRuntime, and spot interruption.
+"""SIGTERM: SageMaker sends it for StopTrainingJob, the end of MaxRuntime, and spot interruption.
 
-What SIGTERM does is decided by scopes. A scope is entered with ``with`` where a piece of work
-begins, says what SIGTERM means there, and ends with the block. Of nested scopes the innermost one
-that says something decides.
+Scopes decide what SIGTERM does. The code enters a scope with ``with`` where a piece of work
+begins; the scope says what SIGTERM means there, and ends with the block. Scopes nest. Each
+attribute is taken from the innermost scope that sets it.
 """
 
 from __future__ import annotations
@@ -29,28 +29,32 @@ STOPPED = (
 OVERDUE = "stopped by SIGTERM: saving did not end within {seconds:.0f} s; no new model was saved"
 
 
-@dataclass
+@dataclass(eq=False)
 class Scope:
-    """What SIGTERM does in one piece of work; None leaves it to the scope around.
+    """What SIGTERM does during one piece of work. None: the enclosing scope decides.
+
+    Scopes are compared by identity: two nested ones may have equal attributes.
 
     Attributes
     ----------
     stopped : str or None
-        The failure reason if the process exits at once.
+        The failure reason when the process exits at once.
     overdue : str or None
-        The failure reason if the work does not end within the grace; ``{seconds}`` is the grace.
+        The failure reason when the work does not end within the grace period. ``{seconds}`` in it
+        is replaced by the grace period.
     grace_seconds : float or None
-        How long deferred work may go on after the signal.
+        The grace period: how long deferred work may go on after SIGTERM.
     deferred : bool
-        The process does not exit at once: the work looks at ``requested`` and ends by itself.
+        The process does not exit at once. The work checks ``requested`` and ends by itself.
+        True in any enclosing scope is enough.
     pass_on : callable or None
-        Called when SIGTERM comes, to pass it on to another process. Needs ``deferred``.
+        Called once when SIGTERM arrives, to send it to another process. Needs ``deferred``.
     rescue : callable or None
-        Called when the grace is over and the work has not ended. Saves what there is; the
-        process then exits with status 0. Needs ``deferred``. May be set again while the scope
-        lasts, each time there is more to save.
+        Called when the grace period is over and the work has not ended. It saves the model that
+        there is; the process then exits with status 0. Needs ``deferred``. The work may replace
+        it while the scope is open, whenever there is a newer model to save.
     farewell : callable or None
-        Called before the failure is reported, to tell other processes or hosts.
+        Called before the failure is reported, to notify other processes or hosts.
     """
 
     stopped: str | None = None
@@ -63,28 +67,28 @@ class Scope:
 
 
 class Termination:
-    """Answers SIGTERM as the scopes say that are open when it comes.
+    """Handles SIGTERM as the open scopes say.
 
-    A thread of its own takes the signal: Python runs signal handlers between byte codes only, and
-    one boosting round in C++ may outlast the 120 s that SageMaker gives.
+    A thread of its own waits for the signal. A Python signal handler would run between byte codes
+    only, and one boosting round in C++ may take longer than the 120 s that SageMaker gives.
 
     Parameters
     ----------
     report : Callable[[str], None]
         Called with the failure reason before the process exits.
     grace_seconds : float
-        How long deferred work may go on after the signal, where no scope says another time.
+        The grace period where no scope sets one.
 
     Attributes
     ----------
     requested : Event
-        Set when the signal has come.
+        Set when SIGTERM has arrived.
 
     Examples
     --------
     >>> termination = Termination(print)
     >>> with termination.deferred():
-    ...     termination.requested.is_set()  # asked for at each step of the work
+    ...     termination.requested.is_set()  # checked at each step of the work
     False
     """
 
@@ -92,29 +96,30 @@ class Termination:
         self.requested = threading.Event()
         self._report = report
         self._scopes = [Scope(stopped=STOPPED, overdue=OVERDUE, grace_seconds=grace_seconds)]
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._grace_ends: float | None = None
 
     def listen(self) -> None:
-        """Start listening. Call in the main thread before any other thread is started.
+        """Start the thread that waits for SIGTERM.
 
-        Threads started later inherit the blocked signal; a child process that should get
-        SIGTERM must unblock it.
+        Call in the main thread before any other thread is started: threads started later inherit
+        the blocked signal. Child processes inherit it too; a child that should receive SIGTERM
+        must unblock it.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=self._wait, name="sigterm", daemon=True).start()
 
     @contextmanager
     def scope(self, scope: Scope) -> Iterator[Scope]:
-        """Let a scope decide while the body runs.
+        """Open a scope for the body.
 
-        SIGTERM may have come before the body begins: the scope's ``pass_on`` is called then too.
+        If SIGTERM has arrived before, the scope's own ``pass_on`` is called first.
         """
         with self._lock:
             self._scopes.append(scope)
-            late = self.requested.is_set()
+            already_requested = self.requested.is_set()
         try:
-            if late and scope.pass_on is not None:
+            if already_requested and scope.pass_on is not None:
                 scope.pass_on()
             yield scope
         finally:
@@ -122,73 +127,73 @@ class Termination:
                 self._scopes.remove(scope)
 
     def stopping(self, reason: str) -> AbstractContextManager[Scope]:
-        """Report ``reason`` when SIGTERM ends the process while the body runs."""
+        """Open a scope whose failure reason is ``reason`` when the process exits at once."""
         return self.scope(Scope(stopped=reason))
 
     def telling(self, farewell: Callable[[], None]) -> AbstractContextManager[Scope]:
-        """Call ``farewell`` before SIGTERM ends the process while the body runs."""
+        """Open a scope that calls ``farewell`` before SIGTERM ends the process."""
         return self.scope(Scope(farewell=farewell))
 
     def deferred(self) -> AbstractContextManager[Scope]:
-        """Put off the exit while the body runs, until the grace is over.
+        """Open a scope in which the process exits after the grace period only.
 
-        The body looks at ``requested`` to end early; the process then goes on to its regular end.
+        The body checks ``requested`` to end early; the process then exits in the regular way.
         """
         return self.scope(Scope(deferred=True))
 
     def saved(self) -> AbstractContextManager[Scope]:
-        """Let SIGTERM end the process with status 0: the model is saved, the rest is optional."""
+        """Open a scope for optional work after the model is saved: the exit status is 0."""
         return self.scope(Scope(deferred=True, rescue=lambda: None))
 
     @property
     def grace_seconds(self) -> float:
-        """How long deferred work may go on after the signal."""
+        """The grace period: how long deferred work may go on after SIGTERM."""
         return float(self._innermost("grace_seconds"))
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds of the grace that are left; None before SIGTERM."""
+        """Seconds until the grace period ends; None before SIGTERM."""
         ends = self._grace_ends
         return None if ends is None else max(0.0, ends - time.monotonic())
 
     def begin_grace(self) -> None:
-        """Count the grace from now on."""
+        """Start the grace period now."""
         self._grace_ends = time.monotonic() + self.grace_seconds
 
     def _innermost(self, name: str) -> Any:
         """Return an attribute of the innermost scope in which it is not None, or None."""
         with self._lock:
-            found = (getattr(scope, name) for scope in reversed(self._scopes))
-            return next((said for said in found if said is not None), None)
+            values = (getattr(scope, name) for scope in reversed(self._scopes))
+            return next((value for value in values if value is not None), None)
 
     def _wait(self) -> None:
         signal.sigwait({signal.SIGTERM})
         self.begin_grace()
         with self._lock:
+            # A scope that is entered after this calls its own pass_on.
             self.requested.set()
             deferred = any(scope.deferred for scope in self._scopes)
+            pass_on = self._innermost("pass_on")
         if deferred:
-            self._call("pass_on")
+            _attempt(pass_on, "SIGTERM could not be passed on")
             threading.Event().wait(self.seconds_left)
-            if self._rescued():
+            if _attempt(self._innermost("rescue"), "the model trained so far could not be saved"):
                 os._exit(0)
             reason = self._innermost("overdue").format(seconds=self.grace_seconds)
         else:
             reason = self._innermost("stopped")
-        self._call("farewell")
+        _attempt(self._innermost("farewell"), "other processes could not be notified of SIGTERM")
         self._report(reason)
         os._exit(EXIT_CODE)
 
-    def _call(self, name: str) -> bool:
-        call = self._innermost(name)
-        if call is None:
-            return False
-        call()
-        return True
 
-    def _rescued(self) -> bool:
-        try:
-            return self._call("rescue")
-        except Exception:
-            log.exception("the model of the round before could not be saved")
-            return False
+def _attempt(call: Callable[[], None] | None, failure: str) -> bool:
+    """Make a scope's call; False if there is none, or if it fails, which must not stop the exit."""
+    if call is None:
+        return False
+    try:
+        call()
+    except Exception:
+        log.exception(failure)
+        return False
+    return True

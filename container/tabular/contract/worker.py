@@ -1,7 +1,7 @@
-"""One of several processes of a job on one host, each with a GPU of its own.
+"""Worker processes of one host: one for each GPU.
 
-``train`` starts them (``commands/workers.py``) and tells each which one it is in the environment
-variable ``TABULAR_WORKER``, which nobody else sets.
+``train`` starts them (``commands/workers.py``) and describes each one in the environment variable
+``TABULAR_WORKER``. Nothing else sets this variable.
 """
 
 from __future__ import annotations
@@ -15,41 +15,42 @@ from tabular.contract.hosts import Hosts
 from tabular.contract.machine import Machine
 
 VARIABLE = "TABULAR_WORKER"
-# Workers of a single host reach each other here, whatever network the container has.
+# Workers of a single host connect by loopback, which exists in every network mode.
 LOOPBACK, LOOPBACK_ADDRESS = "lo", "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class Worker:
-    """Which one a process is.
+    """One worker process.
 
     Attributes
     ----------
     place : int
-        From 0, among the workers of this host.
+        The rank among the workers of this host, from 0.
     count : int
-        How many workers every host has.
+        The number of workers on each host.
     device : str
-        What it trains on, ``cuda:0``.
+        The device to train on, such as ``cuda:0``.
     port : int
-        On which the workers of a single host gather; 0 with several hosts, which have a fixed one.
-    report : int
-        The descriptor of a pipe, into which it says why it failed.
+        The port on which the workers of a single host gather. 0 for several hosts, which use a
+        fixed port.
+    report_pipe : int
+        The file descriptor of a pipe to the parent process. The worker writes its error there.
     """
 
     place: int
     count: int
     device: str
     port: int
-    report: int
+    report_pipe: int
 
     @property
     def variables(self) -> dict[str, str]:
-        """What the process finds in its environment."""
+        """The environment variable that describes this worker."""
         return {VARIABLE: json.dumps(asdict(self))}
 
     def share_of(self, machine: Machine) -> Machine:
-        """Give this worker its part of the host's processors and memory."""
+        """Return this worker's part of the host's processors and memory."""
         return replace(
             machine,
             cpus=max(1, machine.cpus // self.count),
@@ -57,7 +58,7 @@ class Worker:
         )
 
     def among(self, hosts: Hosts) -> Hosts:
-        """Make every worker of every host what a host is to the cluster: ``algo-1.gpu0``."""
+        """Return the cluster with every worker as a host of its own, such as ``algo-1.gpu0``."""
         workers = sorted(
             (f"{host}.gpu{place}", host) for host in hosts.names for place in range(self.count)
         )
@@ -72,12 +73,12 @@ class Worker:
 
 
 def read_worker(environ: Mapping[str, str]) -> Worker | None:
-    """Read which worker this process is; None when it is the one that was started by SageMaker.
+    """Read the description of this worker; None in the process that SageMaker started.
 
     Raises
     ------
     PlatformError
-        The variable is not what ``Worker.variables`` wrote.
+        The variable was not written by ``Worker.variables``.
     """
     text = environ.get(VARIABLE)
     if text is None:
@@ -87,5 +88,5 @@ def read_worker(environ: Mapping[str, str]) -> Worker | None:
     except (ValueError, TypeError) as error:
         raise PlatformError(
             f"the environment variable {VARIABLE} is {text!r:.100}; train sets it for its own "
-            "processes: leave it out"
+            "processes: remove it"
         ) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tabular.contract.errors import UserError
+from tabular.contract.machine import MEBIBYTE
 
 # What the SDK calls the archive of a source folder.
 SUBMITTED = "sourcedir.tar.gz"
@@ -19,7 +20,6 @@ BLOCK_BYTES = 512
 CHUNK_BYTES = 1 << 20
 # tarfile keeps about 1 kB for each; code has thousands.
 MOST_MEMBERS = 200_000
-MEBIBYTE = 1 << 20
 # What Python's tarfile and its decompressors raise for bytes that are no archive.
 BROKEN = (
     *(tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile),

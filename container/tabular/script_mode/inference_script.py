@@ -18,7 +18,7 @@ NO_SCRIPTS = {"__init__.py", "setup.py"}
 
 
 @dataclass(frozen=True)
-class Script:
+class InferenceScript:
     """A script and the modules beside it.
 
     Attributes
@@ -38,12 +38,12 @@ class Script:
         return tuple(dict.fromkeys((self.file.parent, self.folder)))
 
 
-def find_script(folder: Path, program: str = "") -> Script | None:
+def find_script(folder: Path, program: str = "") -> InferenceScript | None:
     """Choose the script of a folder: the program's, ``inference.py``, or the only one there.
 
     Returns
     -------
-    Script or None
+    InferenceScript or None
         None where the folder holds no Python file.
 
     Raises
@@ -53,17 +53,17 @@ def find_script(folder: Path, program: str = "") -> Script | None:
     """
     for name in (_file_name(program), DEFAULT_PROGRAM):
         if name and is_file(folder / name):
-            return Script(folder, folder / name)
+            return InferenceScript(folder, folder / name)
     files = sorted(path for path in folder.glob("*.py") if path.name not in NO_SCRIPTS)
     if len(files) > 1:
         raise UserError(
             f"{folder} holds several scripts ({', '.join(path.name for path in files[:10])}) and "
             f"no {DEFAULT_PROGRAM}; name the one with the handlers in SAGEMAKER_PROGRAM"
         )
-    return Script(folder, files[0]) if files else None
+    return InferenceScript(folder, files[0]) if files else None
 
 
-def find_endpoints_script(endpoint: Endpoint, environ: Mapping[str, str]) -> Script | None:
+def find_endpoint_script(endpoint: Endpoint, environ: Mapping[str, str]) -> InferenceScript | None:
     """Find the script of an endpoint; a multi-model endpoint's, of models without their own.
 
     Parameters
@@ -73,7 +73,7 @@ def find_endpoints_script(endpoint: Endpoint, environ: Mapping[str, str]) -> Scr
 
     Returns
     -------
-    Script or None
+    InferenceScript or None
         None where the model is to be served by algorithm mode.
 
     Raises
@@ -90,7 +90,7 @@ def find_endpoints_script(endpoint: Endpoint, environ: Mapping[str, str]) -> Scr
     wanted = _file_name(endpoint.program)
     for place in places:
         if wanted and is_file(place / wanted):
-            return Script(place, place / wanted)
+            return InferenceScript(place, place / wanted)
     if endpoint.multi_model and not submit:
         return find_script(places[0]) if places[0].is_dir() else None
     if wanted:

@@ -1,15 +1,22 @@
-"""Install what the customer's code needs: its requirements.txt, and itself when it is a package."""
+"""Install what the customer's code needs: requirements.txt, and the code itself as a package."""
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import sysconfig
+import tempfile
+from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
+
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
 
 from tabular.contract.errors import UserError
 from tabular.contract.redaction import redact
@@ -17,12 +24,13 @@ from tabular.contract.redaction import redact
 log = logging.getLogger(__name__)
 
 REQUIREMENTS, PROJECT = "requirements.txt", "pyproject.toml"
-# A folder beside requirements.txt; then nothing is looked for on the network.
+# A folder beside requirements.txt. When it exists, pip installs from it and uses no network.
 WHEELS = "wheels"
 STDERR = 2
 KEPT_LINES = 2000
 LAST_ERRORS, ERROR_CHARACTERS = 4, 700
 REPLACED = re.compile(r"\s*Found existing installation: (?P<name>\S+) (?P<version>\S+)")
+# What pip prints for a TLS certificate that it can't verify, and without a network.
 NO_TRUST = ("CERTIFICATE_VERIFY_FAILED", "SSLCertVerificationError")
 NO_NETWORK = (
     "Failed to establish a new connection",
@@ -41,65 +49,129 @@ def install_requirements(
     prefix: str | None = None,
     python: str = sys.executable,
 ) -> None:
-    """Run ``pip install`` for a folder of code, if it has anything to install.
+    """Run ``pip install`` for a folder of code, if there is anything to install.
 
-    pip reads its own variables (``PIP_INDEX_URL``, ``PIP_FIND_LINKS``, ...) as always. With
-    ``CA_REPOSITORY_ARN`` the index is that repository of CodeArtifact. Libraries of the image stay
-    as they are unless a requirement asks for another version, which the log then says.
+    pip reads its own variables (``PIP_INDEX_URL``, ``PIP_FIND_LINKS``, ...) as usual. With
+    ``CA_REPOSITORY_ARN`` the package index is that CodeArtifact repository. The image's libraries
+    are replaced only if a requirement asks for another version; the log then says so.
 
     Parameters
     ----------
     source : Path
         The folder that may hold ``requirements.txt``, and ``wheels/`` for use without a network.
+    environ : Mapping[str, str]
+        The environment of pip.
     package : bool
         Install the folder itself too.
     prefix : str or None
-        A folder to install to, beside the image's own libraries.
+        Install into this folder and not beside the image's own libraries.
     python : str
-        For whom to install.
+        The interpreter to install for.
 
     Raises
     ------
     UserError
-        pip failed; has its last errors.
+        pip failed; the message has pip's last errors.
     """
     if (source / REQUIREMENTS).is_dir():
         raise UserError(f"{source / REQUIREMENTS} is a folder, expected a file; correct source_dir")
-    wanted: dict[str, list[str]] = {}
+    targets: dict[str, list[str]] = {}
     if (source / REQUIREMENTS).is_file():
-        wanted[str(source / REQUIREMENTS)] = ["-r", REQUIREMENTS]
+        targets[str(source / REQUIREMENTS)] = ["-r", REQUIREMENTS]
     if package:
-        # Without a pyproject.toml the image's setuptools builds it, for which pip would else look
-        # on the network.
-        alone = [] if (source / PROJECT).is_file() else ["--no-build-isolation"]
-        wanted["the code's package"] = [".", *alone]
-    if not wanted:
+        # Without a pyproject.toml the image's setuptools builds the package. With build isolation
+        # pip would download setuptools.
+        isolation = [] if (source / PROJECT).is_file() else ["--no-build-isolation"]
+        targets["the code's package"] = [".", *isolation]
+    if not targets:
         return
     command = [python, "-P", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
     command += ["--root-user-action=ignore"]
     if prefix is not None:
         command += ["--prefix", prefix]
-    own = dict(environ)
+    pip_environ = dict(environ)
     if (source / WHEELS).is_dir():
         command += ["--no-index", "--find-links", WHEELS]
     elif environ.get("CA_REPOSITORY_ARN"):
         from tabular.script_mode.codeartifact import index_url
 
-        # A variable, as arguments are seen by all that may list processes.
-        own["PIP_INDEX_URL"] = index_url(environ["CA_REPOSITORY_ARN"])
-    for what, arguments in wanted.items():
+        # In a variable, because every user that may list processes sees arguments.
+        pip_environ["PIP_INDEX_URL"] = index_url(environ["CA_REPOSITORY_ARN"])
+    for target, arguments in targets.items():
         whole = [*command, *arguments]
         log.info("installing: pip install %s", " ".join(whole[whole.index("install") + 1 :]))
-        status, lines = _run(whole, source, own)
+        status, lines = _run_pip(whole, source, pip_environ)
         if status:
-            raise UserError(f"{what} can't be installed: {_reason(lines, status, source)}")
+            raise UserError(f"{target} can't be installed: {_reason(lines, status, source)}")
         for replaced in filter(None, map(REPLACED.match, lines)):
             name, version = replaced["name"], replaced["version"]
-            log.warning("%s replaces the image's %s %s", what, name, version)
+            log.warning("%s replaces the image's %s %s", target, name, version)
 
 
-def _run(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tuple[int, list[str]]:
-    """Run pip, copy what it says to our standard error, and return its end."""
+def install_for_serving(folder: Path, environ: MutableMapping[str, str]) -> None:
+    """Install the requirements of an inference script, and make them importable here.
+
+    pip installs into this Python, or into a temporary folder when the file system is read-only.
+    Call before workers are forked.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder that may hold ``requirements.txt``, and ``wheels/`` for use without a network.
+    environ : mutable mapping
+        This process's environment. ``PYTHONPATH`` is extended when the packages are in a
+        temporary folder.
+
+    Raises
+    ------
+    UserError
+        pip failed; the message has pip's last errors.
+    """
+    if not (folder / REQUIREMENTS).exists():
+        return
+    pip_environ, prefix = dict(environ), None
+    if not os.access(sysconfig.get_path("purelib"), os.W_OK):
+        prefix = tempfile.mkdtemp(prefix="tabular-packages-")
+        packages = sysconfig.get_path("purelib", vars={"base": prefix})
+        sys.path.insert(0, packages)
+        # For processes that the script starts, and for this program when it executes itself again.
+        others = environ.get("PYTHONPATH")
+        environ["PYTHONPATH"] = f"{packages}{os.pathsep}{others}" if others else packages
+    install_requirements(folder, pip_environ, prefix=prefix)
+    importlib.invalidate_caches()
+
+
+def missing_requirements(folder: Path) -> list[str]:
+    """List the lines of ``requirements.txt`` that no installed package satisfies.
+
+    Only lines with a package and its versions are checked, and no options or URLs.
+    """
+    try:
+        lines = (folder / REQUIREMENTS).read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    return [line.strip() for line in lines if not _is_installed(line.partition("#")[0].strip())]
+
+
+def _is_installed(line: str) -> bool:
+    try:
+        wanted = Requirement(line)
+    except InvalidRequirement:
+        return True
+    try:
+        if wanted.marker is not None and not wanted.marker.evaluate():
+            return True
+        return wanted.specifier.contains(metadata.version(wanted.name), prereleases=True)
+    except metadata.PackageNotFoundError:
+        return False
+    except (UndefinedEnvironmentName, UndefinedComparison):  # pip refuses the line too
+        return True
+
+
+def _run_pip(
+    command: Sequence[str], folder: Path, environ: Mapping[str, str]
+) -> tuple[int, list[str]]:
+    """Run pip, copy its output to standard error, and return its status and last lines."""
     lines: list[str] = []
     with subprocess.Popen(  # noqa: S603 pip
         command,
@@ -109,11 +181,11 @@ def _run(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tu
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as pip:
-        assert pip.stdout is not None  # noqa: S101 it was asked for
+        assert pip.stdout is not None  # noqa: S101 because of stdout=PIPE
         for line in pip.stdout:
             # pip prints the URLs of requirements as they are, with tokens and signatures.
             text = redact(line.decode(errors="replace"))
-            with suppress(OSError):  # nobody reads ours any more
+            with suppress(OSError):  # standard error is closed
                 os.write(STDERR, text.encode())
             lines.append(text.rstrip())
             del lines[:-KEPT_LINES]
@@ -122,20 +194,19 @@ def _run(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tu
 
 def _reason(lines: Sequence[str], status: int, source: Path) -> str:
     errors = [line.strip() for line in lines if line.lstrip().startswith("ERROR:")]
-    # pip's own come last, and the very last one says most.
-    told = "; ".join(dict.fromkeys(reversed(errors[-LAST_ERRORS:])))
-    if not told:
-        told = f"pip ended with exit code {status}; the log has what it said"
+    # The most specific error is the last one.
+    reason = "; ".join(dict.fromkeys(reversed(errors[-LAST_ERRORS:])))
+    if not reason:
+        reason = f"pip ended with exit code {status}; the log has its output"
+    reason = reason[:ERROR_CHARACTERS]
     if any(words in line for line in lines for words in NO_TRUST):
-        hint = (
-            " The package index shows a certificate that nobody here knows: mount your network's "
-            "authority, and set PIP_CERT to its file"
+        return (
+            f"{reason}. The package index shows a certificate that the container does not trust: "
+            "mount the certificate of your network's authority, and set PIP_CERT to its file"
         )
-        return f"{told[:ERROR_CHARACTERS]}.{hint}"
-    hint = (
-        f" The container can't reach the package index (network isolation?): put wheels into a "
-        f"folder {WHEELS}/ beside {REQUIREMENTS} ({source / WHEELS})"
-        if any(words in line for line in lines for words in NO_NETWORK)
-        else ""
-    )
-    return f"{told[:ERROR_CHARACTERS]}{'.' if hint else ''}{hint}"
+    if any(words in line for line in lines for words in NO_NETWORK):
+        return (
+            f"{reason}. The container can't reach the package index (network isolation?): put "
+            f"wheels into a folder {WHEELS}/ beside {REQUIREMENTS} ({source / WHEELS})"
+        )
+    return reason

@@ -18,7 +18,7 @@ from pathlib import Path
 from tabular.contract.errors import UserError
 from tabular.contract.termination import Scope, Termination
 from tabular.script_mode.entry_point import Command
-from tabular.script_mode.reasons import failed
+from tabular.script_mode.script_errors import script_error
 
 STDERR = 2
 # The first process of a container.
@@ -52,7 +52,7 @@ def run(command: Command, code: Path, environ: Mapping[str, str], termination: T
         finally:
             _send(process, signal.SIGKILL, group=True)
     if status:
-        raise failed(status, stderr, code, termination.requested.is_set())
+        raise script_error(status, stderr, code, termination.requested.is_set())
 
 
 def _watch(

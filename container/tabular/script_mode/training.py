@@ -8,11 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from tabular.artifact.files import remove_artifact
-from tabular.contract import failure
 from tabular.contract.environment import script_arguments
+from tabular.contract.failure_file import remove_leftover
 from tabular.contract.hosts import wait_for_names
 from tabular.contract.job import TrainingJob
-from tabular.contract.script import Script, region_of
+from tabular.contract.script import TrainingScript, region_of
 from tabular.contract.termination import Termination
 from tabular.script_mode.entry_point import Command, command_of
 from tabular.script_mode.requirements import install_requirements
@@ -25,7 +25,7 @@ CHANNEL = "code"
 
 
 def train(
-    job: TrainingJob, script: Script, environ: Mapping[str, str], termination: Termination
+    job: TrainingJob, script: TrainingScript, environ: Mapping[str, str], termination: Termination
 ) -> None:
     """Run the job's script to its end.
 
@@ -56,7 +56,7 @@ def _success(job: TrainingJob) -> Path:
 
 
 def _prepare(
-    job: TrainingJob, script: Script, environ: Mapping[str, str]
+    job: TrainingJob, script: TrainingScript, environ: Mapping[str, str]
 ) -> tuple[Command, dict[str, str]]:
     """Fetch and install the code, and wait for the other hosts.
 
@@ -66,7 +66,7 @@ def _prepare(
         What to run, and its environment.
     """
     code = job.paths.code
-    failure.clear(_success(job))  # of an earlier run in the same folder
+    remove_leftover(_success(job))  # of an earlier run in the same folder
     with suppress(OSError):  # SageMaker makes them; ``docker run`` may not
         for folder in (job.paths.model, job.paths.output_data):
             folder.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 import tabular
 from tabular.algorithms.predictor import Predictor
 from tabular.artifact.manifest import Manifest
-from tabular.contract.endpoint import MEBIBYTE, Endpoint
+from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import RequestError
+from tabular.contract.machine import MEBIBYTE
 from tabular.serving import logs
 from tabular.serving.invocation import answers, echoed
 from tabular.serving.logged_errors import without_text

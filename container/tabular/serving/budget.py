@@ -10,9 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from threading import Condition
 
-from tabular.contract.endpoint import MEBIBYTE
 from tabular.contract.errors import RequestError
-from tabular.contract.machine import resident_bytes
+from tabular.contract.machine import MEBIBYTE, resident_bytes
 from tabular.data.columns import Columns
 from tabular.data.extent import Extent
 from tabular.data.formats import Format

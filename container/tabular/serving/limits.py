@@ -6,7 +6,8 @@ import resource
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tabular.contract.endpoint import MAX_BODY_BYTES, Endpoint
+from tabular.contract.endpoint import Endpoint
+from tabular.contract.request_limits import MAX_BODY_BYTES
 
 # SageMaker's proxy sends a head in one packet, and gives a whole invocation 60 s.
 HEAD_SECONDS = 10.0

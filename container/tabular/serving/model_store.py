@@ -15,7 +15,7 @@ from typing import TypeAlias, TypeVar
 
 from tabular.algorithms.predictor import Predictor
 from tabular.contract.errors import JobError, OutOfMemoryError, OutOfTimeError, RequestError
-from tabular.contract.machine import give_back
+from tabular.contract.machine import MEBIBYTE, give_back
 from tabular.serving.model_memory import Need, estimate
 from tabular.serving.scripted.model import ScriptedModel
 
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 # By algorithm mode, or by a script.
 Loaded: TypeAlias = Predictor | ScriptedModel
-MEBIBYTE = 1 << 20
 # An error's traceback holds the model of the request that failed until its answer is made.
 DROPPED_SECONDS = 1.0
 

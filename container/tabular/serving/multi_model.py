@@ -18,10 +18,9 @@ from tabular.contract.errors import RequestError, UserError
 from tabular.contract.machine import memory_left, memory_limit
 from tabular.contract.redaction import redact
 from tabular.contract.strict_json import StrictJSONError, parse_json
-from tabular.script_mode.inference_script import CODE, Script, find_script
-from tabular.script_mode.installed import missing
+from tabular.script_mode.inference_script import CODE, InferenceScript, find_script
 from tabular.script_mode.modules import PrivateModules
-from tabular.script_mode.requirements import REQUIREMENTS
+from tabular.script_mode.requirements import REQUIREMENTS, missing_requirements
 from tabular.serving.app import bare_app
 from tabular.serving.budget import budget_of
 from tabular.serving.invocation import answers
@@ -56,14 +55,16 @@ LONGEST_NAME_BYTES = 1024
 NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-def open_store(endpoint: Endpoint, threads: int, script: Script | None = None) -> ModelStore:
+def open_store(
+    endpoint: Endpoint, threads: int, script: InferenceScript | None = None
+) -> ModelStore:
     """Make the store of an endpoint's models, still empty.
 
     Parameters
     ----------
     threads : int
         Requests that are answered at the same time.
-    script : Script or None
+    script : InferenceScript or None
         Serves the models that bring none of their own.
     """
     # Now, so that what they take is no surprise when the first model is weighed.
@@ -86,7 +87,7 @@ def open_store(endpoint: Endpoint, threads: int, script: Script | None = None) -
             calls.close()
             raise
 
-    def load_script(own: Script, folder: Path, calls: Calls) -> ScriptedModel:
+    def load_script(own: InferenceScript, folder: Path, calls: Calls) -> ScriptedModel:
         modules = PrivateModules(own.folders)
         scripted = load_scripted(own, folder, modules, calls, loading)
         check_default_accept(endpoint, scripted)
@@ -160,8 +161,8 @@ def create_multi_model_app(
     return app
 
 
-def _check_requirements(script: Script) -> None:
-    lacking = missing(script.folder)
+def _check_requirements(script: InferenceScript) -> None:
+    lacking = missing_requirements(script.folder)
     if lacking:
         names = redact(", ".join(lacking[:10]))  # a URL may hold a token
         raise UserError(

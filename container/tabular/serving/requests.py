@@ -9,8 +9,8 @@ from typing import BinaryIO
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from tabular.contract.endpoint import MEBIBYTE
 from tabular.contract.errors import RequestError, UserError
+from tabular.contract.machine import MEBIBYTE
 from tabular.data import csv
 from tabular.data.batch import ColumnCountError, ColumnsError, Floats, TooLargeError
 from tabular.data.columns import Columns, listed

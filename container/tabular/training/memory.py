@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tabular.contract.machine import MEBIBYTE
 from tabular.data.store import Store
 
-MEBIBYTE = 1 << 20
 # Python, pyarrow and XGBoost take 60 MiB; the readers' blocks, and what the kernel needs for the
 # files, come to the rest.
 PROGRAM_BYTES = 128 * MEBIBYTE

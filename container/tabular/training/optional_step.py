@@ -28,13 +28,12 @@ from typing import IO, Any
 import numpy as np
 
 from tabular.contract.errors import JobError
-from tabular.contract.machine import memory_left
+from tabular.contract.machine import MEBIBYTE, memory_left
 from tabular.contract.termination import Termination
 from tabular.data.batch import Floats
 
 log = logging.getLogger(__name__)
 
-MEBIBYTE = 1 << 20
 # Python with numpy, XGBoost and ONNX takes 46 MiB of its own and maps 50 MiB of libraries, most of
 # which this process has mapped too.
 LEAST_BYTES = 64 * MEBIBYTE

@@ -111,9 +111,9 @@ def test_log_level_is_the_jobs(job_folder: JobFolder) -> None:
     assert train(job_folder, "pass", sagemaker_container_log_level="40").stderr == ""
 
 
-def test_log_level_that_is_no_number_is_refused(job_folder: JobFolder) -> None:
+def test_log_level_that_is_not_a_number_is_refused(job_folder: JobFolder) -> None:
     assert train(job_folder, "pass", sagemaker_container_log_level='"loud"').returncode == 1
-    assert "'loud' is no number" in job_folder.failure.read_text()
+    assert "'loud' is not a number" in job_folder.failure.read_text()
 
 
 def test_hyperparameters_that_fit_no_variable_are_told(job_folder: JobFolder) -> None:

@@ -1,4 +1,4 @@
-"""The process that starts one for each GPU: which reason and which exit code it hands on."""
+"""The process that starts a worker for each GPU: the error and the exit code that it reports."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import time
 import pytest
 
 from tabular.commands import workers
-from tabular.commands.failures import Report
+from tabular.commands.error_report import ErrorReport
 from tabular.commands.workers import run_workers
 from tabular.contract.termination import Termination
 
-# What a worker is told; then what it does, by its place.
+# A worker reads its description; then it runs the code of the test.
 PROLOGUE = """
 import json, os, signal, sys, time
 told = json.loads(os.environ["TABULAR_WORKER"])
 place = told["place"]
-def say(line, heard):
-    os.write(told["report"], json.dumps(
-        {"line": line, "details": "", "exit_code": 3, "expected": True, "heard": heard}
-    ).encode())
+def say(line, caused_elsewhere):
+    report = {"line": line, "details": "", "exit_code": 3, "expected": True}
+    message = {**report, "caused_elsewhere": caused_elsewhere}
+    os.write(told["report_pipe"], json.dumps(message).encode())
 """
 
 
 def run(
     monkeypatch: pytest.MonkeyPatch, code: str, count: int = 2, stop: bool = False
-) -> Report | None:
+) -> ErrorReport | None:
     monkeypatch.setattr(workers, "COMMAND", (sys.executable, "-c", PROLOGUE + code))
     termination = Termination(lambda message: None)
     if stop:
@@ -36,9 +36,9 @@ def run(
     return run_workers(["cpu"] * count, True, termination)
 
 
-def _masked(monkeypatch: pytest.MonkeyPatch, code: str) -> Report | None:
+def _masked(monkeypatch: pytest.MonkeyPatch, code: str) -> ErrorReport | None:
     """Stop the workers; SIGTERM is blocked as ``Termination.listen`` does, in this thread alone."""
-    result: list[Report | None] = []
+    result: list[ErrorReport | None] = []
 
     def stopped() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -61,7 +61,7 @@ def test_each_is_told_its_place_and_device(monkeypatch: pytest.MonkeyPatch) -> N
     assert (told.line, told.exit_code) == ("1 of 2 on cpu", 1)
 
 
-def test_own_reason_goes_before_one_that_was_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_error_goes_before_one_caused_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     code = "time.sleep(place); say(f'reason of {place}', place == 0); sys.exit(2)"
     told = run(monkeypatch, code)
     assert told is not None

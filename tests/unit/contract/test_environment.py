@@ -13,7 +13,7 @@ from tabular.contract.hosts import Hosts, InstanceGroup
 from tabular.contract.hyperparameters import decode_all
 from tabular.contract.job import TrainingJob
 from tabular.contract.paths import Paths
-from tabular.contract.script import Script
+from tabular.contract.script import TrainingScript
 
 # The values and what AWS's training toolkit made of them when it was run.
 RAW = {
@@ -44,7 +44,7 @@ RESERVED = {
 def job(
     hyperparameters: dict[str, object],
     hosts: Hosts | None = None,
-    script: Script | None = None,
+    script: TrainingScript | None = None,
 ) -> TrainingJob:
     return TrainingJob(
         name="j",
@@ -130,7 +130,7 @@ def test_unknown_reserved_names_are_framework_parameters() -> None:
     ],
 )
 def test_script_has_variables(variable: str, text: str) -> None:
-    script = Script("train.py", "s3://bucket/sourcedir.tar.gz")
+    script = TrainingScript("train.py", "s3://bucket/sourcedir.tar.gz")
     assert sm_variables(job({}, script=script), 1, 0)[variable] == text
 
 

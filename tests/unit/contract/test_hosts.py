@@ -55,7 +55,7 @@ def test_names_that_are_known_are_not_awaited() -> None:
 
 
 def test_names_that_never_come_are_told() -> None:
-    with pytest.raises(PlatformError, match=r"not known after 1 s: nosuch\.invalid"):
+    with pytest.raises(PlatformError, match=r"do not resolve after 1 s: nosuch\.invalid"):
         wait_for_names(["localhost", "nosuch.invalid"], 1)
 
 

@@ -1,4 +1,4 @@
-"""Real signals to real processes: each test starts one that does what its script says."""
+"""SIGTERM, sent to real processes: each test starts one that runs a few lines of Python."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import time
 import pytest
 
 PREAMBLE = """
-import sys, time
-from tabular.contract.termination import Termination
+import os, signal, sys, time
+from tabular.contract.termination import Scope, Termination
 termination = Termination(lambda message: print("REPORT", message, flush=True), {grace})
 termination.listen()
+def say(text): return lambda: print(text, flush=True)
+def ready(): print("ready", flush=True); time.sleep(15)
 """
 
 
@@ -114,3 +116,156 @@ def test_more_signals_change_nothing(count: int) -> None:
         time.sleep(0.01)
     process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+def test_reason_is_that_of_the_innermost_scope() -> None:
+    body = """
+with termination.stopping("outer"), termination.stopping("inner"), termination.scope(Scope()):
+    ready()
+"""
+    assert terminate(body)[:2] == (143, "REPORT inner\n")
+
+
+def test_reason_of_a_scope_that_has_ended_is_forgotten() -> None:
+    body = """
+with termination.stopping("outer"):
+    with termination.stopping("inner"): pass
+    ready()
+"""
+    assert terminate(body)[1] == "REPORT outer\n"
+
+
+def test_scope_ends_with_an_exception_of_its_body() -> None:
+    body = """
+try:
+    with termination.deferred(), termination.stopping("inner"): raise ValueError
+except ValueError:
+    ready()
+"""
+    status, output, seconds = terminate(body)
+    assert (status, "inner" in output) == (143, False)
+    assert seconds < 5
+
+
+def test_farewell_comes_before_the_report() -> None:
+    body = "with termination.telling(say('farewell')), termination.stopping('why'): ready()"
+    assert terminate(body)[1] == "farewell\nREPORT why\n"
+
+
+def test_farewell_that_fails_does_not_keep_the_process_alive() -> None:
+    body = "with termination.telling(lambda: 1 / 0), termination.stopping('why'): ready()"
+    assert terminate(body)[:2] == (143, "REPORT why\n")
+
+
+def test_optional_work_that_outlasts_the_grace_ends_with_0() -> None:
+    body = """
+with termination.deferred(), termination.telling(say("farewell")):
+    with termination.saved(): ready()
+"""
+    status, output, seconds = terminate(body, grace=0.3)
+    assert (status, output) == (0, "")
+    assert seconds < 5
+
+
+def test_work_around_the_saved_model_is_overdue_again() -> None:
+    body = """
+with termination.deferred():
+    with termination.saved(): pass
+    ready()
+"""
+    assert terminate(body, grace=0.3)[0] == 143
+
+
+def test_overdue_work_is_rescued_by_the_newest_rescue() -> None:
+    body = """
+with termination.deferred() as scope:
+    with termination.deferred(): pass
+    scope.rescue = say("round 1")
+    scope.rescue = say("round 2")
+    ready()
+"""
+    assert terminate(body, grace=0.3)[:2] == (0, "round 2\n")
+
+
+def test_rescue_that_fails_is_a_failure() -> None:
+    body = "with termination.scope(Scope(deferred=True, rescue=lambda: 1 / 0)): ready()"
+    status, output, _ = terminate(body, grace=0.3)
+    assert status == 143
+    assert output.startswith("REPORT stopped by SIGTERM: saving did not end")
+
+
+def test_rescue_of_a_scope_that_has_ended_is_not_called() -> None:
+    body = """
+with termination.deferred():
+    with termination.scope(Scope(rescue=say("rescued"))): pass
+    ready()
+"""
+    status, output, _ = terminate(body, grace=0.3)
+    assert (status, "rescued" in output) == (143, False)
+
+
+def test_grace_and_reason_are_those_of_the_scope() -> None:
+    body = """
+with termination.scope(Scope(deferred=True, grace_seconds=0.5, overdue="after {seconds} s")):
+    print(termination.seconds_left, termination.grace_seconds, file=sys.stderr)
+    ready()
+"""
+    status, output, seconds = terminate(body, grace=60)
+    assert (status, output) == (143, "REPORT after 0.5 s\n")
+    assert 0.5 <= seconds < 5
+
+
+def test_grace_is_counted_down_from_the_signal_on() -> None:
+    body = """
+with termination.deferred():
+    assert termination.seconds_left is None
+    print("ready", flush=True)
+    assert termination.requested.wait(10)
+    first = termination.seconds_left
+    time.sleep(0.2)
+    print(first > termination.seconds_left > 0, flush=True)
+"""
+    assert terminate(body)[:2] == (0, "True\n")
+
+
+def test_signal_is_passed_on_by_the_innermost_scope_once() -> None:
+    body = """
+outer, inner = Scope(deferred=True, pass_on=say("outer")), Scope(pass_on=say("inner"))
+with termination.scope(outer), termination.scope(inner), termination.deferred():
+    print("ready", flush=True)
+    assert termination.requested.wait(10)
+    time.sleep(0.3)
+"""
+    assert terminate(body)[:2] == (0, "inner\n")
+
+
+def test_signal_that_came_before_the_scope_is_passed_on_once() -> None:
+    body = """
+with termination.deferred():
+    print("ready", flush=True)
+    assert termination.requested.wait(10)
+    with termination.scope(Scope(pass_on=say("passed on"))):
+        time.sleep(0.3)
+"""
+    assert terminate(body)[:2] == (0, "passed on\n")
+
+
+def test_signal_that_cannot_be_passed_on_leaves_the_grace_as_it_is() -> None:
+    body = "with termination.scope(Scope(deferred=True, pass_on=lambda: 1 / 0)): ready()"
+    status, output, _ = terminate(body, grace=0.3)
+    assert status == 143
+    assert output.startswith("REPORT stopped by SIGTERM: saving did not end")
+
+
+def test_signal_is_passed_on_to_a_child_that_unblocks_it() -> None:
+    body = """
+child = os.fork()
+if child == 0:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    time.sleep(15)
+def pass_on(): os.kill(child, signal.SIGTERM)
+with termination.scope(Scope(deferred=True, pass_on=pass_on)):
+    print("ready", flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+    assert terminate(body)[:2] == (0, "-15\n")

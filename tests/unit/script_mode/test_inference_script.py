@@ -10,7 +10,7 @@ import pytest
 
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
-from tabular.script_mode.inference_script import find_endpoints_script, find_script
+from tabular.script_mode.inference_script import find_endpoint_script, find_script
 from tabular.script_mode.source import fetch
 
 
@@ -62,14 +62,14 @@ def test_several_scripts_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_artifact_without_code_has_no_script(tmp_path: Path) -> None:
-    assert find_endpoints_script(endpoint(lay_out(tmp_path, "code/served.py")), {}) is None
-    assert find_endpoints_script(endpoint(tmp_path, several=True), {}) is None
+    assert find_endpoint_script(endpoint(lay_out(tmp_path, "code/served.py")), {}) is None
+    assert find_endpoint_script(endpoint(tmp_path, several=True), {}) is None
 
 
 @pytest.mark.parametrize("place", ["model/code", "code"])
 def test_program_is_found_in_the_artifact_or_the_image(tmp_path: Path, place: str) -> None:
     lay_out(tmp_path, f"{place}/served.py", f"{place}/b.py")
-    script = find_endpoints_script(endpoint(tmp_path, "served.py"), {})
+    script = find_endpoint_script(endpoint(tmp_path, "served.py"), {})
     assert script is not None
     assert script.file == tmp_path / place / "served.py"
 
@@ -90,19 +90,19 @@ def test_setting_that_names_nothing_is_refused(
     lay_out(tmp_path, "full/served.py", "full/broken.tar.gz", "model/code/inference.py")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=words):
-        find_endpoints_script(endpoint(tmp_path, program, submit.format(root=tmp_path)), {})
+        find_endpoint_script(endpoint(tmp_path, program, submit.format(root=tmp_path)), {})
 
 
 def test_submit_directory_comes_before_the_artifact(tmp_path: Path) -> None:
     lay_out(tmp_path, "model/code/inference.py", "mine/inference.py")
-    script = find_endpoints_script(endpoint(tmp_path, submit=f"file://{tmp_path}/mine"), {})
+    script = find_endpoint_script(endpoint(tmp_path, submit=f"file://{tmp_path}/mine"), {})
     assert script is not None
     assert script.folder == tmp_path / "mine"
 
 
 def test_sdks_name_for_the_code_of_each_model_brings_none_of_the_endpoint(tmp_path: Path) -> None:
     submit = str(tmp_path / "model" / "code")
-    assert find_endpoints_script(endpoint(tmp_path, "served.py", submit, several=True), {}) is None
+    assert find_endpoint_script(endpoint(tmp_path, "served.py", submit, several=True), {}) is None
 
 
 def test_archive_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:

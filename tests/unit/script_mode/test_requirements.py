@@ -21,7 +21,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tabular.contract.errors import UserError
 from tabular.script_mode.codeartifact import index_url
-from tabular.script_mode.requirements import install_requirements
+from tabular.script_mode.requirements import (
+    install_for_serving,
+    install_requirements,
+    missing_requirements,
+)
 
 from .conftest import wheel
 
@@ -117,6 +121,7 @@ def test_modules_of_the_code_do_not_disturb_pip(tmp_path: Path, python: str) -> 
     for name in ("pip", "logging", "json"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('not me')")
     install_requirements(tmp_path, OFFLINE, python=python)
+    assert version_of(python, "undisturbed") == "1.0"
 
 
 def test_prefix_gets_what_is_installed(tmp_path: Path, python: str) -> None:
@@ -143,7 +148,9 @@ def test_certificate_that_is_not_known_is_told_with_its_cure(
     tmp_path: Path, python: str, self_signed: str
 ) -> None:
     (tmp_path / "requirements.txt").write_text("nosuch==9\n")
-    with pytest.raises(UserError, match=r"a certificate that nobody here knows: .* set PIP_CERT"):
+    with pytest.raises(
+        UserError, match=r"a certificate that the container does not trust: .* set PIP_CERT"
+    ):
         install_requirements(tmp_path, {**OFFLINE, "PIP_INDEX_URL": self_signed}, python=python)
 
 
@@ -237,3 +244,32 @@ def test_requirements_that_are_a_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").mkdir()
     with pytest.raises(UserError, match=r"requirements\.txt is a folder, expected a file"):
         install_requirements(tmp_path, {}, python="/nosuch")
+
+
+def test_packages_that_are_not_there_are_listed(tmp_path: Path) -> None:
+    lines = (
+        "# ours\n\nnumpy>=2\nnumpy<2  # old\nno-such-thing; python_version < '3'\nno-such-thing\n"
+    )
+    (tmp_path / "requirements.txt").write_text(lines + "-r others.txt\n")
+    assert missing_requirements(tmp_path) == ["numpy<2  # old", "no-such-thing"]
+
+
+def test_no_requirements_ask_for_nothing(tmp_path: Path) -> None:
+    assert missing_requirements(tmp_path) == []
+    environ: dict[str, str] = {}
+    install_for_serving(tmp_path, environ)
+    assert environ == {}
+
+
+def test_wheels_that_lack_a_package_are_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("no-such-thing-of-ours==1\n")
+    (tmp_path / "wheels").mkdir()
+    with pytest.raises(UserError, match="no-such-thing-of-ours==1"):
+        install_for_serving(tmp_path, {})
+
+
+def test_requirements_that_are_no_text_or_name_an_unknown_marker_are_left_to_pip(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "requirements.txt").write_bytes(b"\xff\xfe\nnumpy; extra == 'x'\nnumpy\n")
+    assert missing_requirements(tmp_path) == []

@@ -12,12 +12,12 @@ from tabular.algorithms.xgboost.hyperparameters import validate
 from tabular.algorithms.xgboost.training import planning
 from tabular.algorithms.xgboost.training.planning import plan
 from tabular.contract.errors import PlatformError, UserError
+from tabular.contract.machine import MEBIBYTE
 from tabular.data.batch import Batch
 from tabular.data.columns import unite
 from tabular.data.disk import Room
 from tabular.data.store import Store
 from tabular.training.memory import (
-    MEBIBYTE,
     Memory,
     least,
     need,

@@ -14,7 +14,11 @@ from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import RequestError, UserError
 from tabular.data.charset import utf_8_of
 from tabular.data.formats import charset_of
-from tabular.script_mode.faults import of_customers_code, text_of, told
+from tabular.script_mode.script_errors import (
+    customer_traceback,
+    describe_exception,
+    exception_text,
+)
 from tabular.serving import logs
 from tabular.serving.budget import (
     BYTES_PER_SCORE,
@@ -223,16 +227,16 @@ def _guarded(
         status = getattr(error, "status_code", None)
         if isinstance(status, int) and 400 <= status < 600:
             words = getattr(error, "message", None)
-            words = words if isinstance(words, str) and words else text_of(error)
+            words = words if isinstance(words, str) and words else exception_text(error)
             words = words or type(error).__name__
             raise RequestError(status, words) from error
         folder = scripted.script.folder
-        where = of_customers_code(error, folder)
+        where = customer_traceback(error, folder)
         shown = without_content(error, request.environ.get(BODY, b""), where)
         log.error(
             "%s failed: %s",
             name,
-            told(shown[1], folder),
+            describe_exception(shown[1], folder),
             exc_info=shown,
             extra=logs.inference_id(request.environ),
         )

@@ -17,10 +17,10 @@ from tabular.algorithms.predictor import Loading, Predictor
 from tabular.contract.errors import JobError, UserError
 from tabular.data.arrow import keep_pandas
 from tabular.data.columns import Columns
-from tabular.script_mode.faults import of_customers_code, told
 from tabular.script_mode.handlers import Handlers, handlers_of
-from tabular.script_mode.inference_script import Script
+from tabular.script_mode.inference_script import InferenceScript
 from tabular.script_mode.modules import Modules
+from tabular.script_mode.script_errors import customer_traceback, describe_exception
 from tabular.serving.loading import load_predictor
 from tabular.serving.scripted.calls import Calls, ConcurrentCalls
 from tabular.serving.scripted.needs import Reading, outputs_of_booster
@@ -62,7 +62,7 @@ class ScriptedModel:
         Runs everything that is the script's, or that uses its model.
     """
 
-    script: Script
+    script: InferenceScript
     modules: Modules
     handlers: Handlers
     model: Any
@@ -71,7 +71,7 @@ class ScriptedModel:
 
 
 def load_scripted(
-    script: Script,
+    script: InferenceScript,
     folder: Path,
     modules: Modules,
     calls: Calls | None = None,
@@ -124,10 +124,11 @@ def load_scripted(
         log.error(
             "%s can't load its model",
             script.file.name,
-            exc_info=(type(error), error, of_customers_code(error, script.folder)),
+            exc_info=(type(error), error, customer_traceback(error, script.folder)),
         )
         raise UserError(
-            f"{script.file} can't load its model: {told(error, script.folder)}; correct the script"
+            f"{script.file} can't load its model: {describe_exception(error, script.folder)}; "
+            "correct the script"
         ) from error
     own = [each.name for each in fields(handlers) if getattr(handlers, each.name) is not None]
     log.info("serving by %s: %s", script.file.name, ", ".join(own) or "no handler of its own")

@@ -14,12 +14,11 @@ import xgboost
 from tabular.algorithms.xgboost.hyperparameters import Settings
 from tabular.algorithms.xgboost.training.matrices import Plan
 from tabular.contract.errors import PlatformError, UserError
-from tabular.contract.machine import give_back
+from tabular.contract.machine import MEBIBYTE, give_back
 from tabular.data.columns import Columns
 from tabular.data.store import Store
 from tabular.training.memory import (
     LARGEST_PIECE,
-    MEBIBYTE,
     Memory,
     Need,
     least,

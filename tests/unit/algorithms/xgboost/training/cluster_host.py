@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tabular.algorithms.xgboost.training.cluster import Cluster, control, gather
-from tabular.commands.failures import report
+from tabular.commands.error_report import report_error
 from tabular.contract.errors import AlgorithmError, JobError, UserError
 from tabular.contract.hosts import Hosts
 from tabular.contract.termination import Termination
@@ -79,7 +79,7 @@ def main() -> int:
     Termination(stopped).listen()
 
     def on_failure(error: JobError) -> None:
-        report(error, failure_file)
+        report_error(error, failure_file)
         os._exit(error.exit_code)
 
     control.HEARTBEAT_SECONDS, control.STOP_SECONDS = given.heartbeat, given.stop
@@ -100,7 +100,7 @@ def main() -> int:
             mark(given.folder, "gathered")
             take_part(given, cluster)
     except Exception as error:
-        return report(error, failure_file)
+        return report_error(error, failure_file)
     mark(given.folder, "ended")
     return 0
 

@@ -14,10 +14,11 @@ from scipy.sparse import csr_matrix
 from tabular.algorithms.xgboost.hyperparameters import validate
 from tabular.algorithms.xgboost.training.cuts_in_turns import cuts_in_turns
 from tabular.algorithms.xgboost.training.planning import plan
+from tabular.contract.machine import MEBIBYTE
 from tabular.data.batch import Batch
 from tabular.data.columns import unite
 from tabular.data.store import Room, Store
-from tabular.training.memory import MEBIBYTE, Memory
+from tabular.training.memory import Memory
 
 
 @pytest.mark.parametrize("rare", [False, True])

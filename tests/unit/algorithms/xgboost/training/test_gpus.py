@@ -219,7 +219,7 @@ def test_pipe_is_refused_for_several_gpus(tmp_path: Path) -> None:
         agreed_devices(("cuda:0", "cuda:1"), settings("cuda"), {"train": channel}, Cluster(Hosts()))
 
 
-WORKER = Worker(place=1, count=2, device="cuda:1", port=0, report=9)
+WORKER = Worker(place=1, count=2, device="cuda:1", port=0, report_pipe=9)
 
 
 def test_worker_trains_on_its_device_and_is_quiet_unless_first() -> None:
@@ -261,5 +261,5 @@ def test_worker_is_read_as_it_was_written() -> None:
 
 @pytest.mark.parametrize("text", ["", "1/2", "[1]", '{"place": 1}'])
 def test_variable_that_somebody_else_set_is_refused(text: str) -> None:
-    with pytest.raises(PlatformError, match=r"TABULAR_WORKER is .*: leave it out"):
+    with pytest.raises(PlatformError, match=r"TABULAR_WORKER is .*: remove it"):
         read_worker({"TABULAR_WORKER": text})

@@ -17,11 +17,12 @@ from tabular.algorithms.xgboost.hyperparameters import validate
 from tabular.algorithms.xgboost.training.matrices import Plan
 from tabular.algorithms.xgboost.training.planning import plan
 from tabular.contract.errors import UserError
+from tabular.contract.machine import MEBIBYTE
 from tabular.data.batch import Batch
 from tabular.data.columns import unite
 from tabular.data.disk import Room
 from tabular.data.store import Store
-from tabular.training.memory import MEBIBYTE, Memory
+from tabular.training.memory import Memory
 
 ROWS, COLUMNS = 3000, 5
 DRAW = np.random.default_rng(3)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tabular.commands.failures import describe, report
+from tabular.commands.error_report import describe_error, report_error
 from tabular.contract.errors import AlgorithmError, PlatformError, UserError
 
 
@@ -23,11 +23,11 @@ from tabular.contract.errors import AlgorithmError, PlatformError, UserError
     ],
 )
 def test_exit_code_is_that_of_the_kind(error: Exception, code: int) -> None:
-    assert report(error) == code
+    assert report_error(error) == code
 
 
 def test_expected_failure_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    report(UserError("no data"))
+    report_error(UserError("no data"))
     assert capsys.readouterr().err == "UserError: no data\n"
 
 
@@ -35,12 +35,12 @@ def test_unexpected_failure_has_its_traceback(capsys: pytest.CaptureFixture[str]
     try:
         raise ValueError("odd")
     except ValueError as error:
-        report(error)
-    assert "test_failures.py" in capsys.readouterr().err
+        report_error(error)
+    assert "test_error_report.py" in capsys.readouterr().err
 
 
 def test_lack_of_memory_is_told_with_its_cure(capsys: pytest.CaptureFixture[str]) -> None:
-    report(MemoryError())
+    report_error(MemoryError())
     line = capsys.readouterr().err
     assert line.startswith("PlatformError: out of memory: the container may use ")
     assert "use an instance type with more memory" in line
@@ -59,11 +59,11 @@ class XGBoostError(ValueError):
     ],
 )
 def test_lack_of_memory_is_known_in_every_library(error: Exception) -> None:
-    assert describe(error).line.startswith("PlatformError: out of memory")
+    assert describe_error(error).line.startswith("PlatformError: out of memory")
 
 
 def test_message_of_ours_is_found_in_a_group() -> None:
-    told = describe(ExceptionGroup("reading", [ValueError("x"), UserError("no data")]))
+    told = describe_error(ExceptionGroup("reading", [ValueError("x"), UserError("no data")]))
     assert (told.line, told.exit_code, told.expected) == ("UserError: no data", 1, True)
 
 
@@ -74,20 +74,20 @@ def test_message_of_ours_is_found_as_a_cause() -> None:
         except UserError as cause:
             raise RuntimeError("callback failed") from cause
     except RuntimeError as error:
-        told = describe(error)
+        told = describe_error(error)
     assert told.line == "UserError: no data"
     assert "callback failed" in told.details
 
 
 def test_group_without_a_message_of_ours_names_its_first_error() -> None:
     group = ExceptionGroup("outer", [ExceptionGroup("inner", [KeyError("a")]), ValueError("b")])
-    assert describe(group).line.startswith("PlatformError: KeyError: 'a'")
+    assert describe_error(group).line.startswith("PlatformError: KeyError: 'a'")
 
 
 def test_chain_that_ends_in_itself_is_described() -> None:
     first, second = ValueError("1"), ValueError("2")
     first.__cause__, second.__cause__ = second, first
-    assert describe(first).line.startswith("PlatformError: ValueError: 1")
+    assert describe_error(first).line.startswith("PlatformError: ValueError: 1")
 
 
 def test_error_whose_text_fails_is_described() -> None:
@@ -95,7 +95,7 @@ def test_error_whose_text_fails_is_described() -> None:
         def __str__(self) -> str:
             raise RuntimeError
 
-    assert describe(WordlessError()).line.startswith("PlatformError: WordlessError: ")
+    assert describe_error(WordlessError()).line.startswith("PlatformError: WordlessError: ")
 
 
 def test_closed_standard_error_does_not_cost_the_failure_file(
@@ -105,7 +105,7 @@ def test_closed_standard_error_does_not_cost_the_failure_file(
     os.close(reading)
     with open(writing, "w") as nobody_reads:
         monkeypatch.setattr(sys, "stderr", nobody_reads)
-        assert report(ValueError("odd"), tmp_path / "failure") == 3
+        assert report_error(ValueError("odd"), tmp_path / "failure") == 3
         monkeypatch.undo()
         with suppress(BrokenPipeError):
             nobody_reads.close()
@@ -116,7 +116,7 @@ def test_file_has_the_line_and_the_traceback(tmp_path: Path) -> None:
     try:
         raise UserError("no data")
     except UserError as error:
-        report(error, tmp_path / "failure")
+        report_error(error, tmp_path / "failure")
     lines = (tmp_path / "failure").read_text().splitlines()
     assert (lines[0], lines[1]) == ("UserError: no data", "Traceback (most recent call last):")
 
@@ -125,5 +125,5 @@ def test_file_that_cannot_be_written_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "output").touch()
-    assert report(UserError("no data"), tmp_path / "output" / "failure") == 1
+    assert report_error(UserError("no data"), tmp_path / "output" / "failure") == 1
     assert "failure can't be written" in capsys.readouterr().err

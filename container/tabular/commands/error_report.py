@@ -1,4 +1,4 @@
-"""One place where an exception becomes a line, a failure file and an exit code."""
+"""Report an error of a command: the line on stderr, the failure file, and the exit code."""
 
 from __future__ import annotations
 
@@ -8,17 +8,27 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabular.contract import failure
 from tabular.contract.errors import JobError, PlatformError, ScriptError
+from tabular.contract.failure_file import failure_reason, write_failure
 from tabular.contract.machine import out_of_memory
 from tabular.contract.redaction import redact
 
 
 @dataclass(frozen=True)
-class Report:
-    """A failure as it is told: the line, the traceback, and what the process exits with.
+class ErrorReport:
+    """How a command reports an error. Secrets are redacted.
 
-    A failure that is not ``expected`` has no message of ours: it is a fault of this image.
+    Attributes
+    ----------
+    line : str
+        The failure reason.
+    details : str
+        The traceback, or the last lines of a script's standard error.
+    exit_code : int
+        The exit code of the process.
+    expected : bool
+        Whether the error is a ``JobError``, whose message says what to do. Any other error is a
+        fault of this image.
     """
 
     line: str
@@ -27,48 +37,48 @@ class Report:
     expected: bool
 
     def __post_init__(self) -> None:
-        """Keep secrets out of it: the failure file is shown to all who may describe the job."""
+        """Redact secrets: everyone who may describe the job can read the failure file."""
         for name in ("line", "details"):
             object.__setattr__(self, name, redact(getattr(self, name)))
 
 
-def report(error: BaseException, failure_file: Path | None = None) -> int:
-    """Print a failure, write the failure file, and return the exit code.
+def report_error(error: BaseException, failure_file: Path | None = None) -> int:
+    """Print an error, write the failure file, and return the exit code.
 
-    A failure with a message of ours is one line; anything else is a fault of this image, and
-    its traceback is printed too. The failure file always has the traceback after its line.
+    A ``JobError`` is printed as one line. Any other error is a fault of this image and is printed
+    with its traceback. The failure file always has the details after the line.
     """
-    return publish(describe(error), failure_file)
+    return publish(describe_error(error), failure_file)
 
 
-def describe(error: BaseException) -> Report:
-    """Put a failure into words."""
+def describe_error(error: BaseException) -> ErrorReport:
+    """Build the report of an error."""
     expected = _job_error(error)
     job_error = expected or _unexpected(error)
-    return Report(
-        failure.reason(job_error.kind, redact(str(job_error))),
-        # Not ours but the script's own words.
+    return ErrorReport(
+        failure_reason(job_error.kind, redact(str(job_error))),
+        # For a script, the end of its own stderr; our traceback would only show how we run it.
         job_error.details if isinstance(job_error, ScriptError) else _traceback(error),
         job_error.exit_code,
         expected is not None,
     )
 
 
-def publish(told: Report, failure_file: Path | None = None) -> int:
-    """Do what ``report`` does with a failure that has been put into words."""
-    if not told.expected:
-        _print(told.details)
+def publish(report: ErrorReport, failure_file: Path | None = None) -> int:
+    """Print a report, write the failure file, and return the exit code."""
+    if not report.expected:
+        _print(report.details)
     if failure_file is not None:
         try:
-            failure.write(failure_file, told.line, told.details)
+            write_failure(failure_file, report.line, report.details)
         except OSError as unwritable:
             _print(f"{failure_file} can't be written: {unwritable.strerror}")
-    _print(told.line)
-    return told.exit_code
+    _print(report.line)
+    return report.exit_code
 
 
 def _job_error(error: BaseException) -> JobError | None:
-    """Find the failure that has a message of ours: the error, one of its group, or its cause."""
+    """Find a ``JobError``: the error itself, a member of its group, or its cause."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -98,17 +108,17 @@ def _unexpected(error: BaseException) -> JobError:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # a library's, whose own text fails
-        return "(it has no text)"
+    except Exception:  # a library's error class whose __str__ raises
+        return "(no text: its __str__ fails)"
 
 
 def _traceback(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error))
-    except Exception:  # a text that fails, or a chain too long for the stack
+    except Exception:  # an error whose __str__ raises, or a chain of causes too long for the stack
         return "".join(traceback.format_tb(error.__traceback__))
 
 
 def _print(text: str) -> None:
-    with suppress(OSError, ValueError):  # nobody reads standard error any more
+    with suppress(OSError, ValueError):  # standard error is closed
         print(text, file=sys.stderr, flush=True)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabular.contract import failure
 from tabular.contract.errors import ScriptError
-from tabular.script_mode.reasons import failed
+from tabular.contract.failure_file import failure_reason
+from tabular.script_mode.script_errors import describe_exception, exception_text, script_error
 
 
 def fail(
@@ -21,7 +21,7 @@ def fail(
     (folder / name).write_text(source)
     end = subprocess.run([sys.executable, name], cwd=folder, capture_output=True, text=True)
     assert end.returncode
-    return failed(end.returncode, end.stderr, folder, terminated)
+    return script_error(end.returncode, end.stderr, folder, terminated)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_reason_and_last_lines_fill_what_sagemaker_shows(tmp_path: Path, length:
         f"raise OSError('x' * {length})"
     )
     error = fail(tmp_path, source)
-    line = failure.reason(error.kind, str(error))
+    line = failure_reason(error.kind, str(error))
     shown = f"{line}\n{error.details}"
     assert line.endswith("(train.py, line 3, in <module>; exit code 1)")
     assert 900 < len(shown) <= 1024
@@ -103,7 +103,9 @@ def test_marks_below_code_take_no_room(tmp_path: Path) -> None:
 
 def test_place_outside_the_customers_folder_is_named_in_full(tmp_path: Path) -> None:
     stderr = 'Traceback (most recent call last):\n  File "/lib/x.py", line 7, in f\nOSError: y\n'
-    assert "OSError: y (/lib/x.py, line 7, in f; exit code 1)" in str(failed(1, stderr, tmp_path))
+    assert "OSError: y (/lib/x.py, line 7, in f; exit code 1)" in str(
+        script_error(1, stderr, tmp_path)
+    )
 
 
 def test_group_of_exceptions_is_told(tmp_path: Path) -> None:
@@ -115,7 +117,37 @@ def test_group_of_exceptions_is_told(tmp_path: Path) -> None:
 
 @given(st.text(max_size=3000), st.integers(-70, 255).filter(bool), st.booleans())
 def test_any_end_gives_a_reason_that_fits(stderr: str, status: int, terminated: bool) -> None:
-    error = failed(status, f'Traceback\n  File "x", line 1\n{stderr}', Path("/c"), terminated)
-    line = failure.reason(error.kind, str(error))
+    error = script_error(status, f'Traceback\n  File "x", line 1\n{stderr}', Path("/c"), terminated)
+    line = failure_reason(error.kind, str(error))
     assert len(f"{line}\n{error.details}") <= 1024
     assert f"exit code {error.exit_code})" in line
+
+
+def raised(folder: Path, source: str) -> BaseException:
+    """Run code of the customer's in this process, and return what it raises."""
+    file = folder / "inference.py"
+    file.write_text(source)
+    with pytest.raises(BaseException) as caught:  # noqa: PT011
+        exec(compile(source, str(file), "exec"), {})
+    return caught.value
+
+
+def test_exception_of_a_handler_names_the_customers_line(tmp_path: Path) -> None:
+    error = raised(tmp_path, "import json\ndef read():\n    json.loads('{')\nread()\n")
+    assert describe_exception(error, tmp_path).endswith("(inference.py, line 3)")
+
+
+def test_syntax_error_of_a_handler_names_its_line_once(tmp_path: Path) -> None:
+    error = raised(tmp_path, "exec('def (:')")
+    assert describe_exception(error, tmp_path) == "SyntaxError: invalid syntax (<string>, line 1)"
+
+
+def test_exception_whose_text_fails_is_described(tmp_path: Path) -> None:
+    class WordlessError(Exception):
+        def __str__(self) -> str:
+            raise KeyError
+
+    assert exception_text(WordlessError()) == "(its text fails with KeyError)"
+    assert describe_exception(WordlessError(), tmp_path) == (
+        "WordlessError: (its text fails with KeyError)"
+    )
