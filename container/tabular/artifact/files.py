@@ -41,6 +41,13 @@ def compiled_name(number: int, count: int) -> str:
     return f"{FOLDER}/compiled.onnx" if count == 1 else f"{FOLDER}/compiled-{number}.onnx"
 
 
+def compiled_paths(folder: Path, manifest: Manifest) -> list[Path]:
+    """Return the compiled models to serve, in their order; none if the native ones are served."""
+    if manifest.compiled is None or not manifest.compiled.served:
+        return []
+    return [folder / name for name in manifest.files if COMPILED.fullmatch(name)]
+
+
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
     """Yield an empty folder to write an artifact into, which then takes the place of the old one.

@@ -66,7 +66,7 @@ class Parity:
     rows: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What was trained, on what, with what.
 
@@ -106,15 +106,15 @@ class Manifest:
     """
 
     algorithm: str
-    objective: str
+    objective: str = ""
     num_features: int
-    num_class: int
-    best_iteration: int | None
-    rounds: int
-    metrics: Mapping[str, float | None]
-    hyperparameters: Mapping[str, object]
-    training_job: str
-    libraries: Mapping[str, str]
+    num_class: int = 0
+    best_iteration: int | None = None
+    rounds: int = 0
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    hyperparameters: Mapping[str, object] = field(default_factory=dict)
+    training_job: str = ""
+    libraries: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, FileRecord]
     feature_names: Sequence[str] = ()
     categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
