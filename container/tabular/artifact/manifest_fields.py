@@ -1,6 +1,6 @@
-"""Read a manifest strictly: each field has the type and range that training writes.
+"""Read a manifest strictly: each field must have the type and range that training writes.
 
-A manifest of another shape is damaged, or made by hand; served on, it would fail at a request.
+Any other manifest is damaged, or was written by hand. It would fail later, at a request.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 from tabular.contract.paths import open_regular_file
 from tabular.contract.strict_json import without_duplicates
 
-# More than a manifest with a million categories has.
+# A manifest with a million categories is smaller.
 MOST_BYTES = 256 << 20
-# More than any model has; XGBoost's own limit on features is 2 to the 32nd.
+# Features, classes and rounds stay below. XGBoost's own limit on features is 2 to the 32nd.
 MOST = 1 << 31
-# float's own bound, for whole numbers.
+# Larger integers can't be converted to float.
 LARGEST = 10**308
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # Characters of a value that a message shows.
@@ -180,7 +180,7 @@ def _parity(name: str, value: Any) -> None:
 
 
 def _any(_: str, __: Any) -> None:
-    """Take anything that JSON has."""
+    """Accept any JSON value."""
 
 
 PARITY: dict[str, Check] = {

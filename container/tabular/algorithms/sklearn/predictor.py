@@ -30,7 +30,7 @@ def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predic
             compiled[0], columns, meaning, manifest.takes_missing, loading.parallel
         )
     from tabular.algorithms.batching import batched_if_worth
-    from tabular.algorithms.sklearn.model import NAMES_OF_MODELS, load_estimator, starts_as_saved
+    from tabular.algorithms.sklearn.model import NAMES_OF_MODELS, is_uncompressed, load_estimator
     from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
 
     names = [name for name in manifest.files if name in NAMES_OF_MODELS]
@@ -40,7 +40,7 @@ def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predic
             "model.tar.gz again, or train again"
         )
     path = place_of(folder, names[0])
-    if not starts_as_saved(path):
+    if not is_uncompressed(path):
         rehearse(rehearsal, path)
     estimator = load_estimator(path)
     features = getattr(estimator, "n_features_in_", columns.count)
@@ -69,7 +69,7 @@ def preload() -> None:
 
 def text_columns(estimator: Any) -> Sequence[int]:
     """Return the numbers of the columns whose texts the encoders of a fitted estimator know."""
-    from tabular.algorithms.sklearn.request_columns import columns_of
+    from tabular.algorithms.sklearn.fitted_columns import columns_of
 
     return [column for column, texts in columns_of(estimator).categories.items() if texts]
 
