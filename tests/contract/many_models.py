@@ -38,8 +38,8 @@ for number in range(count):
         **save_models(folder, [booster]),
         **save_compiled(folder, [compile_booster(booster)]),
     }
-    described = Manifest("xgboost", "reg:squarederror", 4, 0, None, trees, {}, {}, "", {}, files,
-                         compiled=Parity(True))
+    described = Manifest(algorithm="xgboost", objective="reg:squarederror", num_features=4,
+                         rounds=trees, files=files, compiled=Parity(True))
     save_manifest(folder, described)
 """
 

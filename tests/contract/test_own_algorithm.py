@@ -15,7 +15,6 @@ LONGEST = 100
 # What a fork of this image would write into the table, and then the command as it is.
 COMMAND = """
 import sys
-sys.path.append("/own")
 from tabular.algorithms import ALGORITHMS, Algorithm
 ALGORITHMS.insert(0, Algorithm("centroids", lambda name: name == "centroids"))
 from tabular.commands.{command} import main
@@ -24,10 +23,12 @@ sys.exit(main())
 DATA = csv_text(table(rows=200, classes=2))
 
 
-def own(command: str) -> dict[str, object]:
+def own(command: str, **environment: str) -> dict[str, object]:
     return {
         "command": ["-c", COMMAND.format(command=command)],
         "entrypoint": "python",
+        # Also for the process that compiles.
+        "environment": {"PYTHONPATH": "/own", **environment},
     }
 
 
@@ -56,6 +57,15 @@ def ended(
     return run(docker_engine, image, tmp_path, mounted)
 
 
+def serve_natively(model: Path) -> None:
+    """Edit the manifest as its own error message says."""
+    path = model / "tabular" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["sha256"]
+    path.chmod(0o666)
+    path.write_text(json.dumps({**manifest, "compiled": None}))
+
+
 def test_it_is_short() -> None:
     """The promise of CONTRIBUTING.md: under 100 lines of code."""
     lines = [
@@ -70,17 +80,30 @@ def test_it_is_short() -> None:
 def test_it_trains_and_its_artifact_is_described(ended: Trained) -> None:
     assert ended.exit_code == 0, ended.stderr
     assert ended.stdout.startswith("[0]\ttrain-accuracy:0.9")
-    manifest = json.loads((ended.job.model / "tabular" / "manifest.json").read_text())
+    manifest = ended.job.manifest
     assert (manifest["algorithm"], manifest["classes"]) == ("centroids", [0, 1])
 
 
+def test_it_is_compiled_and_agrees(ended: Trained) -> None:
+    compiled = ended.job.manifest["compiled"]
+    assert (compiled["served"], compiled["rows"]) == (True, 200), ended.stderr
+    assert (ended.job.model / "tabular" / "compiled.onnx").exists()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
 def test_it_serves_with_selectable_keys(
-    ended: Trained, docker_engine: docker.DockerClient, image: str, mounted: object
+    ended: Trained,
+    docker_engine: docker.DockerClient,
+    image: str,
+    mounted: object,
+    compiled: bool,
 ) -> None:
+    if not compiled:
+        serve_natively(ended.job.model)
     mounts = [mounted, bind(ended.job.model, "/opt/ml/model", read_only=True)]
-    environment = {"SAGEMAKER_INFERENCE_OUTPUT": "predicted_label,probabilities"}
-    options = {"mounts": mounts, "environment": environment, **own("serve")}
-    with serving(docker_engine, image, ended.job.model, **options) as served:
+    keys = "predicted_label,probabilities"
+    options = own("serve", SAGEMAKER_INFERENCE_OUTPUT=keys)
+    with serving(docker_engine, image, ended.job.model, mounts=mounts, **options) as served:
         answer = served.invoke("0.9,-0.9,0,0\n-0.9,0.9,0,0\n", accept="application/json")
     assert answer.status == 200, answer.body
     first, second = json.loads(answer.body)["predictions"]
@@ -94,5 +117,6 @@ def test_its_refusal_reaches_the_failure_file(
     ended = run(docker_engine, image, tmp_path, mounted, depth="3")
     assert (ended.exit_code, ended.reason) == (
         1,
-        "UserError: Extraneous hyperparameter found: depth; centroids takes target",
+        "UserError: Extraneous hyperparameter found: depth. Mend the name or leave it out; the "
+        "algorithm takes target",
     )

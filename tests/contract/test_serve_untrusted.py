@@ -169,7 +169,7 @@ def test_pipe_device_and_link_are_no_models(
     assert (end.exit_code, "model.joblib is a FIFO, expected a file" in end.last_line) == (1, True)
     os.mkfifo(tmp_path / "tabular" / "manifest.json")
     end = serve(docker_engine, image, tmp_path)
-    assert (end.exit_code, "no regular file" in end.last_line) == (1, True)
+    assert (end.exit_code, "expected a regular file" in end.last_line) == (1, True)
     (tmp_path / "tabular" / "manifest.json").unlink()
     (tmp_path / "model.joblib").unlink()
     (tmp_path / "xgboost-model").symlink_to("/etc/passwd")

@@ -52,7 +52,7 @@ STEPS = {
     "binning": (f"{TRAINING}:single_host_cuts", None),
     "boosting": ("tabular.algorithms.xgboost.training.trainer:boost", None),
     "saving": (f"{TRAINING}:save_artifact", LEADER),
-    "compiling": (f"{TRAINING}:add_compiled", LEADER),
+    "compiling": ("tabular.training.job:add_compiled", LEADER),
     "the end": ("tabular.algorithms.xgboost.training.cluster.several:SeveralHosts.close", None),
 }
 

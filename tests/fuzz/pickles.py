@@ -28,10 +28,10 @@ import numpy as np  # noqa: E402
 from sklearn.utils import all_estimators  # noqa: E402
 
 from tabular.algorithms.sklearn import estimator_names  # noqa: E402
+from tabular.algorithms.sklearn.checks.estimators import check_estimator  # noqa: E402
 from tabular.algorithms.sklearn.model import EstimatorUnpickler  # noqa: E402
-from tabular.algorithms.sklearn.sound_estimators import secure  # noqa: E402
 from tabular.algorithms.xgboost.pickled_booster import read_booster  # noqa: E402
-from tabular.artifact.pickles import arrays as pickled_arrays  # noqa: E402
+from tabular.artifact.pickles.common_names import COMMON  # noqa: E402
 
 # What no load does, by the names of Python's audit events.
 FORBIDDEN = {
@@ -76,7 +76,7 @@ class Watch:
 
 def names() -> list[tuple[str, str]]:
     """List all names that the unpicklers know, and a few that they refuse."""
-    listed = [*pickled_arrays.COMMON, *OTHERS]
+    listed = [*COMMON, *OTHERS]
     for table in (estimator_names.CLASSES, estimator_names.FUNCTIONS):
         listed += [(module, name) for module, entries in table.items() for name in entries]
     for module in (*estimator_names.NUMBERED, *estimator_names.TREES):
@@ -163,7 +163,7 @@ def fuzz(runs: int, seed: int) -> tuple[Counter[str], list[str]]:
     for module, name in chains.names:  # imports happen now
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            estimator_names.find_part(module, name)
+            estimator_names.find_name(module, name)
     sane = np.dtype("f8").byteorder, np.float64(1) + 1
     for run in range(runs):
         content = chains.pickle()
@@ -171,7 +171,7 @@ def fuzz(runs: int, seed: int) -> tuple[Counter[str], list[str]]:
             warnings.simplefilter("ignore")
             try:
                 loaded = EstimatorUnpickler(io.BytesIO(content)).load()
-                secure(loaded)
+                check_estimator(loaded)
                 outcomes["loaded"] += 1
             except Exception as error:  # a random pickle raises anything
                 outcomes[type(error).__name__] += 1

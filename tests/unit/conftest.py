@@ -40,7 +40,7 @@ def boost(
     booster = xgboost.train({"nthread": 1, **params}, matrix, rounds)
     files = save_models(folder, [booster])
     if manifest:
-        described = Manifest("xgboost", "", 4, 0, None, rounds, {}, {}, "", {}, files)
+        described = Manifest(algorithm="xgboost", num_features=4, rounds=rounds, files=files)
         save_manifest(folder, described)
     return booster
 

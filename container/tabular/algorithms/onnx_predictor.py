@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from tabular.algorithms.onnx_session import LOOPS, may_not_end, open_session, run_options
+from tabular.algorithms.onnx_session import LOOPS, may_not_end, open_session, run_options, runner
 from tabular.algorithms.parallel import ONE_THREAD, Parallel
 from tabular.algorithms.predictor import Meaning, Predictor, Scores, predict_once
 from tabular.artifact.rehearsal import rehearse
@@ -55,8 +55,7 @@ class OnnxPredictor(Predictor):
         self._repeats = may_not_end(path, LOOPS)
         self._input, self._dtype = inputs[0].name, DTYPES[inputs[0].type]
         self._outputs = [output.name for output in outputs]
-        # The session's own method checks names that are fixed here.
-        self._run, self._options = session._sess.run, run_options()
+        self._run, self._options = runner(session), run_options()
         self._parallel = parallel
         self._whole = not np.issubdtype(self._dtype, np.floating)
         self._require_answer_for_each_row(path)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,16 @@ def open_session(content: bytes | Path) -> onnxruntime.InferenceSession:
         raise UserError(
             f"{where} is not a model that ONNX Runtime {onnxruntime.__version__} can load: {first}"
         ) from error
+
+
+def runner(session: onnxruntime.InferenceSession) -> Callable[..., list[Any]]:
+    """Return the function that runs a session: ``run(output_names, inputs, options)``.
+
+    The private object behind a session has the same method without the check of the inputs' names,
+    which are fixed here. For a single row that saves a quarter of the time (15 us instead of 20).
+    """
+    found: Callable[..., list[Any]] = getattr(session, "_sess", session).run
+    return found
 
 
 def may_not_end(path: Path, operators: Sequence[bytes] = UNBOUNDED) -> bool:

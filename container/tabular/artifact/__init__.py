@@ -1,1 +1,1 @@
-"""What lies in ``/opt/ml/model``: native models at the top, ``tabular/manifest.json`` beside."""
+"""The artifact in ``/opt/ml/model``: models at the top, ``tabular/manifest.json`` beside them."""

@@ -1,7 +1,7 @@
-"""Find the model in a folder that we did not write: AWS's artifacts, and people's own.
+"""Find the model in a folder without a manifest: an artifact of AWS's container, or another one.
 
-By name first, then by content. A file that is no model never stops the server; several models
-of one kind are one only when they are named as k-fold names them.
+Files are chosen by name first, then by content. Other files in the folder never stop the server.
+Several models are served together only if they have the names of k-fold's models.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 
 BOOSTER, PICKLE, SKOPS, ONNX = "booster", "pickle", "skops", "onnx"
 KINDS = (BOOSTER, ONNX, SKOPS, PICKLE)
-# What the files of a kind begin with: protobuf's first field; ZIP; pickle, alone or packed by
+# The first bytes of each kind of file: protobuf's first field; ZIP; pickle, plain or compressed by
 # joblib (zlib, gzip, bz2, xz, lzma, lz4).
 STARTS = {
     ONNX: (b"\x08",),
     SKOPS: (b"PK",),
     PICKLE: (PICKLE_MAGIC, b"x", b"\x1f\x8b", b"BZ", b"\xfd7zXZ", b"]\x00", b"\x04\x22\x4d\x18"),
 }
-# The best known name comes first.
+# In the order of preference.
 KNOWN_NAMES = (
     ("xgboost-model", BOOSTER),
     ("xgboost-model-0", BOOSTER),
@@ -50,51 +50,51 @@ SUFFIXES = {
     ".skops": SKOPS,
 }
 NUMBERED = re.compile(r"(?P<stem>.*-)(?P<number>0|[1-9][0-9]*)")
-# A saved Booster: an object whose first key is "learner" (1.0 wrote "version" first).
+# A saved Booster is an object whose first key is "learner"; XGBoost 1.0 wrote "version" first.
 UBJSON = re.compile(rb"\{[LliIU].{1,8}learner", re.DOTALL)
 JSON = re.compile(rb'\s*\{\s*("learner"\s*:\s*\{|"version"\s*:\s*\[)')
 
 
 @dataclass(frozen=True)
-class Found:
-    """Files that make one model.
+class FoundModel:
+    """The files of a model.
 
     Attributes
     ----------
     kind : str
-        How to load them.
+        The kind of the files, one of ``KINDS``.
     paths : sequence of Path
-        One, or the models of k-fold in their order.
+        One file, or the models of k-fold in their order.
     """
 
     kind: str
     paths: Sequence[Path]
 
 
-def find_model(folder: Path, ensemble: bool = True) -> Found:
-    """Choose what to serve.
+def find_model(folder: Path, ensemble: bool = True) -> FoundModel:
+    """Choose the model to serve.
 
     Parameters
     ----------
     ensemble : bool
-        Whether k-fold's models are served together; else the first of them.
+        Serve the models of k-fold together; otherwise only the first of them.
 
     Raises
     ------
     UserError
-        There is no model, or there are several of unknown names.
+        There is no model, or there are several models without a known name.
     """
     files = _files(folder)
     names = {path.name: path for path in files}
-    chosen = next((Found(kind, [names[n]]) for n, kind in KNOWN_NAMES if n in names), None)
+    chosen = next((FoundModel(kind, [names[n]]) for n, kind in KNOWN_NAMES if n in names), None)
     if chosen is None:
         chosen = _by_content(folder, files)
     path = chosen.paths[0]
     if chosen.kind == PICKLE and holds_booster(path):
-        chosen = Found(BOOSTER, [path])
+        chosen = FoundModel(BOOSTER, [path])
     match = NUMBERED.fullmatch(path.name)
     if match and match["number"] == "0" and ensemble and chosen.kind == BOOSTER:
-        chosen = Found(BOOSTER, _numbered(match["stem"], names))
+        chosen = FoundModel(BOOSTER, _numbered(match["stem"], names))
     for path in chosen.paths:
         require_inside(folder, path)
     others = sorted(set(names) - {path.name for path in chosen.paths})
@@ -112,7 +112,7 @@ def _files(folder: Path) -> list[Path]:
         ) from error
     files = [path for path in entries if path.is_file() and not path.name.startswith(".")]
     for path in entries:
-        # A pipe, a device, or a link that leads nowhere in the place of a model.
+        # A FIFO, a device or a broken link has the name of a model.
         if path.name in dict(KNOWN_NAMES) and not (path.is_file() or path.is_dir()):
             require_inside(folder, path)
     if not files:
@@ -125,12 +125,12 @@ def _files(folder: Path) -> list[Path]:
 
 
 def require_inside(folder: Path, path: Path) -> None:
-    """Require a regular file within the folder: no link out of it, no pipe, no device.
+    """Require a regular file inside the folder: no FIFO, no device, no link to another folder.
 
     Raises
     ------
     UserError
-        It is something else.
+        The path is something else, or can't be read.
     """
     try:
         real, root = path.resolve(strict=True), folder.resolve()
@@ -149,20 +149,20 @@ def require_inside(folder: Path, path: Path) -> None:
 
 
 def _numbered(stem: str, names: dict[str, Path]) -> list[Path]:
-    """Take the models of k-fold: numbered from 0 on, without a gap."""
+    """Return the models of k-fold: numbered from 0, without a gap."""
     paths: list[Path] = []
     while f"{stem}{len(paths)}" in names:
         paths.append(names[f"{stem}{len(paths)}"])
     return paths
 
 
-def _by_content(folder: Path, files: Sequence[Path]) -> Found:
-    found = [Found(kind, [path]) for path in files if (kind := kind_of(path))]
-    # Of k-fold's models the first stands for all.
-    firsts = [one for one in found if not _follows(one.paths[0])]
-    # What can be told best comes first: any object can be pickled.
-    best = min((KINDS.index(one.kind) for one in firsts), default=0)
-    firsts = [one for one in firsts if KINDS.index(one.kind) == best]
+def _by_content(folder: Path, files: Sequence[Path]) -> FoundModel:
+    found = [FoundModel(kind, [path]) for path in files if (kind := kind_of(path))]
+    # The first model of k-fold stands for all of them.
+    firsts = [each for each in found if not _follows_first(each.paths[0])]
+    # KINDS has the most certain kind first: any object can be pickled.
+    best = min((KINDS.index(each.kind) for each in firsts), default=0)
+    firsts = [each for each in firsts if KINDS.index(each.kind) == best]
     if len(firsts) == 1:
         return firsts[0]
     listed = ", ".join(path.name for path in files[:10])
@@ -178,14 +178,15 @@ def _by_content(folder: Path, files: Sequence[Path]) -> Found:
     )
 
 
-def _follows(path: Path) -> bool:
+def _follows_first(path: Path) -> bool:
+    """Return whether a file is a model of k-fold whose first model is there too."""
     match = NUMBERED.fullmatch(path.name)
     first = path.with_name(f"{match['stem']}0") if match else path
     return first != path and first.exists()
 
 
 def kind_of(path: Path) -> str | None:
-    """Tell what kind of model a file is, by its name and first bytes; None when it is none."""
+    """Return the kind of a model file by its name and first bytes; None for any other file."""
     try:
         with path.open("rb") as file:
             start = file.read(64)
@@ -195,7 +196,7 @@ def kind_of(path: Path) -> str | None:
     kind = SUFFIXES.get(path.suffix)
     if UBJSON.match(start) or JSON.match(start):
         return BOOSTER
-    if kind == BOOSTER:  # a pickle, or such as features.json
+    if kind == BOOSTER:  # a pickle with that suffix, or another JSON file
         return BOOSTER if start.startswith(PICKLE_MAGIC) else None
     if kind is None:
         return PICKLE if start.startswith(PICKLE_MAGIC) else None
@@ -203,10 +204,10 @@ def kind_of(path: Path) -> str | None:
 
 
 def holds_booster(path: Path) -> bool:
-    """Return whether a pickle holds a model of XGBoost, by the first name in it. Loads nothing."""
+    """Return whether a pickle holds a model of XGBoost, by its first name. Does not load it."""
     with path.open("rb") as file:
         try:
             texts = (text for _, text, _ in pickletools.genops(file) if isinstance(text, str))
             return next(texts, "").startswith("xgboost.")
-        except ValueError:  # compressed, or broken: the other reader says so
+        except ValueError:  # compressed or broken; loading it as an estimator reports what is wrong
             return False

@@ -1,4 +1,4 @@
-"""Files of an artifact: written whole or not at all, and checked before they are used."""
+"""Files of an artifact: written as a whole or not at all, and verified before they are used."""
 
 from __future__ import annotations
 
@@ -27,32 +27,44 @@ from tabular.contract.errors import PlatformError, UserError
 
 log = logging.getLogger(__name__)
 
-# Unfinished files stay below tabular/, out of the folder whose every file AWS's container loads.
+# Unfinished files are written below tabular/: AWS's container loads every file at the top.
 PARTIAL = ".partial"
-# One for each model of the artifact, in their order.
+# An artifact has a compiled file for each of its models, numbered in the same order.
 COMPILED = re.compile(rf"{FOLDER}/compiled(-\d+)?\.onnx")
-# XGBoost's; k-fold leaves one for each fold.
+# XGBoost's model. With k-fold there is a model for each fold: xgboost-model-0, ...
 MODEL = "xgboost-model"
 NUMBERED = re.compile(rf"{MODEL}(-\d+)?")
 
 
 def compiled_name(number: int, count: int) -> str:
-    """Name the compiled file of the ``number``-th of ``count`` models."""
+    """Return the name of the compiled file of model ``number``, from 0, of ``count`` models.
+
+    >>> compiled_name(0, 1), compiled_name(0, 2)
+    ('tabular/compiled.onnx', 'tabular/compiled-0.onnx')
+    """
     return f"{FOLDER}/compiled.onnx" if count == 1 else f"{FOLDER}/compiled-{number}.onnx"
+
+
+def compiled_paths(folder: Path, manifest: Manifest) -> list[Path]:
+    """Return the compiled models to serve, in their order; none if the native ones are served."""
+    if manifest.compiled is None or not manifest.compiled.served:
+        return []
+    return [folder / name for name in manifest.files if COMPILED.fullmatch(name)]
 
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder to write an artifact into, which then takes the place of the old one.
+    """Yield an empty folder for a new artifact, and replace the old artifact with it at the end.
 
-    The new artifact becomes visible by one rename of its folder, when all of it is written. Its
-    files are moved to their names after that; readers look for each in both places
-    (``place_of``), so a kill at any moment leaves the old artifact or the new one, whole.
+    The new artifact becomes visible by one rename of its folder, after all files are written. Then
+    its files are moved to their final places. Until a file is moved, readers find it in the renamed
+    folder (``place_of``). So if the process is killed at any moment, the old artifact or the new
+    one is complete.
 
     Raises
     ------
     PlatformError
-        The folder can't be written, or the disk is full. The old artifact is as it was.
+        The folder can't be written, or the disk is full. The old artifact is unchanged.
     """
     finish_replacing(folder)
     stage, following = folder / FOLDER / f"{NEXT}{PARTIAL}", folder / FOLDER / NEXT
@@ -67,19 +79,19 @@ def staged(folder: Path) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
         if isinstance(error, OSError):
             raise not_written(folder, error) from error
-        if isinstance(error, PlatformError):  # names the file where the customer will look for it
+        if isinstance(error, PlatformError):  # name the folder that the customer knows
             raise PlatformError(str(error).replace(f"{stage}", f"{folder}")) from error
         raise
     finish_replacing(folder, begins=True)
 
 
 def finish_replacing(folder: Path, begins: bool = False) -> None:
-    """Move the files of a new artifact to their names, and delete those of the old one.
+    """Move the files of a new artifact to their final places, and delete the old artifact's files.
 
     Parameters
     ----------
     begins : bool
-        None of them has been moved yet.
+        No file has been moved yet.
 
     Raises
     ------
@@ -90,9 +102,9 @@ def finish_replacing(folder: Path, begins: bool = False) -> None:
     if not following.is_dir():
         return
     left = [path for path in following.iterdir() if path.name != FOLDER]
-    # Some of the manifest's files may have been moved before a kill.
+    # After a kill, some of the files may have been moved already.
     manifest = None
-    with suppress(UserError):  # a damaged one is the loader's to refuse
+    with suppress(UserError):  # the loader reports a damaged manifest
         manifest = read_manifest(following, following=False)
     new = manifest.files if manifest else {path.name for path in left} if begins else None
     if new is not None:
@@ -100,7 +112,7 @@ def finish_replacing(folder: Path, begins: bool = False) -> None:
     try:
         for path in left:
             path.replace(folder / path.name)
-        # Last: until then it is what tells readers to look in both places.
+        # The manifest is last: while it is here, readers look in both places.
         with suppress(FileNotFoundError):
             (following / FOLDER / NAME).replace(folder / FOLDER / NAME)
         shutil.rmtree(following)
@@ -109,7 +121,10 @@ def finish_replacing(folder: Path, begins: bool = False) -> None:
 
 
 def _remove_old(folder: Path, new: set[str]) -> None:
-    """Delete what the new artifact does not replace; what can't be deleted is no harm to it."""
+    """Delete the old artifact's files that the new artifact does not replace, as far as possible.
+
+    A file that can't be deleted does not damage the new artifact: its manifest does not name it.
+    """
     with suppress(UserError):
         old = read_manifest(folder, following=False)
         new = new | {name for name in (old.files if old else ()) if "/" in name}
@@ -130,24 +145,24 @@ def _remove_or_warn(path: Path) -> None:
 
 
 def place_of(folder: Path, name: str) -> Path:
-    """Find a file of an artifact, also of one whose saving was cut off at its end."""
+    """Return the path of a file of an artifact, even if saving was killed before the last moves."""
     following = folder / FOLDER / NEXT / name
     return following if following.exists() else folder / name
 
 
 def write_whole(folder: Path, name: str, content: bytes) -> FileRecord:
-    """Write a file of the artifact through a temporary one, so that it is never seen half.
+    """Write a file of the artifact through a temporary file, so that it is never seen incomplete.
 
     Raises
     ------
     PlatformError
-        The disk is full or the folder can't be written; names the folder.
+        The disk is full or the folder can't be written; the message names the path.
     """
     return dump_whole(folder, name, lambda target: target.write(content))
 
 
 def dump_whole(folder: Path, name: str, dump: Callable[[BinaryIO], object]) -> FileRecord:
-    """Write a file of the artifact as ``write_whole`` does, by a function that writes it."""
+    """Write a file as ``write_whole`` does. ``dump`` writes the content into the open file."""
     partial = folder / FOLDER / f"{Path(name).name}{PARTIAL}"
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
@@ -167,12 +182,12 @@ def dump_whole(folder: Path, name: str, dump: Callable[[BinaryIO], object]) -> F
 
 
 def save_compiled(folder: Path, contents: Sequence[bytes]) -> dict[str, FileRecord]:
-    """Save the compiled models, which no manifest names yet, in ``tabular/``.
+    """Save the compiled models in ``tabular/``. The caller then names them in the manifest.
 
     Returns
     -------
     dict of str to FileRecord
-        For the manifest, by file name.
+        The records for the manifest, by file name.
 
     Raises
     ------
@@ -187,7 +202,7 @@ def save_compiled(folder: Path, contents: Sequence[bytes]) -> dict[str, FileReco
 
 
 def remove_compiled(folder: Path) -> None:
-    """Delete compiled models, whole or partial, that no manifest names; what can't be, stays."""
+    """Delete the compiled models, complete or not, as far as possible."""
     for path in (folder / FOLDER).glob("compiled*"):
         if COMPILED.fullmatch(f"{FOLDER}/{path.name.removesuffix(PARTIAL)}"):
             with suppress(OSError):
@@ -195,7 +210,13 @@ def remove_compiled(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file of the artifact, if it is there; raises PlatformError when it can't be."""
+    """Delete a file of the artifact if it exists.
+
+    Raises
+    ------
+    PlatformError
+        The file can't be deleted.
+    """
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -203,7 +224,12 @@ def remove(path: Path) -> None:
 
 
 def remove_artifact(folder: Path) -> bool:
-    """Remove a model that this image wrote before: what its manifest names. Others' files stay.
+    """Delete the files that the manifest names, and ``tabular/``. Other files stay.
+
+    Returns
+    -------
+    bool
+        Whether there was an artifact of this image.
 
     Raises
     ------
@@ -212,7 +238,7 @@ def remove_artifact(folder: Path) -> bool:
     """
     try:
         manifest = read_manifest(folder)
-    except UserError:  # it is broken, and goes too
+    except UserError:  # a damaged manifest is deleted too
         manifest = None
     for name in manifest.files if manifest else ():
         if "/" not in name:
@@ -228,28 +254,28 @@ def remove_artifact(folder: Path) -> bool:
 
 
 def save_manifest(folder: Path, manifest: Manifest) -> None:
-    """Save the manifest, after the files that it names."""
+    """Save the manifest. Call this after all files that it names are written."""
     write_whole(folder, f"{FOLDER}/{NAME}", manifest.to_json().encode())
 
 
 def require_writable(folder: Path) -> None:
-    """Make the artifact's folder, and refuse one that can't be written: before training, not after.
+    """Make the artifact's folder if needed, and require that it can be written, before training.
 
     Raises
     ------
     PlatformError
-        Names the folder.
+        The folder can't be written; the message names it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):  # os.access does not say why
+        with tempfile.TemporaryFile(dir=folder):  # os.access would not give the reason
             pass
     except OSError as error:
         raise not_written(folder, error) from error
 
 
 def not_written(path: Path, error: OSError) -> PlatformError:
-    """Say why a file can't be written, and what to do."""
+    """Return the error for a path that can't be written: the reason, and what to do."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         cure = "the disk is full: give the job a larger volume (volume_size), or free space"
     elif error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
@@ -260,7 +286,7 @@ def not_written(path: Path, error: OSError) -> PlatformError:
 
 
 def verify(folder: Path, manifest: Manifest) -> None:
-    """Compare each file with its record in the manifest.
+    """Compare the size and SHA-256 of each file with the manifest.
 
     Raises
     ------

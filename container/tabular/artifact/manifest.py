@@ -1,8 +1,8 @@
-"""``tabular/manifest.json``: what a model is, so that serving need not guess.
+"""``tabular/manifest.json``: the description of an artifact's models.
 
-Raise ``FORMAT_VERSION`` when a reader of the old version would serve a new artifact wrongly
-(a field changes its meaning); a new optional field does not need it. Keep a test that the
-version before is still read.
+Raise ``FORMAT_VERSION`` when an older image would serve a new artifact wrongly, because a field
+changes its meaning. A new optional field does not need a new version. Keep a test that this image
+still reads the version before.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from tabular.data.columns import Columns
 FORMAT_VERSION = 1
 FOLDER = "tabular"
 NAME = "manifest.json"
-# An artifact below tabular/ that is whole and takes the place of the old one: ``files.staged``.
+# The folder below tabular/ with a complete new artifact, before its files are moved to their final
+# places: see ``files.staged``.
 NEXT = "next"
-# The digest of all other fields; the first artifacts have none.
+# The field with the digest of all other fields. The first artifacts do not have it.
 DIGEST = "sha256"
-# Fields that the first artifacts did not have.
+# Fields that the first artifacts do not have.
 OPTIONAL = frozenset(
     {
         *("feature_names", "categories", "index_base", "categorical", "compiled"),
@@ -37,7 +38,7 @@ OPTIONAL = frozenset(
 
 @dataclass(frozen=True)
 class FileRecord:
-    """A file's size in bytes and its SHA-256 in hexadecimal digits."""
+    """The size of a file in bytes, and its SHA-256 in hexadecimal digits."""
 
     bytes: int
     sha256: str
@@ -45,18 +46,18 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Parity:
-    """How the compiled model compares with the native one.
+    """The comparison of the compiled models with the native ones.
 
     Attributes
     ----------
     served : bool
-        Whether it is good enough to be served.
+        Whether the compiled models are served.
     reason : str
-        Why it is not.
+        Why the compiled models are not served.
     tolerance, largest_difference : float
-        Relative, for values above 1.
+        The allowed and the found difference of scores; relative for scores above 1.
     rows : int
-        Checked: training rows and hard ones.
+        The number of compared rows: training rows and rows of ``training.hard_rows``.
     """
 
     served: bool
@@ -66,55 +67,58 @@ class Parity:
     rows: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What was trained, on what, with what.
+    """The description of a trained model and its data.
 
     Attributes
     ----------
     algorithm : str
-        ``xgboost``, or the dotted name of a scikit-learn estimator.
+        The hyperparameter ``algorithm``: ``xgboost``, or the dotted name of a scikit-learn
+        estimator.
     objective : str
-        XGBoost's name of it; empty for an estimator.
+        XGBoost's objective; empty for other algorithms.
     num_features : int
-        Columns that a request must have.
+        The number of columns that a request must have.
     num_class : int
-        Classes of a multiclass objective, else 0.
+        The number of classes of XGBoost's ``multi:`` objectives, else 0.
     best_iteration : int or None
-        The round kept by early stopping, from 0.
+        The best round of early stopping, from 0.
+    rounds : int
+        The number of boosting rounds in the model.
     metrics : Mapping[str, float or None]
-        Last values, named ``train-rmse`` and the like. One that is no finite number, such as
-        the AUC of rows of one class, is read back as None.
+        The last values, named ``train-rmse`` and the like. A value that is not a finite number,
+        such as the AUC of rows of one class, is written as null and read back as None.
     files : Mapping[str, FileRecord]
-        By path below the artifact's folder.
+        By path relative to the artifact's folder.
     feature_names : sequence of str
-        In the model's order, when the data had names.
+        The names of the feature columns, in the model's order; empty if the data had no names.
     categories : Mapping[str, sequence of str]
-        For each feature column of text, by its number from "0": what the codes 0, 1, ... mean.
+        For each feature column of text, by its number from "0": the texts with the codes 0, 1, ...
     index_base : int
-        What the indices of the LIBSVM data that it was trained on start from: 0 or 1.
+        The first index of the LIBSVM data that the model was trained on: 0 or 1.
     categorical : sequence of int
-        The feature columns that the model takes for categories, text or not.
+        The feature columns that the model treats as categories, text or not.
     compiled : Parity or None
-        Of ``tabular/compiled.onnx``; None when nobody tried to compile.
+        The comparison of the compiled models; None if no compilation was tried.
     classes : sequence of int or str
-        The labels of a scikit-learn classifier, in the order of its probabilities.
+        The labels of a classifier, in the order of its probabilities.
     probabilities : bool
-        Whether it has ``predict_proba``.
+        Whether the estimator has ``predict_proba``.
     takes_missing : bool
-        Whether an estimator takes rows with missing values.
+        Whether the estimator accepts rows with missing values.
     """
 
     algorithm: str
-    objective: str
+    objective: str = ""
     num_features: int
-    num_class: int
-    best_iteration: int | None
-    rounds: int
-    metrics: Mapping[str, float | None]
-    hyperparameters: Mapping[str, object]
-    training_job: str
-    libraries: Mapping[str, str]
+    num_class: int = 0
+    best_iteration: int | None = None
+    rounds: int = 0
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    hyperparameters: Mapping[str, object] = field(default_factory=dict)
+    training_job: str = ""
+    libraries: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, FileRecord]
     feature_names: Sequence[str] = ()
     categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -128,7 +132,7 @@ class Manifest:
 
     @property
     def columns(self) -> Columns:
-        """The columns of a request."""
+        """The columns that a request must have."""
         return Columns(
             self.num_features,
             self.index_base,
@@ -138,27 +142,31 @@ class Manifest:
 
     @property
     def is_needed(self) -> bool:
-        """Whether the model would answer wrongly without it: it knows codes and indices only."""
+        """Whether the model gives wrong scores without the manifest.
+
+        The model does not know the texts of codes, and not the first index of LIBSVM.
+        """
         return bool(self.categories) or self.index_base != 0
 
     def to_json(self) -> str:
-        """Write it for people: indented, in the order of the fields."""
+        """Return the manifest as indented JSON, in the order of the fields."""
         fields = asdict(self)
         fields.update({name: _finite(fields[name]) for name in ("metrics", "compiled")})
         return json.dumps({**fields, DIGEST: digest_of(fields)}, indent=2) + "\n"
 
 
 def digest_of(fields: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a manifest's fields, whatever their order and indentation.
+    """Return the SHA-256 of a manifest's fields. Order and indentation do not matter.
 
-    One changed digit of ``index_base`` or ``categories`` would give wrong answers with status 200.
+    It protects fields such as ``index_base`` and ``categories``: one changed digit would give wrong
+    answers with status 200.
     """
     covered = {name: value for name, value in fields.items() if name != DIGEST}
     return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no number that is not finite: null."""
+    """Replace numbers that are not finite by None: JSON can't hold them."""
     if isinstance(value, dict):
         return {name: _finite(entry) for name, entry in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
@@ -167,12 +175,12 @@ def _finite(value: Any) -> Any:
 
 
 def require_fit(folder: Path, field: str, found: object, expected: object) -> None:
-    """Require that a field of the manifest agrees with the model.
+    """Require that a field of the manifest has the value that the model has.
 
     Raises
     ------
     UserError
-        It does not: the manifest is damaged, or belongs to another model.
+        The values differ: the manifest is damaged, or belongs to another model.
     """
     if found != expected:
         raise UserError(
@@ -182,23 +190,23 @@ def require_fit(folder: Path, field: str, found: object, expected: object) -> No
 
 
 def manifest_path(folder: Path) -> Path:
-    """Return where the manifest of an artifact lies."""
+    """Return the path of an artifact's manifest."""
     return folder / FOLDER / NAME
 
 
 def read_manifest(folder: Path, following: bool = True) -> Manifest | None:
-    """Read the manifest of an artifact, or None when it has none (AWS's own artifacts).
+    """Read the manifest of an artifact; None if it has no manifest, like AWS's own artifacts.
 
     Parameters
     ----------
     following : bool
-        Whether that of an artifact comes first which takes this one's place just now.
+        Prefer the manifest of a new artifact whose files are being moved; see ``files.staged``.
 
     Raises
     ------
     UserError
-        It can't be read, is of a later format than this image knows, has a field of another type or
-        range than it is written with, or differs from its digest.
+        The manifest can't be read, has a later format than this image knows, has a field of a wrong
+        type or range, or does not agree with its digest.
     """
     path = manifest_path(folder)
     if following and manifest_path(folder / FOLDER / NEXT).exists():

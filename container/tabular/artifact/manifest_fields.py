@@ -1,6 +1,6 @@
-"""Read a manifest strictly: each field has the type and range that training writes.
+"""Read a manifest strictly: each field must have the type and range that training writes.
 
-A manifest of another shape is damaged, or made by hand; served on, it would fail at a request.
+Any other manifest is damaged, or was written by hand. It would fail later, at a request.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ import json
 import math
 import os
 import re
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tabular.contract.paths import open_regular_file
 from tabular.contract.strict_json import without_duplicates
 
-# More than a manifest with a million categories has.
+# A manifest with a million categories is smaller.
 MOST_BYTES = 256 << 20
-# More than any model has; XGBoost's own limit on features is 2 to the 32nd.
+# Features, classes and rounds stay below. XGBoost's own limit on features is 2 to the 32nd.
 MOST = 1 << 31
-# float's own bound, for whole numbers.
+# Larger integers can't be converted to float.
 LARGEST = 10**308
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # Characters of a value that a message shows.
@@ -30,23 +30,23 @@ Check = Callable[[str, Any], None]
 
 
 def read_strictly(path: Path) -> Any:
-    """Read a JSON file: a regular one, each key once.
+    """Read a JSON file that is a regular file and has each key once.
 
     Raises
     ------
     OSError
-        It can't be opened.
+        The file can't be opened.
     ValueError
-        It is no such file.
+        The path is not a regular file, the file is too large, or it is not such JSON.
     """
-    # A pipe would wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise ValueError("it is no regular file")
-        if found.st_size > MOST_BYTES:
-            raise ValueError(f"it has {found.st_size} bytes, expected {MOST_BYTES} at the most")
+    try:
+        file = open_regular_file(path)
+    except ValueError as error:
+        raise ValueError(f"{error}, expected a regular file") from error
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MOST_BYTES:
+            raise ValueError(f"it has {size} bytes, expected {MOST_BYTES} at the most")
         content = file.read()
     try:
         return json.loads(content, object_pairs_hook=without_duplicates)
@@ -180,7 +180,7 @@ def _parity(name: str, value: Any) -> None:
 
 
 def _any(_: str, __: Any) -> None:
-    """Take anything that JSON has."""
+    """Accept any JSON value."""
 
 
 PARITY: dict[str, Check] = {

@@ -1,7 +1,8 @@
-"""Load a file of unknown origin in a process of its own first, which may die of it.
+"""Load a model of unknown origin in a separate process first, because that process may die.
 
-A truncated model makes XGBoost 3.2 raise, abort, or take all memory, by where it ends; a pickle
-of a few bytes can ask for any amount of memory, and an ONNX graph may hold a loop without an end.
+A truncated model makes XGBoost 3.2 raise, abort or take all memory, depending on where the file is
+cut off. A pickle of a few bytes can ask for any amount of memory, and an ONNX graph can contain an
+endless loop.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ from pathlib import Path
 from tabular.contract.errors import OutOfMemoryError, OutOfTimeError, UserError
 from tabular.contract.machine import memory_left
 
-# What loading may take, in seconds of processor time and in bytes. 100 MB load within one
-# second, and take less than ten times their size in memory; importing scikit-learn takes 2 s.
+# Limits of the load: seconds of processor time and bytes. A model of 100 MB loads within 1 s and
+# takes less than ten times its size in memory. Importing scikit-learn takes 2 s.
 SECONDS = 20
 BYTES_PER_SECOND = 10_000_000
-# A file with holes is as large as it likes.
+# A sparse file can have any size.
 MOST_SECONDS = 300
 MEMORY = 1 << 30
 MEMORY_PER_BYTE = 20
-# Seconds of the clock for each of the processor: a load that sleeps ends too, and one in a
-# container with half a processor has its time.
+# Seconds of wall-clock time for each second of processor time. A load that sleeps is ended too, and
+# in a container with half a processor the time is sufficient.
 PATIENCE = 3
-# What importing the libraries takes: less memory than this is not worth a try.
+# Importing the libraries takes this much memory.
 LEAST_MEMORY = 256 << 20
-# Statuses of their own tell our words from Python's.
+# Python itself exits with 1 or 2.
 REFUSED, NO_MEMORY = 3, 4
 REHEARSAL = f"""
 import resource, sys
@@ -61,19 +62,19 @@ except MemoryError:
 
 
 def rehearse(load: Callable[[Path], object], path: Path) -> None:
-    """Call ``load(path)`` in a process with limits, and without rights to write or connect.
+    """Call ``load(path)`` in a process with limits that may not write files or connect.
 
     Parameters
     ----------
     load : callable
-        A function of a module, found by its name; raises UserError for what it refuses.
+        A function at the top level of a module. It raises UserError to refuse the file.
 
     Raises
     ------
     UserError
-        That of ``load``, or the process died.
+        ``load`` refused the file, or the process died.
     OutOfTimeError, OutOfMemoryError
-        It did not end within its time or memory.
+        The process took more than its time or memory.
     """
     try:
         size = path.stat().st_size
@@ -84,33 +85,33 @@ def rehearse(load: Callable[[Path], object], path: Path) -> None:
     command = [sys.executable, "-P", "-c", REHEARSAL, load.__module__, load.__name__]
     with subprocess.Popen(  # noqa: S603 - our own code, no shell
         [*command, str(path), str(seconds), str(memory)],
-        # OpenBLAS takes memory for each thread that it could start.
+        # OpenBLAS reserves memory for each thread that it could start.
         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
         try:
-            words, errors = process.communicate(timeout=PATIENCE * seconds)
+            output, errors = process.communicate(timeout=PATIENCE * seconds)
         except subprocess.TimeoutExpired as error:
             process.kill()
             process.communicate()
-            raise OutOfTimeError(_endless(path, PATIENCE * seconds)) from error
+            raise OutOfTimeError(_too_slow(path, PATIENCE * seconds)) from error
     status = process.returncode
     if status == REFUSED:
-        raise UserError(words.decode(errors="replace").strip())
+        raise UserError(output.decode(errors="replace").strip())
     if status == -signal.SIGXCPU:
-        raise OutOfTimeError(_endless(path, seconds))
+        raise OutOfTimeError(_too_slow(path, seconds))
     if status in (NO_MEMORY, -signal.SIGKILL) or _lacked_memory(errors):
         raise OutOfMemoryError(
             f"{path} can't be served: loading it and its first prediction took more than "
             f"{memory >> 20} MiB of memory; give the container more memory, or save the model again"
         )
     if status != 0:
-        raise _broken(path, _how(status, errors))
+        raise _not_loadable(path, _reason_of(status, errors))
 
 
-def _endless(path: Path, seconds: int) -> str:
+def _too_slow(path: Path, seconds: int) -> str:
     return (
         f"{path} can't be served: loading it and its first prediction did not end within "
         f"{seconds} s; look for a loop without an end, and save the model again"
@@ -118,18 +119,18 @@ def _endless(path: Path, seconds: int) -> str:
 
 
 def _lacked_memory(stderr: bytes) -> bool:
-    return any(words in stderr for words in (b"MemoryError", b"std::bad_alloc"))
+    return any(message in stderr for message in (b"MemoryError", b"std::bad_alloc"))
 
 
-def _how(status: int, stderr: bytes) -> str:
+def _reason_of(status: int, stderr: bytes) -> str:
     if status < 0:
         return f"loading it ended with {signal.Signals(-status).name}"
     last = stderr.decode(errors="replace").strip().rpartition("\n")[2]
     return f"loading it failed: {last[:300] or f'status {status}'}"
 
 
-def _broken(path: Path, how: str) -> UserError:
+def _not_loadable(path: Path, reason: str) -> UserError:
     return UserError(
-        f"{path} is not a model that can be loaded: {how}; it is truncated, or something else: "
+        f"{path} is not a model that can be loaded: {reason}; it is truncated, or something else: "
         "unpack model.tar.gz again, or save the model again"
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from tabular.contract.errors import UserError
-from tabular.contract.paths import kind_of_file
+from tabular.contract.paths import open_regular_file
 from tabular.contract.strict_json import StrictJSONError, parse_json
 
 # SageMaker's own files are below 300 kB: 100 hyperparameters of 2,500 characters.
@@ -73,13 +72,11 @@ def fits_variable(text: str) -> bool:
 
 
 def _read(path: Path) -> bytes:
-    # Without O_NONBLOCK opening a FIFO waits for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with open(descriptor, "rb") as source:
-        kind = kind_of_file(os.fstat(descriptor).st_mode)
-        if kind:
-            raise UserError(f"{path} can't be read: it is {kind}, expected a JSON file")
-        content = source.read(MOST_BYTES + 1)
+    try:
+        with open_regular_file(path) as source:
+            content = source.read(MOST_BYTES + 1)
+    except ValueError as error:
+        raise UserError(f"{path} can't be read: {error}, expected a JSON file") from error
     if len(content) > MOST_BYTES:
         raise UserError(
             f"{path} is larger than {MOST_BYTES >> 20} MiB; put large values into a channel"

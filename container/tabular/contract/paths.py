@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -19,6 +21,25 @@ KINDS = {
 def kind_of_file(mode: int) -> str | None:
     """Name the kind of a file from its ``st_mode``: "a folder"; None for a regular file."""
     return None if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "not a file")
+
+
+def open_regular_file(path: Path) -> BinaryIO:
+    """Open a regular file for reading, and refuse a folder, a FIFO, a socket or a device.
+
+    Raises
+    ------
+    OSError
+        The file can't be opened.
+    ValueError
+        The path is not a regular file; the message names what it is (``it is a FIFO``).
+    """
+    # Without O_NONBLOCK, opening a FIFO waits for a writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    kind = kind_of_file(os.fstat(descriptor).st_mode)
+    if kind:
+        os.close(descriptor)
+        raise ValueError(f"it is {kind}")
+    return open(descriptor, "rb")
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ def leave_pandas_out() -> None:
 
             sys.meta_path.insert(0, _NoPandas)
             try:
-                # It looks in Python and in C++, once in each.
-                _ = pyarrow.lib._pandas_api.have_pandas
+                # It looks in Python (a list makes it) and in C++, once in each.
                 pyarrow.array([None, 1]).to_numpy(zero_copy_only=False)
             finally:
                 sys.meta_path.remove(_NoPandas)

@@ -7,7 +7,7 @@ from pathlib import Path
 from tabular.algorithms import algorithm_of, algorithm_of_kind
 from tabular.algorithms.parallel import Parallel
 from tabular.algorithms.predictor import Loading, Predictor
-from tabular.artifact.discovery import PICKLE, Found, find_model, require_inside
+from tabular.artifact.discovery import PICKLE, FoundModel, find_model, require_inside
 from tabular.artifact.files import verify
 from tabular.artifact.manifest import read_manifest
 from tabular.artifact.pickles.unpickler import PICKLE_MAGIC
@@ -44,7 +44,7 @@ def load_predictor(folder: Path, loading: Loading | None = None) -> Predictor:
     return within_deadline(lambda: predictor.load_described(folder, manifest, loading), folder)
 
 
-def _require_no_pickle(found: Found) -> None:
+def _require_no_pickle(found: FoundModel) -> None:
     for path in found.paths:
         with path.open("rb") as file:
             pickled = file.read(len(PICKLE_MAGIC)) == PICKLE_MAGIC

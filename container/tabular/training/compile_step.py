@@ -36,13 +36,17 @@ class Compiling:
         ``rows`` and ``arguments``, writes the compiled models and returns what ``write_compiled``
         returns.
     engine : str
-        What serves the model otherwise, for the log.
+        The library that serves the model if it is not compiled, for the log.
+    sample : float32 array, (rows, features)
+        Training rows, passed to the step as ``rows``: the compiled models are checked on them.
+        See ``hard_rows.sample_rows``.
     arguments : mapping of str to object
         More arguments of the step, which JSON can hold.
     """
 
     step: str
     engine: str
+    sample: Floats
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -90,24 +94,21 @@ def add_compiled(
     folder: Path,
     manifest: Manifest,
     compiling: Compiling,
-    sample: Floats,
     termination: Termination,
 ) -> None:
     """Compile the models of an artifact, and name the compiled ones in its manifest.
 
     Raises nothing: the job has its model.
-
-    Parameters
-    ----------
-    sample : float32 array, (rows, features)
-        Training rows that the compiled models are checked on.
     """
     try:
         # Training's memory goes to the process that compiles.
         gc.collect()
         give_back()
         found = run_step(
-            compiling.step, {"folder": str(folder), **compiling.arguments}, sample, termination
+            compiling.step,
+            {"folder": str(folder), **compiling.arguments},
+            compiling.sample,
+            termination,
         )
         parity = Parity(**found["parity"])
         files = {name: FileRecord(**record) for name, record in found["files"].items()}

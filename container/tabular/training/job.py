@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from tabular.artifact.files import require_writable
 from tabular.artifact.manifest import Manifest
-from tabular.data.batch import Floats
 from tabular.training.compile_step import Compiling, add_compiled
 from tabular.training.run import Run
 
@@ -23,15 +22,12 @@ class Saved:
     Attributes
     ----------
     manifest : Manifest
-    sample : float32 array, (rows, features)
-        Training rows that the compiled models are checked on; see ``hard_rows.sample_rows``.
     compiling : Compiling or None
         None for an algorithm whose models are not compiled.
     """
 
     manifest: Manifest
-    sample: Floats
-    compiling: Compiling | None
+    compiling: Compiling | None = None
 
 
 class TrainingModule(Protocol):
@@ -73,18 +69,14 @@ def train(run: Run, algorithm: TrainingModule, settings: Any) -> None:
         See ``tabular.contract.errors``.
     """
     with run.lasting:
-        require_writable(run.job.paths.model)
+        # On several hosts the algorithm checks it, once it can tell the other hosts.
+        if len(run.job.hosts.names) == 1:
+            require_writable(run.job.paths.model)
         saved = algorithm.train(run, settings)
         # Now the rows and the models have left the memory, and no other host waits.
         if saved is not None and saved.compiling is not None:
             with run.timing.stage("compile"):
-                add_compiled(
-                    run.job.paths.model,
-                    saved.manifest,
-                    saved.compiling,
-                    saved.sample,
-                    run.termination,
-                )
+                add_compiled(run.job.paths.model, saved.manifest, saved.compiling, run.termination)
         if run.termination.requested.is_set():
             log.warning("stopped by SIGTERM: the model trained so far is saved")
     log.info("time: %s", run.timing)

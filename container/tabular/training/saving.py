@@ -49,6 +49,17 @@ class Trained:
 
 
 def save_artifact(run: Run, trained: Trained) -> Manifest | None:
+    """Write the artifact, as ``write_artifact`` does, at the end of training.
+
+    SIGTERM waits until the artifact is written. After that, SIGTERM ends the job with status 0.
+    """
+    run.lasting.enter_context(run.termination.deferred())
+    manifest = write_artifact(run, trained)
+    run.lasting.enter_context(run.termination.saved())
+    return manifest
+
+
+def write_artifact(run: Run, trained: Trained) -> Manifest | None:
     """Write the artifact whole, in place of the one that is there.
 
     Returns

@@ -15,7 +15,9 @@ from tabular.contract.errors import PlatformError, UserError
 
 
 def manifest(**files: FileRecord) -> Manifest:
-    return Manifest("xgboost", "reg:gamma", 3, 0, None, 5, {}, {}, "", {}, files)
+    return Manifest(
+        algorithm="xgboost", objective="reg:gamma", num_features=3, rounds=5, files=files
+    )
 
 
 @given(st.binary())

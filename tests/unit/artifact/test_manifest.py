@@ -50,7 +50,7 @@ manifests = st.builds(
     categories=st.dictionaries(st.integers(0, 50).map(str), st.lists(st.text(), unique=True)),
     index_base=st.sampled_from([0, 1]),
 )
-SOME = Manifest("xgboost", "reg:gamma", 3, 0, None, 5, {}, {}, "", {}, {})
+SOME = Manifest(algorithm="xgboost", objective="reg:gamma", num_features=3, rounds=5, files={})
 
 
 def undigested(manifest: Manifest) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def test_manifest_of_other_bytes_than_utf_8_is_refused(tmp_path: Path) -> None:
 def test_pipe_in_place_of_a_manifest_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "tabular").mkdir()
     os.mkfifo(tmp_path / "tabular" / "manifest.json")
-    with pytest.raises(UserError, match="no regular file"):
+    with pytest.raises(UserError, match="expected a regular file"):
         read_manifest(tmp_path)
 
 

@@ -30,7 +30,14 @@ def save(stage: Path, boosters: Sequence[xgboost.Booster], described: bool = Tru
     files = save_models(stage, boosters)
     if described:
         save_manifest(
-            stage, Manifest("xgboost", "reg:squarederror", 2, 0, None, 1, {}, {}, "", {}, files)
+            stage,
+            Manifest(
+                algorithm="xgboost",
+                objective="reg:squarederror",
+                num_features=2,
+                rounds=1,
+                files=files,
+            ),
         )
 
 

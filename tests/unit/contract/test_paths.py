@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from tabular.contract.paths import Paths
+from tabular.contract.paths import Paths, open_regular_file
 
 
 @pytest.mark.parametrize("environ", [{}, {"SAGEMAKER_BASE_DIR": ""}])
@@ -37,3 +38,20 @@ def test_root_is_absolute() -> None:
 )
 def test_path_is_where_the_contract_says(name: str, path: str) -> None:
     assert getattr(Paths(), name) == Path("/opt/ml") / path
+
+
+def test_regular_file_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    with open_regular_file(tmp_path / "file") as file:
+        assert file.read() == b"content"
+
+
+def test_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(ValueError, match="it is a FIFO"):
+        open_regular_file(tmp_path / "fifo")
+
+
+def test_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="it is a folder"):
+        open_regular_file(tmp_path)

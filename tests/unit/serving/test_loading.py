@@ -73,7 +73,10 @@ def ensemble(folder: Path, objective: str, **params: object) -> list[xgboost.Boo
     params = {"objective": objective, **params}
     members = [boost(folder, {**params, "max_depth": depth}, rounds=2) for depth in (1, 2, 6)]
     files = save_models(folder, members)
-    save_manifest(folder, Manifest("xgboost", objective, 4, 0, None, 2, {}, {}, "", {}, files))
+    save_manifest(
+        folder,
+        Manifest(algorithm="xgboost", objective=objective, num_features=4, rounds=2, files=files),
+    )
     return members
 
 

@@ -379,7 +379,14 @@ def compiled(folder: Path, *all_params: dict[str, object], named: bool = True) -
         files |= save_compiled(folder, [compile_booster(booster) for booster in boosters])
     objective = str(all_params[0]["objective"])
     classes = int(str(all_params[0].get("num_class", 0)))
-    manifest = Manifest("xgboost", objective, 4, classes, None, 4, {}, {}, "", {}, files)
+    manifest = Manifest(
+        algorithm="xgboost",
+        objective=objective,
+        num_features=4,
+        num_class=classes,
+        rounds=4,
+        files=files,
+    )
     save_manifest(
         folder, Manifest(**{**manifest.__dict__, "compiled": Parity(True, "", 1e-5, 0.0, 1)})
     )

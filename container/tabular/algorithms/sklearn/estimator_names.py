@@ -1,8 +1,9 @@
-"""What a pickled or skops estimator may name: estimators, and the parts that they are made of.
+"""The names that a saved estimator may use: estimators, and the parts that they consist of.
 
-Classes are created empty and get their attributes; of functions, models hold a few (the score of a
-``SelectKBest``), which loading never calls. A function of scikit-learn that fits, loads or caches
-is not here: one that was called fitted a ``Pipeline(memory=...)``, whose cache is a pickle.
+The tables hold for pickles and for skops files. Classes are created empty, then get their
+attributes. Models hold some functions, such as the score function of ``SelectKBest``; loading
+never calls them. Functions of scikit-learn that fit, load or cache are not allowed: such a call
+would fit a ``Pipeline(memory=...)``, which reads a cache of pickles.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array
 
-from tabular.artifact.pickles.arrays import find_common
+from tabular.artifact.pickles.common_names import find_common_name
 from tabular.artifact.pickles.unpickler import (
-    Creatable,
-    Found,
-    Held,
+    AllowedName,
+    CreatableClass,
+    HeldValue,
     Reconstructor,
     require,
     require_plain_state,
 )
 
-# The modules that define estimators. Nothing else of scikit-learn is imported for a name.
+# The modules that define estimators. No other module of scikit-learn is imported because a pickle
+# names it, except those in the tables below.
 ESTIMATORS = re.compile(
     r"sklearn\.(calibration|cluster|compose|covariance|cross_decomposition|decomposition"
     r"|discriminant_analysis|dummy|ensemble|feature_extraction|feature_selection|frozen"
@@ -36,7 +38,7 @@ ESTIMATORS = re.compile(
     r"|pipeline|preprocessing|random_projection|semi_supervised|svm|tree)"
     r"(\._?(?!test)[a-z_]+)*|xgboost\.sklearn"
 )
-# Classes that are no estimators: created empty, then given their attributes.
+# Classes that are not estimators: created empty, then given their attributes.
 CLASSES: dict[str, tuple[str, ...]] = {
     "scipy.interpolate._bsplines": ("BSpline",),
     "scipy.interpolate._interpolate": ("interp1d",),
@@ -78,7 +80,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *("MetadataRequest", "MetadataRouter", "MethodMapping", "MethodMetadataRequest"),
     ),
 }
-# Functions that a model holds and may call when it predicts, or never again.
+# Functions that a model holds. Some of them are called when it predicts.
 FUNCTIONS: dict[str, tuple[str, ...]] = {
     "scipy._lib.array_api_compat.numpy._aliases": ("asarray",),
     "sklearn.cluster._kmeans": ("_kmeans_single_elkan", "_kmeans_single_lloyd"),
@@ -107,37 +109,37 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     ),
     "sklearn.utils.validation": ("check_array",),
 }
-# Classes in Cython whose pickles call them with numbers.
+# Cython classes that their pickles call with numbers.
 NUMBERED = {
     "sklearn._loss._loss": re.compile(r"Cy[A-Z][A-Za-z]+"),
     "sklearn.linear_model._sgd_fast": re.compile(
         r"EpsilonInsensitive|Hinge|Huber|Log|ModifiedHuber|Squared(EpsilonInsensitive|Hinge|Loss)"
     ),
 }
-# Classes in Cython whose pickles call newObj(class).
+# Cython classes whose pickles call newObj(class).
 TREES = {
     "sklearn.metrics._dist_metrics": re.compile(r"[A-Z][A-Za-z]+Distance(32|64)?"),
     "sklearn.neighbors._ball_tree": re.compile(r"BallTree(32|64)?"),
     "sklearn.neighbors._kd_tree": re.compile(r"KDTree(32|64)?"),
 }
-# More outputs or classes than any tree has; the memory of a tree is a product of both.
+# More outputs or classes than any tree has. A tree takes memory for outputs times classes.
 MOST_OUTPUTS = 1 << 20
 
 
-def find_part(module: str, name: str) -> Found | None:
-    """Find what a fitted estimator may name; None for everything else."""
-    common = find_common(module, name)
+def find_name(module: str, name: str) -> AllowedName | None:
+    """Return the rule for a name in a pickled estimator; None if the name is not allowed."""
+    common = find_common_name(module, name)
     if common is not None:
         return common
     if module == "numpy":
         ufunc = getattr(np, name, None) if name.isidentifier() else None
-        return Held(ufunc) if isinstance(ufunc, np.ufunc) else None  # of a FunctionTransformer
+        return HeldValue(ufunc) if isinstance(ufunc, np.ufunc) else None  # of a FunctionTransformer
     if name in CLASSES.get(module, ()):
         return _class(_imported(module, name))
     if name in FUNCTIONS.get(module, ()):
         return _held(_imported(module, name))
     if (module, name) == ("xgboost.core", "Booster"):
-        return Creatable(_imported(module, name), _check_booster_state)
+        return CreatableClass(_imported(module, name), _check_booster_state)
     if (module, name) == ("functools", "partial"):
         return Reconstructor(_partial, functools.partial, check_state=_check_partial)
     if (module, name) == ("sklearn.tree._tree", "Tree"):
@@ -152,19 +154,19 @@ def find_part(module: str, name: str) -> Found | None:
 
 
 def _imported(module: str, name: str) -> Any:
-    """Import a module of a name; None where this version has no such module or name."""
+    """Return an attribute of a module; None if this version has no such module or attribute."""
     try:
         return getattr(importlib.import_module(module), name, None)
     except ImportError:
         return None
 
 
-def _class(found: Any) -> Found | None:
-    return Creatable(found, require_plain_state) if isinstance(found, type) else None
+def _class(found: Any) -> AllowedName | None:
+    return CreatableClass(found, require_plain_state) if isinstance(found, type) else None
 
 
-def _held(found: Any) -> Found | None:
-    return None if found is None else Held(found)
+def _held(found: Any) -> AllowedName | None:
+    return None if found is None else HeldValue(found)
 
 
 def _check_booster_state(_: object, state: Any) -> None:
@@ -174,7 +176,7 @@ def _check_booster_state(_: object, state: Any) -> None:
 
 
 def is_plain_partial(function: object, arguments: object, named: object) -> bool:
-    """Tell whether a ``partial`` is that of histogram gradient boosting with categories."""
+    """Return whether a ``partial`` is one that histogram gradient boosting holds."""
     return (
         function is check_array
         and arguments == ()
@@ -206,8 +208,8 @@ def _check_partial(_: object, state: Any) -> None:
     )
 
 
-def _cython(module: str, name: str) -> Found | None:
-    """Find a class in Cython, or the function that its pickles call to make one."""
+def _cython(module: str, name: str) -> AllowedName | None:
+    """Return the rule for a class in Cython, or for the function that its pickles call."""
     names = NUMBERED.get(module) or TREES[module]
     found = _imported(module, name)
     if name == "newObj" and module in TREES:
@@ -217,7 +219,7 @@ def _cython(module: str, name: str) -> Found | None:
     if not names.fullmatch(name) or not isinstance(found, type):
         return None
     if module in TREES:
-        return Held(found)
+        return HeldValue(found)
     return Reconstructor(_of_numbers(found), found)
 
 
@@ -261,10 +263,10 @@ def _unpickled(module: str, function: Callable[..., object]) -> Callable[..., ob
 
 
 def _any_state(_: object, __: object) -> None:
-    """Leave the types to Cython; ``sound_structures`` checks the values."""
+    """Accept any state: Cython checks the types, and ``checks.structures`` the values."""
 
 
-def _tree(kind: Any) -> Found:
+def _tree(kind: Any) -> AllowedName:
     def make(features: object, classes: object, outputs: object) -> object:
         require(
             type(features) is int

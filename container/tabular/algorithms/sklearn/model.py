@@ -15,13 +15,13 @@ import sklearn
 from joblib.numpy_pickle_utils import _validate_fileobject_and_memmap
 from sklearn.base import BaseEstimator
 
-from tabular.algorithms.sklearn.estimator_names import find_part
-from tabular.algorithms.sklearn.sound_estimators import secure
+from tabular.algorithms.sklearn.checks.estimators import check_estimator
+from tabular.algorithms.sklearn.estimator_names import find_name
 from tabular.artifact.files import dump_whole, remove
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord
-from tabular.artifact.pickles.arrays import ArrayOfJoblib
 from tabular.artifact.pickles.guard import guarded
-from tabular.artifact.pickles.unpickler import PICKLE_MAGIC, Find, RestrictedUnpickler
+from tabular.artifact.pickles.joblib_arrays import JoblibArray
+from tabular.artifact.pickles.unpickler import PICKLE_MAGIC, FindName, RestrictedUnpickler
 from tabular.contract.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -30,13 +30,13 @@ log = logging.getLogger(__name__)
 class EstimatorUnpickler(RestrictedUnpickler):
     """Reads pickles of estimators, with or without the arrays of joblib."""
 
-    def __init__(self, file: BinaryIO, find: Find = find_part) -> None:
+    def __init__(self, file: BinaryIO, find: FindName = find_name) -> None:
         super().__init__(file, find)
 
     def load_build(self) -> None:
         """Set the state of an object; joblib's stand-in for an array becomes the array."""
         super().load_build()
-        if isinstance(self.stack[-1], ArrayOfJoblib):
+        if isinstance(self.stack[-1], JoblibArray):
             self.stack[-1] = self.stack[-1].read_from(self)
 
     dispatch: ClassVar[dict[int, Callable[..., Any]]] = {
@@ -85,7 +85,7 @@ DUMPS: dict[str, Callable[[BaseEstimator, BinaryIO], object]] = {
 NAMES_OF_MODELS = tuple(f"model.{form}" for form in DUMPS)
 
 
-def starts_as_saved(path: Path) -> bool:
+def is_uncompressed(path: Path) -> bool:
     """Tell whether a file is packed as ``save_model`` writes it: not compressed."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -116,7 +116,7 @@ def load_versioned(path: Path) -> tuple[BaseEstimator, str | None]:
             hasattr(found, "predict") or hasattr(found, "transform")
         ):
             raise TypeError(f"it holds a {type(found).__name__}, which has no predict")
-        secure(found)
+        check_estimator(found)
     except MemoryError:
         raise
     except Exception as error:  # a broken file raises anything
@@ -143,7 +143,7 @@ def not_served(path: Path, error: Exception, version: str | None = None) -> User
 
 
 def _version_of(noted: Sequence[warnings.WarningMessage]) -> str | None:
-    """Find which other version of scikit-learn has written what was loaded."""
+    """Return the version of scikit-learn that saved the model, if it is not this version."""
     versions = (getattr(each.message, "original_sklearn_version", None) for each in noted)
     return next((version for version in versions if version), None)
 
@@ -153,7 +153,7 @@ def _read_skops(path: Path) -> Any:
 
     # Beside skops' own list, what a pickle may hold too.
     asked = skops.io.get_untrusted_types(file=path)
-    known = [name for name in asked if find_part(*name.rpartition(".")[::2]) is not None]
+    known = [name for name in asked if find_name(*name.rpartition(".")[::2]) is not None]
     return skops.io.load(path, trusted=known)
 
 

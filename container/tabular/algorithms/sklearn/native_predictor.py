@@ -10,8 +10,8 @@ import sklearn
 
 from tabular.algorithms.parallel import ONE_THREAD, Parallel
 from tabular.algorithms.predictor import Meaning, Predictor, Scores
+from tabular.algorithms.sklearn.fitted_columns import columns_of, takes_frames
 from tabular.algorithms.sklearn.frames import frame_of
-from tabular.algorithms.sklearn.request_columns import columns_of, takes_frames
 from tabular.artifact.pickles.guard import guarded
 from tabular.contract.errors import RequestError
 from tabular.data.batch import Floats

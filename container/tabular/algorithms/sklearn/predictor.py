@@ -11,7 +11,7 @@ from typing import Any
 from tabular.algorithms.onnx_predictor import rehearse_unusual
 from tabular.algorithms.predictor import Loading, Meaning, Predictor, predict_once
 from tabular.algorithms.sklearn.frames import UNKNOWN
-from tabular.artifact.files import COMPILED, place_of
+from tabular.artifact.files import compiled_paths, place_of
 from tabular.artifact.manifest import Manifest, require_fit
 from tabular.artifact.rehearsal import rehearse
 from tabular.contract.errors import UserError
@@ -20,17 +20,17 @@ from tabular.contract.errors import UserError
 def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
     """Load the estimator that a manifest describes; see ``PredictorModule``."""
     columns = replace(manifest.columns, unknown=UNKNOWN)
-    compiled = [name for name in manifest.files if COMPILED.fullmatch(name)]
-    if manifest.compiled is not None and manifest.compiled.served and compiled:
+    compiled = compiled_paths(folder, manifest)
+    if compiled:
         from tabular.algorithms.sklearn.compiled_predictor import CompiledEstimatorPredictor
 
         meaning = Meaning("", classes=manifest.classes, has_probabilities=manifest.probabilities)
-        rehearse_unusual(folder / compiled[0])
+        rehearse_unusual(compiled[0])
         return CompiledEstimatorPredictor(
-            folder / compiled[0], columns, meaning, manifest.takes_missing, loading.parallel
+            compiled[0], columns, meaning, manifest.takes_missing, loading.parallel
         )
     from tabular.algorithms.batching import batched_if_worth
-    from tabular.algorithms.sklearn.model import NAMES_OF_MODELS, load_estimator, starts_as_saved
+    from tabular.algorithms.sklearn.model import NAMES_OF_MODELS, is_uncompressed, load_estimator
     from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
 
     names = [name for name in manifest.files if name in NAMES_OF_MODELS]
@@ -40,7 +40,7 @@ def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predic
             "model.tar.gz again, or train again"
         )
     path = place_of(folder, names[0])
-    if not starts_as_saved(path):
+    if not is_uncompressed(path):
         rehearse(rehearsal, path)
     estimator = load_estimator(path)
     features = getattr(estimator, "n_features_in_", columns.count)
@@ -69,7 +69,7 @@ def preload() -> None:
 
 def text_columns(estimator: Any) -> Sequence[int]:
     """Return the numbers of the columns whose texts the encoders of a fitted estimator know."""
-    from tabular.algorithms.sklearn.request_columns import columns_of
+    from tabular.algorithms.sklearn.fitted_columns import columns_of
 
     return [column for column, texts in columns_of(estimator).categories.items() if texts]
 

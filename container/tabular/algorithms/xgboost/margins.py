@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from tabular.algorithms.onnx_session import open_session, run_options
+from tabular.algorithms.onnx_session import open_session, run_options, runner
 from tabular.data.batch import Floats
 
 INPUT, OUTPUT = "rows", "margin"
@@ -32,8 +32,7 @@ class Margins:
             each[0].shape[1] if len(each[0].shape) == 2 else None
             for each in (session.get_inputs(), session.get_outputs())
         )
-        # The session's own method checks names that are fixed here.
-        self._run = session._sess.run
+        self._run = runner(session)
         self._options = run_options()
         self._categorical = categorical
 

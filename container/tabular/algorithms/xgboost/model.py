@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from tabular.algorithms.xgboost.lean_xgboost import xgboost
 from tabular.algorithms.xgboost.pickled_booster import read_booster
+from tabular.artifact.booster_checks import check_booster
 from tabular.artifact.files import (
     COMPILED,
     MODEL,
@@ -24,7 +25,6 @@ from tabular.artifact.files import (
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_manifest
 from tabular.artifact.pickles.unpickler import PICKLE_MAGIC
 from tabular.artifact.rehearsal import rehearse
-from tabular.artifact.sound_trees import require_sound_model
 from tabular.contract.errors import UserError
 
 # No training has so many rounds.
@@ -131,7 +131,7 @@ def load_model(path: Path) -> xgboost.Booster:
             booster = xgboost.Booster()
             booster.load_model(content)
         del content
-        require_sound_model(booster.save_raw(raw_format="ubj"))
+        check_booster(booster.save_raw(raw_format="ubj"))
         best = booster.attributes().get("best_iteration") or "0"
         if not (best.isascii() and best.isdecimal() and len(best) < MOST_DIGITS):
             raise ValueError(f"its best_iteration is {best!r:.40}, expected a whole number")

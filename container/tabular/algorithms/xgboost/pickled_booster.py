@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
-from tabular.artifact.pickles.arrays import find_common
-from tabular.artifact.pickles.unpickler import Creatable, Found, RestrictedUnpickler
+from tabular.artifact.pickles.common_names import find_common_name
+from tabular.artifact.pickles.unpickler import AllowedName, CreatableClass, RestrictedUnpickler
 
 
 class Pickled:
@@ -29,15 +29,15 @@ class PickledModel(Pickled):
     """Stands for an estimator of ``xgboost.sklearn``."""
 
 
-def _find(module: str, name: str) -> Found | None:
-    """Find what a pickled ``Booster`` or ``XGBModel`` names; XGBoost's own names are replaced."""
+def _find(module: str, name: str) -> AllowedName | None:
+    """Return the rule for a name in a pickled ``Booster`` or ``XGBModel``, or None."""
     if (module, name) == ("xgboost.core", "Booster"):
-        return Creatable(PickledBooster, _any_state)
+        return CreatableClass(PickledBooster, _any_state)
     if module == "xgboost.sklearn" and name.startswith("XGB"):
-        return Creatable(PickledModel, _any_state)
+        return CreatableClass(PickledModel, _any_state)
     if (module, name) == ("xgboost.compat", "XGBoostLabelEncoder"):  # before 1.6
-        return Creatable(Pickled, _any_state)
-    return find_common(module, name)
+        return CreatableClass(Pickled, _any_state)
+    return find_common_name(module, name)
 
 
 def _any_state(_: object, __: object) -> None:

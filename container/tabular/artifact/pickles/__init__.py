@@ -1,1 +1,1 @@
-"""Read pickles by rules that let no code run."""
+"""Load pickles of models by rules that let no code run."""

@@ -1,8 +1,8 @@
-"""Forbid what no prediction of an estimator needs: to read a pickle, to start a program.
+"""Forbid actions that no prediction needs: reading a pickle, starting a program, connecting.
 
-The unpickler and ``sound_estimators`` decide what a model may hold. Methods of scikit-learn that
-a prediction calls may still lead to a cache of pickles or to a program, by an arrangement that the
-checks do not know. Python's audit hooks (PEP 578) report both before they happen.
+The unpickler and ``algorithms.sklearn.checks`` decide what a model may contain. A prediction may
+still reach a cache of pickles or start a program through a combination of parts that the checks do
+not know. Python's audit hooks (PEP 578) report such actions before they happen.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FORBIDDEN = frozenset(
 
 
 class ForbiddenActionError(RuntimeError):
-    """An estimator did what no prediction needs."""
+    """A model tried an action that no prediction needs."""
 
 
 class _Guarded(threading.local):
@@ -36,11 +36,11 @@ _installed: list[bool] = []
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Raise ``ForbiddenActionError`` for a forbidden action of this thread while the body runs."""
+    """Raise ForbiddenActionError if this thread tries a forbidden action in the block."""
     if not _installed:
         with _installing:
             if not _installed:
-                sys.addaudithook(_refuse)  # stays until the process ends
+                sys.addaudithook(_refuse)  # can't be removed again
                 _installed.append(True)
     _guarded.depth += 1
     try:

@@ -1,9 +1,9 @@
-"""Read pickles with an unpickler that calls only known reconstructors and changes only new objects.
+"""An unpickler that calls only known reconstructors and changes only objects that it has made.
 
-A list of allowed names is not enough: the opcode REDUCE calls any callable that was found, and
-BUILD writes to any object, classes and functions included. This unpickler separates what a pickle
-may name into three kinds: reconstructors that REDUCE may call, with checked arguments; classes
-that NEWOBJ may create without arguments; and values that a model only holds.
+A list of allowed names is not enough. The opcode REDUCE calls any callable that the pickle names,
+and BUILD writes to any object, including classes and functions. This unpickler has three kinds of
+allowed names: reconstructors, which REDUCE may call with checked arguments; classes, which NEWOBJ
+may create without arguments; and values, which a model holds and loading never calls.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar, NoReturn
 
 Check = Callable[[Any, Any], None]
-# What a pickle of protocol 2 or later begins with.
+# The first byte of a pickle of protocol 2 or later.
 PICKLE_MAGIC = b"\x80"
-# The name of a module or attribute that moved, as old pickles have it, to where it is now.
+# Modules that were renamed: the name in old pickles, and the name now.
 MOVED_MODULES = {
     "__builtin__": "builtins",  # Python 2, and protocol 2
     "numpy.core.multiarray": "numpy._core.multiarray",  # numpy 1
@@ -27,26 +27,26 @@ MOVED_MODULES = {
 
 
 class ForbiddenNameError(pickle.UnpicklingError):
-    """A pickle names what no model of these libraries needs."""
+    """A pickle names a class or function that no model needs."""
 
 
 class ForbiddenStepError(pickle.UnpicklingError):
-    """A pickle does with an allowed name what no pickler writes."""
+    """A pickle uses an allowed name in a way that no pickler writes."""
 
 
 @dataclass(frozen=True)
 class Reconstructor:
-    """What REDUCE may call in place of the function or class that a pickle names.
+    """A function or class that REDUCE may call.
 
     Attributes
     ----------
     call : callable
-        Checks its arguments, and makes the object; raises ForbiddenStepError.
+        Called in place of the function or class. Checks the arguments and makes the object;
+        raises ForbiddenStepError.
     value : object
-        The function or class itself; a class may also be an argument.
+        The function or class that the pickle names. A class may also be an argument of a call.
     check_state : callable or None
-        Checks the object that was made and the state that BUILD sets; None where there is no
-        state.
+        Checks the new object and the state that BUILD sets; None if BUILD sets no state.
     """
 
     call: Callable[..., object]
@@ -55,7 +55,7 @@ class Reconstructor:
 
 
 @dataclass(frozen=True)
-class Creatable:
+class CreatableClass:
     """A class that NEWOBJ may create without arguments.
 
     Attributes
@@ -71,18 +71,18 @@ class Creatable:
 
 
 @dataclass(frozen=True)
-class Held:
-    """A class or function that a model holds as a value; it is never called while loading."""
+class HeldValue:
+    """A class or function that a model holds as a value. Loading never calls it."""
 
     value: object
 
 
-Found = Reconstructor | Creatable | Held
-Find = Callable[[str, str], Found | None]
+AllowedName = Reconstructor | CreatableClass | HeldValue
+FindName = Callable[[str, str], AllowedName | None]
 
 
 def refuse(module: str, name: str) -> NoReturn:
-    """Raise the error of a name that is not allowed."""
+    """Raise ForbiddenNameError for a name that is not allowed."""
     raise ForbiddenNameError(
         f"it names {module}.{name}, which no model of xgboost or scikit-learn needs"
     )
@@ -94,55 +94,56 @@ def require(condition: object, what: str) -> None:
     Parameters
     ----------
     what : str
-        What was found, in words that follow "it".
+        What the pickle does, as the predicate of a sentence: "calls os.system".
     """
     if not condition:
         raise ForbiddenStepError(f"it {what}, which no pickle of a model does")
 
 
-# The one in C has no opcodes to override; joblib builds on this one too.
+# Python's unpickler in C has no opcodes to override. joblib subclasses this class too.
 PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined,unused-ignore]
 
 
 class RestrictedUnpickler(PythonUnpickler):  # type: ignore[misc]
-    """The machine of Python's own unpickler, with every opcode that calls or writes checked.
+    """Python's own unpickler, with checks in every opcode that calls or writes.
 
     Parameters
     ----------
     file : binary file
-    find : (module, name) -> Found or None
-        Looks a name up; None where it is not allowed.
+    find : (module, name) -> AllowedName or None
+        Returns the rule for a name; None if the name is not allowed.
     """
 
     dispatch: ClassVar[dict[int, Callable[..., Any]]] = dict(PythonUnpickler.dispatch)
 
-    def __init__(self, file: BinaryIO, find: Find) -> None:
+    def __init__(self, file: BinaryIO, find: FindName) -> None:
         super().__init__(file)
         self.source = file
         self._find = find
-        # By the identity of what find_class returned: modules keep those objects alive.
-        self._found: dict[int, Found] = {}
-        # Objects made in this load whose state has not been set, with what checks their state.
+        # The rules of the names that find_class returned, by the id of the object. Modules keep
+        # these objects alive.
+        self._found: dict[int, AllowedName] = {}
+        # The objects that this load has made, by id, and what checks the state that BUILD sets.
         self._new: dict[int, tuple[object, Check]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """Find what a pickle names.
+        """Return the class or function that a pickle names.
 
         Raises
         ------
         ForbiddenNameError
-            The name is not allowed. A dotted name never is.
+            The name is not allowed. Dotted names (``A.b``) are never allowed.
         """
         known = MOVED_MODULES.get(module, module)
         found = None if "." in name else self._find(known, name)
         if found is None:
             refuse(module, name)
-        value = found.kind if isinstance(found, Creatable) else found.value
+        value = found.kind if isinstance(found, CreatableClass) else found.value
         self._found[id(value)] = found
         return value
 
     def nested(self) -> RestrictedUnpickler:
-        """Make an unpickler of the same rules for a pickle within the same file."""
+        """Return an unpickler with the same rules, for a pickle inside the same file."""
         return type(self)(self.source, self._find)
 
     def load_reduce(self) -> None:
@@ -162,12 +163,12 @@ class RestrictedUnpickler(PythonUnpickler):  # type: ignore[misc]
         self.stack[-1] = made
 
     def load_newobj(self) -> None:
-        """Create an object of a known class without arguments."""
+        """Create an object of an allowed class without arguments."""
         arguments = self.stack.pop()
         self._create(self.stack.pop(), arguments)
 
     def load_newobj_ex(self) -> None:
-        """Create an object of a known class without arguments."""
+        """Create an object of an allowed class without arguments."""
         named = self.stack.pop()
         require(named == {}, "creates an object with named arguments")
         arguments = self.stack.pop()
@@ -175,10 +176,10 @@ class RestrictedUnpickler(PythonUnpickler):  # type: ignore[misc]
 
     def _create(self, kind: Any, arguments: object) -> None:
         found = self._found.get(id(kind))
-        require(isinstance(found, Creatable), f"creates {_described(kind)}")
-        assert isinstance(found, Creatable)  # noqa: S101 - for the type checker
+        require(isinstance(found, CreatableClass), f"creates {_described(kind)}")
+        assert isinstance(found, CreatableClass)  # noqa: S101 - for the type checker
         known: Any = found.kind
-        if issubclass(known, tuple):  # a named tuple holds its values from the start
+        if issubclass(known, tuple):  # a named tuple gets its values when it is created
             values: Any = arguments
             fits = type(values) is tuple and len(values) == len(known._fields)
             require(fits, "has a strange tuple")
@@ -193,8 +194,8 @@ class RestrictedUnpickler(PythonUnpickler):  # type: ignore[misc]
         """Set the state of an object that this load has made, once."""
         state = self.stack.pop()
         target = self.stack[-1]
-        # Once only: a second state would free the memory that views of the first one read.
-        # The dict keeps the object, so that its identity is not given to another one.
+        # Only once: a second state would free memory that views of the first state still read.
+        # The dict keeps the object alive, so that no other object gets the same id.
         _, check = self._new.get(id(target), (None, _never))
         self._new[id(target)] = (target, _never)
         check(target, state)
@@ -238,7 +239,7 @@ class RestrictedUnpickler(PythonUnpickler):  # type: ignore[misc]
         self.stack[-1].update(items)
 
     def refuse_opcode(self) -> None:
-        """Raise for an opcode that no pickler of a model writes."""
+        """Raise ForbiddenStepError for an opcode that no pickler of a model writes."""
         raise ForbiddenStepError(
             "it has an opcode (INST, OBJ, an extension, a persistent id, a buffer out of band) "
             "that no pickle of a model has"
@@ -257,7 +258,8 @@ class RestrictedUnpickler(PythonUnpickler):  # type: ignore[misc]
     }
 
 
-# What no pickler of a model writes: INST and OBJ are of protocol 1, the others need a partner.
+# Opcodes that no pickler of a model writes. INST and OBJ belong to protocol 1. The others need
+# help from the program that loads the pickle.
 for _opcode in (
     *(pickle.INST, pickle.OBJ, pickle.EXT1, pickle.EXT2, pickle.EXT4),
     *(pickle.PERSID, pickle.BINPERSID, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER),
@@ -275,10 +277,10 @@ def _described(value: object) -> str:
 
 
 def require_plain_state(_: object, state: Any) -> None:
-    """Require a dict with the names of ordinary attributes.
+    """Require a state that is a dict of ordinary attributes.
 
-    A name with two underscores at its start would change how Python or scikit-learn treats the
-    object.
+    An attribute whose name starts with two underscores would change how Python or scikit-learn
+    treats the object.
     """
     require(state is None or type(state) is dict, "sets a state that is no dict")
     for name in state or {}:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tabular.contract.environment import RESERVED_NAMES, RESERVED_PREFIX
+from tabular.contract.errors import UserError
+from tabular.contract.hyperparameters import ALGORITHM
 from tabular.data.layout import Layout
 from tabular.training.hyperparameters.kinds import UNIT, Hyperparameter, Interval
+from tabular.training.hyperparameters.values import shown, suggestion
 
 SEED = Hyperparameter(
     "seed",
@@ -75,3 +79,60 @@ def layout_of(rows: Sequence[Hyperparameter], values: Mapping[str, Any], **fixed
         name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
     }
     return Layout(**fields, **fixed)
+
+
+def read_hyperparameters(
+    rows: Sequence[Hyperparameter], given: Mapping[str, object], known: str = ""
+) -> dict[str, Any]:
+    """Read the hyperparameters of a job by the table of its algorithm.
+
+    Parameters
+    ----------
+    rows : sequence of Hyperparameter
+        The table.
+    given : mapping of str to object
+        Decoded values; None and ``""`` count as not given. What SageMaker and the SDK add
+        (``sagemaker_...``, ``algorithm``) is left out where the table does not have it.
+    known : str
+        Says where the known hyperparameters are listed; by default the message lists them.
+
+    Returns
+    -------
+    dict of str to object
+        Parsed values, by the name of the row.
+
+    Raises
+    ------
+    UserError
+        A hyperparameter is unknown, missing, given twice, can't be read or is out of range.
+
+    Examples
+    --------
+    >>> read_hyperparameters([SEED], {"random_state": "7", "algorithm": "centroids"})
+    {'seed': 7}
+    """
+    table = {name: row for row in rows for name in (row.name, *row.aliases)}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        row = table.get(name)
+        if row is None and (
+            name == ALGORITHM or name in RESERVED_NAMES or name.startswith(RESERVED_PREFIX)
+        ):
+            continue
+        if row is None:
+            near = suggestion(name, (*table, ALGORITHM)) or "."
+            known = known or f"the algorithm takes {', '.join(row.name for row in rows)}"
+            raise UserError(
+                f"Extraneous hyperparameter found: {shown(name)}{near} Mend the name or leave it "
+                f"out; {known}"
+            )
+        if value is None or value == "":
+            continue
+        if row.name in values:
+            names = " and ".join((row.name, *row.aliases))
+            raise UserError(f"Hyperparameter {row.name} is given twice, as {names}; give it once")
+        values[row.name] = row.parse(value)
+    for row in rows:
+        if row.required and row.name not in values:
+            raise UserError(f"Missing required hyperparameter: {row.name}")
+    return values

@@ -1,1 +1,1 @@
-"""A classifier of its own: the class whose centroid is nearest. See CONTRIBUTING.md."""
+"""Nearest centroid classification: an algorithm from outside the package `tabular`."""

@@ -1,4 +1,4 @@
-"""Load the centroids, and answer with the class of the nearest."""
+"""Predict the class with the nearest centroid."""
 
 from __future__ import annotations
 
@@ -6,34 +6,51 @@ from pathlib import Path
 
 import numpy as np
 
+from tabular.algorithms.onnx_predictor import OnnxPredictor
 from tabular.algorithms.predictor import Loading, Meaning, Predictor, Scores
-from tabular.artifact.files import place_of
+from tabular.artifact.files import compiled_paths, place_of
 from tabular.artifact.manifest import Manifest
 from tabular.data.batch import Floats
 
+FILE = "centroids.npy"
+
+
+def softmax_of_nearness(rows: Floats, centroids: Floats) -> Floats:
+    """Compute the probability of each class, (rows, classes)."""
+    nearness = np.exp(-((rows[:, None] - centroids) ** 2).sum(axis=2))
+    probabilities: Floats = nearness / nearness.sum(axis=1, keepdims=True)
+    return probabilities
+
 
 class Centroids(Predictor):
-    """The class whose centroid is nearest; nearer ones are more probable."""
-
-    engine = "centroids"
+    """The classifier, compiled or native."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.columns = manifest.columns
-        self.meaning = Meaning("", classes=manifest.classes, has_probabilities=True)
-        self._centroids = np.load(place_of(folder, "centroids.npy"))
+        self.meaning = Meaning("", classes=manifest.classes)
+        compiled = compiled_paths(folder, manifest)
+        if compiled:
+            onnx = OnnxPredictor(compiled[0])
+            self.engine, self._probabilities = onnx.engine, onnx.predict
+        else:
+            centroids = np.load(place_of(folder, FILE))
+            self.engine = "NumPy"
+            self._probabilities = lambda rows: softmax_of_nearness(rows, centroids)
 
     def predict(self, rows: Floats) -> Scores:
-        """Score rows."""
+        """Return the most probable class of each row."""
         labels: Scores = np.array(self.meaning.classes)[self.probabilities(rows).argmax(axis=1)]
         return labels
 
     def probabilities(self, rows: Floats) -> Scores:
         """Compute the probability of each class, (rows, classes)."""
-        nearness = np.exp(-((rows[:, None] - self._centroids) ** 2).sum(axis=2))
-        chances: Scores = nearness / nearness.sum(axis=1, keepdims=True)
-        return chances
+        return self._probabilities(rows)
 
 
 def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
-    """Load the model."""
+    """Load the model that a manifest describes."""
     return Centroids(folder, manifest)
+
+
+def preload() -> None:
+    """Import nothing more: NumPy and ONNX Runtime are there."""

@@ -137,7 +137,7 @@ def test_objective_is_read_from_the_model(
 def test_several_models_are_numbered_and_loaded_together(tmp_path: Path) -> None:
     boosters = [boost(tmp_path, {}, rounds=rounds) for rounds in (1, 2)]
     files = save_models(tmp_path, boosters)
-    save_manifest(tmp_path, Manifest("xgboost", "", 4, 0, None, 2, {}, {}, "", {}, files))
+    save_manifest(tmp_path, Manifest(algorithm="xgboost", num_features=4, rounds=2, files=files))
     loaded, _ = load_models(tmp_path)
     assert [booster.num_boosted_rounds() for booster in loaded] == [1, 2]
     assert sorted(files) == ["xgboost-model-0", "xgboost-model-1"]

@@ -22,7 +22,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from tabular.algorithms.sklearn import sound_estimators
+from tabular.algorithms.sklearn.checks import estimators
 from tabular.algorithms.sklearn.model import load_estimator
 from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
 from tabular.artifact.pickles.guard import ForbiddenActionError, guarded
@@ -82,7 +82,7 @@ def test_cache_of_pickles_is_not_read_by_a_prediction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = fitting_when_it_predicts(tmp_path / "cache", tmp_path / "ran")
-    monkeypatch.setattr(sound_estimators, "_changes_estimator", lambda method: False)
+    monkeypatch.setattr(estimators, "_changes_estimator", lambda method: False)
     joblib.dump(model, tmp_path / "m.joblib")
     with pytest.raises((RequestError, ForbiddenActionError, AttributeError)):
         EstimatorPredictor(load_estimator(tmp_path / "m.joblib")).predict(

@@ -1,4 +1,4 @@
-"""The metrics of a fitted model, named as AWS's container names them."""
+"""The metrics of a fitted estimator, under the names that AWS's XGBoost container uses."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from tabular.algorithms.sklearn.catalogue import CLASSIFIER, CLUSTERER, OUTLIER_DETECTOR, REGRESSOR
-from tabular.algorithms.sklearn.training.rows import Rows
+from tabular.algorithms.sklearn.training.dataset import Dataset
 
 Array = npt.NDArray[Any]
 Measure = Callable[[], Any]
-# A silhouette compares each row with each other.
+# The silhouette coefficient compares each row with every other row.
 SILHOUETTE_ROWS = 2000
 
 
-def scores_of(model: Any, kind: str, rows: Rows) -> dict[str, float]:
-    """Measure a fitted model on some rows.
+def scores_of(model: Any, kind: str, data: Dataset) -> dict[str, float]:
+    """Compute the metrics of a fitted model on a data set.
 
     Returns
     -------
     dict of str to float
-        By the metric's name, in the order of the log line. A metric that these rows do not
-        have (the AUC of a single class) is left out.
+        By the metric's name, in the order of the log line. A metric that is not defined for
+        these rows (the AUC of a single class) is left out.
     """
     found: dict[str, float] = {}
     if kind not in TABLE:
         return found
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of classes that no row has
-        for name, measure in TABLE[kind](model, rows):
+        warnings.simplefilter("ignore")  # classes that no row has
+        for name, measure in TABLE[kind](model, data):
             try:
                 value = float(measure())
             except ValueError:
@@ -43,9 +43,9 @@ def scores_of(model: Any, kind: str, rows: Rows) -> dict[str, float]:
     return found
 
 
-def _of_classes(model: Any, rows: Rows) -> Iterator[tuple[str, Measure]]:
-    label, predicted = rows.label, model.predict(rows.features)
-    weights = {"sample_weight": rows.weight}
+def _of_classes(model: Any, data: Dataset) -> Iterator[tuple[str, Measure]]:
+    label, predicted = data.label, model.predict(data.features)
+    weights = {"sample_weight": data.weight}
     yield "accuracy", lambda: metrics.accuracy_score(label, predicted, **weights)
     yield "balanced_accuracy", lambda: metrics.balanced_accuracy_score(label, predicted, **weights)
     averaged = {
@@ -58,7 +58,7 @@ def _of_classes(model: Any, rows: Rows) -> Iterator[tuple[str, Measure]]:
         measure = averaged[name]
         return lambda: measure(label, predicted, average=how, zero_division=0, **more, **weights)
 
-    # f1 alone is the macro average, as in AWS's container; its precision and recall are of the
+    # As in AWS's container, f1 is the macro average, and precision and recall are those of the
     # second class.
     yield "f1", average("f1", "macro")
     classes = model.classes_
@@ -70,7 +70,7 @@ def _of_classes(model: Any, rows: Rows) -> Iterator[tuple[str, Measure]]:
     for name in ("precision", "recall"):
         yield f"{name}_micro", average(name, "micro")
     if hasattr(model, "predict_proba"):
-        chances = model.predict_proba(rows.features)
+        chances = model.predict_proba(data.features)
         yield "logloss", lambda: metrics.log_loss(label, chances, labels=classes, **weights)
         if len(classes) == 2:
             yield "auc", lambda: metrics.roc_auc_score(label, chances[:, 1], **weights)
@@ -83,32 +83,32 @@ def _of_classes(model: Any, rows: Rows) -> Iterator[tuple[str, Measure]]:
             )
 
 
-def _of_numbers(model: Any, rows: Rows) -> Iterator[tuple[str, Measure]]:
-    label, predicted = rows.label, model.predict(rows.features)
-    weights = {"sample_weight": rows.weight}
+def _of_numbers(model: Any, data: Dataset) -> Iterator[tuple[str, Measure]]:
+    label, predicted = data.label, model.predict(data.features)
+    weights = {"sample_weight": data.weight}
     yield "rmse", lambda: metrics.root_mean_squared_error(label, predicted, **weights)
     yield "mse", lambda: metrics.mean_squared_error(label, predicted, **weights)
     yield "mae", lambda: metrics.mean_absolute_error(label, predicted, **weights)
     yield "r2", lambda: metrics.r2_score(label, predicted, **weights)
 
 
-def _of_clusters(model: Any, rows: Rows) -> Iterator[tuple[str, Measure]]:
-    predicted = model.predict(rows.features)
-    features = model[:-1].transform(rows.features) if hasattr(model, "steps") else rows.features
+def _of_clusters(model: Any, data: Dataset) -> Iterator[tuple[str, Measure]]:
+    predicted = model.predict(data.features)
+    features = model[:-1].transform(data.features) if hasattr(model, "steps") else data.features
     yield "clusters", lambda: len(np.unique(predicted))
-    size = min(len(rows), SILHOUETTE_ROWS)
+    size = min(len(data), SILHOUETTE_ROWS)
     yield (
         "silhouette",
         lambda: metrics.silhouette_score(features, predicted, sample_size=size, random_state=0),
     )
 
 
-def _of_outliers(model: Any, rows: Rows) -> Iterator[tuple[str, Measure]]:
-    predicted = model.predict(rows.features)
+def _of_outliers(model: Any, data: Dataset) -> Iterator[tuple[str, Measure]]:
+    predicted = model.predict(data.features)
     yield "outlier_fraction", lambda: (predicted == -1).mean()
 
 
-TABLE: dict[str, Callable[[Any, Rows], Iterator[tuple[str, Measure]]]] = {
+TABLE: dict[str, Callable[[Any, Dataset], Iterator[tuple[str, Measure]]]] = {
     CLASSIFIER: _of_classes,
     REGRESSOR: _of_numbers,
     CLUSTERER: _of_clusters,

@@ -26,8 +26,8 @@ from tabular.algorithms.xgboost.metrics import metric_error, near, normal_form
 from tabular.contract.errors import UserError
 from tabular.data.layout import Layout
 from tabular.training.hyperparameters.kinds import Hyperparameter
-from tabular.training.hyperparameters.shared import layout_of
-from tabular.training.hyperparameters.values import shown, suggestion
+from tabular.training.hyperparameters.shared import layout_of, read_hyperparameters
+from tabular.training.hyperparameters.values import shown
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,9 @@ def validate(given: Mapping[str, object]) -> Settings:
     UserError
         One is unknown, missing, can't be read, is out of range, or lacks its companion.
     """
-    values, notes = modernized(_read(given))
+    values, notes = modernized(
+        read_hyperparameters(HYPERPARAMETERS, given, "docs/hyperparameters.md has all known ones")
+    )
     if notes:
         log.warning("hyperparameters that XGBoost 3 no longer has: %s", "; ".join(notes))
     _settle_metrics(values)
@@ -145,28 +147,6 @@ def validate(given: Mapping[str, object]) -> Settings:
         if attribute in STEERING:
             steering[attribute] = tuple(value) if isinstance(value, list) else value
     return Settings(params=params, layout=layout_of(HYPERPARAMETERS, values), **steering)
-
-
-def _read(given: Mapping[str, object]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, value in given.items():
-        row = NAMES.get(name)
-        if row is None:
-            near = suggestion(name, (*NAMES, "algorithm")) or "."
-            raise UserError(
-                f"Extraneous hyperparameter found: {shown(name)}{near} Mend the name or leave it "
-                "out; docs/hyperparameters.md has all known ones"
-            )
-        if value is None or value == "":
-            continue
-        if row.name in values:
-            names = " and ".join((row.name, *row.aliases))
-            raise UserError(f"Hyperparameter {row.name} is given twice, as {names}; give it once")
-        values[row.name] = row.parse(value)
-    for row in HYPERPARAMETERS:
-        if row.required and row.name not in values:
-            raise UserError(f"Missing required hyperparameter: {row.name}")
-    return values
 
 
 def _settle_metrics(values: dict[str, Any]) -> None:

@@ -64,7 +64,7 @@ from tabular.training.rows import (
     seal,
 )
 from tabular.training.run import Run
-from tabular.training.saving import Trained, save_artifact
+from tabular.training.saving import Trained, save_artifact, write_artifact
 
 log = logging.getLogger(__name__)
 
@@ -268,7 +268,7 @@ def _fit_and_save(
 
                 def rescue() -> None:
                     kept = xgboost.Booster(model_file=bytearray(raw))
-                    save_artifact(run, described([best_of(kept, trainer.sliceable)], {}))
+                    write_artifact(run, described([best_of(kept, trainer.sliceable)], {}))
 
                 scope.rescue = rescue
 
@@ -282,7 +282,6 @@ def _fit_and_save(
     if collective.get_rank() != 0:
         return None
     manifest = save_artifact(run, described(boosters, metrics))
-    run.lasting.enter_context(run.termination.saved())
     if manifest is None:
         return None
-    return Saved(manifest, sample, Compiling(COMPILE, ENGINE, {"nthread": trainer.nthread}))
+    return Saved(manifest, Compiling(COMPILE, ENGINE, sample, {"nthread": trainer.nthread}))

@@ -485,7 +485,7 @@ REFUSED: Sequence[tuple[str, dict[str, object], str]] = [
     ("y,x\n1,2\n", {"target": "z"}, "no column 'z'"),
     ("y,x\n1,2\n", {"target": "y", "drop": "z"}, "no column 'z', which the hyperparameter drop"),
     ("y,x\n1,2\n1,3\n", {"target": "y", "algorithm": LOGISTIC}, "can't be fitted"),
-    ("y,x\n1,2\n0,3\n", {"target": "y", "validation_fraction": 0.5}, "can't be parted"),
+    ("y,x\n1,2\n0,3\n", {"target": "y", "validation_fraction": 0.5}, "can't be split"),
     (
         "y,w,x\n1,1,2\n0,1,3\n",
         {"target": "y", "weight": "w", "algorithm": "sklearn.neighbors.KNeighborsClassifier"},

@@ -1,8 +1,8 @@
-"""Walk a loaded estimator: refuse what would read files, call or crash when it predicts.
+"""Check a loaded estimator: refuse parts that would read files, call functions or crash.
 
-The unpickler decides what may be made. What was made may still be arranged in a way that no
-fitting arranges it: an attribute that hides a method, a vectorizer that opens files by the names
-in a request, a tree whose nodes point outside of it.
+The unpickler decides which objects may be made. The objects may still be combined in a way that
+``fit`` never produces: an attribute that hides a method, a vectorizer that opens the files that a
+request names, a tree whose nodes point outside of the tree.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._metadata_requests import MethodMetadataRequest
 
-from tabular.algorithms.sklearn.estimator_names import find_part, is_plain_partial
-from tabular.algorithms.sklearn.sound_structures import check_structure
+from tabular.algorithms.sklearn.checks.structures import check_structure
+from tabular.algorithms.sklearn.estimator_names import find_name, is_plain_partial
 from tabular.contract.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -27,26 +27,27 @@ PLAIN = (
     *(np.dtype, np.ufunc, np.random.RandomState, np.random.Generator, np.random.BitGenerator),
 )
 CONTAINERS = (list, tuple, set, frozenset)
-# Objects that load_estimator knows are sound, or that check_structure looks into.
+# Classes whose attributes are not checked here: ``check_structure`` checks them, or they are plain
+# numbers.
 OPAQUE = frozenset({"interp1d", "Booster", "SeedSequence"})
 
 
-class UnsoundError(ValueError):
-    """An estimator is arranged as no fitting arranges it; the message says how."""
+class InvalidEstimatorError(ValueError):
+    """An estimator is in a state that ``fit`` never produces; the message names the state."""
 
 
-def secure(estimator: BaseEstimator) -> None:
-    """Check an estimator and its parts, and turn its caches and its own processes off.
+def check_estimator(estimator: BaseEstimator) -> None:
+    """Check an estimator and all its parts, and set ``memory=None`` and ``n_jobs=1`` in them.
 
-    ``memory`` (a cache of pickles) and ``n_jobs`` serve fitting, or cost more than they save for a
-    request.
+    ``memory`` is a cache of pickles, used for fitting only. For one request, ``n_jobs`` takes more
+    time than it saves.
 
     Raises
     ------
-    UnsoundError
-        A part would read files, hides a method, or is not of a known class.
+    InvalidEstimatorError
+        A part would read files, hides a method, or is of an unknown class.
     ValueError
-        A structure that scikit-learn's compiled code trusts has an index out of range.
+        A structure that compiled code reads unchecked has an index out of range.
     """
     seen: dict[int, object] = {}
     waiting: list[Any] = [estimator]
@@ -57,7 +58,7 @@ def secure(estimator: BaseEstimator) -> None:
             continue
         seen[id(part)] = part
         waiting.extend(_parts(part, types))
-    # When every part is known: checks of a whole look at its parts.
+    # Only now, because the check of a forest reads its trees.
     for last in (False, True):
         for part in seen.values():
             if not isinstance(part, (*CONTAINERS, dict, np.ndarray, type)):
@@ -68,8 +69,8 @@ def _check(part: Any, last: bool) -> None:
     try:
         check_structure(part, last)
     except (AttributeError, TypeError, IndexError, KeyError) as error:
-        raise UnsoundError(
-            f"its {type(part).__name__} is not whole ({type(error).__name__}: {error})"
+        raise InvalidEstimatorError(
+            f"its {type(part).__name__} is incomplete ({type(error).__name__}: {error})"
         ) from error
 
 
@@ -89,7 +90,7 @@ def _parts(part: Any, types: dict[type, bool]) -> Iterator[Any]:
         return
     if isinstance(part, functools.partial):
         if not is_plain_partial(part.func, part.args, part.keywords):
-            raise UnsoundError("it holds a partial, which no model of scikit-learn needs")
+            raise InvalidEstimatorError("it holds a partial, which no model of scikit-learn needs")
         return
     kind = type(part)
     if kind not in types:
@@ -106,42 +107,44 @@ def _parts(part: Any, types: dict[type, bool]) -> Iterator[Any]:
 
 
 def _is_known(kind: type) -> bool:
-    return any(find_part(each.__module__, each.__qualname__) for each in kind.__mro__[:-1])
+    return any(find_name(each.__module__, each.__qualname__) for each in kind.__mro__[:-1])
 
 
 def _require_known(part: Any) -> None:
     """Require a class or function that a model may hold."""
-    if part is np.mean:  # whose module is none that it can be imported from
+    if part is np.mean:  # its __module__ is not the module that it is imported from
         return
     module, name = getattr(part, "__module__", None), getattr(part, "__qualname__", None)
     if isinstance(module, str) and isinstance(name, str) and "." not in name:
-        if find_part(module, name) is not None:
+        if find_name(module, name) is not None:
             return
         if module == "builtins" and part in (bool, int, float, str, object):
             return
         if isinstance(part, type) and issubclass(part, np.generic):
             return
     found = f"{module}.{name}" if name else f"a {type(part).__module__}.{type(part).__qualname__}"
-    raise UnsoundError(f"it holds {found}, which no model of scikit-learn needs")
+    raise InvalidEstimatorError(f"it holds {found}, which no model of scikit-learn needs")
 
 
 def _check_attributes(part: Any, attributes: dict[str, Any]) -> None:
     kind = type(part)
     for name in attributes:
         if callable(getattr(kind, name, None)):
-            raise UnsoundError(f"its {kind.__name__} has an attribute that hides {name}()")
+            raise InvalidEstimatorError(f"its {kind.__name__} has an attribute that hides {name}()")
     for name, value in attributes.items():
-        # A request for metadata names the method that it is for; nobody calls it by that.
+        # MethodMetadataRequest names a method in an attribute, and nothing calls that method.
         named = "method" in name and kind is not MethodMetadataRequest
         if named and any(map(_changes_estimator, _texts(value))):
-            raise UnsoundError(
-                f"its {kind.__name__} has {name}={value!r:.60}: to predict would call a method "
+            raise InvalidEstimatorError(
+                f"its {kind.__name__} has {name}={value!r:.60}: a prediction would call a method "
                 "that fits or changes an estimator"
             )
         if name in ("func", "inverse_func") and isinstance(value, type):
-            raise UnsoundError(f"its {kind.__name__} has the class {value.__name__} as {name}")
+            raise InvalidEstimatorError(
+                f"its {kind.__name__} has the class {value.__name__} as {name}"
+            )
     if attributes.get("memory") is not None:
-        log.info("%s(memory=...) is turned off: a server fits nothing", kind.__name__)
+        log.info("%s(memory=...) is set to None: a server does not fit models", kind.__name__)
         attributes["memory"] = None
     if attributes.get("n_jobs") is not None and isinstance(part, BaseEstimator):
         attributes["n_jobs"] = 1
@@ -153,7 +156,7 @@ def _check_attributes(part: Any, attributes: dict[str, Any]) -> None:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts of an attribute that is one, or a collection of some."""
+    """Yield the strings in an attribute that is a string or a collection."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -163,8 +166,8 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _changes_estimator(method: str) -> bool:
-    """Tell whether a name is that of a method which no prediction calls.
+    """Return whether a method with this name may fit or change an estimator.
 
-    ``StackingRegressor`` and its kin call the method whose name they hold.
+    ``StackingRegressor`` and some other estimators hold the name of a method, and call it.
     """
     return method.startswith(("fit", "partial_fit", "set_", "_"))

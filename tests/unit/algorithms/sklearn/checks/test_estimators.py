@@ -31,7 +31,7 @@ from tabular.contract.errors import UserError
 DRAW = np.random.default_rng(0)
 ROWS = np.abs(DRAW.normal(size=(60, 4)))
 CLASSES = (ROWS[:, 0] > 0.7).astype(int)
-FUZZER = Path(__file__).parents[3] / "fuzz" / "pickles.py"
+FUZZER = Path(__file__).parents[4] / "fuzz" / "pickles.py"
 
 
 def tree(field: str, place: int, value: int) -> Any:

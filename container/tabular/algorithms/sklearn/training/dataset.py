@@ -1,9 +1,8 @@
-"""Rows as scikit-learn takes them: an array of numbers, or a pandas frame where there is text."""
+"""Rows as scikit-learn takes them: an array of numbers, or a pandas frame if there is text."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,27 +16,28 @@ from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.data.store import Store
 from tabular.training.memory import mib
+from tabular.training.rows import feature_matrix
 
 log = logging.getLogger(__name__)
 
-# float32 as read, float64 as learnt from, and what estimators copy of it.
+# float32 as it is read, float64 as the estimator gets it, and the estimator's own copy.
 BYTES_PER_VALUE = 4 + 8 + 8
-# Whole numbers up to here are exact in float32.
+# float32 holds every whole number up to 2 to the 24th.
 LARGEST_EXACT = 1 << 24
-# A feature that has fewer has lost what it could tell.
-LEVELS = 1000
+# A column with fewer distinct float32 values in its range has lost information.
+FEWEST_STEPS = 1000
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Some rows to learn from, or to measure with.
+class Dataset:
+    """Rows to train on, or to compute metrics on.
 
     Attributes
     ----------
     codes : float32 array, (rows, columns)
         The features as they were read: numbers, codes of text, NaN where missing.
     features : float64 array, or pandas frame, (rows, columns)
-        The same, with the texts themselves.
+        The same features with the texts in place of the codes.
     label : array, (rows,), or None
         Numbers, or the texts of classes.
     weight : float32 array, (rows,), or None
@@ -51,10 +51,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def pick(self, chosen: npt.NDArray[np.int64]) -> Rows:
-        """Take some rows, by their numbers."""
+    def pick(self, chosen: npt.NDArray[np.int64]) -> Dataset:
+        """Return some rows, chosen by their numbers."""
         frame = self.features
-        return Rows(
+        return Dataset(
             self.codes[chosen],
             frame[chosen] if isinstance(frame, np.ndarray) else frame.iloc[chosen],
             None if self.label is None else self.label[chosen],
@@ -63,12 +63,12 @@ class Rows:
 
 
 def require_memory(store: Store, channel: str, memory: int) -> None:
-    """Refuse rows that do not fit: scikit-learn learns in memory.
+    """Require that the rows of a channel fit into memory, as scikit-learn needs them.
 
     Raises
     ------
     UserError
-        Says how much memory is needed.
+        They do not fit; the message says how much memory they take.
     """
     needed = store.rows * store.width * BYTES_PER_VALUE
     if store.on_disk or needed > memory:
@@ -79,8 +79,8 @@ def require_memory(store: Store, channel: str, memory: int) -> None:
         )
 
 
-def warn_of_lost_digits(rows: Rows, columns: Columns) -> None:
-    """Say which columns differ by less than float32 can hold: timestamps, large identifiers."""
+def warn_of_lost_digits(rows: Dataset, columns: Columns) -> None:
+    """Warn of columns whose differences float32 can't hold: timestamps, large identifiers."""
     shown = columns.names or [f"number {place + 1}" for place in range(columns.count)]
     named = dict(zip(shown, zip(*_bounds(rows.codes), strict=True), strict=True))
     if rows.label is not None and rows.label.dtype.kind == "f":
@@ -88,7 +88,7 @@ def warn_of_lost_digits(rows: Rows, columns: Columns) -> None:
     for name, (lowest, highest) in named.items():
         largest = np.float32(max(abs(lowest), abs(highest)))
         step = float(np.spacing(largest))
-        if largest > LARGEST_EXACT and highest - lowest < LEVELS * step:
+        if largest > LARGEST_EXACT and highest - lowest < FEWEST_STEPS * step:
             log.warning(
                 "column %s: values near %g are kept in steps of %g (float32), and they differ by "
                 "%g in all: subtract an offset from them first",
@@ -100,30 +100,35 @@ def warn_of_lost_digits(rows: Rows, columns: Columns) -> None:
 
 
 def _bounds(codes: Floats) -> tuple[Floats, Floats]:
-    """Find the lowest and the highest of each column, but for what is missing."""
+    """Return the lowest and the highest value of each column; 0 if all values are missing."""
     with np.errstate(invalid="ignore"):
         bounds = np.fmin.reduce(codes, axis=0), np.fmax.reduce(codes, axis=0)
     return np.nan_to_num(bounds[0]), np.nan_to_num(bounds[1])
 
 
-def rows_of(store: Store, kind: str, labelled: bool) -> Rows:
-    """Take the rows of a channel that is read and sealed."""
-    parts = [piece for _, piece in store.features(store.rows * store.width * 4, last=True)]
-    codes = _dense(parts)
+def dataset_of(store: Store, kind: str, labelled: bool) -> Dataset:
+    """Make a data set of a channel that is read and sealed. The store gives up its features.
+
+    Parameters
+    ----------
+    kind : str
+        The kind of the estimator: a key of ``catalogue.KINDS``.
+    labelled : bool
+        Whether the estimator learns from labels.
+
+    Raises
+    ------
+    UserError
+        The labels do not fit the kind of the estimator.
+    """
+    codes = feature_matrix(store)
     columns = cast(Columns, store.columns)
-    return Rows(
+    return Dataset(
         codes,
         frame_of(codes, columns),
         _label(store, kind) if labelled else None,
         store.weight,
     )
-
-
-def _dense(parts: Sequence[Any]) -> Floats:
-    if not isinstance(parts[0], np.ndarray):
-        # LIBSVM leaves zeros out.
-        parts = [part.toarray() for part in parts]
-    return cast(Floats, np.concatenate(parts))
 
 
 def _label(store: Store, kind: str) -> npt.NDArray[Any]:

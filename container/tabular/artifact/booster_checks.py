@@ -1,7 +1,8 @@
-"""Check the trees of an XGBoost model, which XGBoost itself follows without a check.
+"""Check the trees of an XGBoost model: XGBoost follows their nodes without a check.
 
-A child that points back makes a prediction endless, one out of range reads foreign memory. The
-model is read as UBJSON, what ``Booster.save_raw`` writes, with arrays as views of its bytes.
+If a child points back, a prediction never ends. If a child is out of range, XGBoost reads memory of
+other objects. The model is read as UBJSON, as ``Booster.save_raw`` writes it; arrays are views of
+its bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 Content = bytes | bytearray | memoryview
-# UBJSON's markers of numbers, all big-endian.
+# UBJSON's type markers of numbers, with NumPy's names of the types. All are big-endian.
 NUMBERS = {
     b"i": ">i1",
     b"U": ">u1",
@@ -23,25 +24,25 @@ NUMBERS = {
     b"d": ">f4",
     b"D": ">f8",
 }
-# The sizes of whole numbers, as XGBoost writes lengths.
+# The type markers of lengths, with the number of bytes.
 WHOLE = {b"i": 1, b"I": 2, b"l": 4, b"L": 8}
 LITERALS: dict[bytes, object] = {b"Z": None, b"T": True, b"F": False}
-# A saved model has about ten levels.
+# A saved model has about ten levels of nesting.
 DEEPEST = 40
-# What a tree holds beside its structure, and is not looked at.
+# Fields of a tree that are skipped: they do not describe its structure.
 UNUSED = frozenset({"base_weights", "loss_changes", "parents", "sum_hessian", "split_type"})
-# A tree's lists with an entry for each node.
+# Fields of a tree with an entry for each node.
 OF_NODES = ("left_children", "right_children", "split_indices", "split_conditions", "default_left")
 MOST_GROUPS = 1 << 24
 
 
-def require_sound_model(content: Content) -> None:
-    """Check a model in UBJSON.
+def check_booster(content: Content) -> None:
+    """Check the structure of a model in UBJSON.
 
     Raises
     ------
     ValueError
-        A tree has a cycle, or an index out of range; the message names the tree.
+        A tree has a cycle or an index out of range; the message names the tree.
     """
     learner = _Reader(content).value()["learner"]
     shape = learner["learner_model_param"]
@@ -63,12 +64,12 @@ def require_sound_model(content: Content) -> None:
     _require(len(model["tree_info"]) == len(model["trees"]), "it has another number of trees")
     _require(_within(model["tree_info"], groups), "a tree belongs to no class")
     for number, tree in enumerate(model["trees"]):
-        wrong = _wrong_in(tree, features)
+        wrong = _fault_of(tree, features)
         _require(not wrong, f"tree {number} {wrong}")
 
 
-def _wrong_in(tree: Mapping[str, Any], features: int) -> str:
-    """Find what is wrong in a tree; nothing when it is sound."""
+def _fault_of(tree: Mapping[str, Any], features: int) -> str:
+    """Return what is wrong in a tree, as the predicate of a sentence; empty if nothing is."""
     left, right = np.asarray(tree["left_children"]), np.asarray(tree["right_children"])
     count = len(left)
     if count == 0 or any(len(tree[name]) != count for name in OF_NODES):
@@ -80,7 +81,7 @@ def _wrong_in(tree: Mapping[str, Any], features: int) -> str:
     columns = np.asarray(tree["split_indices"])[inner]
     if not _within(columns, features):
         return f"splits a column beyond the {features} of the model"
-    if children.size and np.bincount(children).max() > 1 and _returns(left, right):
+    if children.size and np.bincount(children).max() > 1 and _has_cycle(left, right):
         return "has a cycle"
     listed = len(tree["categories"])
     if not listed and not len(tree["categories_nodes"]) and not len(tree["categories_sizes"]):
@@ -98,8 +99,8 @@ def _wrong_in(tree: Mapping[str, Any], features: int) -> str:
     return ""
 
 
-def _returns(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> bool:
-    """Tell whether a node is reached from the root in two ways; nodes cut off do not count."""
+def _has_cycle(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> bool:
+    """Return whether two paths lead from the root to one node. Unreachable nodes do not count."""
     seen = np.zeros(len(left), bool)
     level = np.zeros(1, np.int64)
     while len(level):
@@ -122,7 +123,7 @@ def _require(condition: bool, wrong: str) -> None:
 
 
 class _Reader:
-    """Reads one value of UBJSON after the other."""
+    """Reads UBJSON, one value after the other."""
 
     def __init__(self, content: Content) -> None:
         self._content, self._at = memoryview(content), 0

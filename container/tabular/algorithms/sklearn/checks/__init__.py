@@ -1,0 +1,1 @@
+"""Check loaded estimators before they predict: an artifact may be damaged or hostile."""

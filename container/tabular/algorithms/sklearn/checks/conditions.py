@@ -1,0 +1,46 @@
+"""Conditions that the checks of structures share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def require(condition: object, part: Any, what: str) -> None:
+    """Raise ValueError unless a condition holds.
+
+    Parameters
+    ----------
+    part : object
+        The object that is checked.
+    what : str
+        What is wrong with it, as the predicate of a sentence: "has children out of range".
+    """
+    if not bool(condition):
+        raise ValueError(f"its {type(part).__name__} {what}; no fitting leaves it so")
+
+
+def within(values: Any, limit: int, least: int = 0) -> bool:
+    """Return whether an array holds integers only, all of them in ``[least, limit)``."""
+    values = np.asarray(values)
+    if values.size == 0:
+        return True
+    return values.dtype.kind in "iu" and bool(values.min() >= least and values.max() < limit)
+
+
+def check_width(name: str) -> Callable[[Any], None]:
+    """Return a check that an attribute of a model has a column for each feature."""
+    """Return a check that an attribute of a model has a column for each feature."""
+
+    def check(model: Any) -> None:
+        array = vars(model).get(name)
+        if array is not None:
+            require(
+                array.ndim == 2 and array.shape[1] == model.n_features_in_,
+                model,
+                f"has {name} of other width",
+            )
+
+    return check
