@@ -11,7 +11,7 @@ import xgboost
 
 from tabular.algorithms.xgboost.model import plain_message
 from tabular.algorithms.xgboost.training.checkpoints import Checkpoints
-from tabular.algorithms.xgboost.training.collectives import anywhere
+from tabular.algorithms.xgboost.training.collectives import any_host
 from tabular.algorithms.xgboost.training.evaluator import Evaluator
 from tabular.algorithms.xgboost.training.stopping import EarlyStopping
 from tabular.contract.errors import AlgorithmError, JobError, UserError
@@ -127,7 +127,7 @@ def boost(
             if course.stopping:
                 course.stopping.note(booster, number, values)
             course.on_round(booster, number, values)
-            ends = anywhere(course.wants_to_end())
+            ends = any_host(course.wants_to_end())
             if course.checkpoints:
                 last = ends or number + 1 == course.num_round
                 over = course.stopping is not None and course.stopping.is_over(booster)

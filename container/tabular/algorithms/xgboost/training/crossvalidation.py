@@ -17,7 +17,7 @@ import numpy.typing as npt
 import xgboost
 from xgboost import collective
 
-from tabular.algorithms.xgboost.training.collectives import anywhere, gathered
+from tabular.algorithms.xgboost.training.collectives import allgather_rows, any_host
 from tabular.algorithms.xgboost.training.folds import (
     HeldOutPredictions,
     folds,
@@ -73,13 +73,13 @@ def cross_validate(
             boosters.append(fitted.booster)
             results.append(fitted.metrics)
             predictions.add(repeat, held_out, fitted.booster.predict(fitted.held_out))
-            if anywhere(trainer.wants_to_end()):
+            if any_host(trainer.wants_to_end()):
                 log.warning("stopped after %d of %d folds", len(boosters), num_folds * len(deal))
                 return boosters, _means(results)
         _write_summary(trainer, results[-num_folds:])
     if len(deal) > 1:
         _write_summary(trainer, results)
-    table = np.concatenate(gathered(predictions.table()))
+    table = np.concatenate(allgather_rows(predictions.table()))
     if collective.get_rank() == 0:
         with trainer.run.timing.stage("save"):
             write_predictions(table, output)

@@ -20,15 +20,20 @@ import xgboost
 from xgboost import collective
 
 from tabular.algorithms.xgboost.training.boosting import blame
-from tabular.algorithms.xgboost.training.collectives import anywhere, largest, summed
+from tabular.algorithms.xgboost.training.collectives import allreduce_max, allreduce_sum, any_host
 from tabular.algorithms.xgboost.training.joint_rows import blocks, positions_of
 from tabular.algorithms.xgboost.training.matrices import Plan
+from tabular.algorithms.xgboost.training.memory_estimates import (
+    DEFAULT_BINS,
+    binned_bytes,
+    sketch_bytes,
+)
 from tabular.algorithms.xgboost.training.reference import Sketched, SomeColumns, alone, reference
 from tabular.data.batch import Batch, Floats
 from tabular.data.columns import Columns
 from tabular.data.disk import Room
 from tabular.data.store import Store
-from tabular.training.memory import DEFAULT_BINS, Memory, binned_bytes, mib, sketch_bytes
+from tabular.training.memory import Memory, mib
 
 log = logging.getLogger(__name__)
 
@@ -69,14 +74,14 @@ def single_host_cuts(
     if hosts == 1 or plan.matrix is xgboost.DMatrix:
         return None
     begin = time.monotonic()
-    rows, values = (int(total) for total in summed([store.rows, store.values]))
+    rows, values = (int(total) for total in allreduce_sum([store.rows, store.values]))
     size = values // hosts * BYTES_PER_VALUE
     free = memory.planned - store.taken - rows * BYTES_PER_ROW
-    if anywhere(free < 0 or shutil.disk_usage(scratch).free < max(0, 2 * size - free)):
+    if any_host(free < 0 or shutil.disk_usage(scratch).free < max(0, 2 * size - free)):
         _leave_to_xgboost(f"whole columns take about {mib(size + rows * BYTES_PER_ROW)}")
         return None
     positions = positions_of(store, folder)
-    if largest(positions[-1] + 1 if len(positions) else 0) != rows:
+    if allreduce_max(positions[-1] + 1 if len(positions) else 0) != rows:
         _leave_to_xgboost("hosts have different files of the same names")
         return None
     own = _Own(store, Room(free, scratch))

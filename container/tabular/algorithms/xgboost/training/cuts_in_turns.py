@@ -14,16 +14,16 @@ from xgboost import collective
 
 from tabular.algorithms.xgboost.training.boosting import blame
 from tabular.algorithms.xgboost.training.matrices import Plan
+from tabular.algorithms.xgboost.training.memory_estimates import (
+    DEFAULT_BINS,
+    PIECES_AT_A_TIME,
+    sketch_bytes,
+)
 from tabular.algorithms.xgboost.training.reference import Sketched, SomeColumns, reference
 from tabular.contract.machine import give_back
 from tabular.data.columns import Columns
 from tabular.data.store import Store
-from tabular.training.memory import (
-    DEFAULT_BINS,
-    PIECES_AT_A_TIME,
-    Memory,
-    sketch_bytes,
-)
+from tabular.training.memory import Memory
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from tabular.algorithms.xgboost.hyperparameters import validate as validated
 from tabular.algorithms.xgboost.hyperparameters.constraints import with_safe_names
 from tabular.algorithms.xgboost.training.cluster import Cluster, gather, tell_others
 from tabular.algorithms.xgboost.training.cluster.agreement import require_same_job
-from tabular.algorithms.xgboost.training.collectives import anywhere
+from tabular.algorithms.xgboost.training.collectives import any_host
 from tabular.algorithms.xgboost.training.crossvalidation import cross_validate
 from tabular.algorithms.xgboost.training.cuts import single_host_cuts
 from tabular.algorithms.xgboost.training.cuts_in_turns import cuts_in_turns
@@ -34,6 +34,7 @@ from tabular.algorithms.xgboost.training.gpus import (
 )
 from tabular.algorithms.xgboost.training.labels import check, check_groups, check_width
 from tabular.algorithms.xgboost.training.matrices import Plan
+from tabular.algorithms.xgboost.training.memory_estimates import least_row_bytes, most_columns
 from tabular.algorithms.xgboost.training.planning import plan
 from tabular.algorithms.xgboost.training.shares import shares_of
 from tabular.algorithms.xgboost.training.stopping import best_of
@@ -51,7 +52,7 @@ from tabular.data.store import Store
 from tabular.training.compile_step import Compiling
 from tabular.training.hard_rows import sample_of
 from tabular.training.job import Saved
-from tabular.training.memory import Memory, least
+from tabular.training.memory import Memory
 from tabular.training.rows import (
     TRAIN,
     Checks,
@@ -187,7 +188,7 @@ def _train(
             room = Room(memory.raw, scratch)
             if settings.device == "cpu":
                 # Fewer are refused by the plan, which knows the classes and the trees too.
-                most = memory.limit // least(1, settings.num_class)
+                most = memory.limit // least_row_bytes(1, settings.num_class)
                 room.most_rows = max(most, FEWEST_ROWS_REFUSED)
             stores = read_rows(
                 channels, settings.layout, _checks(settings, memory), room, nthread, shares, files
@@ -234,7 +235,7 @@ def _train(
 def _checks(settings: Settings, memory: Memory) -> Checks:
     def check_batch(batch: Batch, path: Path) -> None:
         check(batch, path, settings.objective, settings.num_class)
-        check_width(batch, path, memory.most_columns)
+        check_width(batch, path, most_columns(memory))
 
     return Checks(
         check_batch,
@@ -247,7 +248,7 @@ def _agreed_plan(
 ) -> Plan:
     """Choose the kind of matrix, the same on all hosts."""
     chosen = plan(stores, settings, nthread, memory, scratch)
-    if anywhere(chosen.cache is not None) and chosen.cache is None:
+    if any_host(chosen.cache is not None) and chosen.cache is None:
         return plan(stores, settings, nthread, memory, scratch, on_disk=True)
     return chosen
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from xgboost import collective
 
-from tabular.algorithms.xgboost.training.collectives import summed, told
+from tabular.algorithms.xgboost.training.collectives import allgather_json, allreduce_sum
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.data.store import Store
@@ -40,7 +40,7 @@ def positions_of(store: Store, folder: Path) -> Positions:
     """
     files = [(os.path.relpath(path, folder), count) for path, count in store.files]
     parted = store.positions is not None
-    everyones = told([parted, files])
+    everyones = allgather_json([parted, files])
     mine = collective.get_rank()
     if parted:
         # Those who parted the same files have read all of them: they count once.
@@ -84,7 +84,7 @@ def blocks(
     size = 8 * values / rows if store.sparse else 4 * width
     step = max(1, int(BLOCK_BYTES / max(size, 1)))
     ends = np.searchsorted(positions, np.arange(0, rows + step, step))
-    weight, weighted = store.weight, summed([store.weight is not None])[0] > 0
+    weight, weighted = store.weight, allreduce_sum([store.weight is not None])[0] > 0
     if weighted and weight is None:
         weight = np.ones(store.rows, np.float32)
     reader = _Reader(store, piece)
@@ -102,11 +102,11 @@ def joined(columns: Sequence[Floats], width: int) -> list[Floats]:
     first, step = collective.get_rank(), collective.get_world_size()
     counts = np.zeros(width, np.int64)
     counts[first::step] = [len(values) for values in columns]
-    ends = np.cumsum(summed(counts))
+    ends = np.cumsum(allreduce_sum(counts))
     block = np.zeros(ends[-1], np.uint32)
     for column, values in zip(range(first, width, step), columns, strict=True):
         block[ends[column] - len(values) : ends[column]] = values.view(np.uint32)
-    return np.split(summed(block).view(np.float32), ends[:-1])
+    return np.split(allreduce_sum(block).view(np.float32), ends[:-1])
 
 
 def _dense(pieces: Sequence[Floats], places: Positions, shape: tuple[int, ...]) -> Floats:
@@ -116,7 +116,7 @@ def _dense(pieces: Sequence[Floats], places: Positions, shape: tuple[int, ...]) 
     for piece in pieces:
         block[places[done : done + len(piece)]] = np.ascontiguousarray(piece).view(np.uint32)
         done += len(piece)
-    return summed(block).view(np.float32)
+    return allreduce_sum(block).view(np.float32)
 
 
 def _sparse(pieces: Sequence[Any], places: Positions, shape: tuple[int, int]) -> Any:
@@ -126,13 +126,13 @@ def _sparse(pieces: Sequence[Any], places: Positions, shape: tuple[int, int]) ->
     own = np.diff(rows.indptr)
     counts = np.zeros(shape[0], np.int64)
     counts[places] = own
-    starts = np.concatenate(([0], np.cumsum(summed(counts))))
+    starts = np.concatenate(([0], np.cumsum(allreduce_sum(counts))))
     # Where each of this host's values stands in the block.
     at = np.arange(rows.nnz) + np.repeat(starts[places] - rows.indptr[:-1], own)
     block = np.zeros((2, starts[-1]), np.uint32)
     block[0, at] = rows.data.view(np.uint32)
     block[1, at] = rows.indices
-    values, indices = summed(block)
+    values, indices = allreduce_sum(block)
     return csr_matrix((values.view(np.float32), indices.view(np.int32), starts), shape=shape)
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import xgboost
 
-from tabular.algorithms.xgboost.training.collectives import anywhere
+from tabular.algorithms.xgboost.training.collectives import any_host
 from tabular.algorithms.xgboost.training.joint_rows import joined
 from tabular.algorithms.xgboost.training.matrices import Plan
 from tabular.data.batch import Floats
@@ -93,7 +93,7 @@ def reference(sketched: Sketched, plan: Plan, width: int) -> xgboost.DMatrix | N
     built = alone(lambda: xgboost.QuantileDMatrix(table.tocsr(), **plan.options))
     found = _cuts(built)
     same = all(a.tobytes() == b.tobytes() for a, b in zip(found, cuts, strict=True))
-    return None if anywhere(not same) else built
+    return None if any_host(not same) else built
 
 
 def alone(work: Callable[[], Result]) -> Result:

@@ -15,7 +15,7 @@ from tabular.algorithms.xgboost.hyperparameters import Settings
 from tabular.algorithms.xgboost.metrics import native
 from tabular.algorithms.xgboost.training.boosting import BoostingConfig, blame, boost
 from tabular.algorithms.xgboost.training.checkpoints import Checkpoints, Expected
-from tabular.algorithms.xgboost.training.collectives import shared
+from tabular.algorithms.xgboost.training.collectives import broadcast
 from tabular.algorithms.xgboost.training.evaluator import Evaluator
 from tabular.algorithms.xgboost.training.matrices import Part, Plan
 from tabular.algorithms.xgboost.training.stopping import (
@@ -167,7 +167,7 @@ class Trainer:
         )
         start = checkpoints.latest(expected) if collective.get_rank() == 0 else None
         if collective.get_world_size() > 1:
-            raw = shared(start.save_raw("ubj") if start else b"")
+            raw = broadcast(start.save_raw("ubj") if start else b"")
             start = xgboost.Booster(model_file=bytearray(raw)) if raw else None
         if start is not None:
             done = start.num_boosted_rounds()
