@@ -39,7 +39,7 @@ USER_ERRORS = (
 TRANSLATED = {
     "trees_to_update.size()": (
         "Hyperparameter process_type: update changes the trees of a model from a checkpoint, "
-        "and num_round asks for more rounds than that model has (without a checkpoint it has none); "
+        "and num_round asks for more rounds than that model has (none without a checkpoint); "
         "restore its checkpoint and set num_round to its rounds, or leave process_type out"
     ),
     "Invalid categorical value": (
