@@ -44,16 +44,16 @@ if step:
     setattr(place, name, pause)
 raise SystemExit(main())
 """
-TRAINING = "tabular.algorithms.xgboost.training.job"
+TRAINING = "tabular.algorithms.xgboost.training"
 # Step, the function that stops there, and the host whose step it is when that is not the victim.
 STEPS = {
-    "reading": (f"{TRAINING}:read_rows", None),
-    "planning": (f"{TRAINING}:_agreed_plan", None),
-    "binning": (f"{TRAINING}:single_host_cuts", None),
-    "boosting": ("tabular.algorithms.xgboost.training.trainer:boost", None),
-    "saving": (f"{TRAINING}:save_artifact", LEADER),
+    "reading": (f"{TRAINING}.reading:read_rows", None),
+    "planning": (f"{TRAINING}.fitting:agreed_plan", None),
+    "binning": (f"{TRAINING}.fitting:quantile_cuts", None),
+    "boosting": (f"{TRAINING}.trainer:boost", None),
+    "saving": (f"{TRAINING}.fitting:save_artifact", LEADER),
     "compiling": ("tabular.training.job:add_compiled", LEADER),
-    "the end": ("tabular.algorithms.xgboost.training.cluster.several:SeveralHosts.close", None),
+    "the end": (f"{TRAINING}.cluster.multi_host:MultiHostCluster.close", None),
 }
 
 
@@ -123,7 +123,7 @@ def test_host_that_dies_before_it_gathers_is_named_after_cluster_timeout(
     survivor = WORKER if victim == LEADER else LEADER
     with laid_out(docker_engine, image, tmp_path, cluster_timeout="5") as hosts:
         pausing(hosts)
-        hosts.start(victim, PAUSE_AT=f"{TRAINING}:gather")
+        hosts.start(victim, PAUSE_AT=f"{TRAINING}.job:rendezvous")
         wait_until(lambda: "paused at" in hosts.log(victim), "it is about to gather")
         hosts.containers[victim].kill()
         hosts.start(survivor)

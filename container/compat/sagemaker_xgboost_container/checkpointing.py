@@ -24,7 +24,7 @@ from tabular.algorithms.xgboost.training.checkpoints import (
     UPLOADING,
     Checkpoints,
 )
-from tabular.algorithms.xgboost.training.collectives import shared
+from tabular.algorithms.xgboost.training.collectives import broadcast
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def _agreed(checkpoint_dir: str | None) -> tuple[xgboost.Booster | None, int]:
     found = None
     if checkpoint_dir and collective.get_rank() == 0:
         found = Checkpoints(Path(checkpoint_dir)).newest()
-    raw = shared(found[1].save_raw(raw_format="ubj") if found else b"")
+    raw = broadcast(found[1].save_raw(raw_format="ubj") if found else b"")
     if not raw:
         return None, 0
     booster = xgboost.Booster(model_file=bytearray(raw))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sagemaker_training.absent import absent
-from tabular.algorithms.xgboost.training.cluster import CONTROL_PORT, gather
+from tabular.algorithms.xgboost.training.cluster import CONTROL_PORT, ClusterConfig, rendezvous
 from tabular.commands.error_report import report_error
 from tabular.contract.errors import JobError, UserError
 from tabular.contract.hosts import Hosts, wait_for_names
@@ -82,18 +82,16 @@ def rabit_run(
     _speak()
     first_port = first_port or CONTROL_PORT
     interface = os.environ.get("SM_NETWORK_INTERFACE_NAME") or Hosts.network_interface
-    cluster = gather(
-        Hosts(current_host, tuple(sorted(hosts)), interface),
+    config = ClusterConfig(
         max(PATIENCE_SECONDS, (max_connect_attempts or 0) * connect_retry_timeout),
-        _end,
-        log,
-        port=first_port,
-        tracker_port=second_port or first_port + 1,
-        setting="max_connect_attempts * connect_retry_timeout",
+        first_port,
+        second_port or first_port + 1,
+        timeout_setting="max_connect_attempts * connect_retry_timeout",
     )
+    cluster = rendezvous(Hosts(current_host, tuple(sorted(hosts)), interface), config, _end)
     leave: SystemExit | None = None
     with cluster:
-        included = cluster.exchange(bool(include_in_training))
+        included = cluster.allgather(bool(include_in_training))
         having = [name for name, has in zip(cluster.hosts.names, included, strict=True) if has]
         if not having:
             raise UserError(

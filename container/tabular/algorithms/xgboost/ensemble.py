@@ -1,4 +1,4 @@
-"""The models of k-fold as one."""
+"""Predict with the models of k-fold together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tabular.data.batch import Floats
 
 
 class Ensemble(Predictor):
-    """The mean of the models' scores, or their vote where scores are classes."""
+    """The mean of the models' scores, or the most frequent class if the scores are classes."""
 
     def __init__(self, members: Sequence[Predictor]) -> None:
         self.columns, self.meaning = members[0].columns, members[0].meaning
@@ -28,16 +28,16 @@ class Ensemble(Predictor):
         scores = np.stack([member.predict(rows) for member in self._members])
         if not self._vote:
             return cast(Floats, scores.mean(axis=0, dtype=np.float32))
-        # The most frequent class; the smaller one of two that are as frequent, as in AWS's.
+        # Of two equally frequent classes the smaller one, as AWS's container does.
         classes = np.unique(scores)
         counts = np.stack([(scores == value).sum(axis=0) for value in classes])
         return cast(Floats, classes[counts.argmax(axis=0)])
 
     def contributions(self, rows: Floats) -> Floats:
-        """Explain scores by the mean of the models' explanations."""
+        """Return the mean of the models' contributions."""
         parts = np.stack([member.contributions(rows) for member in self._members])
         return cast(Floats, parts.mean(axis=0, dtype=np.float32))
 
     def leaves(self, rows: Floats) -> Floats:
-        """Tell the leaf of each tree, model after model."""
+        """Return the leaf of each tree, model after model."""
         return np.concatenate([member.leaves(rows) for member in self._members], axis=1)

@@ -1,6 +1,6 @@
-"""XGBoost models in an artifact: ``xgboost-model``, UBJSON, as AWS's container names it.
+"""Save and load the XGBoost models of an artifact: ``xgboost-model``, AWS's name, in UBJSON.
 
-k-fold leaves one for each fold: ``xgboost-model-0`` and so on.
+k-fold saves a model for each fold: ``xgboost-model-0``, ``xgboost-model-1`` and so on.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from tabular.artifact.pickles.unpickler import PICKLE_MAGIC
 from tabular.artifact.rehearsal import rehearse
 from tabular.contract.errors import UserError
 
-# No training has so many rounds.
+# Of best_iteration: no training has that many rounds.
 MOST_DIGITS = 10
 
 
 def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, FileRecord]:
-    """Save ``xgboost-model``, or ``xgboost-model-0``, ``-1``, ... when there are several.
+    """Save ``xgboost-model``, or ``xgboost-model-0``, ``-1``, ... if there are several models.
 
-    The manifest of earlier models goes first: a kill between the writes leaves models without a
-    manifest, and never one with another's. Models of an earlier training go last.
+    An earlier manifest is removed first and earlier models last. So a kill in between leaves models
+    without a manifest, and never a manifest of other models.
 
     Returns
     -------
     dict of str to FileRecord
-        For the manifest, by file name.
+        The records of the manifest, by file name.
 
     Raises
     ------
@@ -61,14 +61,14 @@ def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, 
 
 
 def load_models(folder: Path) -> tuple[list[xgboost.Booster], Manifest | None]:
-    """Load the models of an artifact and its manifest, for prediction on one thread.
+    """Load the models of an artifact and its manifest; each model predicts on one thread.
 
-    Without a manifest that is ``xgboost-model`` alone.
+    An artifact without a manifest has a single model, ``xgboost-model``.
 
     Raises
     ------
     UserError
-        There is no model, or it is truncated, changed, or no XGBoost model.
+        There is no model, or it is truncated, changed, or not an XGBoost model.
     """
     manifest = read_manifest(folder)
     if manifest is None:
@@ -78,12 +78,12 @@ def load_models(folder: Path) -> tuple[list[xgboost.Booster], Manifest | None]:
 
 
 def models_of(folder: Path, manifest: Manifest) -> list[Path]:
-    """Find the native models of an artifact, in their order.
+    """Return the paths of an artifact's XGBoost models, in the order of the manifest.
 
     Raises
     ------
     UserError
-        The manifest names none.
+        The manifest names no model.
     """
     names = [name for name in manifest.files if NUMBERED.fullmatch(name)]
     if not names:
@@ -94,14 +94,14 @@ def models_of(folder: Path, manifest: Manifest) -> list[Path]:
 
 
 def load_unverified(path: Path) -> xgboost.Booster:
-    """Load a model that may be truncated, or anything else; see ``load_model``."""
+    """Load a file that may be damaged, or anything else: first in a process of its own."""
     if not path.is_file():
-        there = (
+        present = (
             sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
         )
-        state = "is no file" if path.exists() else "does not exist"
+        state = "is not a file" if path.exists() else "does not exist"
         raise UserError(
-            f"no model: {path} {state} (the folder holds {', '.join(there) or 'nothing'}); "
+            f"no model: {path} {state} (the folder holds {', '.join(present) or 'nothing'}); "
             "train first, or unpack a model.tar.gz with an xgboost-model there"
         )
     rehearse(load_model, path)
@@ -109,15 +109,17 @@ def load_unverified(path: Path) -> xgboost.Booster:
 
 
 def load_model(path: Path) -> xgboost.Booster:
-    """Load a model that is whole: UBJSON, JSON, or a pickled ``Booster`` or ``XGBModel``.
+    """Load a model in UBJSON or JSON, or a pickled ``Booster`` or ``XGBModel``.
+
+    A damaged file may crash the process: see ``load_unverified``.
 
     Raises
     ------
     UserError
-        It is no model that XGBoost can load.
+        XGBoost can't load the file.
     """
     try:
-        # From memory: for a file without an extension XGBoost warns that it has to guess.
+        # From memory: XGBoost warns of a file without an extension that it guesses the format.
         content = bytearray(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}") from error
@@ -137,7 +139,7 @@ def load_model(path: Path) -> xgboost.Booster:
             raise ValueError(f"its best_iteration is {best!r:.40}, expected a whole number")
     except (xgboost.core.XGBoostError, ValueError, KeyError, TypeError) as error:
         raise _no_model(path, error) from error
-    # One thread for each prediction: requests run side by side, and workers are forked.
+    # One thread per prediction: requests are predicted in parallel, and workers are forked.
     booster.set_param({"nthread": 1})
     return booster
 
@@ -152,13 +154,13 @@ def _no_model(path: Path, error: Exception) -> UserError:
 
 
 def plain_message(error: Exception) -> str:
-    """Take XGBoost's own words out of time, source line and stack trace."""
+    """Return XGBoost's message without time, source line and stack trace."""
     text = str(error).partition("Stack trace:")[0].strip()
     head, _, rest = text.partition(": ")
     return (rest if head.startswith("[") else text).strip()
 
 
 def objective_of(booster: xgboost.Booster) -> tuple[str, int]:
-    """Read a model's objective and its number of classes (0 when not multiclass)."""
+    """Return a model's objective and its number of classes (0 if not multiclass)."""
     learner = cast(dict[str, Any], json.loads(booster.save_config()))["learner"]
     return learner["objective"]["name"], int(learner["learner_model_param"]["num_class"])

@@ -1,4 +1,4 @@
-"""Scores by XGBoost itself."""
+"""Predict with XGBoost itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tabular.data.columns import Columns
 
 
 class BoosterPredictor(Predictor):
-    """An XGBoost model, with the rounds that early stopping kept."""
+    """An XGBoost model; it predicts with the rounds that early stopping kept."""
 
     engine = f"XGBoost {xgboost.__version__}"
 
@@ -28,7 +28,7 @@ class BoosterPredictor(Predictor):
         self.meaning = Meaning(*objective_of(booster))
         self._booster = booster
         best = booster.attributes().get("best_iteration")
-        # (0, 0) means all rounds.
+        # XGBoost takes (0, 0) for all rounds.
         self._rounds = (0, 0 if best is None else int(best) + 1)
         self._in_place = "gblinear" not in booster.save_config().partition('"gradient_booster"')[2]
 
@@ -41,12 +41,12 @@ class BoosterPredictor(Predictor):
         return self._of_matrix(rows, pred_contribs=True)
 
     def leaves(self, rows: Floats) -> Floats:
-        """Tell the leaf of each tree; see ``Predictor.leaves``."""
+        """Return the leaf of each tree; see ``Predictor.leaves``."""
         leaves = self._of_matrix(rows, pred_leaf=True)
         return leaves.reshape(len(rows), -1)
 
     def _predict(self, rows: Floats) -> Floats:
-        if not self._in_place:  # gblinear has no in-place prediction, and takes no infinite values
+        if not self._in_place:  # gblinear has no in-place prediction, and refuses infinite values
             return self._of_matrix(rows)
         try:
             scores = self._booster.inplace_predict(

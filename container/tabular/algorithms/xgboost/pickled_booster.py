@@ -1,4 +1,4 @@
-"""Pickled models of XGBoost: the bytes of the model are taken out, and none of its code runs."""
+"""Read the model out of a pickled ``Booster`` or ``XGBModel``, without running pickled code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tabular.artifact.pickles.unpickler import AllowedName, CreatableClass, Rest
 
 
 class Pickled:
-    """Stands for an object of XGBoost; holds its state, and runs none of its code."""
+    """Stands in for an object of XGBoost: it only keeps the pickled state."""
 
     state: object = None
 
@@ -17,20 +17,20 @@ class Pickled:
         self.state = state
 
     def get(self, name: str) -> object:
-        """Look an attribute up."""
+        """Return an attribute of the pickled state; None without it."""
         return self.state.get(name) if isinstance(self.state, dict) else None
 
 
 class PickledBooster(Pickled):
-    """Stands for ``xgboost.Booster``."""
+    """Stands in for ``xgboost.Booster``."""
 
 
 class PickledModel(Pickled):
-    """Stands for an estimator of ``xgboost.sklearn``."""
+    """Stands in for an estimator of ``xgboost.sklearn``."""
 
 
 def _find(module: str, name: str) -> AllowedName | None:
-    """Return the rule for a name in a pickled ``Booster`` or ``XGBModel``, or None."""
+    """Return the rule for a name in a pickle. The classes of XGBoost get stand-ins."""
     if (module, name) == ("xgboost.core", "Booster"):
         return CreatableClass(PickledBooster, _any_state)
     if module == "xgboost.sklearn" and name.startswith("XGB"):
@@ -41,16 +41,16 @@ def _find(module: str, name: str) -> AllowedName | None:
 
 
 def _any_state(_: object, __: object) -> None:
-    """Take any state: it is only kept."""
+    """Accept any state: it is only kept."""
 
 
 def read_booster(content: bytes) -> bytearray:
-    """Take XGBoost's own bytes out of a pickled ``Booster`` or ``XGBModel``.
+    """Return the model of a pickled ``Booster`` or ``XGBModel``, as XGBoost saved it.
 
     Raises
     ------
     ValueError
-        It is neither; says what was found.
+        The pickle holds neither, or an untrained one; says what was found.
     """
     try:
         found = RestrictedUnpickler(io.BytesIO(content), _find).load()

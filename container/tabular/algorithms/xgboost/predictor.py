@@ -1,4 +1,4 @@
-"""Load XGBoost models to serve them: compiled if that agrees with them, else by XGBoost itself."""
+"""Load XGBoost models for serving: compiled, or native if the compiled model does not agree."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predic
 
     paths = models_of(folder, manifest)
     paths = paths if loading.ensemble else paths[:1]
-    # A model that its manifest vouches for is whole.
+    # The manifest's digests have been verified, so no rehearsal is needed.
     boosters = [load_model(path) for path in paths]
     for path, booster in zip(paths, boosters, strict=True):
         require_fit(path.parent, "num_features", manifest.num_features, booster.num_features())
@@ -49,15 +49,15 @@ def load_foreign(paths: Sequence[Path], loading: Loading) -> Predictor:
 
 
 def preload() -> None:
-    """Import what serves boosters; see ``PredictorModule``."""
-    # First: without it XGBoost is imported without its wrappers, see lean_xgboost.
+    """Import the libraries that serve boosters; see ``PredictorModule``."""
+    # Imported first, so that XGBoost is imported with its wrappers; see lean_xgboost.
     import sklearn  # noqa: F401
 
     from tabular.algorithms.xgboost import compiled_predictor, native_predictor  # noqa: F401
 
 
 def rehearsal(path: Path) -> None:
-    """Load a model and predict with it; called in the process of ``artifact.rehearsal``."""
+    """Load a model and predict once; runs in the process of ``artifact.rehearsal``."""
     from tabular.algorithms.xgboost.model import load_model
     from tabular.algorithms.xgboost.native_predictor import BoosterPredictor
 
@@ -108,12 +108,13 @@ def _native(
     loading: Loading,
     columns: Columns | None = None,
 ) -> Predictor:
-    """Serve boosters by XGBoost.
+    """Serve boosters by XGBoost itself.
 
     Parameters
     ----------
     columns : Columns or None
-        None: a booster knows how many columns it learnt from, and mostly their names.
+        The columns of the manifest. None: the number of columns, and their names if it has them,
+        are the booster's.
     """
     from tabular.algorithms.xgboost.native_predictor import BoosterPredictor
 
@@ -125,8 +126,8 @@ def _native(
             members[-1].columns.count != members[0].columns.count
         ):
             raise UserError(
-                f"{path} and {paths[0].name} are no models of one k-fold: their objectives or "
-                "their numbers of features differ; leave one of them"
+                f"{path} and {paths[0].name} are not models of one k-fold: their objectives or "
+                "their numbers of features differ; remove one of them"
             )
     return _together(members)
 

@@ -21,21 +21,21 @@ from tabular.training.compile_step import write_compiled
 from tabular.training.hard_rows import hard_rows
 from tabular.training.parity import Candidate, NotCompilableError, difference
 
-# Both add up the leaves in float32, each in its own order: 1e-6 is what long sums differ by.
+# Both sum the leaves in float32, in different orders: long sums differ by up to 1e-6.
 TOLERANCE = 1e-5
 
 
 def compile_artifact(folder: str, nthread: int, rows: Floats) -> dict[str, Any]:
-    """Compile the models of an artifact, and write the compiled ones into its folder.
+    """Compile the models of an artifact, and write the compiled models into its folder.
 
-    A step of ``compile_step.add_compiled``.
+    Runs in the process of ``compile_step.add_compiled``.
 
     Parameters
     ----------
     nthread : int
-        Threads that XGBoost predicts the compared rows with.
+        The number of threads with which XGBoost predicts the rows of the comparison.
     rows : float32 array, (rows, features)
-        Of the training data.
+        A sample of the training data.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def compile_artifact(folder: str, nthread: int, rows: Floats) -> dict[str, Any]:
     """
     boosters, manifest = load_models(Path(folder))
     if manifest is None:
-        raise PlatformError(f"{folder} has lost its manifest")
+        raise PlatformError(f"{folder} has lost its manifest; train again")
     for booster in boosters:
         booster.set_param({"nthread": nthread})
     objective, categorical = manifest.objective, np.array(manifest.categorical, np.int64)
@@ -66,14 +66,19 @@ def compiled(
     Parameters
     ----------
     sample : float32 array, (rows, features)
-        Of the training data.
+        A sample of the training data.
     categorical : int64 array
-        The columns that are categories.
+        The indices of the categorical columns.
+
+    Yields
+    ------
+    Candidate
+        The compiled model, the number of compared rows, and the largest difference.
 
     Raises
     ------
     NotCompilableError
-        A model can't be compiled, or ONNX Runtime can't load what was made of it.
+        A model can't be compiled, or ONNX Runtime can't load the compiled model.
     """
     for booster in boosters:
         content = compile_booster(booster)
@@ -92,9 +97,9 @@ def _difference(
     rows: Floats,
     categorical: npt.NDArray[np.int64],
 ) -> float:
-    """Find the largest difference, relative above 1: of the margins, and of what is made of them.
+    """Return the largest difference of margins and of scores; relative to values above 1.
 
-    A class is compared given the same margins: which of two equal ones wins is chance.
+    Classes are computed from the same margins: of two equal margins, either class may win.
     """
     native = booster.inplace_predict(rows, predict_type="margin", validate_features=False)
     native = native.reshape(len(rows), -1)
@@ -108,7 +113,7 @@ def _difference(
 
 
 def splits_of(booster: xgboost.Booster) -> list[tuple[int, float]]:
-    """Find a model's numeric splits: feature and value."""
+    """Return the numeric splits of a model: feature and value, sorted."""
     learner = json.loads(booster.save_raw(raw_format="json"))["learner"]
     model, _ = trees_of(learner["gradient_booster"])
     found: set[tuple[int, float]] = set()

@@ -1,8 +1,8 @@
-"""XGBoost's trees to ONNX: the same splits in the same float32, giving margins.
+"""Compile XGBoost's trees to ONNX: the same splits in float32; the graph returns margins.
 
-Public converters (onnxmltools) give wrong scores for several objectives, so the link function
-stays out of the graph (``links``), and none of them takes dart or categories. What is not
-compiled here is served by XGBoost itself.
+onnxmltools gives wrong scores for several objectives, and converts neither dart nor categories. So
+this module has its own compiler, and the link function is applied outside of the graph
+(``links``). XGBoost itself serves models that are not compiled.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from tabular.algorithms.xgboost.links import LINKS
 from tabular.algorithms.xgboost.margins import INPUT, OUTPUT
 from tabular.training.parity import NotCompilableError
 
-# The first opsets with all that is used; any later runtime takes them.
+# The first opsets that have all operators used here; later runtimes support them too.
 OPSET, ML_OPSET, IR_VERSION = 17, 3, 8
 # Measured: a million nodes take 3 s and 1.1 GB to compile, twice as many 19 s and 2.8 GB.
 MOST_NODES = 1_500_000
-# XGBoost saves the categories of a split as a bit set; each is a node here.
+# XGBoost saves the categories of a split as a bit set. Here each category is a node.
 MOST_CATEGORIES = 256
 
 LEAF, LESS, EQUAL = b"LEAF", b"BRANCH_LT", b"BRANCH_EQ"
 
 
 def compile_booster(booster: xgboost.Booster) -> bytes:
-    """Compile a model's margin.
+    """Compile a model.
 
     Returns
     -------
     bytes
-        An ONNX model: float32 rows, (rows, features), NaN where a value is missing, to float32
-        margins, (rows, groups).
+        An ONNX model. Its input is float32 rows, (rows, features), with NaN for missing values.
+        Its output is float32 margins, (rows, groups).
 
     Raises
     ------
     NotCompilableError
-        XGBoost has something that ONNX has not; says what.
+        The model has something that can't be compiled; says what.
     """
     learner = json.loads(booster.save_raw(raw_format="json"))["learner"]
     objective = learner["objective"]["name"]
@@ -66,7 +66,7 @@ def compile_booster(booster: xgboost.Booster) -> bytes:
     base = json.loads(learner["learner_model_param"]["base_score"])
     base = np.atleast_1d(np.asarray(base, np.float32))
     margins = np.broadcast_to(LINKS[objective].base_margin(base), (groups,))
-    # Trees of one leaf each, and first: so the sum is XGBoost's to the last bit.
+    # The base margins are trees of one leaf, and the first trees: XGBoost sums in the same order.
     for group, margin in enumerate(margins.tolist()):
         nodes.add_leaf(group, group, margin)
     for number, (tree, group) in enumerate(zip(model["trees"], model["tree_info"], strict=True)):
@@ -88,12 +88,12 @@ def compile_booster(booster: xgboost.Booster) -> bytes:
 
 
 def trees_of(gradient_booster: Mapping[str, Any]) -> tuple[dict[str, Any], list[float]]:
-    """Find the trees, and for dart the weight of each.
+    """Return the trees of a model, and for dart the weight of each tree.
 
     Raises
     ------
     NotCompilableError
-        There are none, or their leaves are vectors.
+        The model has no trees, or their leaves are vectors.
     """
     name = gradient_booster["name"]
     if name == "gblinear":
@@ -111,7 +111,7 @@ def trees_of(gradient_booster: Mapping[str, Any]) -> tuple[dict[str, Any], list[
 
 @dataclass
 class _Nodes:
-    """The nodes of all trees, in ONNX's parallel lists."""
+    """The nodes of all trees, as the parallel lists of ONNX's TreeEnsembleRegressor."""
 
     treeids: list[int] = field(default_factory=list)
     nodeids: list[int] = field(default_factory=list)
@@ -124,7 +124,7 @@ class _Nodes:
     targets: list[tuple[int, int, int, float]] = field(default_factory=list)
 
     def add_leaf(self, number: int, group: int, value: float) -> None:
-        """Add a tree that is one leaf."""
+        """Add a tree that is a single leaf."""
         for numbers in (self.featureids, self.truenodeids, self.falsenodeids, self.missing):
             numbers.append(0)
         self.treeids.append(number)
@@ -134,7 +134,7 @@ class _Nodes:
         self.targets.append((number, 0, group, value))
 
     def add(self, tree: Mapping[str, Any], number: int, group: int, weight: float) -> None:
-        """Add a tree; its nodes are numbered anew, without those that pruning has left behind."""
+        """Add a tree; its nodes get new numbers, without the nodes that were pruned."""
         left, right = np.asarray(tree["left_children"]), np.asarray(tree["right_children"])
         kept = _reachable(left, right)
         places = np.zeros(len(left), np.int64)
@@ -152,9 +152,9 @@ class _Nodes:
         self.falsenodeids += np.where(leaf, 0, places[right]).tolist()
         self.missing += np.where(leaf, 0, np.asarray(tree["default_left"])[kept]).tolist()
         leaves = np.flatnonzero(leaf).tolist()
-        weighed = (conditions[leaf] * np.float32(weight)).tolist()
+        weighted = (conditions[leaf] * np.float32(weight)).tolist()
         self.targets += [
-            (number, place, group, value) for place, value in zip(leaves, weighed, strict=True)
+            (number, place, group, value) for place, value in zip(leaves, weighted, strict=True)
         ]
         categories = np.asarray(tree["categories"], np.int64)
         there = set(kept.tolist())
@@ -172,9 +172,14 @@ class _Nodes:
     def _split_by_category(
         self, number: int, place: int, categories: npt.NDArray[np.int64]
     ) -> None:
-        """Turn a node into a chain of questions: one of its categories goes right, all else left.
+        """Turn a node into a chain of tests for equality, one for each category that goes right.
 
-        ``place`` is the node's number; those before it of other trees come first.
+        Parameters
+        ----------
+        number : int
+            The number of the tree, whose nodes are the last in the lists.
+        place : int
+            The number of the node within its tree.
         """
         if len(categories) > MOST_CATEGORIES:
             raise NotCompilableError(
@@ -189,7 +194,7 @@ class _Nodes:
             following = left if last else self.nodeids[-1] + 1
             self.modes[at], self.values[at] = EQUAL, float(category)
             self.truenodeids[at], self.falsenodeids[at] = right, following
-            # A missing value is equal to none: it falls through to the left.
+            # A missing value equals no category, so it reaches the left child.
             self.missing[at] = 0 if missing_left else 1
             if not last:
                 self.treeids.append(number)
@@ -203,7 +208,7 @@ class _Nodes:
                 at = len(self.nodeids) - 1
 
     def attributes(self) -> list[onnx.AttributeProto]:
-        """Write them as ONNX's attributes."""
+        """Return the lists as attributes of the ONNX node."""
         lists: dict[str, list[Any]] = {
             "nodes_treeids": self.treeids,
             "nodes_nodeids": self.nodeids,
@@ -220,7 +225,7 @@ class _Nodes:
 
 
 def _reachable(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Find the nodes of a tree, level by level; of those that were pruned the lists still tell."""
+    """Return the nodes that the root reaches; the lists of a tree still hold pruned nodes."""
     levels, level = [], np.array([0])
     while len(level):
         levels.append(level)
@@ -230,7 +235,7 @@ def _reachable(left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt
 
 
 def _attribute(name: str, values: list[Any]) -> onnx.AttributeProto:
-    # helper.make_attribute looks at every value, which takes seconds for a large model.
+    # helper.make_attribute checks every value, which takes seconds for a large model.
     attribute = onnx.AttributeProto(name=name)
     if isinstance(values[0], bytes):
         attribute.type = onnx.AttributeProto.STRINGS

@@ -1,4 +1,4 @@
 """Train XGBoost models."""
 
-# Before any module here imports XGBoost: see ``lean_xgboost``.
+# Must run before any module of this package imports XGBoost; see ``lean_xgboost``.
 import tabular.algorithms.xgboost.lean_xgboost  # noqa: F401

@@ -1,4 +1,4 @@
-"""The boosting loop: update, evaluate, write the line, stop, save a checkpoint."""
+"""The boosting loop: update, evaluate, stop early, save a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ import xgboost
 
 from tabular.algorithms.xgboost.model import plain_message
 from tabular.algorithms.xgboost.training.checkpoints import Checkpoints
-from tabular.algorithms.xgboost.training.collectives import anywhere
+from tabular.algorithms.xgboost.training.collectives import any_host
 from tabular.algorithms.xgboost.training.evaluator import Evaluator
 from tabular.algorithms.xgboost.training.stopping import EarlyStopping
 from tabular.contract.errors import AlgorithmError, JobError, UserError
 from tabular.training.timing import Timing
 
-# What draws random numbers in each round; dart drops trees by chance.
+# The parameters that make XGBoost draw random numbers in each round, if below 1; dart always does.
 DRAWING = ("subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode")
-# What XGBoost says when the customer's data or settings are wrong (AWS's list, with the
-# wording of XGBoost 3).
-CUSTOMERS_FAULTS = (
+# Parts of the messages by which XGBoost reports that the customer's data or settings are wrong
+# (the list of AWS's container, in the wording of XGBoost 3).
+USER_ERRORS = (
     "label must be",
     "Weights must be positive",
     "Parameter",
     "max_bin",
     "AUC: the dataset only contains pos or neg samples",
     "base_score must be",
-    "base_score.cbegin()",  # labels whose weighted mean is none: a fold whose weights are all 0
+    "base_score.cbegin()",  # the weighted mean of the labels is NaN: all weights of a fold are 0
     "Check failed: preds.size() == info.labels_.size()",
     "feature_names mismatch",
     "Must have at least",
     "not compiled with CUDA",
     "No visible GPU",
 )
-# The same, where XGBoost's own words do not say what to do.
+# The same, with a message in place of XGBoost's, which does not say what to do.
 TRANSLATED = {
     "trees_to_update.size()": (
-        "Hyperparameter process_type: update changes the trees of a model that is there, and "
-        "num_round asks for more rounds than that model has (none without a checkpoint); "
+        "Hyperparameter process_type: update changes the trees of a model from a checkpoint, "
+        "and num_round asks for more rounds than that model has (none without a checkpoint); "
         "restore its checkpoint and set num_round to its rounds, or leave process_type out"
     ),
     "Invalid categorical value": (
@@ -57,16 +57,16 @@ class BoostingConfig:
     Attributes
     ----------
     params : Mapping[str, object]
-        XGBoost's.
+        Parameters of XGBoost.
     stopping : EarlyStopping or None
     checkpoints : Checkpoints or None
-        None on hosts that do not write, and without ``CheckpointConfig``.
+        None on hosts that save none, and without ``CheckpointConfig``.
     resumable : bool
-        A resumed model is to equal the unbroken one; on every host the same.
+        A resumed job must train the same model as an uninterrupted one. The same on every host.
     wants_to_end : callable
-        Asked after each round; True ends training with what there is.
+        Called after each round; True ends training with the model trained so far.
     on_round : callable
-        Gets the model, the round's number from 0, and its metrics.
+        Called after each round with the model, the round's number from 0, and its metrics.
     """
 
     params: Mapping[str, Any]
@@ -81,87 +81,88 @@ class BoostingConfig:
 
 
 def boost(
-    course: BoostingConfig, matrix: xgboost.DMatrix, start: xgboost.Booster | None = None
+    config: BoostingConfig, matrix: xgboost.DMatrix, start: xgboost.Booster | None = None
 ) -> xgboost.Booster:
-    """Train a model, or go on with one.
+    """Train a model, from the start or from a checkpoint; every host of the collective calls it.
 
     Parameters
     ----------
     matrix : DMatrix
         Training rows.
     start : Booster or None
-        A checkpoint; its rounds count.
+        A checkpoint; its rounds count as rounds of this training.
 
     Returns
     -------
     Booster
-        With all rounds: ``stopping.best_of`` cuts back to the best.
+        The model with all rounds; ``stopping.best_of`` cuts it back to the best round.
 
     Raises
     ------
     UserError
-        XGBoost blames the data or the settings.
+        The data or the settings are wrong, by XGBoost's message.
     AlgorithmError
-        It fails otherwise.
+        XGBoost fails for another reason.
     """
-    params = dict(course.params)
+    params = dict(config.params)
     draws = params.get("booster") == "dart" or any(
         float(params.get(name, 1)) < 1 for name in DRAWING
     )
-    redraw = course.resumable and draws and params.get("booster") != "gblinear"
+    redraw = config.resumable and draws and params.get("booster") != "gblinear"
     if redraw:
         params["seed_per_iteration"] = True
-    cache = [matrix, *course.evaluator.matrices.values()]
+    cache = [matrix, *config.evaluator.matrices.values()]
     model = bytearray(start.save_raw(raw_format="ubj")) if start else None
     try:
         booster = xgboost.Booster(params, cache, model)
-        for number in range(booster.num_boosted_rounds(), course.num_round):
-            if course.stopping and course.stopping.is_over(booster):
+        for number in range(booster.num_boosted_rounds(), config.num_round):
+            if config.stopping and config.stopping.is_over(booster):
                 break
-            with course.timing.stage("train"):
+            with config.timing.stage("train"):
                 if redraw:
                     _renew_updaters(booster, params)
                 booster.update(matrix, number)
-            with course.timing.stage("evaluate"):
-                values = course.evaluator.evaluate(booster, number)
-            if course.stopping:
-                course.stopping.note(booster, number, values)
-            course.on_round(booster, number, values)
-            ends = anywhere(course.wants_to_end())
-            if course.checkpoints:
-                last = ends or number + 1 == course.num_round
-                over = course.stopping is not None and course.stopping.is_over(booster)
-                with course.timing.stage("save"):
-                    course.checkpoints.save(booster, number, last=last or over)
+            with config.timing.stage("evaluate"):
+                values = config.evaluator.evaluate(booster, number)
+            if config.stopping:
+                config.stopping.note(booster, number, values)
+            config.on_round(booster, number, values)
+            ends = any_host(config.wants_to_end())
+            if config.checkpoints:
+                last = ends or number + 1 == config.num_round
+                over = config.stopping is not None and config.stopping.is_over(booster)
+                with config.timing.stage("save"):
+                    config.checkpoints.save(booster, number, last=last or over)
             if ends:
                 break
     except xgboost.core.XGBoostError as error:
-        raise blame(error) from error
-    except ValueError as error:  # a constraint that names a column which is not there
+        raise job_error(error) from error
+    except ValueError as error:  # a constraint names a column that does not exist
         raise UserError(f"XGBoost refuses the hyperparameters: {error}") from error
     return booster
 
 
-def blame(error: xgboost.core.XGBoostError) -> JobError:
-    """Tell the customer's mistakes from failures of the library."""
+def job_error(error: xgboost.core.XGBoostError) -> JobError:
+    """Return XGBoost's error as a UserError if the customer can fix it, else an AlgorithmError."""
     message = plain_message(error)
-    for words, translation in TRANSLATED.items():
-        if words in message:
+    for part, translation in TRANSLATED.items():
+        if part in message:
             return UserError(translation)
-    if any(known in message for known in CUSTOMERS_FAULTS):
+    if any(part in message for part in USER_ERRORS):
         return UserError(message)
     return AlgorithmError(f"XGB train call failed with exception: {message}")
 
 
 def _renew_updaters(booster: xgboost.Booster, params: Mapping[str, Any]) -> None:
-    """Make XGBoost draw from the round's number alone, and not from what it drew before.
+    """Make XGBoost create its updaters again, so that random numbers depend on the round alone.
 
-    ``seed_per_iteration`` seeds the generator in each round, but the updaters keep one of their
-    own from the round in which they were made. A change of their names and back makes them anew.
+    ``seed_per_iteration`` seeds the booster's generator in each round. But each updater keeps a
+    generator of its own from the round in which it was created. A change of the updaters' names
+    and back creates them again.
     """
     config = json.loads(booster.save_config())["learner"]["gradient_booster"]
     names = config.get("gbtree", config)["gbtree_train_param"]["updater_seq"]
-    # That updaters are set by name is warned of in each round.
+    # XGBoost would warn in each round that updaters are set by name.
     booster.set_param({"verbosity": 0, "updater": "prune" if names != "prune" else "refresh"})
-    booster.save_config()  # puts the change into effect
+    booster.save_config()  # applies the change
     booster.set_param({"updater": names, "verbosity": params.get("verbosity", 1)})

@@ -1,10 +1,10 @@
-"""The content of a checkpoint: a model in UBJSON, and after it the SHA-256 of the model.
+"""The content of a checkpoint: a model in UBJSON, followed by the SHA-256 of the model.
 
-The digest lies inside the file, after the end of the model. So one rename makes both visible,
-SageMaker's copy to S3 can't separate them, and the folder holds the files that AWS's container
-knows and no others. XGBoost reads a model up to its end: 1.7, 2.1 and 3.2 load the file, and what
-they load is the model without the digest, byte for byte. An attribute of the model would stay in
-it, and a file beside it may be copied before it or not at all.
+The digest is in the same file, after the end of the model. So one rename makes both visible,
+SageMaker's copy to S3 can't separate them, and the folder has no files that AWS's container does
+not know. XGBoost reads a model up to its end: 1.7, 2.1 and 3.2 load the file, and the loaded model
+is the model without the digest, byte for byte. An attribute of the model would remain in the
+model, and a second file may be copied before the first, or not at all.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from tabular.algorithms.xgboost.lean_xgboost import xgboost
 from tabular.algorithms.xgboost.model import load_model
 from tabular.contract.errors import UserError
 
-MARK = b"\nsagemaker-tabular sha256 "
-SEAL = re.compile(re.escape(MARK) + rb"([0-9a-f]{64})\n", re.DOTALL)
-SEAL_BYTES = len(MARK) + 64 + 1
-# What a model ends with, in UBJSON and in JSON.
+DIGEST_MARK = b"\nsagemaker-tabular sha256 "
+TRAILER = re.compile(re.escape(DIGEST_MARK) + rb"([0-9a-f]{64})\n", re.DOTALL)
+TRAILER_BYTES = len(DIGEST_MARK) + 64 + 1
+# The last byte of a model, in UBJSON and in JSON.
 END_OF_MODEL = b"}"
 
 
-def seal(model: bytes | bytearray) -> bytes:
-    """Return what is written after a model: its digest.
+def digest_trailer(model: bytes | bytearray) -> bytes:
+    """Return the bytes that follow a model in a checkpoint: its digest.
 
-    >>> seal(b"{}").startswith(MARK)
+    >>> digest_trailer(b"{}").startswith(DIGEST_MARK)
     True
     """
-    return MARK + hashlib.sha256(model).hexdigest().encode() + b"\n"
+    return DIGEST_MARK + hashlib.sha256(model).hexdigest().encode() + b"\n"
 
 
-def verify_seal(path: Path) -> bool:
-    """Tell whether a checkpoint has a digest, and compare it with the model.
+def verify_digest(path: Path) -> bool:
+    """Compare the digest of a checkpoint with its model.
 
     Returns
     -------
     bool
-        False for one without, which AWS's container or an earlier version of this image wrote.
+        Whether the checkpoint has a digest. Checkpoints of AWS's container and of earlier versions
+        of this image have none.
 
     Raises
     ------
     UserError
-        The file is empty or can't be read, the digest is damaged, or the model is not that of
-        the digest.
+        The file is empty, truncated or can't be read, or the digest is not that of the model.
     """
     try:
         content = path.read_bytes()
@@ -55,42 +55,42 @@ def verify_seal(path: Path) -> bool:
         raise UserError(f"{path} can't be read: {error.strerror}") from error
     if not content:
         raise UserError(f"{path} is empty")
-    found = SEAL.fullmatch(content, len(content) - SEAL_BYTES)
+    found = TRAILER.fullmatch(content, len(content) - TRAILER_BYTES)
     if found is None:
         if not content.rstrip(b"\n").endswith(END_OF_MODEL):
             raise UserError(f"{path} does not end as a model does: it is truncated or damaged")
         return False
-    digest = hashlib.sha256(memoryview(content)[:-SEAL_BYTES]).hexdigest()
+    digest = hashlib.sha256(memoryview(content)[:-TRAILER_BYTES]).hexdigest()
     if digest.encode() != found[1]:
         raise UserError(f"{path} is damaged: its SHA-256 is not the one that it was saved with")
     return True
 
 
 def load_checkpoint(path: Path) -> xgboost.Booster:
-    """Load a checkpoint whose digest is right, or which has none.
+    """Load a checkpoint, whose digest must be right if it has one.
 
     Raises
     ------
     UserError
-        It is damaged, or no model.
+        The file is damaged, or not a model.
     """
-    verify_seal(path)
+    verify_digest(path)
     return load_model(path)
 
 
 def try_checkpoint(path: Path) -> None:
-    """Load a checkpoint and, if it has no digest, walk through it; for a process that may die.
+    """Load a checkpoint and, if it has no digest, predict with it; in a process that may crash.
 
-    XGBoost loads trees whose nodes point anywhere, and crashes when it walks through them.
+    XGBoost loads trees whose nodes have children that do not exist, and crashes when it predicts.
 
     Raises
     ------
     UserError
-        It is damaged, or no model.
+        The file is damaged, or not a model.
     """
-    sealed = verify_seal(path)
+    has_digest = verify_digest(path)
     booster = load_model(path)
-    if not sealed:
+    if not has_digest:
         booster.get_dump(with_stats=True)
         width = booster.num_features()
         if booster.num_boosted_rounds() and width:

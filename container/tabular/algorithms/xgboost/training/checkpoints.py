@@ -1,9 +1,9 @@
-"""Checkpoints: ``xgboost-checkpoint.<round>``, so that a stopped job goes on where it was.
+"""Checkpoints: ``xgboost-checkpoint.<round>`` files, from which a stopped job resumes.
 
-SageMaker copies the folder to S3 while training goes on and back before a restart. Beside a
-file that it uploads stands ``<file>.sagemaker-uploading`` until ``<file>.sagemaker-uploaded``
-does; files that end in ``.sagemaker-ignore`` are left alone. Names, the number kept and the
-rounds in the names are those that AWS's container means. What is inside: ``checkpoint_file``.
+SageMaker copies the folder to S3 during training, and back before a restart. While it uploads a
+file there is a ``<file>.sagemaker-uploading``, and then a ``<file>.sagemaker-uploaded``; it does
+not copy files that end in ``.sagemaker-ignore``. The names, and how many checkpoints are kept,
+are those of AWS's container. For the content of the files see ``checkpoint_file``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 import xgboost
 
 from tabular.algorithms.xgboost.training.checkpoint_file import (
+    digest_trailer,
     load_checkpoint,
-    seal,
     try_checkpoint,
 )
 from tabular.artifact.files import not_written
@@ -35,21 +35,21 @@ NAME = re.compile(r"xgboost-checkpoint\.(\d+)")
 KEPT = 5
 IGNORED = ".sagemaker-ignore"
 UPLOADING, UPLOADED = ".sagemaker-uploading", ".sagemaker-uploaded"
-# Saving a model of many rounds takes longer than a round: at most this share of the time goes
-# into checkpoints.
+# Saving a model of many rounds may take longer than a round: checkpoints take at most this share of
+# the time.
 LARGEST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class Expected:
-    """What a model must be for a job to go on with it; XGBoost does not always notice.
+class ExpectedModel:
+    """What a checkpoint must be for a job to resume from it; XGBoost does not check all of it.
 
     Attributes
     ----------
     num_class : int
-        0 when not multiclass.
+        The number of classes; 0 if not multiclass.
     names : sequence of str
-        Of the feature columns; empty when the data has none.
+        The names of the feature columns; empty if the data has none.
     """
 
     objective: str
@@ -59,24 +59,25 @@ class Expected:
     names: Sequence[str] = ()
 
     def difference(self, booster: xgboost.Booster) -> str:
-        """Say what is otherwise in a model; nothing when it fits."""
+        """Return the first difference between a model and what is expected, or an empty text."""
         learner = json.loads(booster.save_config())["learner"]
-        for what, there, here in (
+        for what, found, expected in (
             ("objective", learner["objective"]["name"], self.objective),
             ("num_class", int(learner["learner_model_param"]["num_class"]), self.num_class),
             ("booster", learner["gradient_booster"]["name"], self.booster),
             ("number of feature columns", booster.num_features(), self.num_features),
         ):
-            if there != here:
-                return f"its {what} is {there}, here it is {here}"
-        # A model without names takes those of the data.
+            if found != expected:
+                return f"its {what} is {found}, here it is {expected}"
+        # XGBoost gives a model without names those of the data.
         names = booster.feature_names or self.names
         if list(names) == list(self.names):
             return ""
         if not self.names:
             return "its feature columns have names, and the data has none"
-        there, here = next(pair for pair in zip(names, self.names, strict=True) if len({*pair}) > 1)
-        return f"it has the feature column '{shown(there)}' where the data has '{shown(here)}'"
+        pairs = zip(names, self.names, strict=True)
+        found, expected = next(pair for pair in pairs if pair[0] != pair[1])
+        return f"it has the feature column '{shown(found)}' where the data has '{shown(expected)}'"
 
 
 class Checkpoints:
@@ -85,11 +86,11 @@ class Checkpoints:
     Parameters
     ----------
     folder : Path
-        Made when it is not there.
+        Created if it does not exist.
     interval : int
         Rounds between two checkpoints.
     kept : int
-        How many of them stay.
+        The number of checkpoints that are kept.
     """
 
     def __init__(self, folder: Path, interval: int = 1, kept: int = KEPT) -> None:
@@ -97,15 +98,15 @@ class Checkpoints:
         self._interval = interval
         self._kept = kept
         self._saved_at = time.monotonic()
-        self._cost = 0.0  # seconds that the last one took
+        self._save_seconds = 0.0  # of the last checkpoint
 
-    def latest(self, expected: Expected | None = None) -> xgboost.Booster | None:
-        """Load the newest checkpoint that is whole; None when there is none.
+    def latest(self, expected: ExpectedModel | None = None) -> xgboost.Booster | None:
+        """Load the newest undamaged checkpoint; None without one.
 
         Raises
         ------
         UserError
-            It is not what is expected: it comes from another job.
+            The checkpoint is not what is expected: it is another job's.
         """
         found = self.newest()
         if found is None:
@@ -120,10 +121,10 @@ class Checkpoints:
         return booster
 
     def newest(self) -> tuple[Path, xgboost.Booster] | None:
-        """Find the newest checkpoint that is whole, and load it.
+        """Load the newest undamaged checkpoint, and return its path too; None without one.
 
-        One that is damaged or cut off is passed over with a warning. Each is loaded in a process
-        with limits first: a damaged one may crash XGBoost, or take all memory.
+        Damaged and truncated checkpoints are passed over with a warning. Each checkpoint is first
+        loaded in a process with limits: a damaged one may crash XGBoost, or take all memory.
         """
         for number, path in sorted(self._files().items(), reverse=True):
             try:
@@ -144,22 +145,22 @@ class Checkpoints:
         return None
 
     def save(self, booster: xgboost.Booster, number: int, last: bool = False) -> None:
-        """Save after a round, unless it is not yet time for one.
+        """Save a checkpoint after a round, if one is due.
 
         Parameters
         ----------
         number : int
             The round, from 0.
         last : bool
-            Save in any case: training ends here.
+            Training ends after this round: save in any case.
 
         Raises
         ------
         PlatformError
-            The disk is full or the folder can't be written.
+            The disk is full, or the folder can't be written.
         """
         waited = time.monotonic() - self._saved_at
-        due = (number + 1) % self._interval == 0 and self._cost <= LARGEST_SHARE * waited
+        due = (number + 1) % self._interval == 0 and self._save_seconds <= LARGEST_SHARE * waited
         if not (due or last):
             return
         started = time.monotonic()
@@ -170,15 +171,15 @@ class Checkpoints:
             model = booster.save_raw(raw_format="ubj")
             with partial.open("wb") as file:
                 file.write(model)
-                file.write(seal(model))
+                file.write(digest_trailer(model))
             partial.replace(path)
         except OSError as error:
             with suppress(OSError):
                 partial.unlink()
             raise not_written(path, error) from error
-        self._tidy(number)
+        self._remove_old(number)
         self._saved_at = time.monotonic()
-        self._cost = self._saved_at - started
+        self._save_seconds = self._saved_at - started
 
     def _files(self) -> dict[int, Path]:
         found = {}
@@ -189,13 +190,13 @@ class Checkpoints:
                     found[int(matched[1])] = path
         return found
 
-    def _tidy(self, newest: int) -> None:
-        # Later rounds were passed over when the job was resumed: they do not count.
+    def _remove_old(self, newest: int) -> None:
+        # Files of later rounds were passed over when the job was resumed, and are not counted.
         files = sorted(item for item in self._files().items() if item[0] <= newest)
         for _, path in files[: -self._kept]:
             uploading = path.with_name(path.name + UPLOADING)
             uploaded = path.with_name(path.name + UPLOADED)
             if uploading.exists() and not uploaded.exists():
-                continue  # SageMaker reads it just now
+                continue  # SageMaker is reading it
             with suppress(OSError):
                 path.unlink()

@@ -1,6 +1,7 @@
-"""What hosts work out together, each with its part; every host of the collective calls it.
+"""Allreduce, allgather and broadcast over all hosts; every host of the collective calls them.
 
-XGBoost's ``allreduce`` gives arrays back flat; what is here keeps their shape.
+They are built on ``xgboost.collective.allreduce``, which returns flat arrays; the functions here
+keep the shape. On a single host they return what they are given.
 """
 
 from __future__ import annotations
@@ -13,46 +14,50 @@ import numpy.typing as npt
 from xgboost import collective
 
 
-def anywhere(wish: bool) -> bool:
-    """Tell whether any host wishes it, so that all do it."""
-    return bool(_reduced(np.array([wish], np.int32), collective.Op.MAX)[0])
+def any_host(flag: bool) -> bool:
+    """Logical OR over all hosts."""
+    return bool(_allreduce(np.array([flag], np.int32), collective.Op.MAX)[0])
 
 
-def summed(block: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Add the arrays of all hosts; they have one shape."""
-    block = np.asarray(block)
-    return _reduced(block.astype(np.int64) if block.dtype == np.bool_ else block, collective.Op.SUM)
+def allreduce_sum(array: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Sum the arrays of all hosts, which have the same shape; booleans are counted as int64."""
+    array = np.asarray(array)
+    counted = array.astype(np.int64) if array.dtype == np.bool_ else array
+    return _allreduce(counted, collective.Op.SUM)
 
 
-def largest(number: int) -> int:
-    """Find the largest number of all hosts."""
-    return int(_reduced(np.array([number], np.int64), collective.Op.MAX)[0])
+def allreduce_max(number: int) -> int:
+    """Return the largest number of all hosts."""
+    return int(_allreduce(np.array([number], np.int64), collective.Op.MAX)[0])
 
 
-def gathered(part: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-    """Get the arrays of all hosts, in rank order; they differ in their number of rows only."""
+def allgather_rows(array: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """Return the arrays of all hosts, in rank order; they may differ in the number of rows only."""
     rank = collective.get_rank()
     counts = np.zeros(collective.get_world_size(), np.int64)
-    counts[rank] = len(part)
-    ends = np.cumsum(summed(counts))
-    whole = np.zeros((int(ends[-1]), *part.shape[1:]), part.dtype)
-    whole[ends[rank] - len(part) : ends[rank]] = part
-    return np.split(summed(whole), ends[:-1])
+    counts[rank] = len(array)
+    ends = np.cumsum(allreduce_sum(counts))
+    joined = np.zeros((int(ends[-1]), *array.shape[1:]), array.dtype)
+    joined[ends[rank] - len(array) : ends[rank]] = array
+    return np.split(allreduce_sum(joined), ends[:-1])
 
 
-def told(value: object) -> list[Any]:
-    """Tell all hosts what JSON can hold, and get every host's, in rank order."""
-    said = np.frombuffer(json.dumps(value).encode(), np.uint8)
-    return [json.loads(part.tobytes()) for part in gathered(said)]
+def allgather_json(value: object) -> list[Any]:
+    """Return the JSON-serializable values of all hosts, in rank order."""
+    encoded = np.frombuffer(json.dumps(value).encode(), np.uint8)
+    return [json.loads(part.tobytes()) for part in allgather_rows(encoded)]
 
 
-def shared(content: bytes | bytearray) -> bytes:
-    """Hand the first host's bytes to all; XGBoost's own broadcast would unpickle them."""
+def broadcast(content: bytes | bytearray) -> bytes:
+    """Return the bytes of rank 0 on all hosts.
+
+    ``xgboost.collective.broadcast`` would unpickle what another host sends.
+    """
     own = content if collective.get_rank() == 0 else b""
-    return gathered(np.frombuffer(own, np.uint8))[0].tobytes()
+    return allgather_rows(np.frombuffer(own, np.uint8))[0].tobytes()
 
 
-def _reduced(block: npt.NDArray[Any], operation: collective.Op) -> npt.NDArray[Any]:
+def _allreduce(array: npt.NDArray[Any], operation: collective.Op) -> npt.NDArray[Any]:
     if collective.get_world_size() == 1:
-        return block
-    return collective.allreduce(block, operation).reshape(block.shape)
+        return array
+    return collective.allreduce(array, operation).reshape(array.shape)

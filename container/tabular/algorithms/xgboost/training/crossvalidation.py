@@ -1,8 +1,8 @@
-"""k-fold cross-validation as AWS's container names it: ``_kfold`` and ``_num_cv_round``.
+"""k-fold cross-validation, by AWS's hyperparameters ``_kfold`` and ``_num_cv_round``.
 
-The rows of train and validation together are parsed once and cut into folds; each fold is held
-out once, and the model is evaluated on it. Every fold leaves a model; ``predictions.csv`` has
-the held-out predictions.
+The rows of train and validation are split into folds together. Each fold is held out once: a
+model is trained on the other folds and evaluated on it. The artifact has a model for each fold,
+and ``predictions.csv`` has the held-out predictions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import xgboost
 from xgboost import collective
 
-from tabular.algorithms.xgboost.training.collectives import anywhere, gathered
+from tabular.algorithms.xgboost.training.collectives import allgather_rows, any_host
 from tabular.algorithms.xgboost.training.folds import (
     HeldOutPredictions,
     folds,
@@ -36,12 +36,12 @@ log = logging.getLogger(__name__)
 def cross_validate(
     trainer: Trainer, stores: Mapping[str, Store], output: Path
 ) -> tuple[list[xgboost.Booster], dict[str, float]]:
-    """Fit one model for each fold of each repeat.
+    """Fit one model for each fold of each repetition.
 
     Parameters
     ----------
     output : Path
-        Where ``predictions.csv`` goes.
+        The folder of ``predictions.csv``.
 
     Returns
     -------
@@ -51,20 +51,24 @@ def cross_validate(
     Raises
     ------
     JobError
-        See ``Trainer.fit``; UserError also when there are fewer rows than folds.
+        See ``Trainer.fit``. UserError also if there are fewer rows than folds.
     """
     settings = trainer.settings
     num_folds = settings.kfold or 0
     label = np.concatenate([store.label for store in stores.values()])
-    deal = _deal(trainer, stores, label)
-    predictions = HeldOutPredictions(label, len(deal), settings.objective)
+    assignments = _assign_folds(trainer, stores, label)
+    predictions = HeldOutPredictions(label, len(assignments), settings.objective)
     boosters: list[xgboost.Booster] = []
     results: list[Mapping[str, float]] = []
-    for repeat, numbers in enumerate(deal):
+    for repetition, numbers in enumerate(assignments):
         for fold in range(num_folds):
             held_out = numbers == fold
             log.info(
-                "repetition %d of %d, fold %d of %d", repeat + 1, len(deal), fold + 1, num_folds
+                "repetition %d of %d, fold %d of %d",
+                repetition + 1,
+                len(assignments),
+                fold + 1,
+                num_folds,
             )
             fitted = trainer.fit(
                 {TRAIN: _parts(stores, ~held_out), VALIDATION: _parts(stores, held_out)},
@@ -72,24 +76,26 @@ def cross_validate(
             )
             boosters.append(fitted.booster)
             results.append(fitted.metrics)
-            predictions.add(repeat, held_out, fitted.booster.predict(fitted.held_out))
-            if anywhere(trainer.wants_to_end()):
-                log.warning("stopped after %d of %d folds", len(boosters), num_folds * len(deal))
+            predictions.add(repetition, held_out, fitted.booster.predict(fitted.held_out))
+            if any_host(trainer.wants_to_end()):
+                log.warning(
+                    "stopped after %d of %d folds", len(boosters), num_folds * len(assignments)
+                )
                 return boosters, _means(results)
         _write_summary(trainer, results[-num_folds:])
-    if len(deal) > 1:
+    if len(assignments) > 1:
         _write_summary(trainer, results)
-    table = np.concatenate(gathered(predictions.table()))
+    table = np.concatenate(allgather_rows(predictions.table()))
     if collective.get_rank() == 0:
         with trainer.run.timing.stage("save"):
             write_predictions(table, output)
     return boosters, _means(results)
 
 
-def _deal(
+def _assign_folds(
     trainer: Trainer, stores: Mapping[str, Store], label: npt.NDArray[Any]
 ) -> npt.NDArray[np.int32]:
-    """Deal the rows into folds; a group for ranking falls into one fold as a whole."""
+    """Return the fold of each row for each repetition, (repetitions, rows); groups stay whole."""
     settings = trainer.settings
     seed = settings.params.get("seed", 0)
     qids = [store.qid for store in stores.values()]

@@ -1,4 +1,4 @@
-"""Describe trained XGBoost models for the manifest."""
+"""Describe trained XGBoost models for the manifest of the artifact."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def trained(
     boosters: Sequence[xgboost.Booster],
     metrics: Mapping[str, float],
 ) -> Trained:
-    """Describe trained models for the artifact.
+    """Return the models and their description, as ``save_artifact`` takes them.
 
     Parameters
     ----------
     boosters : sequence of Booster
-        One, or one for each fold.
+        One model, or one for each fold.
     metrics : mapping of str to float
-        Those of the model that is kept, which early stopping may have cut back.
+        The metrics of the round that is kept; of k-fold, their means.
     """
     first = boosters[0]
     objective, num_class = objective_of(first)

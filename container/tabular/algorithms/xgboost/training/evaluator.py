@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import xgboost
 
 from tabular.algorithms.xgboost.metrics import normal_form, ours
-from tabular.algorithms.xgboost.training.collectives import summed
+from tabular.algorithms.xgboost.training.collectives import allreduce_sum
 from tabular.algorithms.xgboost.training.scores import statistics, values
 
 
@@ -53,7 +53,9 @@ class Evaluator:
                 self._objective,
                 self._num_class,
             )
-            found[name].update(values(self._ours, summed(sums), self._objective, self._num_class))
+            found[name].update(
+                values(self._ours, allreduce_sum(sums), self._objective, self._num_class)
+            )
         return ordered(found, self._asked)
 
 

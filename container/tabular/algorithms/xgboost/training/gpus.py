@@ -1,7 +1,7 @@
-"""Several GPUs in one host: whether there is a process for each, and what each trains on.
+"""Several GPUs in one host: one process for each GPU.
 
-A process of XGBoost trains on one GPU. So each GPU has a process, and they train together as
-several hosts do; ``commands/workers.py`` starts them.
+XGBoost uses one GPU per process. The processes of a host train together as several hosts do;
+``commands/workers.py`` starts them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from tabular.contract.errors import UserError
 from tabular.contract.machine import Machine
 from tabular.contract.worker import Worker
 
-# Any GPU, as against cuda:N, which is one.
+# The value of device for any GPU; cuda:N is one of them.
 ANY_GPU = "cuda"
 
 
 def devices_of(settings: Settings, machine: Machine) -> tuple[str, ...]:
-    """List the GPUs that need a process each: all of them with ``device=cuda``, else none."""
+    """List the GPUs that need a process each: all GPUs with ``device=cuda``, otherwise none."""
     if settings.device != ANY_GPU or machine.gpus < 2:
         return ()
     return tuple(f"{ANY_GPU}:{number}" for number in range(machine.gpus))
@@ -35,7 +35,7 @@ def agreed_devices(
     channels: Mapping[str, Channel],
     cluster: Cluster,
 ) -> bool:
-    """Tell whether each device gets a process; every host asks.
+    """Return whether each device gets a process of its own; every host of the job calls it.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def agreed_devices(
 
 
 def _require_same_number(devices: Sequence[str], cluster: Cluster) -> None:
-    counts = cast(list[int], cluster.exchange(max(1, len(devices)), "how many GPUs it has"))
+    counts = cast(list[int], cluster.allgather(max(1, len(devices)), "how many GPUs it has"))
     if len(set(counts)) > 1:
         found = [
             f"{host}: {count}" for host, count in zip(cluster.hosts.names, counts, strict=True)
@@ -67,15 +67,15 @@ def _require_files(channels: Mapping[str, Channel]) -> None:
         if channel.input_mode == "Pipe":
             raise UserError(
                 f"channel '{channel.name}' has TrainingInputMode Pipe, which one process alone "
-                "can read, and device=cuda trains with one for each GPU; use FastFile, which "
-                "streams from S3 as well, or one GPU (device=cuda:0)"
+                "can read, and device=cuda trains with one process for each GPU; use FastFile, "
+                "which streams from S3 as well, or one GPU (device=cuda:0)"
             )
 
 
 def ports_of(worker: Worker | None) -> tuple[int, int]:
     """Choose the ports of the control connections and of the tracker.
 
-    Those of a single host are any free ones: two jobs may run on it.
+    Between the processes of a single host these are free ports: two jobs may run on one machine.
     """
     if worker is None or not worker.port:
         return CONTROL_PORT, TRACKER_PORT
@@ -83,7 +83,7 @@ def ports_of(worker: Worker | None) -> tuple[int, int]:
 
 
 def placed(settings: Settings, worker: Worker | None) -> Settings:
-    """Put a worker on its device; XGBoost's warnings are those of the first."""
+    """Set the device of a worker process; only the first worker shows XGBoost's warnings."""
     if worker is None:
         return settings
     params = {**settings.params, "device": worker.device}

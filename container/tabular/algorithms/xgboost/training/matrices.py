@@ -1,4 +1,4 @@
-"""Rows to what XGBoost learns from: the matrices, in memory or on disk."""
+"""Build XGBoost's matrices from rows in memory or on disk."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from tabular.contract.machine import give_back
 from tabular.data.columns import Columns
 from tabular.data.store import Store
 
-# How often XGBoost passes over rows to bin them on the processor; once less when it takes bins
-# over. Held by a test: in the last pass rows are given back.
+# XGBoost iterates four times over the rows to bin them on the CPU, and three times when it takes
+# the cuts from another matrix. A test checks it: during the last pass the rows are freed.
 PASSES = 4
 
 Mask = npt.NDArray[np.bool_]
-# Features, and by XGBoost's name of it what belongs to their rows.
+# Features, and the values of their rows by XGBoost's names for them (label, weight, qid, ...).
 Piece = tuple[Any, dict[str, npt.NDArray[Any]]]
-# A store, and which of its rows; None for all.
+# A store, and a mask that selects some of its rows; None selects all.
 Part = tuple[Store, Mask | None]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which kind of matrix is built, and why.
+    """The kind of matrix that a job trains on.
 
     Attributes
     ----------
     kind, reason : str
-        For the log.
+        The kind and why it was chosen, for the log.
     matrix : type
-        XGBoost's.
+        A matrix class of XGBoost.
     options : Mapping[str, object]
-        What its constructor gets.
+        Arguments of its constructor.
     piece : int
-        How many bytes of rows are handed over at a time.
+        Bytes of rows that XGBoost is given at a time.
     censored : bool
-        For survival:aft: a negative label is a time that was exceeded.
+        Labels are those of survival:aft: a negative label means "longer than its absolute value".
     cache : Path or None
-        Prefix of the files that XGBoost keeps while the matrix lives.
+        Prefix of the files that XGBoost keeps on disk as long as the matrix exists.
     """
 
     kind: str
@@ -63,11 +63,12 @@ class Plan:
         Parameters
         ----------
         parts : sequence of (Store, bool array, (rows,), or None)
-            The array chooses rows, for k-fold.
+            The array selects rows, for k-fold.
         ref : DMatrix or None
-            The training matrix, whose bins those of validation data must be.
+            A matrix whose cuts this one takes; validation data must have those of the training
+            data.
         last : bool
-            No other matrix is built of these rows: their memory can be given back.
+            No other matrix is built from these rows: their memory can be freed.
         """
         options = dict(self.options)
         columns = cast(Columns, parts[0][0].columns)
@@ -77,7 +78,7 @@ class Plan:
             for store, pick in parts:
                 yield from pieces_of(store, pick, self.piece, self.censored, last)
             if not any(store.rows for store, _ in parts):
-                # A host without validation rows still takes part in their binning and evaluation.
+                # All hosts bin and evaluate together, also a host without validation rows.
                 nothing = np.empty(0, np.float32)
                 yield np.empty((0, columns.count), np.float32), {"label": nothing}
 
@@ -103,7 +104,7 @@ def _in_memory(pieces: Iterator[Piece], **options: Any) -> xgboost.DMatrix:
 
 
 class _Pieces(xgboost.DataIter):
-    """Hands a store's rows to XGBoost, which passes over them several times."""
+    """Gives the rows of a store to XGBoost, which iterates over them several times."""
 
     def __init__(
         self,
@@ -115,11 +116,11 @@ class _Pieces(xgboost.DataIter):
     ) -> None:
         self._start, self._names, self._types = start, names, types
         self._passes_left = passes
-        self._pieces: Iterator[Piece] = iter(())  # XGBoost begins with ``reset``
+        self._pieces: Iterator[Piece] = iter(())  # XGBoost calls ``reset`` first
         super().__init__(cache_prefix=str(cache) if cache else None)
 
     def next(self, input_data: Callable[..., None]) -> bool:
-        """Hand on the next piece; False at the end."""
+        """Give XGBoost the next piece; False at the end."""
         piece = next(self._pieces, None)
         if piece is None:
             return False
@@ -128,7 +129,7 @@ class _Pieces(xgboost.DataIter):
         return True
 
     def reset(self) -> None:
-        """Start again; after the last pass XGBoost does so once more, without reading."""
+        """Start again; XGBoost also calls it after the last pass, without reading."""
         self._passes_left -= 1
         self._pieces = self._start(self._passes_left == 0)
 
@@ -136,10 +137,10 @@ class _Pieces(xgboost.DataIter):
 def pieces_of(
     store: Store, pick: Mask | None, size: int, censored: bool, last: bool = False
 ) -> Iterator[Piece]:
-    """Read features with what belongs to their rows; a group is never cut in two."""
+    """Yield pieces of a store: features and the values of their rows; groups stay whole."""
     rows = _row_values(store, censored)
     qid = store.qid
-    held: Any = None  # the beginning of a group that goes on in the next piece
+    held: Any = None  # the first rows of a group that continues in the next piece
     for start, piece in store.features(size, last):
         stop = start + piece.shape[0]
         if held is not None:
@@ -169,7 +170,7 @@ def _row_values(store: Store, censored: bool) -> dict[str, npt.NDArray[Any]]:
 
 
 def _weighted_by_group(values: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-    # XGBoost wants one weight for each group; that all rows of a group have the same is checked.
+    # XGBoost takes one weight per group; labels.check_groups has checked that its rows agree.
     if "qid" in values and "weight" in values:
         qid = values["qid"]
         values["weight"] = values["weight"][np.concatenate(([True], qid[1:] != qid[:-1]))]

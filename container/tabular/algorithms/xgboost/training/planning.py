@@ -13,20 +13,18 @@ import xgboost
 
 from tabular.algorithms.xgboost.hyperparameters import Settings
 from tabular.algorithms.xgboost.training.matrices import Plan
+from tabular.algorithms.xgboost.training.memory_estimates import (
+    Need,
+    count_trees,
+    estimate_need,
+    least_row_bytes,
+    model_bytes,
+)
 from tabular.contract.errors import PlatformError, UserError
 from tabular.contract.machine import MEBIBYTE, give_back
 from tabular.data.columns import Columns
 from tabular.data.store import Store
-from tabular.training.memory import (
-    LARGEST_PIECE,
-    Memory,
-    Need,
-    least,
-    mib,
-    model_bytes,
-    trees_of,
-)
-from tabular.training.memory import need as needed
+from tabular.training.memory import LARGEST_PIECE, Memory, mib
 from tabular.training.rows import TRAIN
 
 log = logging.getLogger(__name__)
@@ -66,7 +64,7 @@ def plan(
     PlatformError
         The disk does not take what does not fit into memory.
     """
-    need = needed(stores, TRAIN, settings.params, settings.num_class)
+    need = estimate_need(stores, TRAIN, settings.params, settings.num_class)
     _require_memory(stores[TRAIN].rows, settings, memory)
     _warn_of_model(stores[TRAIN].rows, settings, memory)
     options: dict[str, Any] = {
@@ -145,9 +143,9 @@ def _require_memory(rows: int, settings: Settings, memory: Memory) -> None:
     classes = max(1, settings.num_class)
     # With early stopping the rounds are not known.
     rounds = 1 if settings.early_stopping_rounds else settings.num_round
-    trees = trees_of(settings.params, settings.num_class, rounds)
+    trees = count_trees(settings.params, settings.num_class, rounds)
     # On a GPU the rows' scores lie in its own memory.
-    scores = least(rows, settings.num_class) if settings.device == "cpu" else 0
+    scores = least_row_bytes(rows, settings.num_class) if settings.device == "cpu" else 0
     model = model_bytes(trees)
     size = scores + model
     if size <= memory.limit:
@@ -163,7 +161,7 @@ def _require_memory(rows: int, settings: Settings, memory: Memory) -> None:
 
 
 def _warn_of_model(rows: int, settings: Settings, memory: Memory) -> None:
-    trees = trees_of(settings.params, settings.num_class, settings.num_round)
+    trees = count_trees(settings.params, settings.num_class, settings.num_round)
     size = model_bytes(trees, rows, settings.params, settings.num_class)
     if size > memory.usable:
         log.warning(

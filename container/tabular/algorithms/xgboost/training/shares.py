@@ -1,4 +1,4 @@
-"""Which rows of a channel each host reads, by the files that every host sees."""
+"""Decide which part of a channel each host reads, from the files that the hosts have."""
 
 from __future__ import annotations
 
@@ -26,40 +26,45 @@ def shares_of(
     cluster: Cluster,
     channels: Mapping[str, Channel],
     files: Files,
-    learnt: Sequence[str],
+    trained_on: Sequence[str],
     worker: Worker | None,
 ) -> Shares:
-    """Find the channels of which each host takes a part: those whose files all hosts have.
+    """Find the channels of which each host reads a part: those whose files are on all hosts.
 
     Parameters
     ----------
-    learnt : sequence of str
-        The channels that are learnt from. Validation rows are evaluated whole on each host; in
-        folds they are training rows.
+    trained_on : sequence of str
+        The channels whose rows are trained on. Other channels are evaluated whole on each host.
+        k-fold trains on the rows of all channels.
     worker : Worker or None
-        One of several processes that train on one host's files.
+        This process, if it is one of several that train on the files of one host.
+
+    Returns
+    -------
+    mapping of str to (int, int)
+        By channel, the number of this host's part and the number of parts.
 
     Raises
     ------
     UserError
-        Hosts see different files in a channel that every host is to have whole.
+        A channel is FullyReplicated, and the hosts have different files.
     """
     hosts = cluster.hosts
     if worker is None and len(hosts.names) == 1:
         return {}
-    said = cluster.exchange(
+    gathered = cluster.allgather(
         {name: listing(channel, files[name]) for name, channel in channels.items()},
         "which files it has",
     )
-    listings = cast("list[dict[str, str]]", said)
+    listings = cast("list[dict[str, str]]", gathered)
     shares: dict[str, tuple[int, int]] = {}
     for name in sorted({name for host in listings for name in host}):
         same = all(host.get(name) == listings[0].get(name) for host in listings)
         if not same and any(host.get(name, "").startswith(REPLICATED) for host in listings):
             sizes = _sizes(channels[name], files[name]) if name in channels else {}
-            everyones = cast("list[Sizes]", cluster.exchange(sizes, f"the files of '{name}'"))
-            require_same_files(name, dict(zip(hosts.names, everyones, strict=True)))
-        if name not in learnt or name not in channels:
+            by_host = cast("list[Sizes]", cluster.allgather(sizes, f"the files of '{name}'"))
+            require_same_files(name, dict(zip(hosts.names, by_host, strict=True)))
+        if name not in trained_on or name not in channels:
             continue
         if worker:
             shares[name] = (worker.place, worker.count)
@@ -70,7 +75,7 @@ def shares_of(
 
 
 def listing(channel: Channel, files: Mapping[Path, FileState]) -> str:
-    """Sum up a channel's files, by name and size, to tell whether another host has the same."""
+    """Return a digest of the names and sizes of a channel's files, to compare with other hosts."""
     if channel.input_mode != "File":
         return f"{channel.input_mode} {channel.distribution}"
     digest = hashlib.sha256()
@@ -81,14 +86,19 @@ def listing(channel: Channel, files: Mapping[Path, FileState]) -> str:
 
 
 def require_same_files(channel: str, hosts: Mapping[str, Sizes]) -> None:
-    """Compare what the hosts see of a channel that every host is to have whole.
+    """Check that all hosts have the same files of a FullyReplicated channel.
 
-    Hosts that have no file in common are taken for hosts with files of their own.
+    Hosts that have no file in common pass: each has files of its own.
+
+    Parameters
+    ----------
+    hosts : mapping of str to mapping of str to int
+        For each host, the sizes of its files in bytes, by name.
 
     Raises
     ------
     UserError
-        A file has different sizes, or is missing on some hosts: names the file and the hosts.
+        A file has different sizes, or is missing on some hosts; names the file and the hosts.
     """
     seen = [set(sizes) for sizes in hosts.values() if sizes]
     if len(seen) < 2 or not any(seen[0] & other for other in seen[1:]):

@@ -1,4 +1,4 @@
-"""Fit one model to some rows: matrices, metric lines, checkpoints, and the end by SIGTERM."""
+"""Fit one model: build matrices, boost, write metric lines and checkpoints, end at SIGTERM."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from xgboost import collective
 
 from tabular.algorithms.xgboost.hyperparameters import Settings
 from tabular.algorithms.xgboost.metrics import native
-from tabular.algorithms.xgboost.training.boosting import BoostingConfig, blame, boost
-from tabular.algorithms.xgboost.training.checkpoints import Checkpoints, Expected
-from tabular.algorithms.xgboost.training.collectives import shared
+from tabular.algorithms.xgboost.training.boosting import BoostingConfig, boost, job_error
+from tabular.algorithms.xgboost.training.checkpoints import Checkpoints, ExpectedModel
+from tabular.algorithms.xgboost.training.collectives import broadcast
 from tabular.algorithms.xgboost.training.evaluator import Evaluator
 from tabular.algorithms.xgboost.training.matrices import Part, Plan
 from tabular.algorithms.xgboost.training.stopping import (
@@ -30,7 +30,7 @@ from tabular.training.run import Run
 
 log = logging.getLogger(__name__)
 
-# A round this long may outlast the time after SIGTERM: the model of the round before is kept.
+# A longer round may not end between SIGTERM and SIGKILL, so the model before it is kept for saving.
 LONG_ROUND_SECONDS = 20.0
 
 
@@ -41,7 +41,7 @@ class Fitted:
     Attributes
     ----------
     metrics : Mapping[str, float]
-        Of that round.
+        The metrics of the best round.
     held_out : DMatrix or None
         The validation rows.
     """
@@ -53,17 +53,17 @@ class Fitted:
 
 @dataclass
 class Trainer:
-    """Fits models as a job's settings say.
+    """Fits the models of a job.
 
     Attributes
     ----------
     settings : Settings
-        With the names of the columns and the device of this process.
+        The settings of the job, with the names of the columns and the device of this process.
     cuts : DMatrix or None
-        What the training matrix takes its cuts from, in place of finding them.
+        The matrix from which the training matrix takes its cuts; None to find them.
     keep : callable or None
-        Gets the model after each long round, on the first host: what is saved when the next round
-        does not end in time.
+        Called with the model after each long round, on rank 0; the model is saved at SIGTERM if
+        the next round does not end in time.
     """
 
     run: Run
@@ -82,9 +82,9 @@ class Trainer:
         Parameters
         ----------
         parts : Mapping[str, sequence of Part]
-            The rows of ``train``, and of ``validation`` when there are any.
+            The rows of ``train``, and of ``validation`` if the job has this channel.
         name : str
-            The folder of its checkpoints within the job's, for one of several models.
+            A subfolder for the checkpoints of the model, if the job trains several models.
 
         Raises
         ------
@@ -96,7 +96,7 @@ class Trainer:
             with self.run.timing.stage("bin"):
                 matrices = self._matrices(parts)
         except xgboost.core.XGBoostError as error:
-            raise blame(error) from error
+            raise job_error(error) from error
         evaluator = Evaluator(
             matrices, settings.eval_metric, settings.objective, settings.num_class
         )
@@ -105,7 +105,7 @@ class Trainer:
             checkpoints = Checkpoints(folder / name, settings.checkpoint_interval)
         start = self._resumed(checkpoints, matrices[TRAIN])
         history: dict[int, Mapping[str, float]] = {}
-        course = BoostingConfig(
+        config = BoostingConfig(
             params=self._params(),
             num_round=settings.num_round,
             evaluator=evaluator,
@@ -113,26 +113,26 @@ class Trainer:
             checkpoints=checkpoints if collective.get_rank() == 0 else None,
             resumable=checkpoints is not None,
             wants_to_end=self.wants_to_end,
-            on_round=_Rounds(self, history),
+            on_round=_AfterRound(self, history),
             timing=self.run.timing,
         )
-        whole = boost(course, matrices[TRAIN], start)
+        whole = boost(config, matrices[TRAIN], start)
         booster = best_of(whole, sliceable=self.sliceable)
         last = booster.num_boosted_rounds() - 1
-        if course.stopping:
+        if config.stopping:
             log.info(
                 "early stopping: round %s is the best of %d (%s)",
                 whole.attr(BEST_ITERATION),
                 whole.num_boosted_rounds(),
                 whole.attr(BEST_SCORE),
             )
-        # A resumed job has not seen the metrics of the rounds before.
+        # A resumed job does not have the metrics of rounds before the checkpoint.
         metrics = history.get(last) or evaluator.evaluate(booster, last)
         return Fitted(booster, metrics, matrices.get(VALIDATION))
 
     @property
     def sliceable(self) -> bool:
-        """Whether a model can be cut back to its best round; a linear one can't."""
+        """Whether a model can be cut back to its best round; a linear model can't."""
         return self.settings.params.get("booster") != "gblinear"
 
     def _matrices(self, parts: Mapping[str, Sequence[Part]]) -> dict[str, xgboost.DMatrix]:
@@ -154,11 +154,11 @@ class Trainer:
     def _resumed(
         self, checkpoints: Checkpoints | None, matrix: xgboost.DMatrix
     ) -> xgboost.Booster | None:
-        """Load the newest checkpoint; on several hosts all go on from that of the first."""
+        """Load the newest checkpoint of rank 0, on all hosts."""
         if checkpoints is None:
             return None
         settings = self.settings
-        expected = Expected(
+        expected = ExpectedModel(
             settings.objective,
             settings.num_class,
             settings.params.get("booster", "gbtree"),
@@ -167,7 +167,7 @@ class Trainer:
         )
         start = checkpoints.latest(expected) if collective.get_rank() == 0 else None
         if collective.get_world_size() > 1:
-            raw = shared(start.save_raw("ubj") if start else b"")
+            raw = broadcast(start.save_raw("ubj") if start else b"")
             start = xgboost.Booster(model_file=bytearray(raw)) if raw else None
         if start is not None:
             done = start.num_boosted_rounds()
@@ -184,29 +184,29 @@ class Trainer:
         return params
 
     def wants_to_end(self) -> bool:
-        """Tell whether SIGTERM has come, and the model trained so far is wanted."""
+        """Return whether SIGTERM has come and the job saves the model trained so far."""
         keeps = self.settings.save_model_on_termination == "true"
         return keeps and self.run.termination.requested.is_set()
 
     def clock(self) -> str | None:
-        """Tell the time of day, which the lines of several hosts begin with."""
+        """Return the time of day for the metric lines of several hosts; None on a single host."""
         return time.strftime("%H:%M:%S") if collective.get_world_size() > 1 else None
 
     def write_line(self, line: str) -> None:
-        """Write a line of metrics, on the first host only; flushed, so that no kill loses it."""
+        """Write a line of metrics, on rank 0 only; flushed, so that a kill does not lose it."""
         if collective.get_rank() == 0:
             self.run.stdout.write(f"{line}\n")
             self.run.stdout.flush()
 
-    def note_metrics(self, number: int, values: Mapping[str, float]) -> None:
-        """Write a round's line, and its metrics for SageMaker's agent."""
+    def write_metrics(self, number: int, values: Mapping[str, float]) -> None:
+        """Write the metrics of a round: the line on stdout, and the file for SageMaker's agent."""
         self.write_line(metric_line(number, values, self.clock()))
         if collective.get_rank() == 0:
             self._metrics_file.append(number, values, time.time())
 
 
-class _Rounds:
-    """What happens after each round besides training."""
+class _AfterRound:
+    """Writes the metrics of each round, and keeps the model after a long one."""
 
     def __init__(self, trainer: Trainer, history: dict[int, Mapping[str, float]]) -> None:
         self._trainer, self._history = trainer, history
@@ -215,7 +215,7 @@ class _Rounds:
     def __call__(self, booster: xgboost.Booster, number: int, values: Mapping[str, float]) -> None:
         trainer, keep = self._trainer, self._trainer.keep
         self._history[number] = values
-        trainer.note_metrics(number, values)
+        trainer.write_metrics(number, values)
         now = time.monotonic()
         long, self._ended = now - self._ended > LONG_ROUND_SECONDS, now
         if long and keep is not None and collective.get_rank() == 0:

@@ -15,13 +15,15 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tabular.algorithms.xgboost.training.cluster import Cluster, control, gather
 from tabular.commands.error_report import report_error
 from tabular.contract.errors import AlgorithmError, JobError, UserError
 from tabular.contract.hosts import Hosts
 from tabular.contract.termination import Termination
+
+if TYPE_CHECKING:
+    from tabular.algorithms.xgboost.training.cluster import Cluster
 
 PARAMS = {"objective": "binary:logistic", "nthread": 1, "max_depth": 3}
 
@@ -73,10 +75,12 @@ def main() -> int:
 
     def stopped(message: str) -> None:
         if cluster is not None:
-            cluster.stopping()
+            cluster.announce_stop()
         failure_file.write_text(message)
 
     Termination(stopped).listen()
+    # It imports XGBoost, whose libraries start threads: they inherit the blocked signal.
+    from tabular.algorithms.xgboost.training.cluster import ClusterConfig, control, rendezvous
 
     def on_failure(error: JobError) -> None:
         report_error(error, failure_file)
@@ -89,14 +93,8 @@ def main() -> int:
     mark(given.folder, "started")
     hosts = Hosts(current=given.host, names=names, network_interface=given.interface)
     try:
-        with gather(
-            hosts,
-            given.timeout,
-            on_failure,
-            port=given.port,
-            tracker_port=given.port + 1,
-            silence_seconds=given.silence,
-        ) as cluster:
+        config = ClusterConfig(given.timeout, given.port, given.port + 1, given.silence)
+        with rendezvous(hosts, config, on_failure) as cluster:
             mark(given.folder, "gathered")
             take_part(given, cluster)
     except Exception as error:
@@ -116,11 +114,11 @@ def take_part(given: argparse.Namespace, cluster: Cluster) -> None:
     if given.fail == "bug":
         raise KeyError("feature")
     if given.fail == "exchange":
-        cluster.exchange({"too long": "x" * (65 << 20)})
-    said = cluster.exchange({"host": given.host, "data": not given.no_data, "pair": (1, 2)})
+        cluster.allgather({"too long": "x" * (65 << 20)})
+    said = cluster.allgather({"host": given.host, "data": not given.no_data, "pair": (1, 2)})
     (given.folder / "said").write_text(json.dumps(said))
     with_data = [entry["host"] for entry in said if isinstance(entry, dict) and entry["data"]]
-    again = cluster.exchange(cluster.hosts.rank)
+    again = cluster.allgather(cluster.hosts.rank)
     assert again == list(range(len(cluster.hosts.names))), again
     if given.no_data:
         cluster.wait_for_end()

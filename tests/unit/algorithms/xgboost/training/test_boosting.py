@@ -24,7 +24,7 @@ HELD_OUT = xgboost.QuantileDMatrix(FEATURES[:500] * 1.1, LABEL[:500], ref=MATRIX
 RAW = xgboost.DMatrix(FEATURES, LABEL)
 
 
-def course(
+def config(
     params: Mapping[str, object],
     rounds: int = 8,
     folder: Path | None = None,
@@ -71,37 +71,37 @@ def test_resumed_model_equals_the_unbroken_one(
     tmp_path: Path, params: Mapping[str, object]
 ) -> None:
     matrix = RAW if "tree_method" in params else MATRIX
-    whole = boost(course(params, folder=tmp_path / "whole"), matrix)
-    boost(course(params, folder=tmp_path / "cut", stop_after=3), matrix)
+    whole = boost(config(params, folder=tmp_path / "whole"), matrix)
+    boost(config(params, folder=tmp_path / "cut", stop_after=3), matrix)
     start = Checkpoints(tmp_path / "cut").latest()
     assert start is not None
     assert start.num_boosted_rounds() == 3
-    resumed = boost(course(params, folder=tmp_path / "cut"), matrix, start)
+    resumed = boost(config(params, folder=tmp_path / "cut"), matrix, start)
     assert digest(resumed) == digest(whole)
 
 
 def test_resumed_model_stops_early_where_the_unbroken_one_does(tmp_path: Path) -> None:
     params = {"eta": 1.0, "max_depth": 8}
-    whole = boost(course(params, 50, tmp_path / "whole", early=3), MATRIX)
+    whole = boost(config(params, 50, tmp_path / "whole", early=3), MATRIX)
     assert whole.num_boosted_rounds() < 50
-    boost(course(params, 50, tmp_path / "cut", stop_after=4, early=3), MATRIX)
+    boost(config(params, 50, tmp_path / "cut", stop_after=4, early=3), MATRIX)
     start = Checkpoints(tmp_path / "cut").latest()
-    resumed = boost(course(params, 50, tmp_path / "cut", early=3), MATRIX, start)
+    resumed = boost(config(params, 50, tmp_path / "cut", early=3), MATRIX, start)
     assert digest(resumed) == digest(whole)
 
 
 def test_job_that_had_ended_adds_no_round(tmp_path: Path) -> None:
-    whole = boost(course({}, 5, tmp_path), MATRIX)
-    again = boost(course({}, 5, tmp_path), MATRIX, Checkpoints(tmp_path).latest())
+    whole = boost(config({}, 5, tmp_path), MATRIX)
+    again = boost(config({}, 5, tmp_path), MATRIX, Checkpoints(tmp_path).latest())
     assert digest(again) == digest(whole)
 
 
 def test_without_checkpoints_the_model_is_that_of_xgboost_alone() -> None:
     params = {"objective": "binary:logistic", "max_depth": 3, "subsample": 0.5, "nthread": 2}
     plain = xgboost.train(params, MATRIX, 8)
-    assert digest(boost(course(params), MATRIX)) == digest(plain)
+    assert digest(boost(config(params), MATRIX)) == digest(plain)
 
 
 def test_data_that_xgboost_refuses_is_the_customers_fault() -> None:
     with pytest.raises(UserError, match="base_score must be in"):
-        boost(course({}), xgboost.DMatrix(FEATURES, LABEL * 5))
+        boost(config({}), xgboost.DMatrix(FEATURES, LABEL * 5))

@@ -9,18 +9,18 @@ import pytest
 import xgboost
 
 from tabular.algorithms.xgboost.training.checkpoint_file import (
-    SEAL_BYTES,
+    TRAILER_BYTES,
+    digest_trailer,
     load_checkpoint,
-    seal,
     try_checkpoint,
-    verify_seal,
+    verify_digest,
 )
 from tabular.contract.errors import UserError
 
 DRAW = np.random.default_rng(2)
 MATRIX = xgboost.DMatrix(DRAW.normal(size=(60, 3)), DRAW.normal(size=60))
 MODEL = bytes(xgboost.train({"max_depth": 3, "nthread": 1}, MATRIX, 3).save_raw("ubj"))
-WHOLE = MODEL + seal(MODEL)
+WHOLE = MODEL + digest_trailer(MODEL)
 PAGE = 4096
 
 
@@ -28,19 +28,19 @@ def passed_over_or_whole(path: Path, content: bytes) -> bool:
     """Tell whether a file is refused; if it is not, its model must be the original."""
     path.write_bytes(content)
     try:
-        sealed = verify_seal(path)
+        has_digest = verify_digest(path)
     except UserError:
         return True
     # Without a digest it is loaded in a process of its own first.
-    assert sealed or content[: len(MODEL)] == MODEL, "damage was not noticed"
+    assert has_digest or content[: len(MODEL)] == MODEL, "damage was not noticed"
     assert bytes(load_checkpoint(path).save_raw("ubj")) == MODEL
     return False
 
 
-def test_seal_is_not_in_the_model_that_is_loaded(tmp_path: Path) -> None:
+def test_digest_is_not_in_the_model_that_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "xgboost-checkpoint.2"
     path.write_bytes(WHOLE)
-    assert verify_seal(path)
+    assert verify_digest(path)
     assert bytes(load_checkpoint(path).save_raw("ubj")) == MODEL
     # As AWS's container loads it, and as a script does.
     assert bytes(xgboost.Booster(model_file=bytearray(WHOLE)).save_raw("ubj")) == MODEL
@@ -67,21 +67,21 @@ def test_zeroed_pages_are_noticed(tmp_path: Path) -> None:
         assert passed_over_or_whole(path, zeroed)
 
 
-def test_cut_within_the_seal_is_noticed(tmp_path: Path) -> None:
+def test_cut_within_the_digest_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "xgboost-checkpoint.2"
     for size in range(len(MODEL) + 1, len(WHOLE)):
-        # The first byte of the seal ends a line, which a model in JSON may end with.
+        # The first byte of the trailer ends a line, which a model in JSON may end with.
         assert passed_over_or_whole(path, WHOLE[:size]) or size == len(MODEL) + 1
 
 
-def test_model_without_a_seal_is_that_of_others(tmp_path: Path) -> None:
+def test_checkpoint_without_a_digest_is_another_programs(tmp_path: Path) -> None:
     path = tmp_path / "xgboost-checkpoint.2"
     path.write_bytes(MODEL)
-    assert not verify_seal(path)
+    assert not verify_digest(path)
     try_checkpoint(path)
 
 
-@pytest.mark.parametrize("content", [b"", WHOLE[:-SEAL_BYTES][:-1], WHOLE * 2])
+@pytest.mark.parametrize("content", [b"", WHOLE[:-TRAILER_BYTES][:-1], WHOLE * 2])
 def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "xgboost-checkpoint.2"
     path.write_bytes(content)

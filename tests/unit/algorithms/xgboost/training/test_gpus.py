@@ -190,7 +190,7 @@ class Others(Cluster):
         super().__init__(Hosts(names=tuple(f"algo-{number + 1}" for number in range(len(counts)))))
         self._counts = counts
 
-    def exchange(self, value: object, what: str = "") -> list[object]:
+    def allgather(self, value: object, what: str = "") -> list[object]:
         assert value == self._counts[0]
         return list(self._counts)
 
@@ -207,7 +207,7 @@ def test_hosts_with_the_same_number_go_on() -> None:
 
 def test_a_job_on_processors_asks_nobody() -> None:
     class Silent(Cluster):
-        def exchange(self, value: object, what: str = "") -> list[object]:
+        def allgather(self, value: object, what: str = "") -> list[object]:
             raise AssertionError(value)
 
     assert not agreed_devices((), settings("cpu"), {}, Silent(Hosts()))

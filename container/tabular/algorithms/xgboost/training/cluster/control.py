@@ -1,241 +1,240 @@
-"""One host's end of the control connections: hear at once when another host ends.
+"""The control plane of one host: it notices within moments that another host has ended.
 
-The main thread may be deep in XGBoost, waiting for a host that is no more. The thread here is
-told within moments (the kernel closes the connections of a process that dies), and calls back.
+The main thread may wait inside XGBoost for a host that has died. The kernel closes the
+connections of a process that dies; the thread of the control plane sees it, and reports it.
 """
 
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from collections.abc import Callable, Sequence
 
-from tabular.algorithms.xgboost.training.cluster.heard import Heard
-from tabular.algorithms.xgboost.training.cluster.loop import Loop
+from tabular.algorithms.xgboost.training.cluster.config import ClusterConfig
+from tabular.algorithms.xgboost.training.cluster.connection import PeerConnection
+from tabular.algorithms.xgboost.training.cluster.event_loop import EventLoop
 from tabular.algorithms.xgboost.training.cluster.messages import (
-    MESSAGE_BYTES,
     Failure,
-    GarbageError,
-    Link,
     Message,
+    ProtocolError,
     encode,
 )
+from tabular.algorithms.xgboost.training.cluster.peer_state import PeerState
 from tabular.contract.errors import JobError, PlatformError
+from tabular.contract.hosts import Hosts
+
+log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 5.0
-# A silence worth a line in the log: a paused container.
+# After this silence the log has a warning; a paused container may be silent.
 QUIET_SECONDS = 60.0
-# StopTrainingJob sends SIGTERM to all hosts, but not in the same moment: a host that hears of
-# another's gets its own before this is over.
+# StopTrainingJob sends SIGTERM to all hosts, but not at the same moment. A host that learns of the
+# end of another waits this long for its own SIGTERM.
 STOP_SECONDS = 15.0
-# Last words must reach the others before this process ends; a paused host can't hear them.
-LEAVE_SECONDS = 3.0
+# How long a last message may take to reach the other hosts; a paused host does not take it.
+EXIT_SECONDS = 3.0
 
 
-class Control(Loop):
-    """What the leader and the other hosts do alike.
+class ControlPlane(EventLoop):
+    """What the control planes of the leader and of the members have in common.
 
     Parameters
     ----------
-    me : str
-        This host.
-    names : sequence of str
-        All hosts, the leader first.
     on_failure : Callable[[JobError], None]
-        Called in the thread when another host failed or died after all have gathered. It is
-        meant to report and end the process; when it returns, whoever waits gets the error.
-    silence_seconds : float
-        A host that says nothing for so long is taken for dead.
+        Called in the thread when another host failed or died after all hosts were present. It
+        should report the error and end the process. If it returns, the threads that wait get the
+        error.
+
+    Attributes
+    ----------
+    peers : PeerState
+        What the other hosts have sent.
+    suspected : (float, Failure) or None
+        When to end the job because of a host that may have been stopped by SIGTERM, and the
+        failure.
     """
 
     def __init__(
-        self,
-        me: str,
-        names: Sequence[str],
-        on_failure: Callable[[JobError], None],
-        silence_seconds: float,
-        log: logging.Logger,
+        self, hosts: Hosts, config: ClusterConfig, on_failure: Callable[[JobError], None]
     ) -> None:
-        super().__init__(log)
-        self.me = me
-        self.names = names
-        self.heard = Heard(on_failure, log)
-        self._silence_seconds = silence_seconds
-        self._stopping: set[str] = set()
+        super().__init__()
+        self.hosts = hosts
+        self.config = config
+        self.peers = PeerState(on_failure)
         self.suspected: tuple[float, Failure] | None = None
-        self._verdict: Failure | None = None
-        self._ticked = self._sent_heartbeat = time.monotonic()
+        self.failure: Failure | None = None
+        self._stopping: set[str] = set()
+        self._ticked_at = self._heartbeat_at = time.monotonic()
 
-    # From the other threads.
+    # Called by other threads.
 
-    def say(self, name: str, among: Sequence[str], value: object, line: bytes) -> None:
-        """Say something to ``among`` under a name; ``line`` is the message that holds it."""
-        self.heard.keep(name, self.me, value)
-        self.post(lambda: self.pass_on(among, self.me, line))
+    def send_value(self, name: str, group: Sequence[str], value: object, line: bytes) -> None:
+        """Send this host's value of the allgather ``name`` to a group; ``line`` is the message."""
+        self.peers.add_value(name, self.hosts.current, value)
+        self.call_soon(lambda: self.forward(group, self.hosts.current, line))
 
     def finish(self) -> None:
-        """Say that this host has done its part, and wait until all have."""
-        self.post(self.finished)
-        self.heard.wait_for(lambda: self.heard.over, self.unfinished)
-        self.join(2 * LEAVE_SECONDS)
+        """Announce that this host has finished, and wait until all hosts have."""
+        self.call_soon(self.on_finished)
+        self.peers.wait_until(lambda: self.peers.all_finished, self.unfinished_hosts)
+        self.join(2 * EXIT_SECONDS)
 
-    def fail(self, failure: Failure) -> None:
-        """Tell the others why this host ends; return when they know, or can't be told.
+    def announce_failure(self, failure: Failure) -> None:
+        """Tell the other hosts why this host ends; returns when they know, or after some seconds.
 
         Raises
         ------
         JobError
-            Another host failed before, which is the reason, and ``on_failure`` has returned.
+            Another host failed before, and ``on_failure`` has returned: its failure is the cause.
         """
-        if self.heard.mute():
-            self.post(lambda: self.leave_with(failure.line))
-            self.join(2 * LEAVE_SECONDS)
+        if self.peers.ignore_failures():
+            self.call_soon(lambda: self.send_last(failure.line))
+            self.join(2 * EXIT_SECONDS)
         else:
-            self.heard.wait_for_error(2 * LEAVE_SECONDS)
+            self.peers.wait_for_failure(2 * EXIT_SECONDS)
+
+    def announce_stop(self) -> None:
+        """Tell the other hosts that SIGTERM ends this host."""
+        self.peers.ignore_failures()
+        self.call_soon(lambda: self.send_last(encode("stopping", host=self.hosts.current)))
+        self.join(EXIT_SECONDS)
 
     @property
     def local_address(self) -> str:
-        """The address of this host on a connection to another."""
-        address: str = self.links[0].connection.getsockname()[0]
+        """The address of this host on a connection to another host."""
+        address: str = self.connections[0].socket.getsockname()[0]
         return address
 
-    def stop(self) -> None:
-        """Tell the others that this host ends because of SIGTERM."""
-        self.heard.mute()
-        self.post(lambda: self.leave_with(encode("stopping", host=self.me)))
-        self.join(LEAVE_SECONDS)
+    # The leader and the members override these.
 
-    # In the thread, where the leader and the others differ.
-
-    def pass_on(self, among: Sequence[str], speaker: str, line: bytes) -> None:
-        """Send what a host says to those whom it tells."""
+    def absent_hosts(self) -> Sequence[str]:
+        """List the hosts that are not connected yet."""
         raise NotImplementedError
 
-    def finished(self) -> None:
-        """Note that this host has done its part."""
+    def unfinished_hosts(self) -> str:
+        """Name the hosts that have not finished, for the log."""
         raise NotImplementedError
 
-    def unfinished(self) -> str:
-        """Name those who have not done their part, for the log."""
+    def forward(self, group: Sequence[str], sender: str, line: bytes) -> None:
+        """Send a message of the host ``sender`` to the other hosts of a group."""
         raise NotImplementedError
 
-    # In the thread.
+    def on_finished(self) -> None:
+        """Note that this host has finished."""
+        raise NotImplementedError
 
-    def handle(self, link: Link, message: Message) -> None:
-        """Act on what both the leader and the others are told."""
+    # Called in the thread.
+
+    def on_message(self, connection: PeerConnection, message: Message) -> None:
+        """Handle a message that both the leader and the members get."""
         match message["type"]:
             case "alive":
                 pass
             case "value":
-                if self.me in message["among"]:
-                    self.heard.keep(message["name"], message["host"], message["value"])
+                if self.hosts.current in message["among"]:
+                    self.peers.add_value(message["name"], message["host"], message["value"])
             case "stopping":
                 self._stopping.add(message["host"])
-                self.log.info("host %s was stopped by SIGTERM", message["host"])
+                log.info("host %s was stopped by SIGTERM", message["host"])
             case "failed":
                 reason = " ".join(message["reason"].split())
-                self.judge(Failure(message["host"], message["kind"], reason))
+                self.end_job(Failure(message["host"], message["kind"], reason))
             case other:
-                raise GarbageError(f"'{other}' out of place")
+                raise ProtocolError(f"'{other}', which is not expected here")
 
-    def gone(self, host: str, link: Link) -> None:
-        """Find the reason why a host is gone that has not said one."""
-        title = f"{host} (the leader)" if host == self.names[0] else host
+    def on_host_lost(self, host: str, connection: PeerConnection) -> None:
+        """Find the reason why a host ended that has not announced one."""
+        title = f"{host} (the leader)" if host == self.hosts.leader else host
         if host in self._stopping:
-            self.suspect(self.failure(f"host {title} was stopped by SIGTERM", host))
-        elif link.lost == "closed":
-            reason = (
+            self.suspect(self.platform_failure(f"host {title} was stopped by SIGTERM", host))
+        elif connection.end_reason == "closed":
+            ended = self.platform_failure(
                 f"host {title} ended without a word: killed, or out of memory; see its log, and "
-                "take an instance type with more memory if that was short"
+                "use an instance type with more memory if it ran out of memory",
+                host,
             )
-            ended = self.failure(reason, host)
-            # Before all are there nothing says goodbye at SIGTERM; ours may be on its way.
-            (self.judge if self.heard.gathered else self.suspect)(ended)
+            if self.peers.all_present:
+                self.end_job(ended)
+            else:
+                # Before all hosts are present, SIGTERM ends a host without an announcement: this
+                # host may be about to get its own.
+                self.suspect(ended)
         else:
-            self.judge(self.failure(f"host {title} was lost: {link.lost}", host))
+            reason = f"host {title} was lost: {connection.end_reason}"
+            self.end_job(self.platform_failure(reason, host))
 
     def suspect(self, failure: Failure) -> None:
-        """Judge in a while, unless SIGTERM ends this host too until then."""
+        """End the job after ``STOP_SECONDS``, unless SIGTERM ends this host before."""
         self.suspected = self.suspected or (time.monotonic() + STOP_SECONDS, failure)
 
-    def judge(self, failure: Failure) -> None:
-        """End the job on this host; the first reason is the reason."""
-        if self.leave_by is None:
-            self._verdict = failure
-            self.heard.will_report()
-            self.leave_with(failure.line)
+    def end_job(self, failure: Failure) -> None:
+        """End the job on this host; only the first failure counts."""
+        if self.exit_deadline is None:
+            self.failure = failure
+            self.peers.begin_report()
+            self.send_last(failure.line)
 
-    def failure(self, reason: str, host: str = "") -> Failure:
-        """Write a failure that is not the customer's."""
-        return Failure(host or self.me, PlatformError.kind, reason)
+    def platform_failure(self, reason: str, host: str = "") -> Failure:
+        """Return a failure that is not the customer's."""
+        return Failure(host or self.hosts.current, PlatformError.kind, reason)
 
-    def leave_with(self, line: bytes, seconds: float = LEAVE_SECONDS) -> None:
-        """Say a last thing to all, then end the thread once they have closed."""
-        if self.leave_by is None:
-            self.leave_by = time.monotonic() + seconds
+    def send_last(self, line: bytes) -> None:
+        """Send a last message to all hosts; the thread ends once they have closed."""
+        if self.exit_deadline is None:
+            self.exit_deadline = time.monotonic() + EXIT_SECONDS
             self.send_all(line)
 
     def send_all(self, line: bytes) -> None:
-        """Send a message on every connection whose other end is known."""
-        for link in self.links:
-            if link.host:
-                link.send(line)
+        """Send a message on every connection whose host is known."""
+        for connection in self.connections:
+            if connection.host:
+                connection.send(line)
 
-    def welcome(self, link: Link, host: str) -> None:
-        """Know who is at the other end, and trust it with long messages."""
-        link.host = host
-        link.limit = MESSAGE_BYTES + (1 << 20)
-        connection = link.connection
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-            # An outage of the network is no death sooner than silence is.
-            milliseconds = int(self._silence_seconds * 1000)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
-
-    def tick(self, now: float) -> None:
-        """Send heartbeats, and judge who has been silent for too long."""
-        if now - self._ticked > 2 * HEARTBEAT_SECONDS:
-            # It was this process that did not listen (paused): the others are not to blame.
-            for link in self.links:
-                link.heard = now
-        self._ticked = now
-        if self.leave_by is not None:
+    def on_tick(self, now: float) -> None:
+        """Send heartbeats, and look for hosts that have been silent for too long."""
+        if now - self._ticked_at > 2 * HEARTBEAT_SECONDS:
+            # This process was paused and did not read: the silence is not the other hosts'.
+            for connection in self.connections:
+                connection.received_at = now
+        self._ticked_at = now
+        if self.exit_deadline is not None:
             return
-        if now - self._sent_heartbeat >= HEARTBEAT_SECONDS:
-            self._sent_heartbeat = now
+        if now - self._heartbeat_at >= HEARTBEAT_SECONDS:
+            self._heartbeat_at = now
             self.send_all(encode("alive"))
-        for link in self.links:
-            if link.host:
-                self.silent(link, now - link.heard)
+        for connection in self.connections:
+            if connection.host:
+                self.check_silence(connection, now - connection.received_at)
         if self.suspected is not None and now >= self.suspected[0]:
-            self.judge(self.suspected[1])
+            self.end_job(self.suspected[1])
 
-    def silent(self, link: Link, seconds: float) -> None:
-        """Take a host for dead that has said nothing for too long."""
-        if seconds >= self._silence_seconds:
-            # It is told as well: it may only have been paused.
-            self.judge(
-                self.failure(
-                    f"host {link.host} has said nothing for {seconds:.0f} s: it is paused, or cut "
-                    "off from the network; cluster_timeout sets how long hosts wait, up to 600 s",
-                    link.host,
+    def check_silence(self, connection: PeerConnection, seconds: float) -> None:
+        """End the job if a host has sent nothing for too long; warn before."""
+        most = self.config.most_silence_seconds
+        if seconds >= most:
+            # The silent host is told as well: it may only have been paused.
+            self.end_job(
+                self.platform_failure(
+                    f"host {connection.host} has said nothing for {seconds:.0f} s: it is paused, "
+                    "or cut off from the network; cluster_timeout sets how long hosts wait, up to "
+                    "600 s",
+                    connection.host,
                 )
             )
-        elif seconds >= QUIET_SECONDS and not link.quiet:
-            link.quiet = True
-            self.log.warning(
-                "host %s has said nothing for %.0f s: paused? It is given up after %.0f s",
-                link.host,
+        elif seconds >= QUIET_SECONDS and not connection.silence_logged:
+            connection.silence_logged = True
+            log.warning(
+                "host %s has said nothing for %.0f s: it may be paused. The job ends after %.0f s",
+                connection.host,
                 seconds,
-                self._silence_seconds,
+                most,
             )
 
-    def left(self, error: Exception | None) -> None:
-        """Report, now that the others know."""
+    def on_exit(self, error: Exception | None) -> None:
+        """Report the failure, now that the other hosts know it."""
         if error is not None:
-            self._verdict = self.failure(f"{type(error).__name__}: {error} (control connection)")
-            self.heard.will_report()
-        if self._verdict is not None:
-            self.heard.report(self._verdict.error)
+            reason = f"{type(error).__name__}: {error} (control connection)"
+            self.failure = self.platform_failure(reason)
+            self.peers.begin_report()
+        if self.failure is not None:
+            self.peers.report(self.failure.error)

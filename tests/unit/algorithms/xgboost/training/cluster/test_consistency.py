@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tabular.algorithms.xgboost.training.cluster import Cluster
-from tabular.algorithms.xgboost.training.cluster.agreement import require_same_job
+from tabular.algorithms.xgboost.training.cluster.consistency import require_same_job
 from tabular.contract.errors import JobError, PlatformError, UserError
 from tabular.contract.hosts import Hosts
 from tabular.contract.job import TrainingJob
@@ -27,7 +27,7 @@ class Recorded(Cluster):
         self.others = others
         self.said: object = None
 
-    def exchange(self, value: object, what: str = "") -> list[object]:
+    def allgather(self, value: object, what: str = "") -> list[object]:
         self.said = value
         return [value, *self.others]
 

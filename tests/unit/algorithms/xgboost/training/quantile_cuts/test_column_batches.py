@@ -12,8 +12,8 @@ import xgboost
 from scipy.sparse import csr_matrix
 
 from tabular.algorithms.xgboost.hyperparameters import validate
-from tabular.algorithms.xgboost.training.cuts_in_turns import cuts_in_turns
 from tabular.algorithms.xgboost.training.planning import plan
+from tabular.algorithms.xgboost.training.quantile_cuts.column_batches import batched_cuts
 from tabular.contract.machine import MEBIBYTE
 from tabular.data.batch import Batch
 from tabular.data.columns import unite
@@ -42,7 +42,7 @@ def test_cuts_found_in_turns_are_those_found_at_once(
     settings = validate({"num_round": 3})
     whole = plan({"train": store}, settings, 2, Memory(1 << 30), tmp_path, on_disk=True)
     memory = Memory(MEBIBYTE)  # room for the sketch of a column or two
-    reference = cuts_in_turns(store, whole, memory, tmp_path)
+    reference = batched_cuts(store, whole, memory, tmp_path)
     assert reference is not None
     at_once = whole.build([(store, None)])
     in_turns = replace(whole, cache=tmp_path / "again").build([(store, None)], reference)
@@ -57,4 +57,4 @@ def test_cuts_are_found_at_once_where_the_sketch_fits(tmp_path: Path) -> None:
     store.append(Batch(np.ones((9, 2), np.float32), np.ones(9, np.float32)), Path("a"))
     store.seal(unite([store.describe("train")], tmp_path))
     chosen = plan({"train": store}, validate({"num_round": 3}), 2, Memory(1 << 30), tmp_path, True)
-    assert cuts_in_turns(store, chosen, Memory(1 << 30), tmp_path) is None
+    assert batched_cuts(store, chosen, Memory(1 << 30), tmp_path) is None

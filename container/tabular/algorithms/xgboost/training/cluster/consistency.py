@@ -1,7 +1,7 @@
-"""Whether all hosts were given the same job, compared as soon as all are there.
+"""Check that all hosts were given the same job, as soon as all are connected.
 
-Hosts that train with different settings call XGBoost's collective in different orders: it ends
-with an error that names neither the setting nor the host, or does not end at all.
+Hosts that train with different settings call XGBoost's collective in different orders. It then
+fails with an error that names neither the setting nor the host, or it hangs.
 """
 
 from __future__ import annotations
@@ -12,35 +12,36 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from tabular.algorithms.xgboost.training.cluster.several import Cluster
+from tabular.algorithms.xgboost.training.cluster.single_host import Cluster
 from tabular.contract.environment import RESERVED_PREFIX
 from tabular.contract.errors import PlatformError, UserError
 from tabular.contract.job import TrainingJob
 
-# A name that suggests a secret: its value is in no message, and on no connection.
+# A hyperparameter whose name suggests a secret: its value is neither sent nor shown in a message.
 SECRET = re.compile(r"secret|token|passw|credential|private|api_?key|access_?key", re.IGNORECASE)
 SHOWN_CHARACTERS = 80
 ABSENT = "not given"
 
+# By name, the beginning of a value for messages, and a digest of the whole value.
 Facts = dict[str, list[str]]
 
 
 def require_same_job(
     job: TrainingJob, channels: Iterable[str], versions: Mapping[str, str], cluster: Cluster
 ) -> None:
-    """Compare what the hosts were given; every host of the job calls it.
+    """Compare the jobs that the hosts were given; every host of the job calls it.
 
     Parameters
     ----------
     channels : iterable of str
-        The names of those that are read.
+        The names of the channels that are read.
     versions : Mapping[str, str]
-        Of this image and its libraries, by name.
+        The versions of this image and its libraries, by name.
 
     Raises
     ------
     UserError
-        Names the first hyperparameter or setting that differs, both values and both hosts.
+        A hyperparameter or setting differs; names the first one, both values and both hosts.
     PlatformError
         The hosts run different versions of this image.
     """
@@ -58,32 +59,38 @@ def require_same_job(
         "hyperparameter": _facts(hyperparameters),
         "setting": _facts(settings),
     }
-    given = cluster.exchange(facts, "what job it was given")
-    leader = cluster.hosts.names[0]
-    for host, other in zip(cluster.hosts.names, given, strict=True):
+    gathered = cluster.allgather(facts, "what job it was given")
+    names = cluster.hosts.names
+    for host, other in zip(names, gathered, strict=True):
         if not (isinstance(other, dict) and other.keys() == facts.keys()):
-            raise PlatformError(f"{_versions(leader, host)}; use one image for all hosts")
-    first = cast(dict[str, Facts], given[0])
-    for host, other in zip(cluster.hosts.names, cast(list[dict[str, Facts]], given), strict=True):
+            raise PlatformError(f"{_versions(names[0], host)}; use one image for all hosts")
+    by_host = cast(list[dict[str, Facts]], gathered)
+    leader = by_host[0]
+    for host, other in zip(names, by_host, strict=True):
         for kind in facts:
             differing = [
                 name
-                for name in sorted({*first[kind], *other[kind]})
-                if first[kind].get(name) != other[kind].get(name)
+                for name in sorted({*leader[kind], *other[kind]})
+                if leader[kind].get(name) != other[kind].get(name)
             ]
             if differing:
-                raise _difference(kind, differing, (leader, first[kind]), (host, other[kind]))
+                raise _difference(kind, differing, (names[0], leader[kind]), (host, other[kind]))
 
 
 def _difference(
     kind: str, differing: list[str], leader: tuple[str, Facts], other: tuple[str, Facts]
 ) -> PlatformError | UserError:
     name = differing[0]
-    (one, ones), (two, twos) = leader, other
-    values = f"{_value(ones, name)} on host {one} and {_value(twos, name)} on host {two}"
+    (leader_host, leader_facts), (host, facts) = leader, other
+    values = (
+        f"{_shown(leader_facts, name)} on host {leader_host} and {_shown(facts, name)} on host "
+        f"{host}"
+    )
     rest = f" (and {len(differing) - 1} more differ)" if len(differing) > 1 else ""
     if kind == "version":
-        return PlatformError(f"{_versions(one, two)}: {name} is {values}; use one image for all")
+        return PlatformError(
+            f"{_versions(leader_host, host)}: {name} is {values}; use one image for all hosts"
+        )
     what = f"Hyperparameter {name}" if kind == "hyperparameter" else name
     return UserError(
         f"{what} is {values}{rest}: hosts that train together need the same; give every host the "
@@ -91,12 +98,12 @@ def _difference(
     )
 
 
-def _versions(one: str, two: str) -> str:
-    return f"hosts {one} and {two} run different versions of this image"
+def _versions(host: str, other: str) -> str:
+    return f"hosts {host} and {other} run different versions of this image"
 
 
 def _facts(values: Mapping[str, object]) -> Facts:
-    """Describe each value by how it is shown, and by a digest of the whole."""
+    """Describe each value by its first characters and by a digest."""
     facts = {}
     for name, value in values.items():
         text = json.dumps(value, sort_keys=True)
@@ -105,8 +112,8 @@ def _facts(values: Mapping[str, object]) -> Facts:
     return facts
 
 
-def _value(facts: Facts, name: str) -> str:
+def _shown(facts: Facts, name: str) -> str:
     if name not in facts:
         return ABSENT
     text = facts[name][0]
-    return text if text else "another value, which its name says is secret,"
+    return text if text else "another value, which is not shown because it may be secret,"

@@ -15,7 +15,7 @@ import xgboost
 
 from tabular.algorithms.xgboost.model import load_models
 
-from .cluster_job import free_ports
+from ..cluster_job import free_ports
 from .cuts_host import train
 
 ROWS, COLUMNS, FILES = 9000, 5, 5
@@ -128,7 +128,7 @@ def together(folders: Sequence[Path], *options: str) -> tuple[xgboost.Booster, s
             processes.append(
                 subprocess.Popen(
                     [sys.executable, "-m", module, str(folder), str(port), *options],
-                    cwd=Path(__file__).parents[4],
+                    cwd=Path(__file__).parents[5],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

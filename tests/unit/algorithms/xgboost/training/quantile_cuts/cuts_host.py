@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import io
 import logging
 import signal
@@ -14,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tabular.algorithms.xgboost.training import cuts, joint_rows
 from tabular.algorithms.xgboost.training import job as xgboost
+from tabular.algorithms.xgboost.training.quantile_cuts import joint_rows, multi_host
+from tabular.algorithms.xgboost.training.quantile_cuts.column_sketch import ColumnCuts
 from tabular.contract.errors import JobError
 from tabular.contract.job import read_job
 from tabular.contract.machine import Machine
@@ -24,29 +24,29 @@ from tabular.training import job as training_job
 from tabular.training.run import Run
 from tabular.training.timing import Timing
 
-from ...runs import train as train_job
-from .cluster_host import resolve_here
+from ....runs import train as train_job
+from ..cluster_host import resolve_here
 
 
 def fits_nowhere() -> None:
     """Let rows need more memory than there is."""
-    cuts.BYTES_PER_ROW = 1 << 40
+    multi_host.BYTES_PER_ROW = 1 << 40
 
 
 def overlaps() -> None:
     """Let each host take its rows for the first."""
-    cuts.positions_of = lambda store, folder: np.arange(store.rows)
+    multi_host.global_positions = lambda store, folder: np.arange(store.rows)
 
 
 def is_not_taken_over() -> None:
     """Let the values that lead to the cuts lead to others."""
-    honest = cuts.reference
+    real = multi_host.reference_matrix
 
-    def reference(sketched: Any, *rest: Any) -> Any:
-        values = [of_column[::2] for of_column in sketched.values]
-        return honest(cuts.Sketched(sketched.cuts, values), *rest)
+    def reference_matrix(found: Any, *rest: Any) -> Any:
+        values = [of_column[::2] for of_column in found.values]
+        return real(ColumnCuts(found.cuts, values), *rest)
 
-    cuts.reference = reference
+    multi_host.reference_matrix = reference_matrix
 
 
 FAULTS: dict[str, Callable[[], None]] = {
@@ -60,12 +60,8 @@ def train(folder: Path, memory: int, ports: tuple[int, int]) -> None:
     def on_failure(error: JobError) -> None:
         raise error
 
-    real = xgboost.gather
-
-    def gather(*given: Any, **_: Any) -> Any:
-        return real(*given, port=ports[0], tracker_port=ports[1])
-
-    xgboost.gather = functools.wraps(real)(gather)
+    real = xgboost.ports_of
+    xgboost.ports_of = lambda _: ports
     job = read_job({"SAGEMAKER_BASE_DIR": str(folder)})
     machine = Machine(cpus=1, gpus=0, memory=memory)
     termination = Termination(lambda message: None)
@@ -76,7 +72,7 @@ def train(folder: Path, memory: int, ports: tuple[int, int]) -> None:
     try:
         train_job(run)
     finally:
-        xgboost.gather, training_job.add_compiled = real, add_compiled
+        xgboost.ports_of, training_job.add_compiled = real, add_compiled
 
 
 def main() -> None:

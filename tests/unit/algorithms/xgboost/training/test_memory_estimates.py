@@ -1,4 +1,4 @@
-"""What training is taken to need, beside what XGBoost was measured to take."""
+"""The estimates of memory against what XGBoost was measured to take, and what follows from them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ import pytest
 
 from tabular.algorithms.xgboost.hyperparameters import validate
 from tabular.algorithms.xgboost.training import planning
+from tabular.algorithms.xgboost.training.memory_estimates import (
+    estimate_need,
+    least_row_bytes,
+    sketch_bytes,
+    tree_bytes,
+)
 from tabular.algorithms.xgboost.training.planning import plan
 from tabular.contract.errors import PlatformError, UserError
 from tabular.contract.machine import MEBIBYTE
@@ -17,13 +23,7 @@ from tabular.data.batch import Batch
 from tabular.data.columns import unite
 from tabular.data.disk import Room
 from tabular.data.store import Store
-from tabular.training.memory import (
-    Memory,
-    least,
-    need,
-    sketch_bytes,
-    tree_bytes,
-)
+from tabular.training.memory import Memory
 
 ROWS, COLUMNS = 4000, 50
 
@@ -88,21 +88,21 @@ def test_trees_have_a_histogram_for_each_node(params: Mapping[str, object], node
 def test_rows_are_estimated_above_what_was_measured(
     classes: int, metric: str, measured: int
 ) -> None:
-    assert need({"train": Counted(1, 1)}, "train", {}, classes).rows >= measured
+    assert estimate_need({"train": Counted(1, 1)}, "train", {}, classes).rows >= measured
 
 
 def test_rows_that_are_held_out_have_no_gradients() -> None:
-    both = need({"train": Counted(9, 1), "validation": Counted(9, 1)}, "train", {}, 0)
+    both = estimate_need({"train": Counted(9, 1), "validation": Counted(9, 1)}, "train", {}, 0)
     assert both.held_out < both.rows
 
 
 def test_least_is_what_logloss_takes() -> None:
-    assert least(1000, 0) == 52_000
+    assert least_row_bytes(1000, 0) == 52_000
 
 
 def test_rows_move_to_disk_when_the_sketch_needs_their_memory(tmp_path: Path) -> None:
     made = store(tmp_path)
-    wanted = need({"train": made}, "train", {}, 0)
+    wanted = estimate_need({"train": made}, "train", {}, 0)
     limit = int(4 * 1.02 * wanted.streamed(4 * MEBIBYTE) / 0.9)
     chosen = plan({"train": made}, settings(), 2, Memory(limit), tmp_path)
     assert not made.on_disk  # 4 MiB pieces are more than these rows
