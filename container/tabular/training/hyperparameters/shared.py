@@ -8,8 +8,9 @@ from typing import Any
 from tabular.contract.environment import RESERVED_NAMES, RESERVED_PREFIX
 from tabular.contract.errors import UserError
 from tabular.contract.hyperparameters import ALGORITHM
+from tabular.contract.interval import UNIT, Interval
 from tabular.data.layout import Layout
-from tabular.training.hyperparameters.kinds import UNIT, Hyperparameter, Interval
+from tabular.training.hyperparameters.kinds import Hyperparameter
 from tabular.training.hyperparameters.values import shown, suggestion
 
 SEED = Hyperparameter(

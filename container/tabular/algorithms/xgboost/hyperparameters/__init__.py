@@ -5,7 +5,6 @@ One module for each group of rows (``job``, ``trees``, ``dart``, ``linear``, ``l
 ``pages`` for the documentation and the launcher's list.
 """
 
-from tabular.algorithms.xgboost.hyperparameters.learning import OBJECTIVES
 from tabular.algorithms.xgboost.hyperparameters.settings import (
     GROUPS,
     HYPERPARAMETERS,
@@ -14,4 +13,4 @@ from tabular.algorithms.xgboost.hyperparameters.settings import (
     validate,
 )
 
-__all__ = ["GROUPS", "HYPERPARAMETERS", "NAMES", "OBJECTIVES", "Settings", "validate"]
+__all__ = ["GROUPS", "HYPERPARAMETERS", "NAMES", "Settings", "validate"]

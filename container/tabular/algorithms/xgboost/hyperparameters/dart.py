@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tabular.training.hyperparameters.kinds import UNIT, Hyperparameter
+from tabular.contract.interval import UNIT
+from tabular.training.hyperparameters.kinds import Hyperparameter
 
 DART_BOOSTER = {"booster": "dart"}
 

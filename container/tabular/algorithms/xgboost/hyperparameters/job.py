@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tabular.training.hyperparameters.kinds import COUNT, UNIT, Hyperparameter, Interval
+from tabular.contract.interval import COUNT, UNIT, Interval
+from tabular.training.hyperparameters.kinds import Hyperparameter
 from tabular.training.hyperparameters.shared import CSV_WEIGHTS, FEATURES, SEED, TARGET, WEIGHT
 
 JOB = (

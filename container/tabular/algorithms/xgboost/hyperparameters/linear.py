@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tabular.training.hyperparameters.kinds import NOT_NEGATIVE, Hyperparameter
+from tabular.contract.interval import NOT_NEGATIVE
+from tabular.training.hyperparameters.kinds import Hyperparameter
 
 LINEAR = (
     Hyperparameter(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tabular.algorithms.xgboost import objectives
 from tabular.algorithms.xgboost.hyperparameters.job import REMOVED
-from tabular.algorithms.xgboost.hyperparameters.learning import REMOVED_OBJECTIVES
 from tabular.algorithms.xgboost.hyperparameters.trees import GROWERS, REMOVED_GROWERS
 from tabular.contract.errors import UserError
 
@@ -31,7 +31,7 @@ def modernized(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             notes.append(f"{row.name} ({row.removed})")
     if values.get("use_dask_gpu_training") == "true":
         new.setdefault("device", "cuda")
-    objective = REMOVED_OBJECTIVES.get(new.get("objective", ""))
+    objective = objectives.REMOVED.get(new.get("objective", ""))
     if objective:
         notes.append(f"objective {new['objective']} (means {objective})")
         new["objective"] = objective

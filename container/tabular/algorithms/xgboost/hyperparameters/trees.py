@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from tabular.algorithms.xgboost.hyperparameters.constraints import interaction, monotone
-from tabular.training.hyperparameters.kinds import (
-    COUNT,
-    FRACTION,
-    NOT_NEGATIVE,
-    POSITIVE,
-    UNIT,
-    Hyperparameter,
-    Interval,
-)
+from tabular.algorithms.xgboost.objectives import default_of, used_with
+from tabular.contract.interval import COUNT, FRACTION, NOT_NEGATIVE, POSITIVE, UNIT, Interval
+from tabular.training.hyperparameters.kinds import Hyperparameter
 
 GROWERS = (
     "grow_colmaker",
@@ -79,7 +73,7 @@ TREES = (
         "max_delta_step",
         "float",
         NOT_NEGATIVE,
-        default="0; 0.7 with count:poisson",
+        default=default_of("max_delta_step", "0"),
         tunable=(0, 10),
         description="The largest value of a leaf; 0 is no limit",
     ),
@@ -145,7 +139,7 @@ TREES = (
         "float",
         POSITIVE,
         default="1",
-        used_with={"objective": "binary:logistic"},
+        used_with=used_with("scale_pos_weight"),
         description="Weight of the rows with label 1; often the number of rows with label 0 by "
         "that of rows with label 1",
     ),

@@ -12,6 +12,7 @@ from typing import Any, cast
 import xgboost
 
 from tabular.algorithms.xgboost.hyperparameters import Settings
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.algorithms.xgboost.training.matrices import Plan
 from tabular.algorithms.xgboost.training.memory_estimates import (
     Need,
@@ -78,7 +79,7 @@ def plan(
         piece = memory.piece
         if matrix is xgboost.DMatrix:
             piece = max(MEBIBYTE, piece // PLAIN_PAGES) if cache else LARGEST_PIECE
-        censored = settings.objective == "survival:aft"
+        censored = OBJECTIVES[settings.objective].censored
         return Plan(
             kind, reason, matrix, options, piece, censored, folder / cache if cache else None
         )

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from tabular.algorithms.xgboost.hyperparameters import OBJECTIVES, Settings, validate
+from tabular.algorithms.xgboost.hyperparameters import Settings, validate
 from tabular.algorithms.xgboost.hyperparameters.job import REMOVED
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.contract.errors import UserError
 
 
