@@ -21,9 +21,9 @@ from tabular.data.batch import Batch
 from tabular.data.channel import no_data, read_channel
 from tabular.data.columns import Columns, unite
 from tabular.data.csv.text import number_of
-from tabular.data.disk import Room
 from tabular.data.layout import Layout
 from tabular.data.listing import FileState, files_of
+from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def read_rows(
     channels: Mapping[str, Channel],
     layout: Layout,
     checks: Checks,
-    room: Room,
+    room: MemoryBudget,
     threads: int,
     shares: Shares,
     files: Files,
@@ -205,7 +205,7 @@ def scratch_folder(job: TrainingJob) -> Path:
 class _Part(Store):
     """One host's part of rows that all hosts have."""
 
-    def __init__(self, room: Room, place: int, hosts: int) -> None:
+    def __init__(self, room: MemoryBudget, place: int, hosts: int) -> None:
         super().__init__(room)
         self._place, self._hosts = place, hosts
 

@@ -33,7 +33,7 @@ from tabular.artifact.files import require_writable
 from tabular.contract.errors import AlgorithmError, JobError, UserError
 from tabular.data.batch import Batch
 from tabular.data.columns import Columns
-from tabular.data.disk import Room
+from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.compile_step import Compiling
 from tabular.training.hard_rows import sample_rows
@@ -133,7 +133,7 @@ def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Rows], Colum
         memory = Memory(run.machine.memory)
         # scikit-learn and pandas take 100 MiB beside the program. Of each row label and weight
         # stay in memory, and are copied, with the features that the estimator gets.
-        room = Room(
+        room = MemoryBudget(
             memory.usable // 2,
             Path(scratch),
             most_rows=memory.usable // BYTES_PER_ROW,

@@ -26,7 +26,7 @@ from tabular.algorithms.xgboost.training.matrices import Plan
 from tabular.algorithms.xgboost.training.reference import Sketched, SomeColumns, alone, reference
 from tabular.data.batch import Batch, Floats
 from tabular.data.columns import Columns
-from tabular.data.disk import Room
+from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.memory import DEFAULT_BINS, Memory, binned_bytes, mib, sketch_bytes
 
@@ -79,7 +79,7 @@ def single_host_cuts(
     if largest(positions[-1] + 1 if len(positions) else 0) != rows:
         _leave_to_xgboost("hosts have different files of the same names")
         return None
-    own = _Own(store, Room(free, scratch))
+    own = _Own(store, MemoryBudget(free, scratch))
     try:
         for features, weight in blocks(store, positions, rows, values, plan.piece):
             own.append(features, weight)
@@ -107,7 +107,7 @@ def _leave_to_xgboost(reason: str) -> None:
 class _Own:
     """The columns that this host sketches: every n-th, of n hosts."""
 
-    def __init__(self, store: Store, room: Room) -> None:
+    def __init__(self, store: Store, room: MemoryBudget) -> None:
         every = slice(collective.get_rank(), None, collective.get_world_size())
         self._some = SomeColumns(every, len(range(cast(Columns, store.columns).count)[every]))
         self._store = Store(room)

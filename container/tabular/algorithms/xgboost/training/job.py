@@ -46,7 +46,7 @@ from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.job import TrainingJob
 from tabular.contract.machine import Machine
 from tabular.data.batch import Batch
-from tabular.data.disk import Room
+from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.compile_step import Compiling
 from tabular.training.hard_rows import sample_of
@@ -184,7 +184,7 @@ def _train(
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch_folder(job))))
         with timing.stage("read"):
-            room = Room(memory.raw, scratch)
+            room = MemoryBudget(memory.raw, scratch)
             if settings.device == "cpu":
                 # Fewer are refused by the plan, which knows the classes and the trees too.
                 most = memory.limit // least(1, settings.num_class)

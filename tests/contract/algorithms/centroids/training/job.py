@@ -11,7 +11,7 @@ import numpy as np
 
 from tabular.artifact.files import write_whole
 from tabular.contract.errors import UserError
-from tabular.data.disk import Room
+from tabular.data.memory_budget import MemoryBudget
 from tabular.training import rows
 from tabular.training.hyperparameters.shared import SEED, TARGET, layout_of
 from tabular.training.job import Saved
@@ -42,7 +42,7 @@ def train(run: Run, settings: dict[str, object]) -> Saved | None:
     channels = rows.choose_channels(run.job)
     checks = rows.Checks(lambda batch, path: None, lambda store, channel: None)
     with tempfile.TemporaryDirectory() as scratch:
-        room = Room(run.machine.memory // 2, Path(scratch))
+        room = MemoryBudget(run.machine.memory // 2, Path(scratch))
         layout = layout_of(HYPERPARAMETERS, settings)
         files = rows.list_files(channels)
         stores = rows.read_rows(channels, layout, checks, room, run.machine.cpus, {}, files)
