@@ -1,7 +1,7 @@
 """What scripts import from AWS's XGBoost container, over our own code."""
 
 from sagemaker_training.absent import absent
-from tabular.data.arrow import keep_pandas
+from tabular.data.pyarrow_without_pandas import keep_pandas
 
 keep_pandas()
 

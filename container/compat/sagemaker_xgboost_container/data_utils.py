@@ -18,9 +18,9 @@ from tabular.contract.machine import available_cpus, memory_limit
 from tabular.data import csv, libsvm, parquet, recordio
 from tabular.data.channel import channel_files, read_channel
 from tabular.data.columns import Columns
-from tabular.data.disk import Room
 from tabular.data.formats import format_of
 from tabular.data.layout import Layout
+from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.memory import LARGEST_PIECE, Memory
 
@@ -75,7 +75,7 @@ def get_dmatrix(
     memory = Memory(memory_limit())
     threads = available_cpus()
     with tempfile.TemporaryDirectory() as scratch:
-        store = Store(Room(memory.raw, Path(scratch)))
+        store = Store(MemoryBudget(memory.raw, Path(scratch)))
         try:
             for path in paths:
                 if not os.path.exists(f"{path}_0" if is_pipe else path):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import scipy.sparse
 
 Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 # SciPy's classes are not generic at run time; float32 values, int32 indices.
 Sparse: TypeAlias = "scipy.sparse.csr_matrix[Any]"
 

@@ -15,7 +15,7 @@ from tabular.contract.errors import UserError
 # What a stream raises that is gone, or compressed and broken: gzip has the last two.
 BROKEN_STREAM = (OSError, EOFError, zlib.error)
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-MAGIC_BYTES = 4
+SIGNATURE_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Source:
         """
         try:
             raw = self.start() if self.start else self.path.open("rb")
-            magic = raw.read(MAGIC_BYTES)
+            magic = raw.read(SIGNATURE_BYTES)
         except OSError as error:
             raise unreadable(self.path, error) from error
         stream: BinaryIO

@@ -1,7 +1,7 @@
-"""The rows of a channel between reading and learning: in memory, or on disk when that is small.
+"""The rows of one channel, kept in memory or on disk between reading and training.
 
-Every file is parsed once. XGBoost passes over the rows four times to bin them, so they are kept
-as float32, 4 bytes a value, in memory while ``Room`` has some, else in files without a name.
+Each file is parsed once. XGBoost passes over the rows four times to bin them, so the rows are kept
+as float32, 4 bytes a value: in memory within the ``MemoryBudget``, otherwise in temporary files.
 """
 
 from __future__ import annotations
@@ -15,31 +15,46 @@ import numpy.typing as npt
 
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats, Sparse
-from tabular.data.columns import Columns, listed, translated
-from tabular.data.disk import Disk, Room, size_of
+from tabular.data.batch_schema import BatchSchema
+from tabular.data.columns import Columns, translated
+from tabular.data.memory_budget import MemoryBudget
+from tabular.data.spill import SpillFiles
 
 
 class Store:
-    """Rows of one channel, appended batch by batch, then read as often as needed.
+    """Rows of one channel: appended batch by batch, sealed, then read any number of times.
+
+    Parameters
+    ----------
+    budget : MemoryBudget
+        Shared by the stores of all channels.
 
     Attributes
     ----------
-    rows, read, width, values : int
-        ``read`` counts the rows not kept, too; width is the number of columns, or what the
-        largest index needs; ``values`` are those present.
+    rows : int
+        The number of rows kept.
+    read : int
+        The number of rows read, including the rows of other hosts, which are not kept.
+    width : int
+        The number of feature columns. For sparse rows, the number that the largest index needs.
+    values : int
+        The number of values that are not missing.
     lowest : int or None
-        The smallest index of a format that may count from 0 or 1.
+        The smallest column index, for formats whose indices may start from 0 or 1.
     sparse : bool
     names : sequence of str
+        The feature columns' names; empty for formats without names.
     categories : dict of int to dict of str to int
-        For each column of text, the code of each value, in the order of appearance.
+        For each feature column of text, the code of each value, in order of appearance.
     classes : dict of str to int, or None
-        For labels that are text, the code of each, in the order of appearance.
+        For text labels, the code of each label, in order of appearance.
+    columns : Columns or None
+        What ``seal`` was given.
     files : list of (Path, int)
-        What was read, in order, and how many rows of each file, those not kept included.
+        The files in the order of reading, and the number of rows read from each.
     """
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, budget: MemoryBudget) -> None:
         self.rows = self.read = self.width = self.values = 0
         self.lowest: int | None = None
         self.sparse = False
@@ -48,36 +63,42 @@ class Store:
         self.classes: dict[str, int] | None = None
         self.columns: Columns | None = None
         self.files: list[tuple[Path, int]] = []
-        self._room = room
+        self._budget = budget
         self._taken = 0
-        self._meta: dict[str, list[npt.NDArray[Any]]] = {"label": [], "weight": [], "qid": []}
+        self._schema: BatchSchema | None = None
+        # For each name the arrays of all batches, joined when they are first asked for.
+        self._per_row: dict[str, list[npt.NDArray[Any]]] = {"label": [], "weight": [], "qid": []}
         self._chunks: list[Any] = []
-        self._disk: Disk | None = None
-        self._gone = False
+        self._spilled: SpillFiles | None = None
+        self._released = False
         self._positions: list[npt.NDArray[np.int64]] = []
 
     @property
     def on_disk(self) -> bool:
-        """Whether the rows did not fit into memory."""
-        return self._disk is not None
+        """Whether the features are on disk."""
+        return self._spilled is not None
 
     @property
     def taken(self) -> int:
-        """How many bytes of memory the features take."""
+        """Bytes of memory that the features take; 0 when they are on disk."""
         return self._taken
 
     def append(self, batch: Batch, path: Path, pick: npt.NDArray[np.bool_] | None = None) -> None:
-        """Add rows.
+        """Add the rows of a batch.
 
         Parameters
         ----------
+        path : Path
+            The file of the batch.
         pick : bool array, (rows,), or None
-            Which rows are kept, for each batch or for none: another host keeps the others.
+            The rows to keep; other hosts keep the others. None keeps all rows. A store gets a
+            ``pick`` with every batch, or with none.
 
         Raises
         ------
         UserError
-            They do not go with the rows before: names the file.
+            The batch has another schema than the batches before it, or the channel has more rows
+            than ``MemoryBudget.most_rows``. The message names the file.
         PlatformError
             The disk is full.
         """
@@ -91,38 +112,40 @@ class Store:
         if pick is not None:
             batch = batch.pick(pick)
         features = batch.features
-        sparse = not isinstance(features, np.ndarray)
-        if self.rows:
-            self._check_alike(batch, sparse, path)
+        if self._schema and self.rows:
+            self._schema.require_same(batch, path)
         else:
-            self.sparse, self.names, self.width = sparse, batch.names, features.shape[1]
+            self._schema = schema = BatchSchema.of(batch)
+            self.sparse, self.names, self.width = schema.sparse, schema.names, schema.width
             self.categories = {column: {} for column in batch.categories}
             self.classes = {} if batch.classes else None
         self.width = max(self.width, features.shape[1])
         if not len(batch):
             return
         self.rows += len(batch)
-        if self._room.most_rows is not None and self.rows > self._room.most_rows:
+        if self._budget.most_rows is not None and self.rows > self._budget.most_rows:
             raise UserError(
-                f"{path}: with this file the channel has more than {self._room.most_rows:,} rows, "
-                f"{self._room.too_many}"
+                f"{path}: with this file the channel has more than {self._budget.most_rows:,} "
+                f"rows, {self._budget.too_many}"
             )
-        if sparse:
+        if self.sparse:
             self.values += features.nnz  # type: ignore[union-attr]
         else:
-            features = np.ascontiguousarray(self._coded(batch))
+            features = np.ascontiguousarray(self._with_store_codes(batch))
             self.values += features.size - int(np.isnan(features).sum())
         if batch.lowest_index is not None:
             known = batch.lowest_index if self.lowest is None else self.lowest
             self.lowest = min(known, batch.lowest_index)
-        label = self._label_of(batch)
-        for name, given in (("label", label), ("weight", batch.weight), ("qid", batch.qid)):
-            if given is not None:
-                self._meta[name].append(given)
+        label = batch.label
+        if self.classes is not None:
+            label = _recoded(label, batch.classes, self.classes)
+        for name, array in (("label", label), ("weight", batch.weight), ("qid", batch.qid)):
+            if array is not None:
+                self._per_row[name].append(array)
         self._keep(features)
 
     def seal(self, columns: Columns) -> None:
-        """Fix what the columns are; nothing is appended any more."""
+        """Set the columns that all channels and hosts agreed on; no batch is appended after."""
         self.columns = columns
 
     @property
@@ -132,17 +155,17 @@ class Store:
 
     @property
     def weight(self) -> Floats | None:
-        """All weights, float32, (rows,), or None."""
+        """All weights, float32, (rows,), or None when the rows have no weight."""
         return cast("Floats | None", self._joined("weight"))
 
     @property
     def qid(self) -> npt.NDArray[np.int64] | None:
-        """The group of each row, int64, (rows,), or None."""
+        """The group of each row, int64, (rows,), or None when the rows have no group."""
         return cast("npt.NDArray[np.int64] | None", self._joined("qid"))
 
     @property
     def positions(self) -> npt.NDArray[np.int64] | None:
-        """Places of the rows kept among all of ``files``, int64, (rows,); None when all are."""
+        """Row numbers of the kept rows among all rows of ``files``, int64; None when all are."""
         if len(self._positions) > 1:
             self._positions[:] = [np.concatenate(self._positions)]
         return self._positions[0] if self._positions else None
@@ -150,28 +173,32 @@ class Store:
     def features(
         self, slice_bytes: int, last: bool = False
     ) -> Iterator[tuple[int, Floats | Sparse]]:
-        """Read the features in order, in pieces of about ``slice_bytes`` when they are on disk.
+        """Read the features in order, piece by piece.
 
         Parameters
         ----------
+        slice_bytes : int
+            The size of a piece when the features are on disk. In memory, a piece is a batch.
         last : bool
-            Nobody reads them again: memory is given back piece by piece.
+            The features are not read again, so the memory of each piece is released after it.
 
         Yields
         ------
         (int, float32 array or CSR matrix, (rows, columns.count))
-            The first row's number, and the piece; indices from 0, codes those of ``columns``.
+            The number of the piece's first row, and the piece. Sparse indices start from 0.
+            Text has the codes of ``columns``.
         """
-        if self._gone:
-            raise RuntimeError("rows are read again that were given back")
-        self._gone = last
+        if self._released:
+            raise RuntimeError("the features are read again after their memory was released")
+        self._released = last
         start = 0
-        for piece in self._disk.pieces(slice_bytes) if self._disk else self._kept(last):
-            yield start, self._final(piece)
+        pieces = self._spilled.pieces(slice_bytes) if self._spilled else self._in_memory(last)
+        for piece in pieces:
+            yield start, self._with_final_columns(piece)
             start += piece.shape[0]
 
     def describe(self, name: str) -> dict[str, Any]:
-        """Say what ``columns.unite`` needs, in values that JSON can carry to other hosts."""
+        """Return what ``columns.unite`` needs of channel ``name``, as values for JSON."""
         return {
             "name": name,
             "rows": self.rows,
@@ -183,82 +210,41 @@ class Store:
             "categories": {str(column): list(codes) for column, codes in self.categories.items()},
         }
 
-    def spill(self) -> Disk:
-        """Move the rows to disk, if they are not there, and give their memory back.
+    def spill(self) -> SpillFiles:
+        """Move the features to disk and release their memory; do nothing if they are there.
 
         Raises
         ------
         PlatformError
             The disk is full.
         """
-        if self._disk is None:
-            self._disk = Disk(self._room.folder, self.sparse, self.width)
+        if self._spilled is None:
+            self._spilled = SpillFiles(self._budget.folder, self.sparse, self.width)
             self._chunks.reverse()
             while self._chunks:
-                self._disk.write(self._chunks.pop())
-            self._room.taken -= self._taken
-            self._taken = 0
-        return self._disk
+                self._spilled.write(self._chunks.pop())
+            self._release()
+        return self._spilled
 
     def close(self) -> None:
-        """Give memory and disk back."""
-        self._room.taken -= self._taken
-        self._taken = 0
+        """Release the memory and delete the files."""
+        self._release()
         self._chunks = []
-        if self._disk:
-            self._disk.close()
+        if self._spilled:
+            self._spilled.close()
+
+    def _release(self) -> None:
+        self._budget.release(self._taken)
+        self._taken = 0
 
     def _joined(self, name: str) -> Any:
-        arrays = self._meta[name]
+        arrays = self._per_row[name]
         if len(arrays) > 1:
             arrays[:] = [np.concatenate(arrays)]
         return arrays[0] if arrays else None
 
-    def _check_alike(self, batch: Batch, sparse: bool, path: Path) -> None:
-        width = batch.features.shape[1]
-        if sparse != self.sparse:
-            kinds = ("dense", "sparse")
-            raise UserError(
-                f"{path} holds {kinds[sparse]} rows, the files before it {kinds[self.sparse]} "
-                "ones; write all files of a channel in one way"
-            )
-        if list(batch.names) != list(self.names):
-            raise UserError(
-                f"{path} has the feature columns {listed(batch.names)}, the files before it have "
-                f"{listed(self.names)}; all files of a channel need the same columns"
-            )
-        if not sparse and width != self.width:
-            raise UserError(
-                f"{path} has {width} feature columns, the files before it have {self.width}; all "
-                "files of a channel need the same columns"
-            )
-        if set(batch.categories) != set(self.categories):
-            odd = min(set(batch.categories) ^ set(self.categories))
-            name = self.names[odd] if self.names else str(odd + 1)
-            raise UserError(
-                f"{path}: feature column '{name}' is text in some files and numbers in others; "
-                "write it in one way, or name it a category with feature_types"
-            )
-        if bool(batch.classes) != (self.classes is not None):
-            raise UserError(
-                f"{path}: the labels are text in some files and numbers in others; write them in "
-                "one way"
-            )
-        for name, given in (("weight", batch.weight), ("qid", batch.qid)):
-            if (given is None) != (not self._meta[name]):
-                raise UserError(
-                    f"{path}: a {name} stands in some rows of the channel and not in others; give "
-                    "every row one, or none"
-                )
-
-    def _label_of(self, batch: Batch) -> Floats:
-        """Translate the batch's own codes of labels into the store's."""
-        if self.classes is None:
-            return batch.label
-        return _recoded(batch.label, batch.classes, self.classes)
-
-    def _coded(self, batch: Batch) -> Floats:
-        """Translate the batch's own codes of text into the store's."""
+    def _with_store_codes(self, batch: Batch) -> Floats:
+        """Return dense features with the store's codes of text in place of the batch's."""
         features = cast(Floats, batch.features)
         if not batch.categories:
             return features
@@ -267,7 +253,7 @@ class Store:
             features[:, column] = _recoded(features[:, column], texts, self.categories[column])
         return features
 
-    def _kept(self, last: bool) -> Iterator[Any]:
+    def _in_memory(self, last: bool) -> Iterator[Any]:
         if not last:
             yield from self._chunks
             return
@@ -275,7 +261,8 @@ class Store:
         while self._chunks:
             yield self._chunks.pop()
 
-    def _final(self, piece: Any) -> Any:
+    def _with_final_columns(self, piece: Any) -> Any:
+        """Return a piece with the indices and codes of ``columns``."""
         columns = cast(Columns, self.columns)
         if self.sparse:
             from scipy.sparse import csr_matrix
@@ -286,14 +273,14 @@ class Store:
         if not columns.categories:
             return piece
         piece = np.array(piece)
-        for column, place in columns.codes.items():
-            codes = np.array([place[text] for text in self.categories[column]], np.float32)
+        for column, code_of in columns.codes.items():
+            codes = np.array([code_of[text] for text in self.categories[column]], np.float32)
             piece[:, column] = translated(piece[:, column], codes)
         return piece
 
     def _keep(self, features: Any) -> None:
-        size = size_of(features)
-        if self._disk is None and self._room.take(size):
+        size = _bytes_of(features)
+        if self._spilled is None and self._budget.reserve(size):
             self._taken += size
             self._chunks.append(features)
             return
@@ -301,6 +288,13 @@ class Store:
 
 
 def _recoded(codes: Floats, texts: Sequence[str], known: dict[str, int]) -> Floats:
-    """Translate a batch's codes of texts into those known, to which new texts are added."""
+    """Translate a batch's codes of ``texts`` into the codes of ``known``; add texts it lacks."""
     table = [known.setdefault(text, len(known)) for text in texts]
     return translated(codes, np.array(table, np.float32))
+
+
+def _bytes_of(features: Any) -> int:
+    """Return the bytes of memory that features take, a float32 array or CSR matrix."""
+    if isinstance(features, np.ndarray):
+        return features.nbytes
+    return int(features.data.nbytes + features.indices.nbytes + features.indptr.nbytes)

@@ -23,9 +23,9 @@ from tabular.data.batch import Batch, Floats
 from tabular.data.channel import no_data, read_channel
 from tabular.data.columns import Columns, unite
 from tabular.data.csv.text import number_of
-from tabular.data.disk import Room
 from tabular.data.layout import Layout
 from tabular.data.listing import FileState, files_of
+from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.run import Run
 
@@ -117,7 +117,10 @@ class Checks:
 
 @contextmanager
 def read_channels(
-    run: Run, layout: Layout, checks: Checks | None = None, room: Room | None = None
+    run: Run,
+    layout: Layout,
+    checks: Checks | None = None,
+    memory_budget: MemoryBudget | None = None,
 ) -> Iterator[tuple[dict[str, Store], Columns]]:
     """Read all channels of a job that trains on one host, and agree on their columns.
 
@@ -125,7 +128,7 @@ def read_channels(
     ----------
     checks : Checks or None
         Raise UserError for rows that the algorithm can't learn from.
-    room : Room or None
+    memory_budget : MemoryBudget or None
         How much memory the features may take before they go to disk; by default half of the
         container's.
 
@@ -142,13 +145,13 @@ def read_channels(
     """
     require_single_host(run.job)
     channels = choose_channels(run.job)
-    room = room or Room(run.machine.memory // 2, scratch_folder(run.job))
+    memory_budget = memory_budget or MemoryBudget(run.machine.memory // 2, scratch_folder(run.job))
     with run.timing.stage("read"):
         stores = read_rows(
             channels,
             layout,
             checks or Checks(),
-            room,
+            memory_budget,
             run.machine.cpus,
             {},
             list_files(channels),
@@ -181,7 +184,7 @@ def read_rows(
     channels: Mapping[str, Channel],
     layout: Layout,
     checks: Checks,
-    room: Room,
+    memory_budget: MemoryBudget,
     threads: int,
     shares: Shares,
     files: Files,
@@ -203,7 +206,7 @@ def read_rows(
     """
     stores: dict[str, Store] = {}
     for name, channel in channels.items():
-        store = _Part(room, *shares[name]) if name in shares else Store(room)
+        store = _Part(memory_budget, *shares[name]) if name in shares else Store(memory_budget)
         names = stores[TRAIN].names if TRAIN in stores else ()
         read = read_channel(
             channel, layout, store, threads, checks.batch, names, before=files[name]
@@ -286,8 +289,8 @@ def scratch_folder(job: TrainingJob) -> Path:
 class _Part(Store):
     """One host's part of rows that all hosts have."""
 
-    def __init__(self, room: Room, place: int, hosts: int) -> None:
-        super().__init__(room)
+    def __init__(self, memory_budget: MemoryBudget, place: int, hosts: int) -> None:
+        super().__init__(memory_budget)
         self._place, self._hosts = place, hosts
 
     def append(self, batch: Batch, path: Path, pick: npt.NDArray[np.bool_] | None = None) -> None:

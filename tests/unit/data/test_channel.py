@@ -14,7 +14,8 @@ from tabular.contract.errors import UserError
 from tabular.data.channel import channel_files, no_data, read_channel
 from tabular.data.columns import unite
 from tabular.data.layout import Layout
-from tabular.data.store import Room, Store
+from tabular.data.memory_budget import MemoryBudget
+from tabular.data.store import Store
 
 from .test_source import zstandard
 
@@ -76,7 +77,7 @@ def test_link_that_leads_nowhere_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def read(folder: Path, layout: Layout | None = None, **settings: str) -> Store:
-    store = Store(Room(1 << 20, folder))
+    store = Store(MemoryBudget(1 << 20, folder))
     given = channel(folder, **settings)
     if read_channel(given, layout or Layout(), store, 1, lambda batch, path: None):
         store.seal(unite([store.describe("train")], folder))

@@ -22,8 +22,9 @@ from tabular.data.batch import Batch
 from tabular.data.channel import read_channel
 from tabular.data.layout import Layout
 from tabular.data.listing import files_of
+from tabular.data.memory_budget import MemoryBudget
 from tabular.data.recordio.framing import MAGIC
-from tabular.data.store import Room, Store
+from tabular.data.store import Store
 
 from .test_source import zstandard
 
@@ -111,7 +112,7 @@ def read(folder: Path, content_type: str, change: Callable[[Path], object]) -> N
 
     channel = Channel("train", folder / "train", content_type)
     layout = Layout(target="y") if "parquet" in content_type else Layout()
-    read_channel(channel, layout, Store(Room(1 << 30, folder)), 1, check)
+    read_channel(channel, layout, Store(MemoryBudget(1 << 30, folder)), 1, check)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -168,7 +169,7 @@ def test_files_are_listed_before_reading_begins(tmp_path: Path) -> None:
     channel = Channel("train", tmp_path / "train", "text/csv")
     before = files_of(channel)
     append(path)
-    store = Store(Room(1 << 30, tmp_path))
+    store = Store(MemoryBudget(1 << 30, tmp_path))
     with pytest.raises(UserError, match="changed from"):
         read_channel(channel, Layout(), store, 1, lambda *_: None, before=before)
 

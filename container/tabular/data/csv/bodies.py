@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from tabular.data.arrow import leave_pandas_out
 from tabular.data.batch import ColumnCountError, Floats
 from tabular.data.blocks import BYTE_ORDER_MARK, blocks_of
 from tabular.data.columns import Columns, listed
 from tabular.data.csv.faults import Column, Kind, fault
 from tabular.data.csv.header import header_of, looks_like_header
 from tabular.data.csv.text import MISSING, cells_of, delimiter_of, number_of
+from tabular.data.pyarrow_without_pandas import hide_pandas
 
 if TYPE_CHECKING:
     import pyarrow
@@ -223,7 +223,7 @@ def _parsed(body: bytes, delimiter: str, columns: Columns) -> pyarrow.Table:
     import pyarrow
     import pyarrow.csv
 
-    leave_pandas_out()
+    hide_pandas()
 
     texts = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     types = {

@@ -11,7 +11,8 @@ from enum import Enum, auto
 
 import numpy as np
 
-from tabular.data.csv.text import MISSING, cells_of, number_of, shown, too_many
+from tabular.data.csv.text import MISSING, cells_of, number_of, too_many
+from tabular.data.quoting import quoted
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 WHOLE = re.compile(r"[ \t]*-?[0-9]+[ \t]*")
@@ -121,16 +122,16 @@ def _wrong(cell: str, column: Column, finite: bool) -> str | None:
     if number is None:
         if ";" in cell:
             return (
-                f"{shown(cell)} is not a number; with semicolons between the cells, decimals need "
+                f"{quoted(cell)} is not a number; with semicolons between the cells, decimals need "
                 "a point and not a comma"
             )
-        return f"{shown(cell)} is not a number; {column.cure}"
+        return f"{quoted(cell)} is not a number; {column.cure}"
     if math.isnan(number):
         return LABEL_MISSING if kind is Kind.REQUIRED else None
     if finite and abs(number) > FLOAT32_MAX:
-        return f"{shown(cell)} is too large for a 32-bit number; use a finite one or an empty cell"
+        return f"{quoted(cell)} is too large for a 32-bit number; use a finite one or an empty cell"
     if kind is Kind.CODE and not (number >= 0 and number.is_integer()):
-        return f"{shown(cell)} is no code of a category; codes are whole numbers from 0 on"
+        return f"{quoted(cell)} is no code of a category; codes are whole numbers from 0 on"
     return None
 
 
@@ -138,7 +139,7 @@ def _wrong_group(cell: str) -> str | None:
     if cell in MISSING:
         return "the group is missing; every row needs one"
     if not WHOLE.fullmatch(cell):
-        return f"{shown(cell)} is not a whole number; write groups as whole numbers"
+        return f"{quoted(cell)} is not a whole number; write groups as whole numbers"
     if int(cell) not in INT64:
-        return f"{shown(cell)} is too large for a 64-bit number; write groups as smaller ones"
+        return f"{quoted(cell)} is too large for a 64-bit number; write groups as smaller ones"
     return None

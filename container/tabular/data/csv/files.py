@@ -22,10 +22,10 @@ from tabular.data.csv.text import (
     cells_of,
     delimiter_of,
     number_of,
-    shown,
     too_many,
 )
 from tabular.data.layout import NUMBERS_ALONE, Layout
+from tabular.data.quoting import quoted
 from tabular.data.roles import Roles, by_name, by_place
 from tabular.data.source import BROKEN_STREAM, Source, unreadable
 
@@ -134,7 +134,7 @@ def _opening(path: Path, number: int, line: bytes, named: bool) -> tuple[str, li
     delimiter = delimiter_of(QUOTED.sub("", text) if named else text)
     if delimiter is None:
         raise UserError(
-            f"{path} line {number} is {shown(text)}: no delimiter (comma, tab, semicolon, bar or "
+            f"{path} line {number} is {quoted(text)}: no delimiter (comma, tab, semicolon, bar or "
             "space) found; expected the label and the features on each line"
         )
     many = too_many(text, delimiter)
@@ -150,7 +150,7 @@ def _opening(path: Path, number: int, line: bytes, named: bool) -> tuple[str, li
     if filled and all(number_of(cell) is None for cell in filled):
         raise UserError(
             f"{path} line {number} looks like a header "
-            f"({', '.join(shown(cell) for cell in filled[:3])}{', ...' if filled[3:] else ''}); "
+            f"({', '.join(quoted(cell) for cell in filled[:3])}{', ...' if filled[3:] else ''}); "
             "training data has no header by default: name the label's column by the hyperparameter "
             "target, or set the content type 'text/csv; header=present', or delete that line"
         )
@@ -173,7 +173,7 @@ def _names(path: Path, number: int, cells: list[str]) -> list[str]:
     if filled and all(number_of(name) is not None for name in filled):
         raise UserError(
             f"{path} has no header: line {number} holds numbers only "
-            f"({', '.join(shown(name) for name in filled[:3])}{', ...' if filled[3:] else ''}); "
+            f"({', '.join(quoted(name) for name in filled[:3])}{', ...' if filled[3:] else ''}); "
             "begin every file with the names of its columns, or name none"
         )
     return names

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tabular.contract.errors import UserError
-from tabular.data.arrow import leave_pandas_out
 from tabular.data.batch import Batch, Floats
 from tabular.data.blocks import Block
 from tabular.data.csv.faults import Column, Kind, fault
 from tabular.data.csv.text import MISSING, number_of
+from tabular.data.pyarrow_without_pandas import hide_pandas
 from tabular.data.roles import Roles
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def _parsed(block: Block, options: dict[str, Any]) -> dict[int, pyarrow.Array]:
     import pyarrow
     import pyarrow.csv
 
-    leave_pandas_out()
+    hide_pandas()
 
     table = pyarrow.csv.read_csv(pyarrow.BufferReader(block.content), **options)
     pieces = table.to_batches()

@@ -56,8 +56,3 @@ def number_of(cell: str) -> float | None:
         return float(cell)
     except ValueError:
         return None
-
-
-def shown(cell: str) -> str:
-    """Quote a cell for a message."""
-    return repr(cell if len(cell) <= 40 else cell[:40] + "…")

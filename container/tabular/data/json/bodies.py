@@ -16,7 +16,7 @@ from tabular.data.batch import Floats
 from tabular.data.blocks import BYTE_ORDER_MARK
 from tabular.data.columns import Columns
 from tabular.data.json.decoding import decode
-from tabular.data.json.rows import KINDS, matrix_of, unwrapped
+from tabular.data.json.matrix import KINDS, matrix_of, unwrapped
 
 # So many lines are decoded before their rows are looked at: a fault is named without reading
 # on, and Python's objects, which are many times larger than the text, are few at a time.

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tabular.contract.errors import UserError
-from tabular.data.batch import Batch, Floats, Sparse
+from tabular.data.batch import Batch, Floats, Integers, Sparse
 from tabular.data.blocks import BYTE_ORDER_MARK, Block, blocks_of, in_order
 from tabular.data.layout import Layout
 from tabular.data.libsvm.lines import LineError, blank, rows_of, uneven
-from tabular.data.libsvm.tokens import BLOCK_BYTES, Integers, tokens_of
+from tabular.data.libsvm.tokens import BLOCK_BYTES, tokens_of
 from tabular.data.source import Source
 
 NAME = "libsvm"
@@ -32,7 +32,7 @@ CONTENT_TYPES = ("text/libsvm", "text/x-libsvm", "libsvm")
 EXCERPT = 50  # characters of the first line, as in AWS's message
 
 
-class _Rows(NamedTuple):
+class _CsrArrays(NamedTuple):
     """The rows of a block, in CSR form but for the order of indices within a row."""
 
     label: Floats
@@ -106,7 +106,7 @@ def _where(content: bytes, first_line: int, row: int) -> str:
     return f"line {next(islice(numbers, row, None))}"
 
 
-def _batch(rows: _Rows, where: Callable[[int], str]) -> Batch:
+def _batch(rows: _CsrArrays, where: Callable[[int], str]) -> Batch:
     """Sort each row's indices, and drop what is missing; ValueError if an index stands twice."""
     from scipy.sparse import csr_matrix
 
@@ -134,7 +134,7 @@ def _ascending(features: Sparse) -> bool:
     return bool(((indices[1:] > indices[:-1]) | begins[1:-1]).all()) if len(indices) else True
 
 
-def _fast_rows(content: bytes) -> _Rows:
+def _fast_rows(content: bytes) -> _CsrArrays:
     tokens = tokens_of(content)
     labels = np.flatnonzero(tokens.first)
     weight = qid = None
@@ -158,7 +158,7 @@ def _fast_rows(content: bytes) -> _Rows:
     at = np.flatnonzero(named)
     ends = np.zeros(len(labels) + 1, np.int64)
     np.cumsum((np.diff(labels, append=len(named)) - heads) // 2, out=ends[1:])
-    return _Rows(
+    return _CsrArrays(
         label=_finite(tokens.values[labels]),
         weight=weight,
         qid=qid,
@@ -176,14 +176,14 @@ def _finite(numbers: npt.NDArray[np.float64], missing: bool = False) -> Floats:
     return small
 
 
-def _plain_rows(path: Path, block: Block) -> _Rows:
+def _plain_rows(path: Path, block: Block) -> _CsrArrays:
     try:
         rows = list(rows_of(block.content, block.first_line))
     except LineError as error:
         raise UserError(_explained(path, block, error)) from error
     weights = [row.weight for row in rows if row.weight is not None]
     groups = [row.qid for row in rows if row.qid is not None]
-    return _Rows(
+    return _CsrArrays(
         label=np.array([row.label for row in rows], np.float32),
         weight=np.array(weights, np.float32) if weights else None,
         qid=np.array(groups, np.int64) if groups else None,

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tabular.data.quoting import quoted
+
 # Halfway between the largest float32 and the one that would follow: rounds to infinity.
 FLOAT32_LIMIT = float(np.finfo(np.float32).max) + 2.0**103
 # The number of columns, which is one more, is to fit an int32 as well.
@@ -113,7 +115,7 @@ def row_of(line: bytes, number: int, training: bool, lowest: int = 0) -> Row:
         if colon:
             row.weight = tokens.number_of(tail, "weight")
             if training and row.weight < 0:
-                raise tokens.wrong(f"the weight {shown(tail)} is negative; use 0 or more")
+                raise tokens.wrong(f"the weight {quoted(tail)} is negative; use 0 or more")
         tokens.at += 1
     if tokens.at < len(items) and items[tokens.at].startswith(f"{QID}:"):
         row.qid = tokens.whole_of(items[tokens.at].removeprefix(f"{QID}:"), "group", LARGEST_GROUP)
@@ -121,10 +123,10 @@ def row_of(line: bytes, number: int, training: bool, lowest: int = 0) -> Row:
     while tokens.at < len(items):
         name, colon, tail = items[tokens.at].partition(":")
         if not colon:
-            raise tokens.malformed(f"{shown(name)} is not index:value")
+            raise tokens.malformed(f"{quoted(name)} is not index:value")
         if name == QID:
             raise tokens.wrong(
-                f"{shown(items[tokens.at])} must stand once, before the first index:value"
+                f"{quoted(items[tokens.at])} must stand once, before the first index:value"
             )
         index = tokens.whole_of(name, "index", LARGEST_INDEX)
         if index < lowest:
@@ -153,20 +155,20 @@ class _Tokens:
 
     def number_of(self, token: str, what: str, missing: bool = False) -> float:
         if not NUMBER.fullmatch(token):
-            raise self.malformed(f"the {what} {shown(token)} is not a number")
+            raise self.malformed(f"the {what} {quoted(token)} is not a number")
         number = float(token)
         if self.training and not (abs(number) < FLOAT32_LIMIT or (missing and number != number)):
             cure = "leave the pair out if it is missing" if missing else "every row needs one"
-            raise self.wrong(f"the {what} {shown(token)} is not a finite 32-bit number; {cure}")
+            raise self.wrong(f"the {what} {quoted(token)} is not a finite 32-bit number; {cure}")
         return number
 
     def whole_of(self, token: str, what: str, largest: int) -> int:
         if not WHOLE.fullmatch(token):
-            reason = f"the {what} {shown(token)} is not a whole number from 0, in digits"
+            reason = f"the {what} {quoted(token)} is not a whole number from 0, in digits"
             raise self.wrong(reason) if NUMBER.fullmatch(token) else self.malformed(reason)
         digits = token.lstrip("0") or "0"  # int() refuses thousands of them
         if len(digits) > len(str(largest)) or int(digits) > largest:
-            raise self.wrong(f"the {what} {shown(token)} is larger than {largest}")
+            raise self.wrong(f"the {what} {quoted(token)} is larger than {largest}")
         return int(digits)
 
     def wrong(self, reason: str) -> LineError:
@@ -179,11 +181,6 @@ class _Tokens:
         elif ":" not in self.text or "," in self.text:
             form = "; a line is label index:value index:value ...: is the content type text/csv?"
         return LineError(self.line, self.at + 1, reason + form, malformed=True)
-
-
-def shown(token: str) -> str:
-    """Quote what the customer wrote, shortened."""
-    return repr(token if len(token) <= 40 else token[:40] + "…")
 
 
 def _labelled(items: list[str]) -> bool:

@@ -14,11 +14,9 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from tabular.data.arrow import leave_pandas_out
+from tabular.data.batch import Booleans, Integers
 from tabular.data.libsvm.lines import LARGEST_GROUP, LARGEST_INDEX
-
-Integers = npt.NDArray[np.int64]
-Booleans = npt.NDArray[np.bool_]
+from tabular.data.pyarrow_without_pandas import hide_pandas
 
 COMMENT = re.compile(rb"#[^\n]*")
 QID, Q = b"qid:", ord("q")
@@ -106,7 +104,7 @@ def tokens_of(content: bytes) -> Tokens:
     """
     import pyarrow
 
-    leave_pandas_out()
+    hide_pandas()
     if not content.endswith(b"\n"):
         content += b"\n"
     if b"#" in content:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tabular.data.arrow import leave_pandas_out
 from tabular.data.batch import ColumnCountError, Floats, TooLargeError
 from tabular.data.columns import Columns, check_names
+from tabular.data.parquet.batches import index_columns, is_number, is_text
 from tabular.data.parquet.extent import BATCH_VALUES, of_parquet
-from tabular.data.parquet.rows import index_columns, is_number, is_text
+from tabular.data.pyarrow_without_pandas import hide_pandas
 
 # Parquet may be a thousand times smaller than its rows. The server's own budget is mostly less;
 # this is what the densest CSV of a batch transform's largest payload (100 MB of "1,1,1,...")
@@ -41,7 +41,7 @@ def read_body(body: bytes, columns: Columns) -> Floats:
     import pyarrow
     import pyarrow.parquet
 
-    leave_pandas_out()
+    hide_pandas()
 
     try:
         with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body)) as file:

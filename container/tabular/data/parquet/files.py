@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tabular.contract.errors import UserError
-from tabular.data.arrow import leave_pandas_out
 from tabular.data.batch import Batch
 from tabular.data.layout import Layout
-from tabular.data.parquet.rows import Rows
-from tabular.data.source import BROKEN_STREAM, GZIP, MAGIC_BYTES, ZSTANDARD, Source, unreadable
+from tabular.data.parquet.batches import BatchReader
+from tabular.data.pyarrow_without_pandas import hide_pandas
+from tabular.data.source import BROKEN_STREAM, GZIP, SIGNATURE_BYTES, ZSTANDARD, Source, unreadable
 
 NAME = "parquet"
 CONTENT_TYPES = ("application/x-parquet", "parquet")
@@ -65,7 +65,7 @@ def _contents(source: Source) -> Iterator[Any]:
     if source.is_file:
         try:
             with source.path.open("rb") as file:
-                start = file.read(MAGIC_BYTES)
+                start = file.read(SIGNATURE_BYTES)
                 file.seek(-min(file.seek(0, 2), TAIL_BYTES), 2)
                 end = file.read()
         except OSError as error:
@@ -76,7 +76,7 @@ def _contents(source: Source) -> Iterator[Any]:
                 yield source.path
             return
     for content in _files_of(_chunks(source)):
-        _check_whole(source, content[:MAGIC_BYTES], content[-TAIL_BYTES:])
+        _check_whole(source, content[:SIGNATURE_BYTES], content[-TAIL_BYTES:])
         yield content
 
 
@@ -144,7 +144,7 @@ def _read_one(
     import pyarrow
     import pyarrow.parquet
 
-    leave_pandas_out()
+    hide_pandas()
 
     def opened(texts: list[str]) -> pyarrow.parquet.ParquetFile:
         return pyarrow.parquet.ParquetFile(
@@ -155,12 +155,12 @@ def _read_one(
         )
 
     with opened([]) as file:
-        rows = Rows(source.path, file.schema_arrow, layout, place)
+        reader = BatchReader(source.path, file.schema_arrow, layout, place)
     # Texts as dictionaries: a long one in each row is held once.
-    with opened(rows.texts) as file:
+    with opened(reader.texts) as file:
         first_row = 1
-        size = min(BATCH_ROWS, max(FEWEST_ROWS, BATCH_VALUES // len(rows.used)))
-        for batch in file.iter_batches(size, columns=rows.used, use_threads=threads > 1):
+        size = min(BATCH_ROWS, max(FEWEST_ROWS, BATCH_VALUES // len(reader.used)))
+        for batch in file.iter_batches(size, columns=reader.used, use_threads=threads > 1):
             if batch.num_rows:
-                yield rows.read(batch, first_row)
+                yield reader.read(batch, first_row)
             first_row += batch.num_rows

@@ -1,35 +1,23 @@
-"""RecordIO-protobuf, as SageMaker's SDK writes it: one row a record, dense or sparse.
-
-A record is a magic number, a length, and a message padded to four bytes. ``records`` finds the
-tensors in the messages (``messages`` walks the odd ones), ``tensors`` makes rows of them.
-"""
+"""Cut RecordIO into records: a magic number, a length, and a message padded to four bytes."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import BinaryIO
 
 import numpy as np
 
-from tabular.contract.errors import UserError
-from tabular.data.batch import Batch, Floats, Sparse
-from tabular.data.blocks import BLOCK_BYTES, in_order
-from tabular.data.layout import Layout
+from tabular.data.batch import Integers
+from tabular.data.blocks import BLOCK_BYTES
 from tabular.data.recordio.messages import RecordError
-from tabular.data.recordio.records import Integers
-from tabular.data.recordio.tensors import NO_VALUES, Rows, other_width, read_rows, unlike
-from tabular.data.source import BROKEN_STREAM, Source, unreadable
-
-NAME = "recordio-protobuf"
-CONTENT_TYPES = ("application/x-recordio-protobuf", "recordio-protobuf")
 
 MAGIC = 0xCED7230A
 MAGIC_BYTES = MAGIC.to_bytes(4, "little")
 HEADER = struct.Struct("<II")
-# dmlc's RecordIO: the length's high bits tell the parts of a record that holds the magic number.
+# In dmlc's RecordIO the upper 3 bits of the length mark the parts of a record that was split
+# because its message contains the magic number.
 LENGTH_BITS = 29
 MOST_BYTES = (1 << LENGTH_BITS) - 1
 LINE_ENDS = {ord("\r"): " ", ord("\n"): " ", ord("\t"): " "}
@@ -43,22 +31,23 @@ KINDS_OF_FILE = {
 
 
 @dataclass(frozen=True)
-class _Block:
-    """Whole records of a file.
+class Block:
+    """Whole records of a file or body.
 
     Attributes
     ----------
     content : bytes
     starts, sizes : int64 arrays, (records,)
-        Where each message begins in ``content``, and its bytes.
+        The offset of each message in ``content``, and its size in bytes.
     first_record : int
-        The number, from 1, of the first of them.
+        The number of the block's first record in the file, from 1.
     offset : int
-        Where ``content`` begins in the file, in bytes.
-    broken : str
-        What is wrong with the record after them, which ends the file; empty if nothing is.
-    broken_at : int
-        Where that record begins in ``content``.
+        The offset of ``content`` in the file, in bytes.
+    fault : str
+        What is wrong with the record after the whole ones; empty when nothing is. No block
+        follows after a fault.
+    fault_at : int
+        The offset of that record in ``content``.
     """
 
     content: bytes
@@ -66,151 +55,43 @@ class _Block:
     sizes: Integers
     first_record: int
     offset: int
-    broken: str = ""
-    broken_at: int = 0
+    fault: str = ""
+    fault_at: int = 0
+
+    def located(self, error: RecordError) -> RecordError:
+        """Return the error with the record's number and byte in the file before its text."""
+        place = error.place
+        if place is None:
+            place = int(self.starts[error.row]) - HEADER.size
+        where = f"record {self.first_record + error.row} (byte {self.offset + place})"
+        return RecordError(f"{where} {error.what}", error.row, error.place)
 
 
-def read_file(source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
-    """Read a training file in blocks.
-
-    Parameters
-    ----------
-    layout : Layout
-        Must choose no column by name, as these have none; ``weights`` means nothing here.
-    threads : int
-        How many read blocks at a time.
-
-    Yields
-    ------
-    Batch
-        Some 4 MiB of the file. Sparse records become a CSR matrix, with the keys of the file
-        from 0 on and as many columns as their shapes say, else as the largest key needs.
-
-    Raises
-    ------
-    UserError
-        A record is broken, cut off, unlike the ones before it, or without a label; names file,
-        record and byte. The file is of another format, or can't be read.
-    """
-    if layout.named:
-        raise UserError(
-            f"{source.path} is RecordIO-protobuf, whose columns have no names; take target, "
-            "weight, group, features and header out of the job's settings, or use another format"
-        )
-    first: Rows | None = None
-    columns = 0
-    read = partial(_read, labelled=layout.labelled)
-    try:
-        with source.open() as stream:
-            for block, rows in in_order(read, _blocks(stream), threads):
-                first = first or rows
-                _compare(rows, first, block)
-                columns = max(columns, rows.columns)
-                yield _batch(rows, block.first_record)
-        if first and not columns:
-            raise RecordError(f"record 1 {NO_VALUES}, and so have all others", 0)
-    except RecordError as error:
-        raise UserError(f"{source.path} {error}") from error
-    except BROKEN_STREAM as error:
-        raise unreadable(source.path, error) from error
-
-
-def read_body(body: bytes, num_features: int) -> Floats:
-    """Read the rows of a request.
-
-    Parameters
-    ----------
-    num_features : int
-        How many the model expects.
-
-    Returns
-    -------
-    float32 array, (rows, num_features)
-        nan where a sparse record has no value. Labels are left out.
-
-    Raises
-    ------
-    ColumnCountError
-        A dense record has another number of values, or a sparse one a key or a shape past
-        ``num_features``.
-    ValueError
-        A record is broken; names record and byte.
-    """
-    block, _ = _cut(body, 1, 0, last=True)
-    if not body:
-        raise ValueError("the body holds no record")
-    _, rows = _read(block, num_features)
-    if rows.keys is None:
-        return rows.values
-    matrix = np.full((len(block.starts), num_features), np.nan, np.float32)
-    matrix[np.repeat(np.arange(len(matrix)), np.diff(rows.bounds)), rows.keys] = rows.values
-    return matrix
-
-
-def _read(block: _Block, columns: int | None = None, labelled: bool = True) -> tuple[_Block, Rows]:
-    """Read a block's records; raises RecordError with record and byte of the file."""
-    try:
-        if block.broken and not len(block.starts):
-            raise RecordError(block.broken, 0, block.broken_at)
-        rows = read_rows(block.content, block.starts, block.sizes, columns, labelled)
-        if block.broken:
-            raise RecordError(block.broken, len(block.starts), block.broken_at)
-    except RecordError as error:
-        raise _placed(error, block) from error
-    return block, rows
-
-
-def _placed(error: RecordError, block: _Block) -> RecordError:
-    place = error.place
-    if place is None:
-        place = int(block.starts[error.row]) - HEADER.size
-    where = f"record {block.first_record + error.row} (byte {block.offset + place})"
-    return RecordError(f"{where} {error.what}", error.row, error.place)
-
-
-def _compare(rows: Rows, first: Rows, block: _Block) -> None:
-    """Refuse a block whose rows are unlike those of the file's first block."""
-    sparse = first.keys is not None
-    if (rows.keys is not None) != sparse:
-        empty = not sparse and rows.bounds[1] == 0
-        raise _placed(RecordError(NO_VALUES if empty else unlike(sparse), 0), block)
-    if not sparse and rows.columns != first.columns:
-        raise _placed(RecordError(other_width(rows.columns, first.columns), 0), block)
-
-
-def _batch(rows: Rows, first_record: int) -> Batch:
-    features: Floats | Sparse = rows.values
-    if rows.keys is not None:
-        import scipy.sparse
-
-        features = scipy.sparse.csr_matrix(
-            (rows.values, rows.keys, rows.bounds.astype(np.int32)),
-            shape=(len(rows.bounds) - 1, rows.columns),
-        )
-    label = np.zeros(len(rows.bounds) - 1, np.float32) if rows.label is None else rows.label
-    return Batch(features, label, where=lambda row: f"record {first_record + row}")
-
-
-def _blocks(stream: BinaryIO) -> Iterator[_Block]:
-    """Cut a file into blocks of whole records; the last one says what is broken."""
+def blocks_of(stream: BinaryIO) -> Iterator[Block]:
+    """Cut a file into blocks of whole records, of about ``BLOCK_BYTES``."""
     record, offset = 1, 0
     content = b""
     wanted = BLOCK_BYTES
     while True:
-        content = _filled(stream, content, wanted)
-        block, used = _cut(content, record, offset, last=len(content) < wanted)
-        if len(block.starts) or block.broken:
+        content = _read_up_to(stream, content, wanted)
+        last = len(content) < wanted
+        block, used = cut(content, record, offset, last)
+        if len(block.starts) or block.fault:
             yield block
-        if block.broken or len(content) < wanted:
+        if block.fault or last:
             return
         record += len(block.starts)
         offset += used
         content = content[used:]
+        # A record may be longer than a block.
         wanted = BLOCK_BYTES if used else max(2 * wanted, BLOCK_BYTES)
 
 
-def _filled(stream: BinaryIO, content: bytes, wanted: int) -> bytes:
-    """Read on to ``wanted`` bytes in all, or to the end, without trusting any length."""
+def _read_up_to(stream: BinaryIO, content: bytes, wanted: int) -> bytes:
+    """Extend ``content`` to ``wanted`` bytes, or to the end of the stream.
+
+    A broken record may claim any length, so memory is allocated for the bytes that come.
+    """
     pieces = [content]
     missing = wanted - len(content)
     while missing > 0:
@@ -222,14 +103,27 @@ def _filled(stream: BinaryIO, content: bytes, wanted: int) -> bytes:
     return b"".join(pieces)
 
 
-def _cut(content: bytes, record: int, offset: int, last: bool) -> tuple[_Block, int]:
-    """Find the whole records that content begins with, and the bytes they take.
+def cut(content: bytes, first_record: int, offset: int, last: bool) -> tuple[Block, int]:
+    """Find the whole records at the start of ``content``.
 
-    With ``last`` nothing comes after the content, so that what is left over is broken.
+    Parameters
+    ----------
+    first_record, offset : int
+        The first record's number, from 1, and the offset of ``content`` in the file.
+    last : bool
+        Nothing follows after ``content``, so an incomplete record is a fault.
+
+    Returns
+    -------
+    block : Block
+    used : int
+        How many bytes the whole records take.
     """
-    firsts: list[int] = []  # records of one length in a row: where the first message begins,
-    sizes: list[int] = []  # the bytes of each message,
-    counts: list[int] = []  # and how many there are
+    # For each run of records of the same length: the offset of its first message, the bytes of
+    # each message, and the number of records.
+    firsts: list[int] = []
+    sizes: list[int] = []
+    counts: list[int] = []
     at, size_before = 0, -1
     while at + HEADER.size <= len(content):
         magic, size = HEADER.unpack_from(content, at)
@@ -238,28 +132,28 @@ def _cut(content: bytes, record: int, offset: int, last: bool) -> tuple[_Block, 
         # Some writers leave out the padding at the end of the file.
         if magic != MAGIC or size > MOST_BYTES or (begin + size if last else stop) > len(content):
             break
-        count = _repeated(content, at, stop - at) if size == size_before else 1
+        count = _same_headers(content, at, stop - at) if size == size_before else 1
         firsts.append(begin)
         sizes.append(size)
         counts.append(count)
         at += count * (stop - at)
         size_before = size
-    left = content[at : at + HEADER.size]
-    broken = _fault(left, len(content) - at, last, first=record == 1 and not firsts)
+    head = content[at : at + HEADER.size]
+    fault = _fault(head, len(content) - at, last, first=first_record == 1 and not firsts)
     many = np.array(counts, np.int64)
     message_bytes = np.repeat(np.array(sizes, np.int64), many)
     place_in_run = np.arange(len(message_bytes)) - np.repeat(np.cumsum(many) - many, many)
     starts = np.repeat(np.array(firsts, np.int64), many)
     starts += place_in_run * (HEADER.size + (message_bytes + 3) // 4 * 4)
-    return _Block(content, starts, message_bytes, record, offset, broken, at), at
+    return Block(content, starts, message_bytes, first_record, offset, fault, at), at
 
 
-def _repeated(content: bytes, at: int, step: int) -> int:
-    """Count the whole records in a row, from ``at`` on, that have the same header."""
+def _same_headers(content: bytes, at: int, step: int) -> int:
+    """Count the whole records from ``at`` on, ``step`` bytes apart, with the same header."""
     most = (len(content) - at) // step
     header = content[at : at + HEADER.size]
     count = 1
-    window = 8  # grows with the run, so that many short runs cost no more than they hold
+    window = 8  # grows with the run, so that many short runs take no more time than one long run
     while count < most and content.startswith(header, at + count * step):
         window = min(window * 4, most - count)
         heads = np.ndarray((window,), "<u8", content, at + count * step, (step,))
@@ -267,22 +161,30 @@ def _repeated(content: bytes, at: int, step: int) -> int:
     return count
 
 
-def _fault(left: bytes, left_bytes: int, last: bool, first: bool) -> str:
-    """Say what is wrong with the bytes after the whole records; empty if nothing is."""
-    magic = left[:4]
+def _fault(head: bytes, left_bytes: int, last: bool, first: bool) -> str:
+    """Return what is wrong with the record after the whole ones; empty when nothing is.
+
+    Parameters
+    ----------
+    head : bytes
+        The record's first 8 bytes, or as many as there are.
+    left_bytes : int
+        All bytes after the whole records.
+    """
+    magic = head[:4]
     if magic != MAGIC_BYTES[: len(magic)]:
         found = f"begins with the bytes {magic.hex(' ')}, expected {MAGIC_BYTES.hex(' ')}"
-        return found + (_kind_of_file(left) if first else "; write the file again")
+        return found + (_kind_of_file(head) if first else "; write the file again")
     size = None
-    if len(left) == HEADER.size:
-        _, length = HEADER.unpack(left)
+    if len(head) == HEADER.size:
+        _, length = HEADER.unpack(head)
         size = length & MOST_BYTES
         if size != length:
             return (
                 f"has the continuation flag {length >> LENGTH_BITS}, for a record in parts; write "
                 "each record whole, as SageMaker's SDK does"
             )
-    if left and last:
+    if head and last:
         whole = "" if size is None else f" of {HEADER.size + size}"
         return f"is cut off after {left_bytes} bytes{whole}; write or send it whole"
     return ""
@@ -293,4 +195,4 @@ def _kind_of_file(head: bytes) -> str:
     if not kind and head.isascii() and head.decode("ascii").translate(LINE_ENDS).isprintable():
         kind = "text, such as CSV or LIBSVM"
     found = f"; this looks like {kind}" if kind else ""
-    return f"{found}; correct the content type, or take this out"
+    return f"{found}; correct the content type, or write the data as RecordIO-protobuf"

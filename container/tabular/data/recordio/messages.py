@@ -1,11 +1,14 @@
-"""Walk SageMaker's ``Record`` messages, without a protobuf library.
+"""Parse SageMaker's ``Record`` messages one by one, in any form that protobuf allows.
 
-The message, by field numbers::
+The messages, by field numbers::
 
-    Record         1 features, 2 label: map entries      others are skipped
+    Record         1 features, 2 label: map entries      other fields are skipped
     map entry      1 key (text), 2 value (Value)         only the key "values" is read
     Value          2 float32, 3 float64, 7 int32 tensor, 9 bytes: the last one counts
     tensor         1 values, 2 keys, 3 shape             packed, or one by one
+
+Not by the protobuf library: it makes a Python object of each number, and does not say which byte
+of a broken message is wrong. docs/architecture.md has the figures.
 """
 
 from __future__ import annotations
@@ -19,8 +22,8 @@ WIRE = {FLOAT32: FIXED32, FLOAT64: FIXED64, INT32: VARINT}
 FIXED_BYTES = {FIXED32: 4, FIXED64: 8}
 LONGEST_VARINT = 10  # bytes: 64 bits, 7 in each
 
-# The columns of the table of fields: the kind of a tensor (its field number, 0 for none), where
-# its packed numbers begin in the content, and how many bytes they take.
+# The columns of the table of tensors, which has a row for each record: the kind of a tensor (its
+# field number, 0 for none), the offset of its packed numbers, and their size in bytes.
 COLUMNS = 10
 KIND, VALUES, VALUES_BYTES, KEYS, KEYS_BYTES, SHAPE, SHAPE_BYTES = range(7)
 LABEL_KIND, LABEL, LABEL_BYTES = range(7, COLUMNS)
@@ -31,10 +34,12 @@ class RecordError(ValueError):
 
     Attributes
     ----------
+    what : str
+        What is wrong.
     row : int
-        Which record of the content, from 0.
+        The record's position in the block, from 0.
     place : int or None
-        The byte of the content; None for the record as a whole.
+        The offset of the fault in the block, in bytes; None for the record as a whole.
     """
 
     def __init__(self, what: str, row: int, place: int | None = None) -> None:
@@ -50,7 +55,7 @@ class _WireError(ValueError):
 
 @dataclass
 class _Tensor:
-    """Where a tensor's numbers stand: spans of the content, from begin to end."""
+    """The offsets of a tensor's numbers in the content, as pairs of begin and end."""
 
     kind: int = 0
     values: list[tuple[int, int]] = field(default_factory=list)
@@ -58,13 +63,14 @@ class _Tensor:
     shape: list[tuple[int, int]] = field(default_factory=list)
 
 
-class Walk:
-    """Reads one message after the other, in whatever order its fields come.
+class MessageParser:
+    """Parses messages of ``content``, one at a time.
 
     Attributes
     ----------
     pieces : list of bytes
-        Numbers that were put together; they come after the content.
+        Numbers that a message has in several places, joined. Their offsets in the table count on
+        from the end of ``content``.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -72,11 +78,11 @@ class Walk:
         self._end = len(content)
         self.pieces: list[bytes] = []
 
-    def fields(self, row: int, start: int, size: int) -> list[int]:
-        """Find one record's row of the table; raises RecordError."""
+    def parse(self, row: int, start: int, size: int) -> list[int]:
+        """Return a record's row of the table of tensors, or raise RecordError."""
         tensors = {1: _Tensor(), 2: _Tensor()}
         try:
-            for number, wire, begin, end in _parts(self._content, start, start + size):
+            for number, wire, begin, end in _fields(self._content, start, start + size):
                 if number in tensors and wire == LENGTH:
                     tensors[number] = self._entry(begin, end) or tensors[number]
         except _WireError as broken:
@@ -84,13 +90,14 @@ class Walk:
             raise RecordError(what, row, broken.place) from broken
         features, label = tensors[1], tensors[2]
         spans = (features.values, features.keys, features.shape)
-        numbers = [value for span in spans for value in self._together(span)]
-        return [features.kind, *numbers, label.kind, *self._together(label.values)]
+        places = [number for span in spans for number in self._joined(span)]
+        return [features.kind, *places, label.kind, *self._joined(label.values)]
 
     def _entry(self, start: int, stop: int) -> _Tensor | None:
+        """Return the tensor of a map entry, or None when its key is not "values"."""
         key = b""
         tensor = _Tensor()
-        for number, wire, begin, end in _parts(self._content, start, stop):
+        for number, wire, begin, end in _fields(self._content, start, stop):
             if wire == LENGTH and number == 1:
                 key = self._content[begin:end]
             elif wire == LENGTH and number == 2:
@@ -98,10 +105,11 @@ class Walk:
         return tensor if key == b"values" else None
 
     def _value(self, start: int, stop: int, tensor: _Tensor) -> _Tensor:
-        for number, wire, begin, end in _parts(self._content, start, stop):
+        for number, wire, begin, end in _fields(self._content, start, stop):
             if wire != LENGTH or (number not in WIRE and number != BYTES):
                 continue
-            if tensor.kind != number:  # the last kind counts; one kind twice is put together
+            # The last kind counts. protobuf merges fields of the same kind.
+            if tensor.kind != number:
                 tensor = _Tensor(number if number in WIRE else 0)
             if number in WIRE:
                 self._numbers(begin, end, tensor)
@@ -109,17 +117,18 @@ class Walk:
 
     def _numbers(self, start: int, stop: int, tensor: _Tensor) -> None:
         lists = {1: tensor.values, 2: tensor.keys, 3: tensor.shape}
-        for number, wire, begin, end in _parts(self._content, start, stop):
-            alone = WIRE[tensor.kind] if number == 1 else VARINT
-            if number not in lists or wire not in (LENGTH, alone) or begin == end:
+        for number, wire, begin, end in _fields(self._content, start, stop):
+            unpacked = WIRE[tensor.kind] if number == 1 else VARINT
+            if number not in lists or wire not in (LENGTH, unpacked) or begin == end:
                 continue
-            if (end - begin) % FIXED_BYTES.get(alone, 1) or (
-                alone == VARINT and self._content[end - 1] >= 0x80
+            if (end - begin) % FIXED_BYTES.get(unpacked, 1) or (
+                unpacked == VARINT and self._content[end - 1] >= 0x80
             ):
                 raise _WireError("its numbers end in the middle of one", begin)
             lists[number].append((begin, end))
 
-    def _together(self, spans: list[tuple[int, int]]) -> tuple[int, int]:
+    def _joined(self, spans: list[tuple[int, int]]) -> tuple[int, int]:
+        """Return offset and size of the numbers in ``spans``, in one piece."""
         if len(spans) > 1:
             piece = b"".join(self._content[begin:end] for begin, end in spans)
             self.pieces.append(piece)
@@ -128,8 +137,8 @@ class Walk:
         return (spans[0][0], spans[0][1] - spans[0][0]) if spans else (0, 0)
 
 
-def _parts(content: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
-    """Take a message apart: field number, wire type, begin and end of each field's content."""
+def _fields(content: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
+    """Iterate over a message: number, wire type, begin and end of each field."""
     while at < stop:
         tag, begin = _varint(content, at, stop)
         number, wire = tag >> 3, tag & 7
@@ -143,14 +152,15 @@ def _parts(content: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int, 
         else:
             raise _WireError(f"wire type {wire} is not known", at)
         if not 0 < number < 1 << 29:
-            raise _WireError(f"{number} is no field number", at)
+            raise _WireError(f"{number} is not a field number", at)
         if end > stop:
-            raise _WireError("a field is longer than what holds it", at)
+            raise _WireError("a field is longer than its message", at)
         yield number, wire, begin, end
         at = end
 
 
 def _varint(content: bytes, at: int, stop: int) -> tuple[int, int]:
+    """Return the number at ``at``, and the offset after it."""
     value = 0
     for index, byte in enumerate(content[at : min(at + LONGEST_VARINT, stop)]):
         value |= (byte & 0x7F) << (7 * index)

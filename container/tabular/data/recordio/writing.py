@@ -1,7 +1,8 @@
-"""Write RecordIO-protobuf: one ``Record`` a row, its tensors under names of their own.
+"""Write responses as RecordIO-protobuf: one ``Record`` a row.
 
-All records of a call have the same tensors of the same sizes, so that their messages differ in
-the numbers alone: the bytes between the numbers are made once, and NumPy lays them side by side.
+All records of a response have the same tensors of the same sizes, so their messages differ in the
+numbers only. The bytes between the numbers are encoded once, and NumPy copies them into every
+record.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ import numpy.typing as npt
 from tabular.data.recordio.framing import HEADER, MAGIC
 from tabular.data.recordio.messages import FLOAT32, FLOAT64, LENGTH
 
-# Field numbers; ``messages`` has the whole of the message.
+# Field numbers; ``messages`` describes the whole message.
 LABEL_MAP = 2
 ENTRY_KEY, ENTRY_VALUE = 1, 2
 TENSOR_VALUES, TENSOR_SHAPE = 1, 3
 
 
 def write_labels(columns: Mapping[str, npt.NDArray[Any]]) -> bytes:
-    """Write records that hold each column under its name in the ``label`` map.
+    """Encode records that hold each column under its name in the ``label`` map.
 
     Parameters
     ----------
     columns : mapping of str to array of numbers, (rows, ...)
-        One or more, of as many rows. Written as ``float32_tensor``, as AWS's container does;
-        whole numbers that float32 can't hold as ``float64_tensor``. What a row has more than
-        one axis of is written flat, with its shape.
+        At least one, all with the same number of rows. Written as ``float32_tensor``, as AWS's
+        container does; integers that float32 can't represent as ``float64_tensor``. A row with
+        several axes is written flat, with its shape.
     """
     rows = len(next(iter(columns.values())))
     parts = [part for name, column in columns.items() for part in _entry(name, column)]
@@ -40,7 +41,7 @@ def write_labels(columns: Mapping[str, npt.NDArray[Any]]) -> bytes:
 
 
 def _entry(name: str, column: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], ...]:
-    """Give the parts of a map entry: the bytes before a row's numbers, these, and the shape."""
+    """Encode a map entry: the bytes before a row's numbers, the numbers, the bytes after them."""
     double = column.dtype.kind in "iu" and bool((column.astype(np.float32) != column).any())
     width = math.prod(column.shape[1:])
     numbers = column.astype("<f8" if double else "<f4", order="C").reshape(len(column), width)
@@ -57,17 +58,25 @@ def _entry(name: str, column: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], 
 
 
 def _head(number: int, size: int) -> bytes:
-    """Begin a field of so many bytes."""
+    """Encode the tag and the length of a field of ``size`` bytes."""
     return varint(number << 3 | LENGTH) + varint(size)
 
 
 def field(number: int, content: bytes) -> bytes:
-    """Write a field of bytes: text, a message, or packed numbers."""
+    """Encode a field of bytes: text, a message, or packed numbers.
+
+    >>> field(1, b"values").hex(" ")
+    '0a 06 76 61 6c 75 65 73'
+    """
     return _head(number, len(content)) + content
 
 
 def varint(number: int) -> bytes:
-    """Write a number, from 0, in seven bits a byte."""
+    """Encode a number from 0 on, 7 bits a byte, least significant first.
+
+    >>> varint(300).hex(" ")
+    'ac 02'
+    """
     low = [number >> shift & 0x7F | 0x80 for shift in range(0, number.bit_length() or 1, 7)]
     return bytes([*low[:-1], low[-1] & 0x7F])
 

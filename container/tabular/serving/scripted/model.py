@@ -15,8 +15,8 @@ import numpy as np
 
 from tabular.algorithms.predictor import Loading, Predictor
 from tabular.contract.errors import JobError, UserError
-from tabular.data.arrow import keep_pandas
 from tabular.data.columns import Columns
+from tabular.data.pyarrow_without_pandas import keep_pandas
 from tabular.script_mode.handlers import Handlers, handlers_of
 from tabular.script_mode.inference_script import InferenceScript
 from tabular.script_mode.modules import Modules

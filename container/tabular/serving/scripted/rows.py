@@ -21,7 +21,7 @@ from tabular.data.charset import utf_8_of
 from tabular.data.columns import Columns
 from tabular.data.formats import charset_of, format_of
 from tabular.data.json.decoding import decode
-from tabular.data.json.rows import unwrapped
+from tabular.data.json.matrix import unwrapped
 from tabular.serving.scripted.needs import is_text
 
 Array = npt.NDArray[Any]

@@ -23,7 +23,7 @@ from tabular.algorithms.sklearn.training.fitting import fit_and_measure, hold_ou
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
 from tabular.data.columns import Columns
-from tabular.data.disk import Room
+from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.compile_step import Compiling
 from tabular.training.hard_rows import sample_rows
@@ -98,7 +98,7 @@ def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Dataset], Co
     memory = Memory(run.machine.memory)
     # scikit-learn and pandas take 100 MiB beside the program. The label and the weight of each row
     # stay in memory, and are copied with the features that the estimator gets.
-    room = Room(
+    memory_budget = MemoryBudget(
         memory.usable // 2,
         scratch_folder(run.job),
         most_rows=memory.usable // BYTES_PER_ROW,
@@ -108,7 +108,7 @@ def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Dataset], Co
         "the features from disk",
     )
     checks = Checks(batch=_refuse_negative_weights)
-    with read_channels(run, settings.layout, checks, room) as (stores, columns):
+    with read_channels(run, settings.layout, checks, memory_budget) as (stores, columns):
         for name, store in stores.items():
             require_memory(store, name, run.machine.memory)
         _require_same_kind_of_labels(stores)

@@ -125,7 +125,9 @@ def validate(given: Mapping[str, object]) -> Settings:
         with another one.
     """
     values, notes = modernized(
-        read_hyperparameters(HYPERPARAMETERS, given, "docs/hyperparameters.md lists all hyperparameters")
+        read_hyperparameters(
+            HYPERPARAMETERS, given, "docs/hyperparameters.md lists all hyperparameters"
+        )
     )
     if notes:
         log.warning("hyperparameters that XGBoost 3 no longer has: %s", "; ".join(notes))

@@ -16,7 +16,7 @@ from tabular.algorithms.xgboost.training.shares import shares_of
 from tabular.contract.channels import Channel
 from tabular.data.batch import Batch
 from tabular.data.columns import Columns
-from tabular.data.disk import Room
+from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.memory import Memory
 from tabular.training.rows import (
@@ -89,15 +89,15 @@ def read_host_rows(
     with run.timing.stage("gather"):
         shares = shares_of(cluster, channels, files, trained_on, run.worker)
     with run.timing.stage("read"):
-        room = Room(memory.raw, scratch)
+        memory_budget = MemoryBudget(memory.raw, scratch)
         if settings.device == "cpu":
             most_rows = memory.limit // least_row_bytes(1, settings.num_class)
-            room.most_rows = max(most_rows, FEWEST_ROWS_REFUSED)
+            memory_budget.most_rows = max(most_rows, FEWEST_ROWS_REFUSED)
         stores = read_rows(
             channels,
             settings.layout,
             _checks(settings, memory),
-            room,
+            memory_budget,
             threads_of(run, settings),
             shares,
             files,

@@ -8,7 +8,8 @@ import pytest
 from tabular.algorithms.xgboost.training.labels import check, check_groups
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
-from tabular.data.store import Room, Store
+from tabular.data.memory_budget import MemoryBudget
+from tabular.data.store import Store
 
 
 def batch(*labels: float, **more: object) -> Batch:
@@ -17,7 +18,7 @@ def batch(*labels: float, **more: object) -> Batch:
 
 
 def stored(folder: Path, *batches: Batch) -> Store:
-    store = Store(Room(1 << 20, folder))
+    store = Store(MemoryBudget(1 << 20, folder))
     for each in batches:
         store.append(each, Path("a"))
     return store

@@ -20,7 +20,7 @@ from tabular.contract.errors import UserError
 from tabular.contract.machine import MEBIBYTE
 from tabular.data.batch import Batch
 from tabular.data.columns import unite
-from tabular.data.disk import Room
+from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.memory import Memory
 
@@ -49,7 +49,7 @@ def sparse(batch: Batch) -> Batch:
 def store(
     folder: Path, size: int = ROWS, disk: bool = False, rare: bool = False, **more: Any
 ) -> Store:
-    made = Store(Room(0 if disk else 1 << 30, folder))
+    made = Store(MemoryBudget(0 if disk else 1 << 30, folder))
     for batch in batches(size, **more):
         made.append(sparse(batch) if rare else batch, Path("a.csv"))
     made.seal(unite([made.describe("train")], Path("/data")))
@@ -167,7 +167,7 @@ def test_validation_takes_over_the_bins(tmp_path: Path) -> None:
 
 
 def test_negative_labels_of_survival_are_times_exceeded(tmp_path: Path) -> None:
-    made = Store(Room(1 << 20, tmp_path))
+    made = Store(MemoryBudget(1 << 20, tmp_path))
     made.append(Batch(FEATURES[:2], np.array([3, -4], np.float32)), Path("a.csv"))
     made.seal(unite([made.describe("train")], Path("/data")))
     matrix = planned(made, tmp_path, objective="survival:aft").build([(made, None)])
@@ -181,7 +181,7 @@ def test_wrong_number_of_feature_types_is_refused(tmp_path: Path) -> None:
 
 
 def test_names_arrive(tmp_path: Path) -> None:
-    made = Store(Room(1 << 20, tmp_path))
+    made = Store(MemoryBudget(1 << 20, tmp_path))
     made.append(Batch(FEATURES, LABEL, names=list("abcde")), Path("a.csv"))
     made.seal(unite([made.describe("train")], Path("/data")))
     for given in ({}, {"tree_method": "exact"}):

@@ -21,7 +21,7 @@ from tabular.contract.errors import PlatformError, UserError
 from tabular.contract.machine import MEBIBYTE
 from tabular.data.batch import Batch
 from tabular.data.columns import unite
-from tabular.data.disk import Room
+from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.memory import Memory
 
@@ -32,13 +32,13 @@ class Counted(Store):
     """A store that only says how many rows it has."""
 
     def __init__(self, rows: int, width: int, values: int | None = None) -> None:
-        super().__init__(Room(0, Path("/nowhere")))
+        super().__init__(MemoryBudget(0, Path("/nowhere")))
         self.rows, self.width = rows, width
         self.values = rows * width if values is None else values
 
 
 def store(folder: Path, limit: int = 1 << 30) -> Store:
-    made = Store(Room(limit, folder))
+    made = Store(MemoryBudget(limit, folder))
     features = np.random.default_rng(1).normal(size=(ROWS, COLUMNS)).astype(np.float32)
     made.append(Batch(features, (features[:, 0] > 0).astype(np.float32)), Path("a.csv"))
     made.seal(unite([made.describe("train")], Path("/data")))

@@ -38,7 +38,7 @@ from tabular.algorithms.xgboost.training.quantile_cuts.joint_rows import (
 from tabular.algorithms.xgboost.training.quantile_cuts.reference import reference_matrix
 from tabular.data.batch import Batch, Floats
 from tabular.data.columns import Columns
-from tabular.data.disk import Room
+from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.memory import Memory, mib
 
@@ -76,7 +76,7 @@ def multi_host_cuts(
     if allreduce_max(positions[-1] + 1 if len(positions) else 0) != rows:
         _warn_of_sketch("hosts have different files of the same names")
         return None
-    own = _OwnColumns(store, Room(free, scratch))
+    own = _OwnColumns(store, MemoryBudget(free, scratch))
     try:
         for features, weight in allgather_blocks(store, positions, rows, values, plan.piece):
             own.append(features, weight)
@@ -104,11 +104,11 @@ def _warn_of_sketch(reason: str) -> None:
 class _OwnColumns:
     """The columns that this host sketches: every n-th column, of n hosts, with all rows."""
 
-    def __init__(self, store: Store, room: Room) -> None:
+    def __init__(self, store: Store, memory_budget: MemoryBudget) -> None:
         columns = slice(collective.get_rank(), None, collective.get_world_size())
         count = len(range(cast(Columns, store.columns).count)[columns])
         self._sketch = ColumnSketch(columns, count)
-        self._store = Store(room)
+        self._store = Store(memory_budget)
         self._store.seal(Columns(count))
 
     def append(self, features: Any, weight: Floats | None) -> None:

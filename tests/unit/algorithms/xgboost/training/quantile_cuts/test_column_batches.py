@@ -17,7 +17,8 @@ from tabular.algorithms.xgboost.training.quantile_cuts.column_batches import bat
 from tabular.contract.machine import MEBIBYTE
 from tabular.data.batch import Batch
 from tabular.data.columns import unite
-from tabular.data.store import Room, Store
+from tabular.data.memory_budget import MemoryBudget
+from tabular.data.store import Store
 from tabular.training.memory import Memory
 
 
@@ -32,7 +33,7 @@ def test_cuts_found_in_turns_are_those_found_at_once(
     features[:, 3] = np.nan  # nothing to sketch
     label = draw.normal(size=5000).astype(np.float32)
     weight = draw.uniform(1, 3, 5000).astype(np.float32) if weighted else None
-    store = Store(Room(0, tmp_path))
+    store = Store(MemoryBudget(0, tmp_path))
     given: Any = features
     if rare:
         present = ~np.isnan(features)
@@ -53,7 +54,7 @@ def test_cuts_found_in_turns_are_those_found_at_once(
 
 
 def test_cuts_are_found_at_once_where_the_sketch_fits(tmp_path: Path) -> None:
-    store = Store(Room(0, tmp_path))
+    store = Store(MemoryBudget(0, tmp_path))
     store.append(Batch(np.ones((9, 2), np.float32), np.ones(9, np.float32)), Path("a"))
     store.seal(unite([store.describe("train")], tmp_path))
     chosen = plan({"train": store}, validate({"num_round": 3}), 2, Memory(1 << 30), tmp_path, True)

@@ -35,7 +35,7 @@ class _Where:
         return f"row {self.first_row + row}{self.place}"
 
 
-class Rows:
+class BatchReader:
     """Makes batches of one Parquet file's record batches.
 
     Attributes

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import threading
-from csv import Error
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ from tabular.data.columns import Columns
 from tabular.data.csv import files as csv
 from tabular.data.csv import parsing
 from tabular.data.csv.bodies import read_body
-from tabular.data.csv.faults import Column, Kind, fault
 from tabular.data.csv.text import DELIMITERS, cells_of
 from tabular.data.layout import Layout
 from tabular.data.source import Source
@@ -307,12 +305,6 @@ def test_line_is_parted_as_pyarrow_does(tmp_path: Path, line: str, cells: list[s
         assert [batch.categories[column][0] for column in (0, 1)] == cells
 
 
-@pytest.mark.parametrize("line", ['"a', 'a,"b', 'a","b'])
-def test_quote_that_does_not_close_is_found(line: str) -> None:
-    with pytest.raises(Error, match="a quote does not close"):
-        cells_of(line, ",")
-
-
 def test_refusal_names_the_file(tmp_path: Path) -> None:
     assert refusal(write(tmp_path, "1,x\n")).startswith(f"{tmp_path / 'data.csv'} line 1")
 
@@ -367,10 +359,3 @@ def test_text_without_a_header_is_refused_though_categories_are_enabled(tmp_path
 def test_other_number_of_feature_types_is_refused(tmp_path: Path) -> None:
     message = refusal(write(tmp_path, "1,2,3\n"), Layout(feature_types=("q",)))
     assert message.startswith("Hyperparameter feature_types has 1 entries")
-
-
-@given(MATRICES)
-def test_good_rows_have_no_fault(matrix: list[list[float]]) -> None:
-    lines = [",".join(map(repr, row)).encode() for row in matrix]
-    columns = [Column(Kind.REQUIRED)] + [Column(Kind.NUMBER)] * (len(matrix[0]) - 1)
-    assert fault(enumerate(lines, start=1), ",", columns, finite=True, skip_empty=True) is None

@@ -14,7 +14,7 @@ import numpy as np
 
 from tabular.data.batch import ColumnCountError, ColumnsError, Floats
 from tabular.data.columns import Columns, check_names
-from tabular.data.csv.text import shown
+from tabular.data.quoting import quoted
 
 # What may stand around the rows, and around each row. An object of a feature with such a name
 # is told by its value, which is neither list nor object.
@@ -137,7 +137,7 @@ def _number(
     elif isinstance(value, str):
         return codes.get(value, columns.unknown)
     name = f" ({columns.names[place][:40]})" if columns.names else ""
-    found = KINDS[type(value)] + (f", {shown(value)}" if isinstance(value, str) else "")
+    found = KINDS[type(value)] + (f", {quoted(value)}" if isinstance(value, str) else "")
     expected = "a number without quotes" if codes is None else "a text"
     raise ValueError(
         f"{word} {number}, column {place + 1}{name} is {found}; expected {expected}, or null for "

@@ -13,7 +13,7 @@ _lock = Lock()
 _settled = False
 
 
-def leave_pandas_out() -> None:
+def hide_pandas() -> None:
     """Let pyarrow look for pandas now, and not find it; call it before arrays are taken from it."""
     global _settled
     if _settled:

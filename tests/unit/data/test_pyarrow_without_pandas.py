@@ -21,7 +21,7 @@ READ = (
         ("", "import sys; assert 'pandas' not in sys.modules, 'imported'"),
         ("", "import pandas, pyarrow; assert pandas.DataFrame({'a': [1]}).shape == (1, 1)"),
         (
-            "from tabular.data import arrow; arrow.keep_pandas()\n",
+            "from tabular.data.pyarrow_without_pandas import keep_pandas; keep_pandas()\n",
             "import pyarrow; assert pyarrow.table({'a': [1]}).to_pandas().shape == (1, 1)",
         ),
         (

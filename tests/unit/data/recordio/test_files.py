@@ -16,65 +16,23 @@ import numpy as np
 import pytest
 import scipy.sparse
 from google.protobuf.message import DecodeError
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from sagemaker.amazon.record_pb2 import Record
-from sagemaker.serializer_utils import write_numpy_to_dense_tensor, write_spmatrix_to_sparse_tensor
 
 from tabular.contract.errors import UserError
-from tabular.data.batch import Batch, ColumnCountError
+from tabular.data import recordio
+from tabular.data.batch import Batch
 from tabular.data.layout import Layout
-from tabular.data.recordio import framing as recordio
-from tabular.data.recordio import records
+from tabular.data.recordio import framing, records
 from tabular.data.source import Source
 
-NAN = float("nan")
+from .samples import NAN, RECORD_BYTES, SPARSE, dense, filled, framed, record, same_bits, sparse
+
 KINDS = ("float32", "float64", "int64")  # the SDK writes int64 as int32
-TENSORS = {"float32": "float32_tensor", "float64": "float64_tensor", "int32": "int32_tensor"}
 FLOATS = st.one_of(
     st.floats(width=32, allow_infinity=False), st.sampled_from([0.0, -0.0, 1.5, 3.4e38, 1e-45])
 )
-
-
-def framed(*messages: bytes) -> bytes:
-    return b"".join(
-        struct.pack("<II", recordio.MAGIC, len(message)) + message + bytes(-len(message) % 4)
-        for message in messages
-    )
-
-
-def record(
-    values: Any = (1.0, 2.0),
-    label: Any = (1.0,),
-    keys: Any = (),
-    shape: Any = (),
-    kind: str = "float32",
-) -> bytes:
-    message = Record()
-    if values is not None:
-        tensor = getattr(message.features["values"], TENSORS[kind])
-        tensor.SetInParent()
-        tensor.values.extend(values)
-        tensor.keys.extend(keys)
-        tensor.shape.extend(shape)
-    if label is not None:
-        message.label["values"].float32_tensor.values.extend(label)
-    return bytes(message.SerializeToString())
-
-
-RECORD_BYTES = len(framed(record()))
-
-
-def dense(array: Any, labels: Any) -> bytes:
-    stream = io.BytesIO()
-    write_numpy_to_dense_tensor(stream, array, labels)
-    return stream.getvalue()
-
-
-def sparse(matrix: Any, labels: Any) -> bytes:
-    stream = io.BytesIO()
-    write_spmatrix_to_sparse_tensor(stream, matrix, labels)
-    return stream.getvalue()
 
 
 @contextmanager
@@ -85,7 +43,7 @@ def only_walking() -> Iterator[None]:
 
 @contextmanager
 def blocks_of(size: int) -> Iterator[None]:
-    with patch.object(recordio, "BLOCK_BYTES", size):
+    with patch.object(framing, "BLOCK_BYTES", size):
         yield
 
 
@@ -113,20 +71,6 @@ def rows_of(batches: list[Batch]) -> tuple[Any, Any]:
         assert part.dtype == np.float32
         parts.append(part)
     return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32), label
-
-
-def filled(matrix: Any, width: int) -> Any:
-    whole = np.full((matrix.shape[0], width), NAN, np.float32)
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    whole[rows, matrix.indices] = matrix.data
-    return whole
-
-
-def same_bits(left: Any, right: Any) -> None:
-    assert left.shape == right.shape
-    np.testing.assert_array_equal(left, right)
-    number = ~np.isnan(left)
-    np.testing.assert_array_equal(np.signbit(left[number]), np.signbit(right[number]))
 
 
 def refused(content: bytes) -> str:
@@ -214,13 +158,13 @@ def test_what_the_sdk_writes_is_not_walked(is_sparse: bool) -> None:
         else dense(array, np.ones(100))
     )
     walked = []
-    real = records.Walk.fields
+    real = records.MessageParser.parse
 
-    def counted(self: records.Walk, row: int, start: int, size: int) -> list[int]:
+    def counted(self: records.MessageParser, row: int, start: int, size: int) -> list[int]:
         walked.append(row)
         return real(self, row, start, size)
 
-    with patch.object(records.Walk, "fields", counted):
+    with patch.object(records.MessageParser, "parse", counted):
         read(content)
     assert len(walked) <= 1
 
@@ -499,7 +443,7 @@ def test_any_bytes_in_a_record_are_refused_as_protobuf_refuses_them(
 
 @pytest.mark.parametrize("length", [1 << 20, (1 << 29) - 1])
 def test_a_length_past_the_end_takes_no_memory(length: int) -> None:
-    content = framed(record()) + struct.pack("<II", recordio.MAGIC, length) + b"short"
+    content = framed(record()) + struct.pack("<II", framing.MAGIC, length) + b"short"
     tracemalloc.start()
     try:
         reason = refused(content)
@@ -548,12 +492,11 @@ def test_a_record_without_the_magic_number_is_refused() -> None:
 
 
 def test_a_record_in_parts_is_refused() -> None:
-    content = framed(record()) + struct.pack("<II", recordio.MAGIC, 1 << 29 | 4) + b"part"
+    content = framed(record()) + struct.pack("<II", framing.MAGIC, 1 << 29 | 4) + b"part"
     assert f"record 2 (byte {RECORD_BYTES}) has the continuation flag 1" in refused(content)
 
 
 GOOD = record()
-SPARSE = record([1.0], keys=[4], shape=[9])
 
 
 @pytest.mark.parametrize(
@@ -581,9 +524,9 @@ SPARSE = record([1.0], keys=[4], shape=[9])
         (SPARSE, record([1], keys=[0], shape=[0]), "has the key 0, expected one below 0"),
         (SPARSE, record([1], keys=[2**64 - 1]), f"has the key {2**64 - 1}, expected one below 2"),
         (SPARSE, record([1], keys=[1], shape=[2**31]), "has the shape 2147483648, expected"),
-        (GOOD, GOOD[:-1], "is not a Record of protobuf (a field is longer than what holds it)"),
+        (GOOD, GOOD[:-1], "is not a Record of protobuf (a field is longer than its message)"),
         (GOOD, b"\x0b", "is not a Record of protobuf (wire type 3 is not known)"),
-        (GOOD, b"\x00\x00", "is not a Record of protobuf (0 is no field number)"),
+        (GOOD, b"\x00\x00", "is not a Record of protobuf (0 is not a field number)"),
         (GOOD, b"\x18" + b"\xff" * 12, "is not a Record of protobuf (a number has no end)"),
         (
             GOOD,
@@ -658,73 +601,3 @@ def test_a_broken_record_among_several_kinds_is_named() -> None:
 def test_names_of_columns_are_refused(layout: Layout) -> None:
     with pytest.raises(UserError, match=r"train\.rec is RecordIO-protobuf, whose columns have no"):
         list(recordio.read_file(source_of(framed(record())), layout, 1))
-
-
-# --- bodies of requests --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("rows", [1, 50])
-def test_a_body_of_dense_records_is_read_without_labels(rows: int) -> None:
-    array = np.arange(rows * 3, dtype=np.float32).reshape(rows, 3)
-    same_bits(recordio.read_body(dense(array, None), 3), array)
-    same_bits(recordio.read_body(dense(array, np.ones(rows)), 3), array)
-
-
-@pytest.mark.parametrize("rows", [1, 50])
-def test_a_body_of_sparse_records_becomes_dense(rows: int) -> None:
-    matrix = scipy.sparse.random(rows, 6, 0.5, "csr", np.float32, random_state=2)
-    matrix.sort_indices()
-    found = recordio.read_body(sparse(matrix, None), 6)
-    assert found.dtype == np.float32
-    same_bits(found, filled(matrix, 6))
-    assert np.isnan(recordio.read_body(sparse(matrix, None), 8)[:, 6:]).all()
-
-
-def test_nan_and_infinite_values_pass_in_a_body() -> None:
-    found = recordio.read_body(framed(record([NAN, float("inf")], label=[NAN])), 2)
-    assert np.isnan(found[0, 0])
-    assert np.isposinf(found[0, 1])
-
-
-@pytest.mark.parametrize(
-    ("contents", "found"),
-    [
-        ([record()], 2),
-        ([record([1, 2, 3]), record()], 2),
-        ([record([1], keys=[7])], 8),
-        ([record([])], 0),
-        ([record([1], keys=[0], shape=[4])], 4),
-    ],
-)
-def test_a_body_with_other_columns_says_how_many(contents: list[bytes], found: int) -> None:
-    with pytest.raises(ColumnCountError) as error:
-        recordio.read_body(framed(*contents), 3)
-    assert (error.value.found, error.value.expected) == (found, 3)
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        (b"", "the body holds no record"),
-        (framed(record())[:-4], r"record 1 \(byte 0\) is cut off after 48 bytes of 52"),
-        (framed(record(), record(None)), r"record 2 \(byte 52\) has no tensor"),
-        (framed(record(), b"\x0a\xff"), r"record 2 \(byte 61\) is not a Record of protobuf"),
-        (framed(record([1], keys=[1, 2])), r"record 1 \(byte 0\) has 1 values and 2 keys"),
-        (framed(record([1, 2], keys=[1, 1])), r"record 1 \(byte 0\) has the key 1 twice"),
-        (framed(record(), SPARSE), r"record 2 \(byte 52\) is sparse"),
-    ],
-)
-def test_a_broken_body_names_the_record(body: bytes, expected: str) -> None:
-    with pytest.raises(ValueError, match=expected):
-        recordio.read_body(body, 2)
-
-
-@given(st.binary(max_size=80), st.integers(1, 4))
-@example(framed(record()) + b"\n", 2)
-def test_no_body_is_read_but_with_the_models_columns(body: bytes, columns: int) -> None:
-    for content in (body, framed(body), framed(record(), body)):
-        try:
-            found = recordio.read_body(content, columns)
-        except ValueError:
-            continue
-        assert found.shape[1] == columns

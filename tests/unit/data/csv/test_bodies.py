@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from tabular.data.batch import ColumnCountError, ColumnsError
 from tabular.data.columns import Columns
-from tabular.data.csv import bodies, header_of
+from tabular.data.csv import bodies
 from tabular.data.csv.text import DELIMITERS as DELIMITER_LIST
-from tabular.data.csv.text import delimiter_of
 
 DELIMITERS = st.sampled_from(DELIMITER_LIST)
 LINE_ENDS = st.sampled_from(["\n", "\r\n"])
@@ -170,22 +169,6 @@ def test_large_body_is_read_whole() -> None:
 def test_row_longer_than_a_block_is_read() -> None:
     cell = b"1." + b"5" * (bodies.BLOCK_BYTES // 1000)
     assert bodies.read_body(b",".join([cell] * 1100), Columns(1100)).shape == (1, 1100)
-
-
-@pytest.mark.parametrize(
-    ("line", "delimiter"),
-    [
-        ("1,2", ","),
-        ("1;2", ";"),
-        ("1\t2", "\t"),
-        ("1|2", "|"),
-        ("1 2", " "),
-        ("1, 2", ","),
-        ("1", None),
-    ],
-)
-def test_delimiter_is_found(line: str, delimiter: str | None) -> None:
-    assert delimiter_of(line) == delimiter
 
 
 CODES = Columns(3, categories={1: ("red", "light, blue", "7")})
@@ -344,11 +327,3 @@ def test_header_of_unknown_names_is_named(columns: Columns) -> None:
 def test_single_line_of_text_is_not_called_a_header() -> None:
     with pytest.raises(bodies.CsvError, match=r"encoded$"):
         bodies.read_body(b"a,b", Columns(2))
-
-
-@pytest.mark.parametrize(
-    ("body", "found"),
-    [(b"a b\n1", True), (b'"a b"\n1', True), (b"\r\n\xef\xbb\xbfa b", True), (b"1\na b", False)],
-)
-def test_header_of_a_body_is_found(body: bytes, found: bool) -> None:
-    assert bool(header_of(body, Columns(1, names=("a b",)))) is found

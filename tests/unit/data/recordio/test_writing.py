@@ -43,8 +43,8 @@ def test_message_is_protobufs_own_to_the_byte() -> None:
 
 def test_frames_are_those_that_the_projects_reader_cuts() -> None:
     body = write_labels({"score": np.arange(5, dtype=np.float32)})
-    block, used = framing._cut(body, 1, 0, last=True)
-    assert (len(block.starts), used, block.broken) == (5, len(body), "")
+    block, used = framing.cut(body, 1, 0, last=True)
+    assert (len(block.starts), used, block.fault) == (5, len(body), "")
 
 
 def test_whole_numbers_that_float32_can_not_hold_are_float64() -> None:
