@@ -71,7 +71,7 @@ def browser(leave_out: Callable[[str], NoReturn]) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def observed(browser: Browser) -> Iterator[Watched]:
+def watched(browser: Browser) -> Iterator[Watched]:
     """A window that must close without a complaint in its console."""
     context = browser.new_context(viewport={"width": 1100, "height": 900})
     found = Watched(context.new_page())

@@ -48,6 +48,8 @@ def as_array(result: Any) -> Array:
     >>> as_array([1, 2])
     array([1, 2])
     """
+    if isinstance(result, np.ndarray):
+        return result
     dense: Array = result.toarray() if hasattr(result, "toarray") else np.asarray(result)
     return dense
 
