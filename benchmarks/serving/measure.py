@@ -25,14 +25,14 @@ PAIRS, SECONDS, STARTS = 5, 4, 7
 WORKERS = (1, 2, 4)
 LARGE_ROWS = 20_700  # of 30 values: 6 MB
 SERVE = ("python", "/benchmark/serve.py")
-# gunicorn's workers beside ours; LaneWorker is gthread with a lane for /ping.
+# gunicorn's workers beside ours; PooledWorker is gthread with a lane for /ping.
 SETTINGS: dict[str, dict[str, object]] = {
-    "LaneWorker, 4 threads": {},
-    "LaneWorker, 1 thread": {"THREADS": 1},
+    "PooledWorker, 4 threads": {},
+    "PooledWorker, 1 thread": {"THREADS": 1},
     "gthread, 4 threads": {"WORKER_CLASS": "gthread"},
     "sync": {"WORKER_CLASS": "sync", "THREADS": 1},
     "gevent": {"WORKER_CLASS": "gevent", "THREADS": 1},
-    "LaneWorker, 4 threads, no preload": {"PRELOAD": "off"},
+    "PooledWorker, 4 threads, no preload": {"PRELOAD": "off"},
 }
 # In the container: its processes, their parents and what each costs; shared pages are split
 # among those who share them (PSS).

@@ -12,7 +12,7 @@ from threading import Condition
 
 import numpy as np
 
-from tabular.algorithms.predictor import Predictor, Scores
+from tabular.algorithms.predictor import Predictor, PredictorWrapper, Scores
 from tabular.contract.errors import RequestError
 from tabular.data.batch import Floats
 
@@ -40,17 +40,13 @@ class _Asked:
         return self.scores is not None or self.error is not None
 
 
-class Batched(Predictor):
-    """A predictor whose waiting requests are joined; all else is the predictor's own."""
+class Batched(PredictorWrapper):
+    """A predictor that predicts the small requests that wait for it in one call."""
 
-    def __init__(self, predictor: Predictor) -> None:
-        self.columns, self.meaning = predictor.columns, predictor.meaning
-        self.bytes_per_value = predictor.bytes_per_value + 4  # joined
-        self.engine = f"{predictor.engine}, batched"
-        self.probabilities = predictor.probabilities  # type: ignore[method-assign]
-        self.contributions = predictor.contributions  # type: ignore[method-assign]
-        self.leaves = predictor.leaves  # type: ignore[method-assign]
-        self._predictor = predictor
+    def __init__(self, wrapped: Predictor) -> None:
+        super().__init__(wrapped)
+        self.bytes_per_value = wrapped.bytes_per_value + 4  # the concatenated rows
+        self.engine = f"{wrapped.engine}, batched"
         self._turn = Condition()
         self._busy = False
         self._waiting: list[_Asked] = []
@@ -58,7 +54,7 @@ class Batched(Predictor):
     def predict(self, rows: Floats) -> Scores:
         """Score rows; see ``Predictor.predict``."""
         if len(rows) > SMALL_ROWS:
-            return self._predictor.predict(rows)
+            return self.wrapped.predict(rows)
         mine = _Asked(rows)
         with self._turn:
             self._waiting.append(mine)
@@ -81,7 +77,7 @@ class Batched(Predictor):
 
     def _answer(self, batch: list[_Asked]) -> None:
         try:
-            scores = self._predictor.predict(np.concatenate([asked.rows for asked in batch]))
+            scores = self.wrapped.predict(np.concatenate([asked.rows for asked in batch]))
         except Exception as error:
             if len(batch) == 1 or not isinstance(error, RequestError):
                 for asked in batch:

@@ -118,6 +118,49 @@ class Predictor:
         return RequestError(400, f"{self.engine} computes no {what} of this model")
 
 
+class _Forwarded:
+    """A class attribute that reads the attribute of the same name from the wrapped predictor."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, wrapper: PredictorWrapper | None, owner: type) -> Any:
+        if wrapper is None:  # asked of the class
+            return self
+        return getattr(wrapper.wrapped, self._name)
+
+
+class PredictorWrapper(Predictor):
+    """A predictor that forwards to another one whatever its own class does not define.
+
+    Parameters
+    ----------
+    wrapped : Predictor
+
+    Examples
+    --------
+    >>> class Quiet(PredictorWrapper):
+    ...     def predict(self, rows):
+    ...         return self.wrapped.predict(rows) / 2
+    """
+
+    def __init__(self, wrapped: Predictor) -> None:
+        self.wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        """Forward what ``Predictor`` does not define."""
+        if name == "wrapped":  # not set yet: forwarding would not end
+            raise AttributeError(name)
+        return getattr(self.wrapped, name)
+
+
+# What ``Predictor`` defines, ``__getattr__`` never sees.
+for _name in [name for name in vars(Predictor) if not name.startswith("_")]:
+    _forwarded = _Forwarded()
+    _forwarded.__set_name__(PredictorWrapper, _name)
+    setattr(PredictorWrapper, _name, _forwarded)
+
+
 @dataclass(frozen=True)
 class Loading:
     """How the models of an artifact are loaded.

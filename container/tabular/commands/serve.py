@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from tabular.commands.error_report import report_error
 from tabular.commands.origin import warn_of_unknown_build
@@ -56,7 +56,9 @@ def main() -> int:
         configure("json" if endpoint.json_log else "text", access_log=endpoint.access_log)
         warn_of_unknown_build()
         if script is not None and not endpoint.multi_model:
-            _run_script(script, endpoint, telemetry)
+            from tabular.serving.scripted.server import serve_script
+
+            serve_script(script, endpoint, telemetry, report_error)
         endpoint = replace(endpoint, load_in_workers=False)  # only scripts use it
         if endpoint.multi_model:
             app = _several_models(endpoint, telemetry, script)
@@ -111,60 +113,6 @@ def _prepare(script: InferenceScript, endpoint: Endpoint) -> None:
     if not endpoint.multi_model:
         # Scripts that also train find the model's folder by this variable.
         os.environ.setdefault("SM_MODEL_DIR", str(endpoint.model))
-
-
-def _run_script(script: InferenceScript, endpoint: Endpoint, telemetry: Telemetry) -> NoReturn:
-    """Serve one model with its inference script; does not return."""
-    from tabular.script_mode.modules import Modules
-    from tabular.serving.loading import loading_of
-    from tabular.serving.scripted.app import create_scripted_app
-    from tabular.serving.scripted.calls import CallQueue, Calls, ConcurrentCalls
-    from tabular.serving.scripted.fork_safety import observe, unshareable
-    from tabular.serving.scripted.model import load_scripted
-    from tabular.serving.scripted.worker import script_worker
-    from tabular.serving.server import run
-    from tabular.serving.worker import LaneWorker
-
-    modules = Modules(script.folders)
-    calls: Calls
-    if endpoint.script_threads == 1:
-        calls = queue = CallQueue()
-        worker: type[LaneWorker] | None = script_worker(queue)
-    else:
-        calls, worker = ConcurrentCalls(endpoint.script_threads), None
-
-    def load() -> Flask:
-        scripted = load_scripted(script, endpoint.model, modules, calls, loading_of(endpoint))
-        return create_scripted_app(endpoint, scripted, telemetry)
-
-    def load_in_worker() -> Flask:
-        try:
-            return load()
-        except Exception as error:
-            report_error(error)
-            sys.exit(Arbiter.WORKER_BOOT_ERROR)  # gunicorn stops and starts no other worker
-
-    from gunicorn.arbiter import Arbiter
-
-    if endpoint.load_in_workers:
-        run(load_in_worker, endpoint, worker)
-    before = observe()
-    app = load()
-    if found := unshareable(before):
-        log.warning(
-            "loading the model of %s has left %s, which forked workers can't share: starting "
-            "again with TABULAR_LOAD=worker, so that each worker loads the model for itself",
-            script.file.name,
-            " and ".join(found),
-        )
-        again = {"TABULAR_LOAD": "worker", "SAGEMAKER_SUBMIT_DIRECTORY": str(script.folder)}
-        program = str(script.file.relative_to(script.folder))
-        environ = {**os.environ, **again, "SAGEMAKER_PROGRAM": program}
-        # exec removes the handler. SIGTERM waits, blocked, until `main` sets the handler again.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        os.execve(sys.executable, sys.orig_argv, environ)  # noqa: S606 ourselves
-    run(lambda: app, endpoint, worker)
-    raise AssertionError("gunicorn ends by SystemExit")
 
 
 if __name__ == "__main__":

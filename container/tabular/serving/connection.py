@@ -17,8 +17,8 @@ from gunicorn.http import get_parser
 from gunicorn.http.unreader import Unreader
 from gunicorn.workers import gthread
 
-from tabular.serving.framing import Incoming
 from tabular.serving.limits import Limits
+from tabular.serving.request_framing import Incoming
 
 # What gunicorn reads at a time while it looks for the end of a head.
 HEAD_READ_BYTES = 8192

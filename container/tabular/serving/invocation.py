@@ -1,133 +1,145 @@
-"""One invocation of one model: body to rows to scores to response."""
+"""One invocation of one model: request body to rows, rows to scores, scores to response."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 
 from flask import Response, request
 
 from tabular.algorithms.predictor import Predictor
 from tabular.contract.endpoint import Endpoint
-from tabular.contract.errors import UserError
-from tabular.serving.budget import (
+from tabular.serving.answers.profiles import XGBOOST, Profile
+from tabular.serving.answers.types import CSV, Answers
+from tabular.serving.middleware import ROWS
+from tabular.serving.request_budget import (
     BYTES_PER_SCORE,
     BYTES_PER_SCORE_OF_CSV,
     FREE_BYTES,
-    MemoryBudget,
+    RequestBudget,
     budget_of,
+    estimate_request,
     is_small,
-    need_of,
     too_large,
 )
-from tabular.serving.requests import form_of, measured, read_body, read_rows, split_header
-from tabular.serving.responses import ENCODERS, Encoder, choose
+from tabular.serving.requests import (
+    body_format,
+    measure_body,
+    read_body,
+    read_rows,
+    split_header,
+)
 from tabular.serving.selection import keys_of, select
-from tabular.serving.watch import ROWS
 
-CSV = "text/csv"
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 
-def answers(
-    endpoint: Endpoint,
-    encoders: Mapping[str, Encoder] = ENCODERS,
-    budget: MemoryBudget | None = None,
+def model_invoker(
+    endpoint: Endpoint, profile: Profile = XGBOOST, budget: RequestBudget | None = None
 ) -> Callable[[Predictor], Response]:
-    """Make the function that answers the request at hand with a model.
+    """Return the function that answers the current request with a model.
 
     Parameters
     ----------
-    encoders : Mapping[str, Encoder]
-        For each content type of ``ENCODERS``.
-    budget : MemoryBudget or None
-        What other requests of the process share; None for one of its own.
+    profile : Profile
+        The AWS server whose bytes the answers have.
+    budget : RequestBudget or None
+        Shared by the requests of the process; None makes one.
 
     Raises
     ------
     UserError
-        The default ``Accept`` is none that is offered.
+        The default ``Accept`` is not offered.
     """
-    if endpoint.default_accept not in ENCODERS:
-        raise UserError(
-            f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is {endpoint.default_accept!r}, expected one "
-            f"of {', '.join(ENCODERS)}; correct it or unset it"
-        )
-
-    keys, batch = keys_of(endpoint.inference_output), endpoint.batch
+    batch = endpoint.batch
+    answers = Answers(replace(profile, batch=batch), endpoint.default_accept)
+    answers.require_default()
+    keys = keys_of(endpoint.inference_output)
     memory = budget or budget_of(endpoint.request_bytes, endpoint.workers)
 
-    def answer(predictor: Predictor) -> Response:
-        body = read_in_turn(endpoint.max_body_bytes, memory)
+    def invoke(predictor: Predictor) -> Response:
+        body = read_within_budget(endpoint.max_body_bytes, memory)
         if not body:
             return Response(status=204)
-        need = _need(predictor, body)
-        if need <= FREE_BYTES:
-            return echoed(scored(predictor, body))
-        give_back = memory.reserve(need)
-        try:
-            response = echoed(scored(predictor, body))
-        except BaseException:
-            give_back()
-            raise
-        # The answer is held until it is sent.
-        response.call_on_close(give_back)
-        return response
+        size = estimated_bytes(predictor, body)
+        return respond_within_budget(
+            memory, size, lambda: with_custom_attributes(respond(predictor, body))
+        )
 
-    def _need(predictor: Predictor, body: bytes) -> int:
+    def estimated_bytes(predictor: Predictor, body: bytes) -> int:
         environ, columns = request.environ, predictor.columns
-        form = form_of(body, environ.get("CONTENT_TYPE"))
+        form = body_format(body, environ.get("CONTENT_TYPE"))
         outputs = predictor.outputs + sum(predictor.outputs + columns.count for _ in keys)
         if is_small(body, form, columns, outputs):
             return 0
-        extent = measured(body, form, columns)
+        extent = measure_body(body, form, columns)
         accept = environ.get("HTTP_ACCEPT", "*/*")
         is_csv = CSV in accept or (endpoint.default_accept == CSV and "*/*" in accept)
         score = BYTES_PER_SCORE_OF_CSV if is_csv and not keys else BYTES_PER_SCORE
-        need = need_of(body, extent, columns, predictor.bytes_per_value, score * outputs)
-        if need > memory.limit:
-            raise too_large(extent, columns, need, memory.limit)
-        return need
+        size = estimate_request(body, extent, columns, predictor.bytes_per_value, score * outputs)
+        if size > memory.limit:
+            raise too_large(extent, columns, size, memory.limit)
+        return size
 
-    def scored(predictor: Predictor, body: bytes) -> Response:
+    def respond(predictor: Predictor, body: bytes) -> Response:
         environ = request.environ
-        content_type = environ.get("CONTENT_TYPE")
-        accepted = environ.get("HTTP_ACCEPT")
+        content_type, accept = environ.get("CONTENT_TYPE"), environ.get("HTTP_ACCEPT")
         header = b""
         if batch:
             found, body = split_header(body, content_type, predictor.columns)
             if found:
-                accept = choose(accepted, endpoint.default_accept)
-                if accept == CSV:
-                    # A line for each line: JoinSource puts them side by side.
+                answer_type = answers.choose(accept)
+                if answer_type == CSV:
+                    # JoinSource joins input and output line by line, so the header needs a line.
                     header = (",".join(keys) or "score").encode() + b"\n"
                 if not body.strip():
-                    return Response(header, mimetype=accept)
+                    return Response(header, mimetype=answer_type)
         rows = read_rows(body, content_type, predictor.columns)
-        # After the body, as AWS does: of two faults, its own is named.
-        accept = choose(accepted, endpoint.default_accept)
+        # After the body: where body and Accept are both wrong, AWS reports the body.
+        answer_type = answers.choose(accept)
         environ[ROWS] = len(rows)
         result = select(keys, predictor, rows) if keys else predictor.predict(rows)
-        return Response(header + encoders[accept](result, batch), mimetype=accept)
+        return Response(header + answers.write(answer_type, result), mimetype=answer_type)
 
-    return answer
+    return invoke
 
 
-def read_in_turn(limit: int, budget: MemoryBudget) -> bytes:
-    """Read the request's body; one that is packed waits for memory for what it may unpack to."""
-    packed = "HTTP_CONTENT_ENCODING" in request.environ
-    give_back = budget.reserve(limit) if packed else _nothing
+def read_within_budget(limit: int, budget: RequestBudget) -> bytes:
+    """Read the request's body; a compressed body first reserves the most that it may unpack to."""
+    compressed = "HTTP_CONTENT_ENCODING" in request.environ
+    if not compressed:
+        return read_body(limit)
+    release = budget.reserve(limit)
     try:
         return read_body(limit)
     finally:
-        give_back()
+        release()
 
 
-def _nothing() -> None:
-    """Give nothing back."""
+def respond_within_budget(
+    budget: RequestBudget, size: int, respond: Callable[[], Response]
+) -> Response:
+    """Call a function that makes a response; a large one reserves memory until it is sent.
+
+    Parameters
+    ----------
+    size : int
+        The estimate of what the request takes, in bytes.
+    """
+    if size <= FREE_BYTES:
+        return respond()
+    release = budget.reserve(size)
+    try:
+        response = respond()
+    except BaseException:
+        release()
+        raise
+    response.call_on_close(release)
+    return response
 
 
-def echoed(response: Response) -> Response:
-    """Give the request's custom attributes back, as they came."""
+def with_custom_attributes(response: Response) -> Response:
+    """Return the request's ``CustomAttributes`` header unchanged with the response."""
     attributes = request.environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES")
     if attributes is not None:
         response.headers[CUSTOM_ATTRIBUTES] = attributes

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from gunicorn import glogging
 
 from tabular.contract.redaction import redact_logs
-from tabular.serving.logged_errors import without_text
+from tabular.serving.redacted_exceptions import without_text
 
 Format = Literal["text", "json"]
 

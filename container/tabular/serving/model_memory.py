@@ -32,7 +32,7 @@ COPIES_OF_A_BODY = 4
 
 
 @dataclass(frozen=True)
-class Need:
+class MemoryEstimate:
     """What one model takes, in bytes.
 
     Attributes
@@ -47,7 +47,7 @@ class Need:
     later: int = 0
 
 
-def estimate(folder: Path) -> Need:
+def estimate_model(folder: Path) -> MemoryEstimate:
     """Estimate what the model of an artifact takes.
 
     Raises
@@ -60,7 +60,7 @@ def estimate(folder: Path) -> Need:
             files = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
             # A script may read any of them, in any way.
             peaks = [size * _peak_in_script(path) for path, size in files.items()]
-            return Need(LEAST_BYTES + sum(peaks))
+            return MemoryEstimate(LEAST_BYTES + sum(peaks))
         files = dict(_sizes(folder))
     except OSError as error:
         raise UserError(f"{folder} can't be read ({error.strerror or error})") from error
@@ -69,12 +69,12 @@ def estimate(folder: Path) -> Need:
     )
     native = {path: size for path, size in files.items() if path.parent == folder}
     if compiled:
-        return Need(
+        return MemoryEstimate(
             LEAST_BYTES + PEAK_OF_ONNX * compiled, int(STAYS_OF_NATIVE * sum(native.values()))
         )
     loading = sum(_peak(path) * size for path, size in native.items())
     rehearsed = folder / FOLDER / NAME not in files
-    return Need(LEAST_BYTES + loading + REHEARSAL_BYTES * rehearsed)
+    return MemoryEstimate(LEAST_BYTES + loading + REHEARSAL_BYTES * rehearsed)
 
 
 def headroom(limit: int, threads: int, max_body_bytes: int) -> int:

@@ -11,25 +11,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
-from tabular.algorithms.predictor import Predictor
 from tabular.contract.errors import JobError, OutOfMemoryError, OutOfTimeError, RequestError
 from tabular.contract.machine import MEBIBYTE, give_back
-from tabular.serving.model_memory import Need, estimate
-from tabular.serving.scripted.model import ScriptedModel
+from tabular.serving.model_memory import MemoryEstimate, estimate_model
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-# By algorithm mode, or by a script.
-Loaded: TypeAlias = Predictor | ScriptedModel
+Served = TypeVar("Served")
 # An error's traceback holds the model of the request that failed until its answer is made.
 DROPPED_SECONDS = 1.0
 
 
 @dataclass(eq=False)
-class Model:
+class LoadedModel(Generic[Served]):
     """A model that is loaded.
 
     Attributes
@@ -47,12 +44,12 @@ class Model:
     name: str
     url: str
     number: int
-    predictor: Loaded | None
+    predictor: Served | None
     later: int
     requests: int = 0
 
 
-class ModelStore:
+class ModelStore(Generic[Served]):
     """Models by their names, one copy of each. Every method may be called by many threads.
 
     Parameters
@@ -70,14 +67,14 @@ class ModelStore:
 
     def __init__(
         self,
-        load: Callable[[Path], Loaded],
+        load: Callable[[Path], Served],
         roots: Sequence[Path],
         memory_left: Callable[[], int],
         patience_seconds: float = 60,
     ) -> None:
         self._load, self._roots = load, roots
         self._memory_left, self._patience = memory_left, patience_seconds
-        self._models: dict[str, Model] = {}
+        self._models: dict[str, LoadedModel[Served]] = {}
         self._loading: set[str] = set()
         self._reserved = 0
         self._numbers = itertools.count(1)
@@ -96,7 +93,7 @@ class ModelStore:
         """
         folder = self._folder(url)
         try:
-            need = estimate(folder)
+            need = estimate_model(folder)
             self._begin(name, need)
             try:
                 predictor = self._load(folder)
@@ -111,7 +108,7 @@ class ModelStore:
             raise RequestError(500, f"Model {name} can't be loaded: {error}") from error
         except MemoryError as error:
             raise RequestError(507, f"Out of memory while model {name} was loaded") from error
-        self._end(name, need, Model(name, url, next(self._numbers), predictor, need.later))
+        self._end(name, need, LoadedModel(name, url, next(self._numbers), predictor, need.later))
 
     def unload(self, name: str) -> None:
         """Forget a model, wait for its requests in flight, and free its memory.
@@ -138,7 +135,7 @@ class ModelStore:
             )
         _free(model)
 
-    def use(self, name: str, ask: Callable[[Loaded], T]) -> T:
+    def use(self, name: str, ask: Callable[[Served], T]) -> T:
         """Call a function with a model's predictor, which stays loaded for so long.
 
         Raises
@@ -159,7 +156,7 @@ class ModelStore:
                 if model.requests == 0:
                     self._changed.notify_all()
 
-    def find(self, name: str) -> Model:
+    def find(self, name: str) -> LoadedModel[Served]:
         """Find a model.
 
         Raises
@@ -172,7 +169,7 @@ class ModelStore:
                 raise _not_found(name)
             return self._models[name]
 
-    def page(self, after: int, limit: int) -> tuple[list[Model], int | None]:
+    def page(self, after: int, limit: int) -> tuple[list[LoadedModel[Served]], int | None]:
         """List models in the order in which they were loaded.
 
         Parameters
@@ -182,7 +179,7 @@ class ModelStore:
 
         Returns
         -------
-        models, next : list of Model, int or None
+        models, next : list of LoadedModel, int or None
             What to pass as ``after`` for the page that follows, if there is one. Models that
             come and go between two pages neither hide nor repeat another.
         """
@@ -209,7 +206,7 @@ class ModelStore:
             raise RequestError(404, f"Model not found at url: {url:.4096}")
         return folder
 
-    def _begin(self, name: str, need: Need) -> None:
+    def _begin(self, name: str, need: MemoryEstimate) -> None:
         with self._changed:
             self._changed.wait_for(lambda: name not in self._loading)
             if name in self._models:
@@ -227,7 +224,7 @@ class ModelStore:
             self._reserved += wanted
             self._loading.add(name)
 
-    def _end(self, name: str, need: Need, model: Model | None) -> None:
+    def _end(self, name: str, need: MemoryEstimate, model: LoadedModel[Served] | None) -> None:
         with self._changed:
             self._loading.remove(name)
             self._reserved -= need.loading + need.later
@@ -237,7 +234,7 @@ class ModelStore:
             self._changed.notify_all()
 
 
-def _free(model: Model) -> None:
+def _free(model: LoadedModel[Served]) -> None:
     """Drop a model that nobody uses, and hand its memory back to the system."""
     held, model.predictor = weakref.ref(model.predictor), None
     deadline = time.monotonic() + DROPPED_SECONDS

@@ -175,7 +175,7 @@ def _told_by_form(body: bytes) -> str:
     return guess(body[:LOOKED_AT_BYTES]).content_types[0]
 
 
-def form_of(body: bytes, content_type: str | None) -> Format:
+def body_format(body: bytes, content_type: str | None) -> Format:
     """Find the format of a body.
 
     Raises
@@ -190,7 +190,7 @@ def form_of(body: bytes, content_type: str | None) -> Format:
         raise RequestError(415, f"{error}{hint}", "the content type is not known") from error
 
 
-def measured(body: bytes, form: Format, columns: Columns) -> Extent:
+def measure_body(body: bytes, form: Format, columns: Columns) -> Extent:
     """Estimate what a body becomes.
 
     Raises
@@ -214,7 +214,7 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
         of columns than the model has features. 413: more rows than any request may have. The
         first words are AWS's.
     """
-    form = form_of(body, content_type)
+    form = body_format(body, content_type)
     try:
         return form.read_body(body, columns)
     except ColumnCountError as error:  # numbers alone

@@ -19,7 +19,7 @@ from gunicorn.errors import HaltServer
 from tabular.contract.endpoint import Endpoint
 from tabular.serving.limits import limits_of, most_connections
 from tabular.serving.logs import ServerLogger
-from tabular.serving.worker import LaneWorker, ModelLaneWorker
+from tabular.serving.worker import MultiModelWorker, PooledWorker
 
 # Prediction threads in each worker. XGBoost lets go of Python's lock while it predicts; more
 # than one thread keeps small requests from waiting behind a large one.
@@ -59,7 +59,7 @@ class Server(BaseApplication):
     """
 
     def __init__(
-        self, make: Callable[[], Flask], endpoint: Endpoint, worker: type[LaneWorker]
+        self, make: Callable[[], Flask], endpoint: Endpoint, worker: type[PooledWorker]
     ) -> None:
         self._make = make
         self._endpoint = endpoint
@@ -93,7 +93,7 @@ class Server(BaseApplication):
 
 
 def run(
-    make: Callable[[], Flask], endpoint: Endpoint, worker: type[LaneWorker] | None = None
+    make: Callable[[], Flask], endpoint: Endpoint, worker: type[PooledWorker] | None = None
 ) -> None:
     """Serve until SIGTERM, finish the requests in flight, and end with ``SystemExit``.
 
@@ -101,10 +101,10 @@ def run(
     ----------
     make : callable
         Makes the application, or hands it over; called in each worker where the endpoint says so.
-    worker : type of LaneWorker or None
+    worker : type of PooledWorker or None
         The class of the workers; None chooses by the endpoint.
     """
-    worker = worker or (ModelLaneWorker if endpoint.multi_model else LaneWorker)
+    worker = worker or (MultiModelWorker if endpoint.multi_model else PooledWorker)
     # What is there now stays: a collection that looked at it would write to each object, and so
     # copy 7 MB of memory that the workers share.
     gc.collect()

@@ -8,10 +8,10 @@ import socket
 import time
 
 from tabular.serving.connection import ClientSocket, Connection, State
-from tabular.serving.lanes import Lanes, ModelLanes
+from tabular.serving.event_loop import LOOK_SECONDS, EventLoopWorker
 from tabular.serving.limits import LINGER_SECONDS
 from tabular.serving.listening import admit_all, refuse_new
-from tabular.serving.polling import LOOK_SECONDS, ConnectionsWorker
+from tabular.serving.thread_pools import MultiModelPools, RequestPools
 
 # In a stopping worker, for the handshakes that have begun; SageMaker and its container are near.
 HANDSHAKE_SECONDS = 0.2
@@ -23,14 +23,14 @@ NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 NOTHING_TO_ACCEPT = frozenset({errno.EAGAIN, errno.ECONNABORTED, errno.EINTR, errno.EPROTO})
 
 
-class LaneWorker(ConnectionsWorker):
+class PooledWorker(EventLoopWorker):
     """gunicorn's threaded worker with lanes, deadlines, and an end that loses no request."""
 
-    lanes: type[Lanes] = Lanes
+    pools: type[RequestPools] = RequestPools
 
-    def get_thread_pool(self) -> Lanes:
+    def get_thread_pool(self) -> RequestPools:
         """Make the pool; gunicorn documents this method as the place to choose another."""
-        return self.lanes(self.cfg.threads)
+        return self.pools(self.cfg.threads)
 
     def run(self) -> None:
         """Serve until SIGTERM, then finish what has begun."""
@@ -133,7 +133,7 @@ class LaneWorker(ConnectionsWorker):
         return True
 
 
-class ModelLaneWorker(LaneWorker):
+class MultiModelWorker(PooledWorker):
     """The worker of a multi-model endpoint."""
 
-    lanes = ModelLanes
+    pools = MultiModelPools

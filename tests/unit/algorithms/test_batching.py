@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tabular.algorithms.batching import SMALL_ROWS, Batched, batched_if_worth
-from tabular.algorithms.predictor import Meaning, Predictor
+from tabular.algorithms.predictor import Meaning, Predictor, PredictorWrapper, _Forwarded
 from tabular.contract.errors import RequestError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
@@ -95,3 +96,42 @@ def test_what_else_a_model_computes_stays_its_own() -> None:
 )
 def test_batched_when_it_is_worth_it(model: Slow, batched: bool) -> None:
     assert isinstance(batched_if_worth(model), Batched) is batched
+
+
+class Able(Slow):
+    """Has an ability that ``Predictor`` does not know, and overrides all that it does."""
+
+    columns, meaning, engine, bytes_per_value, outputs = Columns(2), Meaning(""), "able", 9, 7
+
+    def neighbours(self, rows: Floats) -> str:
+        return f"neighbours of {len(rows)}"
+
+    def contributions(self, rows: Floats) -> Floats:
+        return rows + 1
+
+    def leaves(self, rows: Floats) -> Floats:
+        return rows + 2
+
+
+def test_ability_that_batching_does_not_know_is_forwarded() -> None:
+    batched: Any = Batched(Able())
+    assert batched.neighbours(row(1, 3)) == "neighbours of 3"
+
+
+def test_each_ability_of_a_predictor_is_forwarded() -> None:
+    able = Able()
+    batched = Batched(able)
+    assert (batched.columns, batched.meaning, batched.outputs) == (able.columns, able.meaning, 7)
+    for name in ("probabilities", "contributions", "leaves"):
+        np.testing.assert_array_equal(
+            getattr(batched, name)(row(1)), getattr(able, name)(row(1)), err_msg=name
+        )
+    own = {"predict"}
+    for name in [name for name in vars(Predictor) if not name.startswith("_")]:
+        assert name in own or name not in vars(Batched), name
+        assert isinstance(vars(PredictorWrapper)[name], _Forwarded), name
+
+
+def test_ability_that_is_nowhere_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="neighbours"):
+        _ = Batched(Slow()).neighbours

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from tabular.contract.errors import UserError
-from tabular.serving.model_memory import LEAST_BYTES, REHEARSAL_BYTES, Need, estimate, headroom
+from tabular.serving.model_memory import (
+    LEAST_BYTES,
+    REHEARSAL_BYTES,
+    MemoryEstimate,
+    estimate_model,
+    headroom,
+)
 
 # What UBJSON of a Booster begins with.
 SAVED = b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner{"
@@ -27,37 +33,37 @@ def test_compiled_model_keeps_room_for_its_native_one(tmp_path: Path) -> None:
     folder = write(
         tmp_path, tabular__compiled_onnx=1000, xgboostmodel=5000, tabular__manifest_json=1
     )
-    assert estimate(folder) == Need(LEAST_BYTES + 15_000, 8000)
+    assert estimate_model(folder) == MemoryEstimate(LEAST_BYTES + 15_000, 8000)
 
 
 def test_native_model_with_a_manifest_counts_four_times(tmp_path: Path) -> None:
     folder = write(tmp_path, xgboostmodel=5000, tabular__manifest_json=1)
-    assert estimate(folder) == Need(LEAST_BYTES + 20_000)
+    assert estimate_model(folder) == MemoryEstimate(LEAST_BYTES + 20_000)
 
 
 def test_model_without_a_manifest_needs_a_process_to_try_it(tmp_path: Path) -> None:
     folder = write(tmp_path, xgboostmodel=5000)
-    assert estimate(folder) == Need(LEAST_BYTES + 20_000 + REHEARSAL_BYTES)
+    assert estimate_model(folder) == MemoryEstimate(LEAST_BYTES + 20_000 + REHEARSAL_BYTES)
 
 
 def test_other_kinds_count_as_much_as_the_worst_of_them(tmp_path: Path) -> None:
     folder = write(tmp_path, estimator_joblib=1000, tabular__manifest_json=1)
-    assert estimate(folder) == Need(LEAST_BYTES + 13_000)
+    assert estimate_model(folder) == MemoryEstimate(LEAST_BYTES + 13_000)
 
 
 def test_onnx_of_somebody_else_counts_as_ours(tmp_path: Path) -> None:
     folder = write(tmp_path, any_onnx=1000, tabular__manifest_json=1)
-    assert estimate(folder) == Need(LEAST_BYTES + 15_000)
+    assert estimate_model(folder) == MemoryEstimate(LEAST_BYTES + 15_000)
 
 
 def test_code_and_deeper_folders_are_no_model(tmp_path: Path) -> None:
     folder = write(tmp_path, code__large_bin=1000, tabular__manifest_json=1)
-    assert estimate(folder) == Need(LEAST_BYTES)
+    assert estimate_model(folder) == MemoryEstimate(LEAST_BYTES)
 
 
 def test_folder_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="absent can't be read"):
-        estimate(tmp_path / "absent")
+        estimate_model(tmp_path / "absent")
 
 
 def test_headroom_is_for_the_bodies_of_all_threads() -> None:
@@ -73,4 +79,4 @@ def test_all_that_a_script_may_read_counts(tmp_path: Path) -> None:
     (tmp_path / "code" / "inference.py").touch()
     (tmp_path / "weights" / "deep").mkdir(parents=True)
     (tmp_path / "weights" / "deep" / "layer.bin").write_bytes(bytes(1 << 20))
-    assert estimate(tmp_path).loading >= 2 << 20
+    assert estimate_model(tmp_path).loading >= 2 << 20

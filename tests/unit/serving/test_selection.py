@@ -15,7 +15,8 @@ from sklearn.svm import LinearSVC
 from tabular.algorithms.predictor import Meaning, Predictor
 from tabular.algorithms.xgboost.objectives import meaning_of
 from tabular.serving import selection
-from tabular.serving.responses import ENCODERS
+from tabular.serving.answers.profiles import XGBOOST
+from tabular.serving.answers.types import ANSWER_TYPES
 from tabular.serving.selection import keys_of, select
 
 draw = np.random.default_rng(3)
@@ -119,7 +120,7 @@ def awss(objective: str, key: str, score: np.ndarray) -> Any:
 
 
 def lines(keys: tuple[str, ...], model: Predictor) -> list[dict[str, Any]]:
-    body = ENCODERS["application/jsonlines"](select(keys, model, ROWS))
+    body = ANSWER_TYPES["application/jsonlines"].write(select(keys, model, ROWS), XGBOOST)
     return [json.loads(line) for line in body.splitlines()]
 
 
@@ -147,7 +148,7 @@ def test_csv_is_what_awss_loop_over_the_rows_writes(objective: str) -> None:
     cells = [[f'"{value}"' if isinstance(value, list) else str(value) for value in row]
              for row in values]  # fmt: skip
     expected = "\n".join(",".join(row) for row in cells)
-    assert ENCODERS["text/csv"](select(keys, model, ROWS)) == expected.encode()
+    assert ANSWER_TYPES["text/csv"].write(select(keys, model, ROWS), XGBOOST) == expected.encode()
 
 
 @pytest.mark.parametrize("objective", ["binary:logistic", "multi:softprob", "reg:squarederror"])
@@ -163,7 +164,7 @@ def test_contributions_add_up_to_the_margin(objective: str) -> None:
 
 def test_leaves_are_whole_numbers_one_a_tree() -> None:
     model = booster("binary:logistic")
-    text = ENCODERS["text/csv"](select(("leaf",), model, ROWS)).decode()
+    text = ANSWER_TYPES["text/csv"].write(select(("leaf",), model, ROWS), XGBOOST).decode()
     expected = model.model.predict(xgboost.DMatrix(ROWS), pred_leaf=True).astype(int).tolist()
     assert text.split("\n") == [f'"{row}"' for row in expected]
 
@@ -181,7 +182,9 @@ def test_json_has_awss_order_and_what_the_model_has_not_last() -> None:
 
 
 def test_csv_has_the_order_asked() -> None:
-    first = ENCODERS["text/csv"](select(("labels", "nonsense"), booster("binary:hinge"), ROWS))
+    first = ANSWER_TYPES["text/csv"].write(
+        select(("labels", "nonsense"), booster("binary:hinge"), ROWS), XGBOOST
+    )
     assert first.split(b"\n")[0] == b'"[0, 1]",nan'
 
 

@@ -1,4 +1,4 @@
-"""The Flask application of one model that a script serves."""
+"""The Flask application of one model that is served by a script."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from flask import Flask, Response
 
 import tabular
 from tabular.contract.endpoint import Endpoint
-from tabular.serving.app import bare_app
+from tabular.serving.app import create_base_app
 from tabular.serving.scripted.invocation import (
     check_default_accept,
-    scripted_answers,
-    scripted_parameters,
+    script_invoker,
+    script_parameters,
 )
 from tabular.serving.scripted.model import ScriptedModel
 from tabular.serving.telemetry import Telemetry
@@ -19,27 +19,27 @@ from tabular.serving.telemetry import Telemetry
 def create_scripted_app(
     endpoint: Endpoint, scripted: ScriptedModel, telemetry: Telemetry | None = None
 ) -> Flask:
-    """Make the application that serves one model by its script.
+    """Create the application that serves one model with its script.
 
     Raises
     ------
     UserError
-        The default ``Accept`` is none that is offered.
+        The default ``Accept`` is not offered.
     """
     check_default_accept(endpoint, scripted)
-    described = {
+    labels = {
         "algorithm": "script",
         "objective": "",
         "engine": scripted.script.file.name,
         "training_job": "",
         "version": tabular.__version__,
     }
-    parameters = scripted_parameters(scripted)
-    app = bare_app(endpoint, telemetry, described, parameters=parameters)
-    answer = scripted_answers(endpoint)
+    parameters = script_parameters(scripted)
+    app = create_base_app(endpoint, telemetry, labels, execution_parameters=parameters)
+    invoke = script_invoker(endpoint)
 
     @app.post("/invocations")
     def invocations() -> Response:
-        return answer(scripted)
+        return invoke(scripted)
 
     return app

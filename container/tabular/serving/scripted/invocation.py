@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from tabular.contract.endpoint import Endpoint
-from tabular.contract.errors import RequestError, UserError
+from tabular.contract.errors import RequestError
 from tabular.data.charset import utf_8_of
 from tabular.data.formats import charset_of
 from tabular.script_mode.script_errors import (
@@ -20,67 +20,65 @@ from tabular.script_mode.script_errors import (
     exception_text,
 )
 from tabular.serving import logs
-from tabular.serving.budget import (
+from tabular.serving.answers.json import write_json
+from tabular.serving.answers.profiles import SCRIPT
+from tabular.serving.answers.types import CSV, JSON, Answers
+from tabular.serving.invocation import (
+    read_within_budget,
+    respond_within_budget,
+    with_custom_attributes,
+)
+from tabular.serving.middleware import ROWS
+from tabular.serving.redacted_exceptions import without_body_words
+from tabular.serving.request_budget import (
     BYTES_PER_SCORE,
     BYTES_PER_SCORE_OF_CSV,
     FREE_BYTES,
-    MemoryBudget,
+    RequestBudget,
     budget_of,
     too_large,
 )
-from tabular.serving.invocation import echoed, read_in_turn
-from tabular.serving.logged_errors import without_content
 from tabular.serving.requests import BODY
-from tabular.serving.responses import choose
-from tabular.serving.scripted.answers import ANSWERS
 from tabular.serving.scripted.calls import CallsStoppedError
 from tabular.serving.scripted.model import ScriptedModel
-from tabular.serving.scripted.needs import need
-from tabular.serving.watch import ROWS
+from tabular.serving.scripted.request_memory import estimate_script_request
 
 log = logging.getLogger(__name__)
 
-# Those of AWS's toolkits: what a handler gets as text, and what a body without a type is.
-TEXTS = frozenset(("application/json", "text/csv"))
-DEFAULT_CONTENT_TYPE = "application/json"
+# As in AWS's toolkits: handlers get bodies of these types as text, and a body without a type is
+# JSON.
+TEXTS = frozenset((JSON, CSV))
+DEFAULT_CONTENT_TYPE = JSON
 
 
-def scripted_answers(
-    endpoint: Endpoint, budget: MemoryBudget | None = None
+def script_invoker(
+    endpoint: Endpoint, budget: RequestBudget | None = None
 ) -> Callable[[ScriptedModel], Response]:
-    """Make the function that answers the request at hand by a script.
+    """Return the function that answers the current request with a script.
 
     Parameters
     ----------
-    budget : MemoryBudget or None
-        What other requests of the process share; None for one of its own.
+    budget : RequestBudget or None
+        Shared by the requests of the process; None makes one.
     """
     memory = budget or budget_of(endpoint.request_bytes, endpoint.workers)
+    answers = Answers(SCRIPT, endpoint.script_accept)
 
-    def answer(scripted: ScriptedModel) -> Response:
+    def invoke(scripted: ScriptedModel) -> Response:
         handlers = scripted.handlers
-        body = read_in_turn(endpoint.max_body_bytes, memory)
-        own_input = bool(handlers.input_fn or handlers.transform_fn)
-        if not body and not own_input:
+        body = read_within_budget(endpoint.max_body_bytes, memory)
+        reads_itself = bool(handlers.input_fn or handlers.transform_fn)
+        if not body and not reads_itself:
             return Response(status=204)
-        size = 0 if own_input else needed(scripted, body)
-        if size <= FREE_BYTES:
-            # All handlers of a request in one call: none of another request runs between them.
-            return _in_turn(scripted, lambda: handled(scripted, body))
-        give_back = memory.reserve(size)
-        try:
-            response = _in_turn(scripted, lambda: handled(scripted, body))
-        except BaseException:
-            give_back()
-            raise
-        # The answer is held until it is sent.
-        response.call_on_close(give_back)
-        return response
+        size = 0 if reads_itself else estimated_bytes(scripted, body)
+        # All handlers of a request run in one call: no handler of another request runs between.
+        return respond_within_budget(
+            memory, size, lambda: _run(scripted, lambda: respond(scripted, body))
+        )
 
-    def needed(scripted: ScriptedModel, body: bytes) -> int:
-        is_csv = "text/csv" in accepted()
-        score = BYTES_PER_SCORE_OF_CSV if is_csv else BYTES_PER_SCORE
-        found = need(body, _content_type(), scripted.defaults.reading, score)
+    def estimated_bytes(scripted: ScriptedModel, body: bytes) -> int:
+        score = BYTES_PER_SCORE_OF_CSV if CSV in accepted() else BYTES_PER_SCORE
+        found = estimate_script_request(body, _content_type(), scripted.defaults.input, score)
         if found.size > max(memory.limit, FREE_BYTES):
             raise too_large(found.extent, found.columns, found.size, memory.limit)
         return found.size
@@ -89,30 +87,24 @@ def scripted_answers(
         accept: str = request.environ.get("HTTP_ACCEPT", "")
         return endpoint.script_accept if accept in ("", "*/*") else accept
 
-    def handled(scripted: ScriptedModel, body: bytes) -> Response:
+    def respond(scripted: ScriptedModel, body: bytes) -> Response:
         environ, handlers = request.environ, scripted.handlers
         content_type, accept = _content_type(), accepted()
         environ[ROWS] = 1
         if handlers.transform_fn:
-            result = _call(
-                scripted,
-                "transform_fn",
-                scripted.model,
-                _input_data(body, content_type),
-                content_type,
-                accept,
-            )
-            return echoed(_response("transform_fn", result, accept))
+            data = _input_data(body, content_type)
+            result = _call(scripted, "transform_fn", scripted.model, data, content_type, accept)
+            return with_custom_attributes(_response("transform_fn", result, accept))
         prediction = _prediction(scripted, body, content_type)
         environ[ROWS] = _rows(prediction)
         if handlers.output_fn:
             result = _call(scripted, "output_fn", prediction, accept)
-            return echoed(_response("output_fn", result, accept))
-        accept = choose(accept, endpoint.script_accept, ANSWERS)
-        written = _guarded(scripted, "output_fn", ANSWERS[accept], prediction)
-        return echoed(Response(written, mimetype=accept))
+            return with_custom_attributes(_response("output_fn", result, accept))
+        answer_type = answers.choose(accept)
+        written = _guarded(scripted, "output_fn", answers.write, answer_type, prediction)
+        return with_custom_attributes(Response(written, mimetype=answer_type))
 
-    return answer
+    return invoke
 
 
 def _content_type() -> str:
@@ -122,23 +114,20 @@ def _content_type() -> str:
 
 
 def check_default_accept(endpoint: Endpoint, scripted: ScriptedModel) -> None:
-    """Look whether our ``output_fn``, if it is used, knows the default ``Accept``.
+    """Check the default ``Accept`` where the script has no ``output_fn``.
 
     Raises
     ------
     UserError
-        It does not.
+        It is not offered.
     """
     handlers = scripted.handlers
-    if handlers.output_fn or handlers.transform_fn or endpoint.script_accept in ANSWERS:
-        return
-    raise UserError(
-        f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is {endpoint.script_accept!r}, expected one of "
-        f"{', '.join(ANSWERS)} where the script has no output_fn; correct it or unset it"
-    )
+    if not handlers.output_fn and not handlers.transform_fn:
+        hint = " where the script has no output_fn"
+        Answers(SCRIPT, endpoint.script_accept).require_default(hint)
 
 
-def scripted_parameters(scripted: ScriptedModel) -> Callable[[], Response] | None:
+def script_parameters(scripted: ScriptedModel) -> Callable[[], Response] | None:
     """Make the function that answers ``GET /execution-parameters``, if the script does."""
     if scripted.handlers.execution_parameters_fn is None:
         return None
@@ -147,13 +136,13 @@ def scripted_parameters(scripted: ScriptedModel) -> Callable[[], Response] | Non
         name = "execution_parameters_fn"
         result = _call(scripted, name)
         if isinstance(result, dict | list):
-            result = _guarded(scripted, name, ANSWERS[DEFAULT_CONTENT_TYPE], result)
+            result = _guarded(scripted, name, write_json, result, SCRIPT)
         return _response(name, result, DEFAULT_CONTENT_TYPE)
 
-    return lambda: _in_turn(scripted, answer)
+    return lambda: _run(scripted, answer)
 
 
-def _in_turn(scripted: ScriptedModel, function: Callable[[], Response]) -> Response:
+def _run(scripted: ScriptedModel, function: Callable[[], Response]) -> Response:
     try:
         return scripted.calls(function)
     except CallsStoppedError as error:
@@ -232,7 +221,7 @@ def _guarded(
             raise RequestError(status, words) from error
         folder = scripted.script.folder
         where = customer_traceback(error, folder)
-        shown = without_content(error, request.environ.get(BODY, b""), where)
+        shown = without_body_words(error, request.environ.get(BODY, b""), where)
         log.error(
             "%s failed: %s",
             name,

@@ -23,7 +23,7 @@ from tabular.script_mode.modules import Modules
 from tabular.script_mode.script_errors import customer_traceback, describe_exception
 from tabular.serving.loading import load_predictor
 from tabular.serving.scripted.calls import Calls, ConcurrentCalls
-from tabular.serving.scripted.needs import Reading, outputs_of_booster
+from tabular.serving.scripted.request_memory import ModelInput, outputs_of_booster
 from tabular.serving.scripted.rows import read_array, read_floats
 
 log = logging.getLogger(__name__)
@@ -43,13 +43,13 @@ class Defaults:
     read : (body, content type) -> what ``predict_fn`` takes
         Raises RequestError.
     predict : (what was read) -> prediction, or None where the model has no way to predict.
-    reading : Reading
+    input : ModelInput
         By which the memory of a request is estimated.
     """
 
     read: Callable[[bytes, str], Any]
     predict: Callable[[Any], Any] | None
-    reading: Reading
+    input: ModelInput
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ def defaults_for(model: Any, custom_predict: bool) -> Defaults:
         return Defaults(
             lambda body, content_type: read_floats(body, content_type, model.columns),
             model.predict,
-            Reading(model.columns, False, False, model.outputs, model.bytes_per_value),
+            ModelInput(model.columns, False, False, model.outputs, model.bytes_per_value),
         )
     if _is_booster(model):
         return _booster_defaults(model)
@@ -160,7 +160,7 @@ def defaults_for(model: Any, custom_predict: bool) -> Defaults:
     return Defaults(
         lambda body, content_type: read_array(body, content_type, columns, texts),
         _predict_of(model, texts),
-        Reading(columns, True, bool(texts), _outputs_of(model), BYTES_PER_VALUE),
+        ModelInput(columns, True, bool(texts), _outputs_of(model), BYTES_PER_VALUE),
     )
 
 
@@ -188,7 +188,7 @@ def _booster_defaults(booster: Any) -> Defaults:
         return booster.predict(matrix, validate_features=False)
 
     outputs = outputs_of_booster(booster)
-    return Defaults(read, predict, Reading(columns, False, False, outputs, BYTES_PER_ENTRY))
+    return Defaults(read, predict, ModelInput(columns, False, False, outputs, BYTES_PER_ENTRY))
 
 
 def _columns_of(model: Any) -> Columns | None:

@@ -22,7 +22,7 @@ from tabular.data.columns import Columns
 from tabular.data.formats import charset_of, format_of
 from tabular.data.json.decoding import decode
 from tabular.data.json.matrix import unwrapped
-from tabular.serving.scripted.needs import is_text
+from tabular.serving.scripted.request_memory import is_text
 
 Array = npt.NDArray[Any]
 # How a row shows that it misses a value, beside an empty cell of CSV.

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import ClassVar
 
 from tabular.serving.scripted.calls import CallQueue
-from tabular.serving.worker import LaneWorker
+from tabular.serving.worker import PooledWorker
 
 READ_BYTES = 4096
 # A handler that has run for so long may run for much longer ...
@@ -26,7 +26,7 @@ LONG_SECONDS = 0.01
 OTHERS_FIRST_SECONDS = 0.003
 
 
-class ScriptWorker(LaneWorker):
+class ScriptWorker(PooledWorker):
     """A worker whose lanes read and write, while its main thread runs the calls of a queue."""
 
     calls: ClassVar[CallQueue]

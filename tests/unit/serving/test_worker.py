@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tabular.serving.lanes import CONTROL_THREADS
 from tabular.serving.server import THREADS
+from tabular.serving.thread_pools import CONTROL_THREADS
 
 SCRIPT = """
 import sys, time

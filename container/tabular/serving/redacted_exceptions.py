@@ -30,7 +30,7 @@ def without_text(error: BaseException, traceback: TracebackType | None = None) -
     return _info(_copied(error, None, MOST_CAUSES), traceback)
 
 
-def without_content(
+def without_body_words(
     error: BaseException, body: bytes, traceback: TracebackType | None = None
 ) -> ExceptionInfo:
     """Make what ``exc_info`` takes, with all text but the words that stand in a body.

@@ -17,7 +17,7 @@ from tabular.data.columns import Columns
 from tabular.data.csv import NAME as CSV
 from tabular.data.extent import Extent
 from tabular.data.formats import format_of
-from tabular.serving.budget import BYTES_PER_BYTE, FREE_BYTES, need_of
+from tabular.serving.request_budget import BYTES_PER_BYTE, FREE_BYTES, estimate_request
 
 # A cell of text: its text (50 bytes and its letters), and its places in the row, in the column
 # without missing values, in the column's array, in the whole array, and in the model's frame.
@@ -35,7 +35,7 @@ UNKNOWN = Columns(1)
 
 
 @dataclass(frozen=True)
-class Reading:
+class ModelInput:
     """What is known of the rows that a script's model takes.
 
     Attributes
@@ -60,7 +60,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Need:
+class ScriptRequest:
     """What a request takes: its rows and columns for a message, and bytes at the peak."""
 
     extent: Extent
@@ -68,10 +68,12 @@ class Need:
     size: int
 
 
-NOTHING = Need(Extent(0, 0), UNKNOWN, 0)
+NOTHING = ScriptRequest(Extent(0, 0), UNKNOWN, 0)
 
 
-def need(body: bytes, content_type: str, reading: Reading, bytes_per_score: int) -> Need:
+def estimate_script_request(
+    body: bytes, content_type: str, model_input: ModelInput, bytes_per_score: int
+) -> ScriptRequest:
     """Estimate what a request takes; one that can't be read takes nothing, and its reader says so.
 
     Parameters
@@ -80,13 +82,13 @@ def need(body: bytes, content_type: str, reading: Reading, bytes_per_score: int)
         What each value of the answer takes, as it is written.
     """
     try:
-        extent, columns = _extent(body, content_type, reading, bytes_per_score)
+        extent, columns = _extent(body, content_type, model_input, bytes_per_score)
     except (ValueError, KeyError, UserError, zipfile.BadZipFile, OSError):
         return NOTHING
-    size = need_of(
-        body, extent, columns, reading.bytes_per_value, bytes_per_score * reading.outputs
+    size = estimate_request(
+        body, extent, columns, model_input.bytes_per_value, bytes_per_score * model_input.outputs
     )
-    return Need(extent, columns, size)
+    return ScriptRequest(extent, columns, size)
 
 
 def is_text(body: bytes, columns: Columns | None) -> bool:
@@ -98,29 +100,29 @@ def is_text(body: bytes, columns: Columns | None) -> bool:
 
 
 def _extent(
-    body: bytes, content_type: str, reading: Reading, bytes_per_score: int
+    body: bytes, content_type: str, model_input: ModelInput, bytes_per_score: int
 ) -> tuple[Extent, Columns]:
     media = content_type.partition(";")[0].strip().lower()
-    columns = reading.columns
-    if reading.frames and media == "application/x-npy":
+    columns = model_input.columns
+    if model_input.frames and media == "application/x-npy":
         return _of_npy(body)
-    if reading.frames and media == "application/x-npz":
+    if model_input.frames and media == "application/x-npz":
         return _of_npz(body)
     form = format_of(content_type)
     known = columns or UNKNOWN
-    row = 16 * known.count + bytes_per_score * reading.outputs
+    row = 16 * known.count + bytes_per_score * model_input.outputs
     if form.text and len(body) * (BYTES_PER_BYTE + row) <= FREE_BYTES:
         return Extent(0, 0), known
     if columns is None:
         known = columns = Columns(_width(body, form.name))
     extent = form.measure(body, columns)
-    if not reading.frames or not form.text:
+    if not model_input.frames or not form.text:
         return extent, columns
     cells = body.count(b",") + body.count(b";") + body.count(b"\t") + extent.rows
     if form.name != CSV:
-        texts = reading.texts or b'"' in body
+        texts = model_input.texts or b'"' in body
         return Extent(extent.rows, extent.peak + texts * BYTES_PER_MIXED_VALUE * cells), columns
-    if reading.texts or is_text(body, reading.columns):
+    if model_input.texts or is_text(body, model_input.columns):
         # The text as Python's, at 4 bytes a letter, twice; or the attempt to read numbers.
         letters = (2 if body.isascii() else 8) * len(body)
         mixed = letters + BYTES_PER_TEXT_CELL * cells + BYTES_PER_ROW_OF_CELLS * extent.rows

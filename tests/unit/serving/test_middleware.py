@@ -13,8 +13,8 @@ from tabular.contract.endpoint import Endpoint
 from tabular.serving import logs
 from tabular.serving.app import create_app
 from tabular.serving.loading import load_predictor
+from tabular.serving.middleware import ROWS, observed
 from tabular.serving.telemetry import Telemetry
-from tabular.serving.watch import ROWS, watched
 
 from .test_telemetry import requests, value
 
@@ -29,7 +29,7 @@ def telemetry() -> Telemetry:
 @pytest.fixture
 def client(model_folder: Path, telemetry: Telemetry) -> FlaskClient:
     app = create_app(Endpoint(model_folder), load_predictor(model_folder))
-    app.wsgi_app = watched(app.wsgi_app, telemetry, access_log=True)  # type: ignore[method-assign, assignment]
+    app.wsgi_app = observed(app.wsgi_app, telemetry, access_log=True)  # type: ignore[method-assign, assignment]
     return app.test_client()
 
 
@@ -62,7 +62,7 @@ def test_rows_are_those_that_the_application_names(telemetry: Telemetry) -> None
         request.environ[ROWS] = 5
         return ""
 
-    app.wsgi_app = watched(app.wsgi_app, telemetry)  # type: ignore[method-assign, assignment]
+    app.wsgi_app = observed(app.wsgi_app, telemetry)  # type: ignore[method-assign, assignment]
     app.test_client().post("/invocations")
     assert value(telemetry, "tabular_rows_total") == 5
 
@@ -71,7 +71,7 @@ def test_application_that_fails_is_counted_and_fails(telemetry: Telemetry) -> No
     def application(*_: object) -> list[bytes]:
         raise ValueError("broken")
 
-    answer = watched(application, telemetry)
+    answer = observed(application, telemetry)
     with pytest.raises(ValueError, match="broken"):
         answer(create_environ("/invocations"), lambda *_: None)
     assert requests(telemetry, 500) == 1
@@ -109,7 +109,7 @@ def test_no_request_is_logged_unless_asked_for(
     telemetry: Telemetry, access_log: pytest.LogCaptureFixture
 ) -> None:
     app = Flask("tiny")
-    app.wsgi_app = watched(app.wsgi_app, telemetry)  # type: ignore[method-assign, assignment]
+    app.wsgi_app = observed(app.wsgi_app, telemetry)  # type: ignore[method-assign, assignment]
     app.test_client().post("/invocations")
     assert access_log.records == []
 

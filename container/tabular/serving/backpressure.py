@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 
 from tabular.serving.connection import Connection, State
-from tabular.serving.framing import READ_BYTES
 from tabular.serving.limits import LEADER_SECONDS
+from tabular.serving.request_framing import READ_BYTES
 
 
-class HeldBytes:
+class Backpressure:
     """Bytes of requests that a worker holds, and the connections that it does not read meanwhile.
 
     Beyond the limit large bodies are read no further until others are answered. When none is

@@ -17,8 +17,9 @@ from typing import Any
 
 from gunicorn.workers import gthread
 
+from tabular.serving.backpressure import Backpressure
 from tabular.serving.connection import Connection, State, Unsent
-from tabular.serving.framing import LARGE_READ_BYTES, READ_BYTES, Incoming, Progress
+from tabular.serving.errors import event_loop_response
 from tabular.serving.limits import (
     CLOSING_SECONDS,
     KEEPALIVE_SECONDS,
@@ -26,8 +27,7 @@ from tabular.serving.limits import (
     SHORT_SECONDS,
     Limits,
 )
-from tabular.serving.refusals import refusal
-from tabular.serving.shortage import HeldBytes
+from tabular.serving.request_framing import LARGE_READ_BYTES, READ_BYTES, Incoming, Progress
 
 # How often deadlines are looked at.
 LOOK_SECONDS = 0.25
@@ -36,7 +36,7 @@ LOOK_SECONDS = 0.25
 LARGE_READS = 2
 
 
-class ConnectionsWorker(gthread.ThreadWorker):
+class EventLoopWorker(gthread.ThreadWorker):
     """gunicorn's threaded worker, whose threads get whole requests only.
 
     A connection is in ``_waiting`` while its request is awaited, in ``_leaving`` while the rest of
@@ -48,7 +48,7 @@ class ConnectionsWorker(gthread.ThreadWorker):
         super().__init__(*arguments, **named)
         self.limits: Limits = self.app.limits
         self._unsent = Unsent(self.limits.held_bytes)
-        self._held = HeldBytes(self.limits.held_bytes)
+        self._held = Backpressure(self.limits.held_bytes)
         # In the order in which they began to wait.
         self._waiting: dict[Connection, None] = {}
         self._leaving: dict[Connection, None] = {}
@@ -189,7 +189,7 @@ class ConnectionsWorker(gthread.ThreadWorker):
     def _refuse(self, conn: Connection, status: int) -> None:
         """Answer without the application, and close."""
         head = conn.incoming is None or conn.incoming.progress is Progress.HEAD
-        answer = refusal(status, conn.deadline - conn.begun, "head" if head else "body")
+        answer = event_loop_response(status, conn.deadline - conn.begun, "head" if head else "body")
         with suppress(OSError):
             conn.sock.send(answer, socket.MSG_DONTWAIT)
         self._leave(conn)

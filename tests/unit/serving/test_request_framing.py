@@ -9,7 +9,7 @@ from gunicorn.config import Config
 from gunicorn.http import get_parser
 
 from tabular.serving.connection import CollectedBytes
-from tabular.serving.framing import DRAINED_BYTES, HEAD_BYTES, Incoming, Progress
+from tabular.serving.request_framing import DRAINED_BYTES, HEAD_BYTES, Incoming, Progress
 
 LARGEST = 100
 POST = b"POST /invocations HTTP/1.1\r\nHost: x\r\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tabular.contract.endpoint import Endpoint
-from tabular.serving.lanes import INVOKE, LOAD
 from tabular.serving.server import MOST_THREADS, THREADS, threads
+from tabular.serving.thread_pools import INVOKE, LOAD
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse
 
 from tabular.data.columns import Columns
-from tabular.serving.scripted.needs import Reading, is_text, need
+from tabular.serving.scripted.request_memory import ModelInput, estimate_script_request, is_text
 from tabular.serving.scripted.rows import read_array
 
 COUNT = 20_000
@@ -50,7 +50,7 @@ def npz(matrix: object) -> bytes:
 def test_no_body_takes_more_than_estimated(
     content_type: str, body: bytes, columns: Columns | None
 ) -> None:
-    found = need(body, content_type, Reading(columns, frames=True), 0)
+    found = estimate_script_request(body, content_type, ModelInput(columns, frames=True), 0)
     tracemalloc.start()
     try:
         rows = read_array(body, content_type, columns)
@@ -64,7 +64,10 @@ def test_no_body_takes_more_than_estimated(
 def test_sparse_matrix_of_nothing_is_counted_by_its_rows() -> None:
     body = npz(scipy.sparse.coo_matrix((10**9, 3)))
     assert len(body) < 2000
-    assert need(body, "application/x-npz", Reading(None, frames=True), 64).size > 64 * 10**9
+    assert (
+        estimate_script_request(body, "application/x-npz", ModelInput(None, frames=True), 64).size
+        > 64 * 10**9
+    )
 
 
 @pytest.mark.parametrize("body", [b"1,2.5,-3e-5\n,,\n", b"1;+2;1E+4\r\n"])
@@ -78,4 +81,4 @@ def test_text_is_seen(body: bytes) -> None:
 
 
 def test_small_body_takes_nothing() -> None:
-    assert need(b"1,2,3\n", "text/csv", Reading(Columns(3)), 64).size < 1000
+    assert estimate_script_request(b"1,2,3\n", "text/csv", ModelInput(Columns(3)), 64).size < 1000

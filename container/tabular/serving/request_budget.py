@@ -29,7 +29,7 @@ BYTES_PER_BYTE = 130
 PARQUET = "parquet"
 
 
-class MemoryBudget:
+class RequestBudget:
     """Bytes that requests may take at the same time; first come, first served.
 
     Attributes
@@ -78,7 +78,7 @@ class MemoryBudget:
         return give_back
 
 
-def budget_of(request_bytes: int, workers: int) -> MemoryBudget:
+def budget_of(request_bytes: int, workers: int) -> RequestBudget:
     """Make a worker's budget of what the endpoint has for requests, beside a loaded model.
 
     Parameters
@@ -87,7 +87,7 @@ def budget_of(request_bytes: int, workers: int) -> MemoryBudget:
         For each worker, with a model that takes nothing.
     """
     model = max(0, resident_bytes() - COUNTED_AT_REST)
-    return MemoryBudget(max(request_bytes - model // workers, request_bytes // 4))
+    return RequestBudget(max(request_bytes - model // workers, request_bytes // 4))
 
 
 def is_small(body: bytes, form: Format, columns: Columns, outputs: int) -> bool:
@@ -98,7 +98,7 @@ def is_small(body: bytes, form: Format, columns: Columns, outputs: int) -> bool:
     return len(body) * (BYTES_PER_BYTE + row) <= FREE_BYTES
 
 
-def need_of(
+def estimate_request(
     body: bytes, extent: Extent, columns: Columns, bytes_per_value: int, bytes_per_row: int
 ) -> int:
     """Estimate what a request takes at its peak, in bytes.

@@ -24,7 +24,7 @@ INVOKE = re.compile(rb"POST /models/[^ /]+/invoke[ ?]")
 LOAD = re.compile(rb"(POST|DELETE) /models[ /?]")
 
 
-class Lanes(ThreadPoolExecutor):
+class RequestPools(ThreadPoolExecutor):
     """Pools of threads: small predictions, large ones, and all other requests.
 
     Parameters
@@ -59,7 +59,7 @@ class Lanes(ThreadPoolExecutor):
         super().shutdown(wait, cancel_futures=cancel_futures)
 
 
-class ModelLanes(Lanes):
+class MultiModelPools(RequestPools):
     """The lanes of a multi-model endpoint: loads and unloads have one of their own."""
 
     def __init__(self, threads: int) -> None:

@@ -18,10 +18,10 @@ INVOCATIONS, INVOKE = "/invocations", "/invoke"  # the second of a multi-model e
 UNLOGGED = "/ping"
 
 
-def watched(
+def observed(
     application: Application, telemetry: Telemetry, access_log: bool = False
 ) -> Application:
-    """Put a WSGI application under watch: ``app.wsgi_app = watched(app.wsgi_app, telemetry)``.
+    """Put a WSGI application under watch: ``app.wsgi_app = observed(app.wsgi_app, telemetry)``.
 
     Only invocations count: ``/ping``, ``/metrics`` and the page would blur its figures.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
-from tabular.serving.budget import MemoryBudget
+from tabular.serving.request_budget import RequestBudget
 
 
 def test_requests_that_do_not_fit_together_wait_for_one_another() -> None:
-    budget = MemoryBudget(100)
+    budget = RequestBudget(100)
     at_once, most, lock = 0, 0, threading.Lock()
 
     def work() -> None:
@@ -34,11 +34,11 @@ def test_requests_that_do_not_fit_together_wait_for_one_another() -> None:
 
 
 def test_small_ones_go_side_by_side() -> None:
-    budget = MemoryBudget(100)
+    budget = RequestBudget(100)
     ends = [budget.reserve(50), budget.reserve(50)]
     for give_back in ends:
         give_back()
 
 
 def test_one_that_is_larger_than_all_is_let_in_alone() -> None:
-    MemoryBudget(100).reserve(1000)()
+    RequestBudget(100).reserve(1000)()

@@ -10,9 +10,9 @@ from contextlib import ExitStack
 import pytest
 from gunicorn.config import Config
 
+from tabular.serving.backpressure import Backpressure
 from tabular.serving.connection import ClientSocket, Connection, State, Unsent
 from tabular.serving.limits import LEADER_SECONDS, Limits
-from tabular.serving.shortage import HeldBytes
 
 LIMIT = 1_000_000
 
@@ -31,25 +31,27 @@ def conns() -> Iterator[list[Connection]]:
 
 
 @pytest.fixture
-def held(conns: list[Connection]) -> HeldBytes:
-    held = HeldBytes(LIMIT)
+def held(conns: list[Connection]) -> Backpressure:
+    held = Backpressure(LIMIT)
     for conn in conns:
         held.change(conn, 300_000)
     return held
 
 
-def test_nobody_waits_while_there_is_room(held: HeldBytes, conns: list[Connection]) -> None:
+def test_nobody_waits_while_there_is_room(held: Backpressure, conns: list[Connection]) -> None:
     assert not any(map(held.pauses, conns))
 
 
-def test_one_goes_on_and_the_others_wait(held: HeldBytes, conns: list[Connection]) -> None:
+def test_one_goes_on_and_the_others_wait(held: Backpressure, conns: list[Connection]) -> None:
     held.change(conns[0], 500_000)
     assert [held.pauses(conn) for conn in conns] == [False, True, True]
     assert not held.pauses(conns[0])
     assert held.resumable() == ()
 
 
-def test_those_that_wait_go_on_once_there_is_room(held: HeldBytes, conns: list[Connection]) -> None:
+def test_those_that_wait_go_on_once_there_is_room(
+    held: Backpressure, conns: list[Connection]
+) -> None:
     held.change(conns[0], 500_000)
     assert [held.pauses(conn) for conn in conns] == [False, True, True]
     conns[0].state = State.WORKING
@@ -60,7 +62,7 @@ def test_those_that_wait_go_on_once_there_is_room(held: HeldBytes, conns: list[C
 
 
 def test_another_leads_when_nothing_else_would_free_memory(
-    held: HeldBytes, conns: list[Connection]
+    held: Backpressure, conns: list[Connection]
 ) -> None:
     held.change(conns[0], 5_000_000)
     assert [held.pauses(conn) for conn in conns] == [False, True, True]
@@ -72,7 +74,7 @@ def test_another_leads_when_nothing_else_would_free_memory(
 
 
 def test_leader_that_is_slow_is_found_when_others_wait(
-    held: HeldBytes, conns: list[Connection]
+    held: Backpressure, conns: list[Connection]
 ) -> None:
     held.change(conns[0], 5_000_000)
     late = time.monotonic() + LEADER_SECONDS + 1
