@@ -35,12 +35,12 @@ OTHERS = {
         "helpers.py", "inference.py", "setup.py", "train.py", "train.sh", "src/train.py",
         "code/inference.py", "code/served.py", "served.py", "numpy.py", "features.py",
         "requirements.txt", "code/requirements.txt", "code/", "code/wheels/", "wheels/",
-        "models/one/model", "models/two/model", "ml/code/", "ml/input/data/train/", "src",
-        "ml/input/config/hyperparameters.json", "my/input/data/validation/", "helpers",
+        "models/one/model", "models/two/model", "helpers", "src",
     },
-    "files of a job or an artifact, below /opt/ml": {
-        "input/config/inputdataconfig.json", "input/config/checkpointconfig.json",
-        "output/data/predictions.csv", "output/failure", "model/", "output/",
+    "files of a job or an artifact, below /opt/ml; a page's own folder of this layout is my/": {
+        "input/config/hyperparameters.json", "input/config/inputdataconfig.json",
+        "input/config/checkpointconfig.json", "input/data/train/", "input/data/validation/",
+        "output/data/predictions.csv", "output/failure", "output/", "model/",
         "manifest.json", "tabular/manifest.json", "tabular/compiled.onnx",
         "tabular/next", "tabular/next.partial",
     },
@@ -259,7 +259,7 @@ def faults(span: Span) -> Iterator[str]:
     for module in MODULE_COMMAND.findall(text):
         if not module_exists(module):
             yield f"no module {module}"
-    if span.block or text in ALLOWED:
+    if span.block or text in ALLOWED or text.removeprefix("my/") in ALLOWED:
         return
     if (variable := VARIABLE.fullmatch(text)) is not None:
         name = variable[1]
