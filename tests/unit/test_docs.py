@@ -34,12 +34,12 @@ OTHERS = {
     "files of a customer's script, model or data": {
         "helpers.py", "inference.py", "setup.py", "train.py", "train.sh", "src/train.py",
         "code/inference.py", "code/served.py", "served.py", "numpy.py", "features.py",
-        "requirements.txt", "code/requirements.txt", "code/", "code/wheels/", "wheels/",
+        "requirements.txt", "code/requirements.txt", "code/wheels/", "wheels/",
         "models/one/model", "models/two/model", "helpers", "src",
     },
     "files of a job or an artifact, below /opt/ml; a page's own folder of this layout is my/": {
         "input/config/hyperparameters.json", "input/config/inputdataconfig.json",
-        "input/config/checkpointconfig.json", "input/data/train/", "input/data/validation/",
+        "input/config/checkpointconfig.json", "input/data/train/", "input/data/validation/", "code/",
         "output/data/predictions.csv", "output/failure", "output/", "model/",
         "manifest.json", "tabular/manifest.json", "tabular/compiled.onnx",
         "tabular/next", "tabular/next.partial",
