@@ -1,7 +1,7 @@
-"""Bring pip into a virtual environment when Python came without it (Debian's python3 alone).
+"""Install pip into a virtual environment if Python lacks it (Debian's package python3).
 
-Run with the environment's Python. Takes one known release from the package index (that of
-``PIP_INDEX_URL``, else that of the lock), checks its SHA-256, and lets it install itself.
+Run it with the environment's Python. It downloads one known release from the package index (that of
+``PIP_INDEX_URL``, else that of ``uv.lock``), checks its SHA-256, and installs it.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ SHA256 = "bdb1b08f4274833d62c1aa29e20907365a2ceb950410df15fc9521bad440122b"
 
 
 def locked_index() -> str:
-    """Take the package index from ``uv.lock``, as every package of the lock does."""
+    """Return the package index of ``uv.lock``."""
     packages = tomllib.loads(LOCK.read_text())["package"]
     sources = (package["source"] for package in packages)
     return str(next(source["registry"] for source in sources if "registry" in source))
 
 
 def main() -> int:
-    """Install pip; 1 and one line on stderr when that fails."""
+    """Install pip. Return 1, with one line on standard error, if that fails."""
     index = (os.environ.get("PIP_INDEX_URL") or locked_index()).rstrip("/")
     page = f"{index}/pip/"
     context = ssl.create_default_context(cafile=os.environ.get("PIP_CERT") or None)

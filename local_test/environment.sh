@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Where the package runs: in the image when a Docker engine answers, else in a virtual
-# environment. Sourced by the scripts beside it; sets ROOT, ENGINE and, without Docker, PYTHON.
+# Choose where the package runs: in the image if a Docker engine answers, else in a virtual
+# environment. Sourced by the scripts in this folder; sets ROOT, ENGINE and, without Docker, PYTHON.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 IMAGE=${TABULAR_IMAGE:-sagemaker-tabular:local}
@@ -12,7 +12,7 @@ die() {
   exit 1
 }
 
-# Takes --no-docker out of the arguments; the rest is in ARGUMENTS.
+# Set NO_DOCKER if --no-docker is among the arguments; the other arguments are in ARGUMENTS.
 read_arguments() {
   NO_DOCKER=''
   ARGUMENTS=()
@@ -43,7 +43,7 @@ choose_engine() {
   fi
 }
 
-# job_folder DIR SUBFOLDER CURE: the folder laid out as /opt/ml, absolute; SUBFOLDER must be there.
+# job_folder DIR SUBFOLDER HINT: print the absolute path of DIR, which must contain SUBFOLDER.
 job_folder() {
   [ -d "$1" ] || die "$1 is not a folder; expected one laid out as /opt/ml (input/data/train/..., input/config/...)"
   [ -d "$1/$2" ] || die "$1 has no folder $2; $3"
@@ -53,7 +53,7 @@ job_folder() {
   (cd "$1" && pwd)
 }
 
-# Nobody else may listen where the server will.
+# Fail if another program listens on the port of the server.
 require_free_port() {
   local python
   python=$(find_python) || exit 1
@@ -98,7 +98,7 @@ install_packages() {
   stamp=$("$python" -c 'import hashlib, sys; print(sys.version, hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$requirements")
   [ "$(cat "$VENV/installed" 2>/dev/null)" != "$stamp" ] || return 0
   say "Installing the packages into ${VENV#"$PWD"/} (about 120 MB, a minute the first time)"
-  # Debian keeps what `venv` needs to bring pip in a package of its own.
+  # Debian has the files that `venv` needs to install pip in a separate package.
   "$python" -m venv --clear "$VENV" >/dev/null 2>&1 || {
     "$python" -m venv --clear --without-pip "$VENV" || die "$python can't make a virtual environment; install its venv module (Debian: apt-get install python3-venv)"
     "$PYTHON" "$ROOT/local_test/bootstrap_pip.py" || exit 1
@@ -108,7 +108,7 @@ install_packages() {
   printf '%s\n' "$stamp" >"$VENV/installed"
 }
 
-# Runs one command of the package (train, serve) on a folder.
+# run_package COMMAND DIR: run a command of the package (train, serve) on a folder.
 run_package() {
   SAGEMAKER_BASE_DIR=$2 PYTHONPATH=$ROOT/container:$ROOT/container/compat PYTHONUNBUFFERED=1 \
     exec "$PYTHON" -m "tabular.commands.$1"

@@ -1,4 +1,4 @@
-"""Send a CSV file to a serving container and print its answer. Python's own library only."""
+"""Send a CSV file to a serving container and print the response. Standard library only."""
 
 import sys
 import urllib.error
@@ -12,7 +12,7 @@ def invoke(url: str, body: bytes, accept: str = "text/csv") -> str:
     Raises
     ------
     SystemExit
-        Nobody listens there, or the server refused; the message has its words.
+        No server listens there, or the server refused the request; the message has its response.
     """
     request = urllib.request.Request(
         f"{url}/invocations", body, {"Content-Type": "text/csv", "Accept": accept}

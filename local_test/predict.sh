@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Send rows to a server started by serve_local.sh (or docker compose) and print its answer.
+# Send rows to a server started by serve_local.sh (or docker compose) and print its response.
 set -euo pipefail
 
 USAGE='usage: [PORT=8080] local_test/predict.sh FILE [ACCEPT]

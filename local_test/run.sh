@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole way once: set up, train on real data, serve, predict rows the model has not seen.
+# Set up, train on real data, serve, and predict rows that the model has not seen.
 set -euo pipefail
 
 USAGE='usage: [PORT=8080] local_test/run.sh [--no-docker]
@@ -20,7 +20,7 @@ step() { say "" && say "[$1/4] $2   ($((SECONDS - started)) s)"; }
 server=''
 stop_server() {
   [ -n "$server" ] || return 0
-  # `docker run` hands the signal on to the container.
+  # `docker run` forwards the signal to the container.
   kill "$server" 2>/dev/null || true
   wait "$server" 2>/dev/null || true
   server=''
@@ -32,7 +32,7 @@ step 1 "Set up"
 choose_engine
 set_up
 python=$(find_python) || exit 1
-# Pass the choice on, and do not build again.
+# The other scripts use the same engine, and do not build again.
 options=()
 if [ "$ENGINE" = docker ]; then export TABULAR_IMAGE=$IMAGE; else options=(--no-docker); fi
 
@@ -40,7 +40,7 @@ step 2 "Train"
 "$here/train_local.sh" "$sample" ${options[@]+"${options[@]}"}
 
 step 3 "Serve"
-# A port that is free, the usual one if it can be had.
+# A free port: the requested one if it is free.
 PORT=$("$python" - "${PORT:-8080}" <<'PYTHON'
 import socket, sys
 for port in (int(sys.argv[1]), 0):

@@ -12,7 +12,7 @@ CLASSES = ("malignant", "benign")  # labels 0 and 1
 
 
 def wait_for_ping(url: str, seconds: float) -> bool:
-    """Tell whether ``/ping`` answers 200 within some seconds."""
+    """Return whether ``/ping`` answers 200 within some seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -24,7 +24,7 @@ def wait_for_ping(url: str, seconds: float) -> bool:
 
 
 def score(url: str, path: Path) -> None:
-    """Predict every row of a labelled CSV file and compare."""
+    """Predict every row of a labelled CSV file, and print accuracy and confusion matrix."""
     lines = [line.partition(",") for line in path.read_text().splitlines()]
     labels = [int(label) for label, _, _ in lines]
     answer = invoke(url, "\n".join(features for _, _, features in lines).encode())

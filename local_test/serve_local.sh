@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Serve the model of a folder laid out as /opt/ml, until Ctrl-C.
+# Serve the model of a folder with the layout of /opt/ml, until Ctrl-C.
 set -euo pipefail
 
 USAGE='usage: [PORT=8080] local_test/serve_local.sh DIR [--no-docker]
@@ -17,7 +17,7 @@ set_up
 require_free_port "$port"
 say "Serving $folder/model on http://127.0.0.1:$port; Ctrl-C ends it"
 if [ "$ENGINE" = docker ]; then
-  # As SageMaker mounts it: the model read-only, nothing but /tmp to write to.
+  # As on SageMaker: the model is read-only. Only /tmp is writable.
   exec docker run --rm --read-only --tmpfs /tmp \
     --user "$(id -u):$(id -g)" -v "$folder/model:/opt/ml/model:ro" \
     -p "127.0.0.1:$port:8080" "$IMAGE" serve

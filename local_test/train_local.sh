@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Train as SageMaker would, on a folder laid out as /opt/ml.
+# Train as SageMaker does, on a folder with the layout of /opt/ml.
 set -euo pipefail
 
 USAGE='usage: local_test/train_local.sh DIR [--no-docker]
 
-DIR is laid out as SageMaker lays out /opt/ml:
+DIR has the layout of /opt/ml in a SageMaker container:
   DIR/input/data/train/*.csv               the label first, no header (validation/ beside it)
   DIR/input/config/hyperparameters.json    {"num_round": "100", "objective": "binary:logistic"}
-The artifact goes to DIR/model, the reason of a failure to DIR/output/failure.'
+The artifact is written to DIR/model, the reason of a failure to DIR/output/failure.'
 
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 read_arguments "$@"
@@ -19,7 +19,7 @@ set_up
 mkdir -p "$folder/model" "$folder/output"
 say "Training on $folder/input/data"
 if [ "$ENGINE" = docker ]; then
-  # As the caller, so that the artifact is the caller's; SageMaker runs it as root.
+  # As the current user, who then owns the artifact. SageMaker runs the image as root.
   exec docker run --rm --user "$(id -u):$(id -g)" -v "$folder:/opt/ml" "$IMAGE" train
 else
   run_package train "$folder"

@@ -84,7 +84,7 @@ make_tools() {
 
 sync_packages() {
   UV_PROJECT_ENVIRONMENT=$venv UV_PYTHON_DOWNLOADS=never uv sync --quiet --frozen \
-    --extra cpu --extra launcher --group dev --python "$tools/bin/python"
+    --extra cpu --extra launcher --group dev --group docs --python "$tools/bin/python"
 }
 
 check_requirements() {
@@ -97,6 +97,11 @@ check_requirements() {
       return 1
     }
   done
+}
+
+# From nothing each time: a page that sphinx takes from its cache repeats no warning.
+build_site() {
+  "$venv/bin/sphinx-build" -q -E -W --keep-going -c docs -d dist/doctrees . dist/site
 }
 
 # scripts COMMAND...: run it with the shell scripts of this checkout as arguments.
@@ -135,7 +140,8 @@ if [ "$part" != contract ]; then
   # shellcheck disable=SC2016 # expanded by that shell
   step 'shell: syntax' scripts bash -c 'for script; do bash -n "$script" || exit; done' syntax
   step 'shell: shellcheck' scripts shellcheck --external-sources --source-path=SCRIPTDIR
-  step 'workflows: zizmor' zizmor --quiet --offline .github/workflows
+  step 'workflows: zizmor' zizmor --quiet --offline --strict-collection .github/workflows
+  step 'docs: build the site (dist/site)' build_site
   step 'unit tests' "$venv/bin/pytest" -n 3 tests/unit "$@"
 fi
 

@@ -10,8 +10,8 @@ Each verb builds one object of the SageMaker Python SDK (v2) and returns it:
 b'0.5\n'
 >>> delete(model.endpoint_name, local=True)
 
-The SDK takes seconds to import, so the modules here import it inside their functions: the
-command line answers ``--help`` at once.
+Importing the SDK takes seconds, so the modules here import it inside their functions. The
+command line then shows ``--help`` at once.
 """
 
 from __future__ import annotations
@@ -27,5 +27,5 @@ from sagemaker_tabular.training import train
 
 __all__ = ["Deletion", "LauncherError", "delete", "deploy", "predict", "push", "train"]
 
-# The SDK prints at import that v3 exists; this project chose v2 (Estimator, Model, Predictor).
+# At import the SDK prints that v3 exists. This project uses v2 (Estimator, Model, Predictor).
 os.environ.setdefault("SAGEMAKER_SUPPRESS_V2_WARNING", "1")

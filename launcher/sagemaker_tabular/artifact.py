@@ -17,7 +17,7 @@ _UNPACKED = "sagemaker-tabular-model-"
 
 
 def existing(model_data: str | Path) -> str | Path:
-    """Return an ``s3://`` URI, or the absolute path of an artifact that is there.
+    """Return an ``s3://`` URI, or the absolute path of an existing artifact.
 
     Raises
     ------
@@ -41,11 +41,11 @@ def existing(model_data: str | Path) -> str | Path:
 
 
 def placed(artifact: str | Path, session: Session, prefix: str) -> str:
-    """Put an artifact where an endpoint can read it, and return its URI.
+    """Upload or unpack an artifact so that an endpoint can read it, and return its URI.
 
-    An artifact of this machine is uploaded to the session's default bucket under the key prefix,
-    or for local mode unpacked into a folder of its own: the SDK would unpack beside the artifact
-    and mount that whole folder, archive included.
+    A local artifact is uploaded to the session's default bucket under the key prefix. For local
+    mode it is unpacked into a new folder: the SDK would unpack it beside the archive and mount
+    that whole folder.
     """
     if isinstance(artifact, str):
         return artifact

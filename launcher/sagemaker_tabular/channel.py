@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9.\-_]{1,64}")
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel's name, where its data lies, and its content type.
+    """Name, location and content type of a channel.
 
     Attributes
     ----------
@@ -37,12 +37,12 @@ class Channel:
 
     @classmethod
     def parse(cls, name: str, value: str | Path) -> Channel:
-        """Read ``LOCATION[;CONTENT_TYPE]``; a Path is a location, whatever its name.
+        """Parse ``LOCATION[;CONTENT_TYPE]``; a Path is always a location.
 
         Raises
         ------
         LauncherError
-            The name can't be a channel's, or the file or folder does not exist.
+            SageMaker does not accept the name, or the file or folder does not exist.
         """
         if not _NAME.fullmatch(name):
             raise LauncherError(
@@ -63,7 +63,7 @@ def parse_channels(
     Raises
     ------
     LauncherError
-        There is none, or one is malformed or missing.
+        There is no channel, or one is malformed, or its data do not exist.
     """
     if not values:
         raise LauncherError("a job needs data: give at least the channel 'train'")
@@ -76,19 +76,19 @@ def parse_channels(
 def training_input(
     channel: Channel | TrainingInput, session: Session, prefix: str, staging: Path
 ) -> TrainingInput:
-    """Put a channel's data where a job can read it.
+    """Upload or mount a channel's data so that a job can read them.
 
     Parameters
     ----------
     session : Session
-        Local mode mounts what lies on this machine; in the cloud it is uploaded to the
-        session's default bucket.
+        Local mode mounts files of this machine; otherwise they are uploaded to the session's
+        default bucket.
     prefix : str
         Key prefix of uploads; the channel's name is added.
     staging : Path
-        An existing folder for local mode. The SDK would mount a file's whole folder, so that a
-        job on ``train.csv`` would also read the ``test.csv`` beside it: a file is linked into
-        a folder of its own.
+        An existing folder for local mode. The SDK mounts the whole folder of a file, so a job on
+        ``train.csv`` would also read a ``test.csv`` beside it. Therefore a file is linked into a
+        new subfolder.
     """
     from sagemaker.inputs import TrainingInput
 

@@ -1,4 +1,4 @@
-"""The command line: parse, call the verb, print what it made and how to delete it."""
+"""The command line: parse, call the verb, print what was made and how to delete it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ app = typer.Typer(
 
 @app.callback()
 def main(debug: option.Debug = False) -> None:
-    """Train and serve XGBoost models on Amazon SageMaker, or with --local on this machine.
+    """Train and serve XGBoost and scikit-learn models on Amazon SageMaker, or on this machine.
 
     Defaults (role, bucket, VPC, KMS keys, tags) come from the SageMaker SDK's own configuration
     file, ~/.config/sagemaker/config.yaml.
@@ -138,7 +138,7 @@ def deploy(
 ) -> None:
     """Serve a model on an endpoint.
 
-    With --local it serves until Ctrl-C or SIGTERM, and then takes the endpoint down. Example:
+    With --local it serves until Ctrl-C or SIGTERM, and then deletes the endpoint. Example:
 
     [bold]sagemaker-tabular deploy --job JOB --endpoint churn[/]
     """
@@ -183,7 +183,7 @@ def predict(
     local: option.Local = False,
     port: option.Port = None,
 ) -> None:
-    """Ask an endpoint; prints the body of the answer and nothing else on stdout.
+    """Send rows to an endpoint; prints only the body of the response on standard output.
 
     Example:
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sagemaker_tabular.errors import LauncherError
 
-# The SDK leaves stopped containers behind and can't name them; these labels can.
+# The SDK leaves stopped containers and does not know their names. These labels find them.
 ENDPOINT_LABEL = "sagemaker-tabular.endpoint"
 JOB_LABEL = "sagemaker-tabular.job"
 
@@ -20,7 +20,7 @@ _COMPOSE_SHIM = '#!/bin/sh\nexec docker compose "$@"\n'
 
 
 def require_engine() -> None:
-    """Refuse to go on without a Docker engine and Docker Compose.
+    """Raise an error if there is no Docker engine or no Docker Compose.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def require_engine() -> None:
 
 
 def require_image(image_uri: str) -> None:
-    """Refuse an image that is neither here nor in a registry that its name says.
+    """Raise an error if an image is neither on this machine nor in a registry.
 
     Raises
     ------
@@ -55,13 +55,13 @@ def require_image(image_uri: str) -> None:
         return
     if _docker("image", "inspect", "--format", "{{.Id}}", image_uri).returncode != 0:
         raise LauncherError(
-            f"there is no image {image_uri} on this machine. 'docker images' lists those there "
-            "are; build it, or pull it"
+            f"there is no image {image_uri} on this machine. Build or pull it; 'docker images' "
+            "lists the existing images"
         )
 
 
 def require_free_port(port: int) -> None:
-    """Refuse a port on which something listens: it would answer in the endpoint's place.
+    """Raise an error if another program listens on the port.
 
     Raises
     ------
@@ -73,8 +73,8 @@ def require_free_port(port: int) -> None:
     except OSError:
         return
     raise LauncherError(
-        f"port {port} of this machine is in use, perhaps by another local endpoint. Take that "
-        "down with 'sagemaker-tabular delete --local', or choose another port with --port"
+        f"port {port} of this machine is in use, perhaps by another local endpoint. Delete that "
+        "with 'sagemaker-tabular delete --local', or choose another port with --port"
     )
 
 
@@ -92,7 +92,7 @@ def label_of(container: str, label: str) -> str:
 
 
 def remove(containers: list[str]) -> None:
-    """Stop containers, with the time that Docker gives them, and remove them."""
+    """Stop containers, with Docker's default grace period, and remove them."""
     if containers:
         _docker("stop", *containers)
         _docker("rm", "--force", "--volumes", *containers)
@@ -111,8 +111,8 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 def _require_compose() -> None:
     version = _docker("compose", "version")
     plugin = version.returncode == 0
-    # The SDK knows the plugin by "v2" in its version, which Debian's 2.26 and Compose 5 do not
-    # print, and then takes docker-compose (aws/sagemaker-python-sdk#5739).
+    # The SDK recognises the plugin by "v2" in its version. Debian's 2.26 and Compose 5 do not print
+    # it; the SDK then runs docker-compose (aws/sagemaker-python-sdk#5739).
     if (plugin and "v2" in version.stdout) or shutil.which("docker-compose"):
         return
     if not plugin:

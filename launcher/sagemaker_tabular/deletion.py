@@ -1,4 +1,4 @@
-"""Deletion: an endpoint with its configuration and its models."""
+"""The verb delete: delete an endpoint with its configuration and its models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deletion:
-    """What :func:`delete` deleted, and what it found gone already.
+    """What :func:`delete` deleted, and what did not exist.
 
     Attributes
     ----------
@@ -41,22 +41,21 @@ def delete(
     Parameters
     ----------
     endpoint_name : str, optional
-        None deletes every endpoint that this launcher started on this machine, in local mode
-        only.
+        None deletes every endpoint that this launcher started on this machine; local mode only.
     local : bool
-        Take down a local endpoint, also one that another process left behind.
+        Delete a local endpoint, also one that another process left running.
     session : Session, optional
         The SDK's session to use; a LocalSession means local mode.
 
     Returns
     -------
     Deletion
-        What was deleted, and what was gone already. The artifact on S3 stays.
+        What was deleted, and what did not exist. The artifact on S3 is not deleted.
 
     Raises
     ------
     LauncherError
-        Nothing of the endpoint is there.
+        Neither the endpoint nor its configuration or models exist.
 
     Examples
     --------
@@ -86,8 +85,8 @@ def _delete_local(endpoint_name: str | None, session: Session) -> Deletion:
     if endpoint_name:
         names.add(endpoint_name)
     parts = [_delete_resources(name, session) for name in sorted(names)]
-    # Compose leaves the container stopped; and the SDK's records end with the process that
-    # deployed, while the container need not.
+    # Compose leaves stopped containers. The SDK's records end with the process that deployed;
+    # the container may still run.
     containers.remove(found)
     if not found:
         return Deletion(
@@ -102,7 +101,7 @@ def _delete_local(endpoint_name: str | None, session: Session) -> Deletion:
 def _delete_resources(endpoint_name: str, session: Session) -> Deletion:
     client = session.sagemaker_client
     endpoint = _described(client.describe_endpoint, EndpointName=endpoint_name)
-    # deploy gives the configuration the endpoint's name, so it is found without the endpoint.
+    # deploy gives the configuration the name of the endpoint: it is found without the endpoint.
     config_name = endpoint["EndpointConfigName"] if endpoint else endpoint_name
     config = _described(client.describe_endpoint_config, EndpointConfigName=config_name)
     variants = config["ProductionVariants"] if config else []
@@ -111,7 +110,8 @@ def _delete_resources(endpoint_name: str, session: Session) -> Deletion:
     steps: list[tuple[str, Callable[[], Any] | None]] = [
         (
             f"endpoint {endpoint_name}",
-            # A local endpoint can be stopped once; its record stays, its configuration's goes.
+            # A local endpoint can be stopped only once. Then its record exists, but its
+            # configuration does not.
             (lambda: client.delete_endpoint(EndpointName=endpoint_name))
             if endpoint and (config or not session.local_mode)
             else None,
@@ -137,7 +137,7 @@ def _delete_resources(endpoint_name: str, session: Session) -> Deletion:
 
 
 def _described(call: Callable[..., Any], **arguments: str) -> Any:
-    """Return what a call returns, True for nothing, and None where the thing does not exist."""
+    """Return the result of a call (True if empty), or None if the resource does not exist."""
     try:
         return call(**arguments) or True
     except ClientError as error:

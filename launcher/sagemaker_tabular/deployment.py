@@ -1,4 +1,4 @@
-"""Deployment: one Model, serving on an endpoint."""
+"""The verb deploy: create a Model and serve it on an endpoint."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ def deploy(
     port: int | None = None,
     session: Session | None = None,
 ) -> Model:
-    """Serve a model artifact, or what a finished training job made, on an endpoint.
+    """Serve a model artifact, or the model of a finished training job, on an endpoint.
 
     Parameters
     ----------
     image_uri : str, optional
-        The image; a job's own by default.
+        The image; with ``job_name`` that of the job by default.
     model_data : str or Path, optional
-        The artifact, a ``model.tar.gz``: on S3 or on this machine. In the cloud it is uploaded
-        to the session's default bucket.
+        The artifact, a ``model.tar.gz``, on S3 or on this machine. A local artifact is uploaded to
+        the session's default bucket; local mode unpacks it.
     job_name : str, optional
         In place of ``model_data``: a training job on SageMaker that is Completed or Stopped.
     endpoint_name : str, optional
-        By default a unique name.
+        Name of the endpoint, by default a unique name.
     role : str, optional
-        The IAM role; by default the SDK's configuration file says.
+        ARN of the IAM role; by default that of the SDK's configuration file.
     instance_type : str, optional
         ``ml.m5.large`` by default, ``local`` in local mode.
     wait : bool
-        Return when the endpoint is in service. Local mode always does.
+        Return when the endpoint is in service. Local mode always waits.
     local : bool
-        Serve in a container of this machine, on ``localhost``; needs Docker, but no AWS account
-        unless the model lies on S3. One local endpoint at a time for each port. The endpoint
-        belongs to this process, which does not end before :func:`delete`.
+        Serve in a container of this machine, on ``localhost``. This needs Docker, but no AWS
+        account unless the model is on S3. There is one local endpoint per port. The process does
+        not end before :func:`delete`.
     port : int, optional
         Port of a local endpoint, 8080 by default.
     session : Session, optional
@@ -73,9 +73,9 @@ def deploy(
     ------
     LauncherError
         The artifact is missing, the job is unknown or has no model, the endpoint exists or the
-        port is taken; nothing is made then.
+        port is in use; then nothing is created.
     sagemaker.exceptions.UnexpectedStatusException
-        The endpoint failed on SageMaker; what was made is still there, for :func:`delete`.
+        The endpoint failed on SageMaker; :func:`delete` deletes what was created.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def deploy(
             initial_instance_count=instance_count,
             instance_type=instance_type or ("local" if local else DEFAULT_INSTANCE_TYPE),
             endpoint_name=name,
-            # In local mode the SDK has waited for /ping by then; it would wait 30 s more.
+            # In local mode the SDK has already waited for /ping; wait=True would add 30 s.
             wait=wait and not local,
         )
         if local:
@@ -127,7 +127,7 @@ def deploy(
 
 
 def _finished_job(job_name: str, session: Session) -> tuple[str, str]:
-    """Return a job's image and where its model lies; a job is always one on SageMaker."""
+    """Return image and artifact URI of a training job on SageMaker."""
     described_by = open_session() if session.local_mode else session
     try:
         job = described_by.describe_training_job(job_name)
@@ -135,8 +135,8 @@ def _finished_job(job_name: str, session: Session) -> tuple[str, str]:
         if not is_not_found(error):
             raise
         raise LauncherError(
-            f"there is no training job {job_name} in {described_by.boto_region_name}. For what "
-            "local mode trained, give the artifact: --model output/JOB/model.tar.gz"
+            f"there is no training job {job_name} in {described_by.boto_region_name}. For a "
+            "job of local mode give the artifact: --model output/JOB/model.tar.gz"
         ) from error
     status = job["TrainingJobStatus"]
     if status not in ("Completed", "Stopped"):
@@ -154,7 +154,7 @@ def _finished_job(job_name: str, session: Session) -> tuple[str, str]:
 
 def _require_in_service(endpoint_name: str, session: Session) -> None:
     endpoint = session.sagemaker_client.describe_endpoint(EndpointName=endpoint_name)
-    # The SDK's telemetry swallows KeyboardInterrupt; the status tells.
+    # The SDK's telemetry suppresses KeyboardInterrupt; the status shows it.
     if endpoint["EndpointStatus"] != "InService":
         raise LauncherError(f"the deployment of endpoint {endpoint_name} was interrupted")
 

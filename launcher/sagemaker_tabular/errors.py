@@ -1,4 +1,4 @@
-"""What went wrong, in one line."""
+"""Errors of the launcher, and one-line messages for all errors."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from botocore.exceptions import ClientError, NoCredentialsError, PartialCredenti
 
 
 class LauncherError(Exception):
-    """Something that the caller can put right; the message says how."""
+    """An error that the caller can correct; the message says how."""
 
 
 def explain(error: BaseException) -> str:
-    """Put an error of ours, of AWS or of the SDK in one line.
+    """Describe an error of the launcher, of AWS or of the SDK in one line.
 
     Parameters
     ----------
@@ -20,8 +20,8 @@ def explain(error: BaseException) -> str:
     Returns
     -------
     str
-        One line. For AWS's errors the operation and AWS's own code and words; for an endpoint
-        that refused a request what the container answered.
+        One line. For an error of AWS: operation, code and message. For a refused request to an
+        endpoint: the container's response.
     """
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return (
@@ -32,14 +32,14 @@ def explain(error: BaseException) -> str:
         return _one_line(_client_error(error))
     if isinstance(error, LauncherError):
         return _one_line(str(error))
-    # str() of a jsonschema error, from the SDK's configuration file, is the whole schema.
+    # str() of a jsonschema error (for the SDK's configuration file) contains the whole schema.
     return _one_line(f"{type(error).__name__}: {getattr(error, 'message', error)}")
 
 
 def is_not_found(error: ClientError) -> bool:
-    """Tell whether AWS says that the thing asked for does not exist.
+    """Return whether AWS reports that a resource does not exist.
 
-    SageMaker has no code of its own for it: it answers ``ValidationException`` with "Could not
+    SageMaker has no error code for this: it answers ``ValidationException`` with "Could not
     find" or, for training jobs, "Requested resource not found".
     """
     detail = error.response.get("Error", {})

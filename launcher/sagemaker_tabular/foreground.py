@@ -1,4 +1,4 @@
-"""A local endpoint in the foreground: there until Ctrl-C or SIGTERM, and then gone."""
+"""A local endpoint in the foreground, deleted at Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C, and keep the SDK's thread quiet about Compose's exit code."""
+    """Treat SIGTERM as Ctrl-C, and hide the traceback of the SDK's thread about Compose."""
     former = signal.signal(signal.SIGTERM, _interrupt)
     hook, threading.excepthook = threading.excepthook, _quiet_compose
     try:

@@ -1,4 +1,4 @@
-"""The image: built and pushed to ECR by the repository's own script."""
+"""The verb push: build the image and push it to ECR with the repository's script."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def push(
     Parameters
     ----------
     repository : str, optional
-        ECR repository, made where it does not exist; ``sagemaker-tabular`` by default.
+        ECR repository, created if it does not exist; ``sagemaker-tabular`` by default.
     region : str, optional
         AWS region; by default that of the AWS configuration.
     platform : str, optional
-        ``linux/amd64`` by default, which most SageMaker instances are.
+        ``linux/amd64`` by default, the platform of most SageMaker instances.
     accelerator : {"cpu", "gpu"}, optional
         ``cpu`` by default.
     tag : str, optional
@@ -48,7 +48,7 @@ def push(
     script : Path
         The script to run, ``build_and_push.sh`` at the root of the checkout by default.
     echo : Callable[[str], object]
-        Gets each line of the script's output as it comes; by default it goes to stderr.
+        Called with each line of the script's output; by default it writes to standard error.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def push(
     Raises
     ------
     LauncherError
-        The script is not there (an installed package has none), fails, or names no image.
+        The script does not exist (an installed package has none), fails, or prints no URI.
 
     Examples
     --------

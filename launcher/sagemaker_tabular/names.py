@@ -12,12 +12,12 @@ _NAME = re.compile(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}")
 
 
 def check_name(kind: str, name: str) -> str:
-    """Return a name that SageMaker takes.
+    """Return the name if SageMaker accepts it.
 
     Raises
     ------
     LauncherError
-        SageMaker would refuse it.
+        SageMaker does not accept the name.
     """
     if len(name) > 63 or not _NAME.fullmatch(name):
         raise LauncherError(
@@ -28,7 +28,7 @@ def check_name(kind: str, name: str) -> str:
 
 
 def unique_name(base: str) -> str:
-    """Return the base with the time of day after it, within SageMaker's 63 characters."""
+    """Return the base followed by the current time, in at most 63 characters."""
     from sagemaker.utils import name_from_base
 
     return str(name_from_base(base))

@@ -1,4 +1,4 @@
-"""What the command line takes: each option once, with its help."""
+"""Options of the command line, each defined once with its help text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Local = Annotated[
     bool,
     typer.Option(
         "--local",
-        help="Run in containers on this machine: Docker, no AWS account.",
+        help="Run in containers on this machine; needs Docker, but no AWS account.",
         rich_help_panel=_HERE,
     ),
 ]
@@ -59,14 +59,16 @@ ServingInstanceType = Annotated[
         rich_help_panel=_AWS,
     ),
 ]
-InstanceCount = Annotated[int, typer.Option(min=1, help="Number of instances, or containers.")]
+InstanceCount = Annotated[int, typer.Option(min=1, help="Number of instances or containers.")]
 Wait = Annotated[
-    bool, typer.Option(help="Wait until it is done, with progress.", rich_help_panel=_AWS)
+    bool, typer.Option(help="Wait until the verb is done, and show progress.", rich_help_panel=_AWS)
 ]
 
 Repository = Annotated[
     str | None,
-    typer.Option(help="ECR repository, made if need be.", show_default="sagemaker-tabular"),
+    typer.Option(
+        help="ECR repository, created if it does not exist.", show_default="sagemaker-tabular"
+    ),
 ]
 Accelerator = Annotated[
     str | None, typer.Option(metavar="cpu|gpu", help="What to build for.", show_default="cpu")
@@ -88,20 +90,20 @@ Channels = Annotated[
         "--channel",
         "-c",
         metavar="NAME=PATH[;TYPE]",
-        help="Data from a path or s3:// URI; text/csv unless a content type follows. Repeat: "
-        "'train', and 'validation' if there is one.",
+        help="Data: a path or s3:// URI, text/csv unless a content type follows. Repeat for each "
+        "channel: 'train', and optionally 'validation'.",
     ),
 ]
 Hyperparameters = Annotated[
     list[str] | None,
     typer.Option(
-        "--hyperparameter", "-H", metavar="NAME=VALUE", help="Repeat for each: num_round=100."
+        "--hyperparameter", "-H", metavar="NAME=VALUE", help="A hyperparameter. Repeat for each."
     ),
 ]
 Output = Annotated[
     str | None,
     typer.Option(
-        help="Where models go: an s3:// prefix; with --local a folder.",
+        help="Where models are written: an s3:// prefix; with --local a folder.",
         show_default="default bucket; ./output",
     ),
 ]
@@ -124,7 +126,7 @@ MaxWait = Annotated[
 CheckpointS3Uri = Annotated[
     str | None,
     typer.Option(
-        help="Where checkpoints go.",
+        help="Where checkpoints are written.",
         show_default="with --spot: OUTPUT/JOB/checkpoints",
         rich_help_panel=_AWS,
     ),
@@ -138,7 +140,7 @@ ModelData = Annotated[
     typer.Option("--model", metavar="PATH", help="The model.tar.gz: a path or an s3:// URI."),
 ]
 Job = Annotated[
-    str | None, typer.Option("--job", help="In place of --model: a finished training job.")
+    str | None, typer.Option("--job", help="A finished training job, in place of --model.")
 ]
 NewEndpoint = Annotated[
     str | None,
@@ -156,5 +158,7 @@ Accept = Annotated[
 ]
 DeletedEndpoint = Annotated[
     str | None,
-    typer.Option("--endpoint", help="Name of the endpoint; with --local all, if not given."),
+    typer.Option(
+        "--endpoint", help="Name of the endpoint; optional with --local, which then deletes all."
+    ),
 ]

@@ -1,4 +1,4 @@
-"""Prediction: one Predictor, asking an endpoint."""
+"""The verb predict: create a Predictor and send rows to an endpoint."""
 
 from __future__ import annotations
 
@@ -54,19 +54,19 @@ def predict(
     port: int | None = None,
     session: Session | None = None,
 ) -> Predictor | bytes:
-    r"""Ask an endpoint.
+    r"""Send rows to an endpoint.
 
     Parameters
     ----------
     endpoint_name : str
-        Any name does in local mode, where the port says which endpoint.
+        Name of the endpoint. Local mode ignores it and uses the port.
     data : bytes, str or Path, optional
-        The body of the request, or the file that holds it. Without it the Predictor is
-        returned, to ask many times.
+        The body of the request, or the file that contains it. Without data the Predictor is
+        returned, for many requests.
     content_type, accept : str
-        Of the request and of the answer; the container chooses where ``accept`` is not given.
+        Content types of the request and of the response. Without ``accept`` the container chooses.
     local : bool
-        Ask the local endpoint, which another process may have deployed.
+        Use the local endpoint, which another process may have deployed.
     port : int, optional
         Port of the local endpoint, 8080 by default.
     session : Session, optional
@@ -75,8 +75,8 @@ def predict(
     Returns
     -------
     sagemaker.predictor.Predictor or bytes
-        Without data the Predictor, whose ``predict`` takes and returns bytes; with data the
-        body of the answer.
+        Without data the Predictor, whose ``predict`` accepts and returns bytes; with data the
+        body of the response.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def predict(
 
 @dataclass(frozen=True)
 class _Answer:
-    """The SDK's deserializer protocol: the body as it is, and no error passed off as one."""
+    """The SDK's deserializer protocol: return the body, or raise an error from 400 on."""
 
     ACCEPT: tuple[str, ...]
 
@@ -129,7 +129,7 @@ class _Answer:
             body: bytes = stream.read()
         finally:
             stream.close()
-        # Local mode hands on any status; on SageMaker an error never comes this far.
+        # In local mode the SDK deserializes any status; on SageMaker botocore raises first.
         status = getattr(stream, "status", 200)
         if status >= 400:
             text = body.decode(errors="replace").strip()

@@ -1,6 +1,6 @@
-"""What the command line prints: results and errors on stderr, one line each.
+"""Output of the command line: results and errors on standard error, one line each.
 
-stdout is for what a script would read: the image's URI, and the body of an answer.
+Standard output has only what a script would read: the image's URI, and the body of a response.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from sagemaker_tabular.errors import explain
 
 
 class ReportingGroup(TyperGroup):
-    """Ends every failure of a command with one line and exit code 1; ``--debug`` shows more."""
+    """Report each error of a command in one line with exit code 1; ``--debug`` shows more."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; ``ctx`` is a Context of click, or of typer's own copy of it."""
         try:
             return super().invoke(ctx)
         except Exception as error:
-            # Typer's own exceptions: it prints those itself.
+            # Typer prints its own exceptions.
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
                 raise
             if ctx.params.get("debug"):
@@ -35,24 +35,24 @@ class ReportingGroup(TyperGroup):
 
 
 def say(what: str, detail: str, style: str = "green") -> None:
-    """Print what was done, and to what."""
+    """Print what was done and the resource, such as ``Deleted: endpoint churn``."""
     _console().print(f"[{style}]{what}:[/] {escape(detail)}", soft_wrap=True)
 
 
 def suggest(what: str, command: str) -> None:
-    """Print a command that comes next."""
+    """Print a command for the next step."""
     say(what, command, "dim")
 
 
 def quiet_logs(debug: bool) -> None:
-    """Show the SDK's log, on stderr, only when debugging."""
-    # Parts of the SDK configure the root logger, at INFO, where nobody has.
+    """Show the SDK's log on standard error only with ``--debug``."""
+    # Parts of the SDK configure the root logger at INFO if it is not configured.
     logging.basicConfig(
         level=logging.INFO if debug else logging.WARNING,
         format="%(name)s: %(message)s",
         handlers=[RichHandler(console=_console())],
     )
-    # With a handler of its own the SDK does not add one that writes to stdout.
+    # If this logger has a handler, the SDK does not add one that writes to standard output.
     logging.getLogger("sagemaker").addHandler(logging.NullHandler())
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     for name in ("sagemaker", "sagemaker.config"):

@@ -14,7 +14,7 @@ from sagemaker_tabular.errors import LauncherError
 if TYPE_CHECKING:
     from sagemaker.session import Session
 
-# Local mode never calls AWS, but the SDK wants a region and a role to be there.
+# Local mode never calls AWS, but the SDK requires a region and a role.
 LOCAL_REGION = "us-east-1"
 LOCAL_ROLE = "arn:aws:iam::111111111111:role/local-mode"
 LOCAL_PORT = 8080
@@ -37,7 +37,7 @@ def open_session(
     region : str, optional
         AWS region; by default ``AWS_REGION`` or that of the AWS configuration.
     labels : Mapping[str, str], optional
-        Docker labels of the containers that local mode starts, to find them again.
+        Docker labels of the containers that local mode starts.
     port : int, optional
         Port of a local endpoint; by default ``local.serving_port`` of
         ``~/.sagemaker/config.yaml``, or 8080.
@@ -66,12 +66,12 @@ def serving_port(session: Session) -> int:
 
 
 def resolve_role(role: str | None, session: Session, config_path: str) -> str:
-    """Return the role to run as: the one given, or the configuration file's.
+    """Return the IAM role: the argument, or that of the SDK's configuration file.
 
     Parameters
     ----------
     config_path : str
-        Where the SDK's configuration file has it, such as ``SageMaker.TrainingJob.RoleArn``.
+        Path in the SDK's configuration file, such as ``SageMaker.TrainingJob.RoleArn``.
 
     Raises
     ------
@@ -85,8 +85,8 @@ def resolve_role(role: str | None, session: Session, config_path: str) -> str:
     found = resolve_value_from_config(role, config_path, sagemaker_session=session)
     if not found:
         raise LauncherError(
-            "no IAM role was given. Give --role with the ARN of a role that SageMaker may take "
-            f"on, or set {config_path} in {CONFIG_FILE}"
+            "no IAM role was given. Give --role with the ARN of a role that SageMaker may "
+            f"assume, or set {config_path} in {CONFIG_FILE}"
         )
     return str(found)
 
@@ -104,12 +104,12 @@ def _open_local_session(region: str | None, labels: Mapping[str, str], port: int
 
 
 def _boto_session(region: str | None) -> boto3.Session:
-    # Alone among AWS's tools boto3 does not read AWS_REGION.
+    # Unlike AWS's other tools, boto3 does not read AWS_REGION.
     return boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
 
 
 def _defaults() -> dict[str, Any]:
-    """Read the SDK's configuration files, and leave its telemetry off unless they turn it on."""
+    """Read the SDK's configuration files; telemetry is off unless they turn it on."""
     from sagemaker.config import load_sagemaker_config
 
     config: dict[str, Any] = {"SchemaVersion": "1.0"} | load_sagemaker_config()
@@ -129,7 +129,7 @@ def _local_config(
     if isinstance(given, list):
         given = dict(label.partition("=")[::2] for label in given)
     container["labels"] = {**given, **labels}
-    # local_code keeps the SDK from uploading to S3.
+    # With local_code the SDK does not upload to S3.
     local |= {"local_code": True, "container_config": container}
     if port is not None:
         local["serving_port"] = port

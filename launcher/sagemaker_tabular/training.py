@@ -1,4 +1,4 @@
-"""Training: one Estimator, fitted."""
+"""The verb train: create an Estimator and fit it."""
 
 from __future__ import annotations
 
@@ -55,46 +55,47 @@ def train(
     image_uri : str
         The image; in ECR, or on this machine for local mode.
     channels : Mapping[str, str | Path | TrainingInput]
-        Data by channel name: an ``s3://`` URI or a path, with ``;CONTENT_TYPE`` after it where
-        that is not ``text/csv``. What lies on this machine is uploaded to the session's default
-        bucket; local mode mounts it. A TrainingInput goes as it is.
+        Data by channel name: an ``s3://`` URI or a path, followed by ``;CONTENT_TYPE`` if that is
+        not ``text/csv``. Files and folders of this machine are uploaded to the session's default
+        bucket; local mode mounts them. A TrainingInput is passed on unchanged.
     hyperparameters : Mapping[str, object], optional
-        SageMaker takes strings: other values go as ``str`` writes them, a list comma separated.
+        SageMaker accepts only strings: other values are converted with ``str``, lists to comma
+        separated text.
     role : str, optional
-        The IAM role; by default the SDK's configuration file says.
+        ARN of the IAM role; by default that of the SDK's configuration file.
     instance_type : str, optional
         ``ml.m5.xlarge`` by default, ``local`` in local mode.
     spot : bool
-        Train on spot instances. The checkpoint folder is set up for going on after an
-        interruption; version 0.1 of the image writes none, and begins anew.
+        Train on spot instances. Checkpoints are configured, so that an interrupted XGBoost job
+        resumes.
     max_run : int
         Seconds that training may take.
     max_wait : int, optional
-        Seconds that waiting for spot instances and training may take; twice ``max_run`` by
-        default.
+        Seconds that waiting for spot instances and training may take together; twice ``max_run``
+        by default.
     checkpoint_s3_uri : str, optional
         Where checkpoints go; for spot by default ``<output_path>/<job name>/checkpoints``.
     output_path : str or Path, optional
-        Where the model goes: an ``s3://`` prefix, by default the default bucket; in local mode
-        a folder, by default ``output``, in which each job has a folder of its own.
+        Where the model is written: an ``s3://`` prefix, by default the default bucket; in local
+        mode a folder, by default ``output``, with a subfolder per job.
     job_name : str, optional
-        By default a unique name.
+        Name of the training job, by default a unique name.
     wait : bool
-        Show the log and return when the job has ended. Local mode always does.
+        Show the log, and return when the job has ended. Local mode always waits.
     local : bool
-        Train in containers on this machine; needs Docker, but no AWS account.
+        Train in containers on this machine. This needs Docker, but no AWS account.
     session : Session, optional
         The SDK's session to use; a LocalSession means local mode.
 
     Returns
     -------
     sagemaker.estimator.Estimator
-        Fitted; ``model_data`` is where the model went, ``latest_training_job`` the job.
+        Fitted. ``model_data`` is the URI of the model, ``latest_training_job`` the job.
 
     Raises
     ------
     LauncherError
-        A channel, name or limit is wrong (nothing is made then), or local training failed.
+        A channel, name or limit is wrong (then nothing is created), or local training failed.
     sagemaker.exceptions.UnexpectedStatusException
         The job failed on SageMaker.
 
@@ -129,7 +130,7 @@ def train(
         hyperparameters=settings,
         metric_definitions=metric_definitions(settings, parsed) or None,
         max_run=max_run,
-        # The image holds neither of the two libraries that these would configure.
+        # The image has neither the debugger's nor the profiler's library.
         debugger_hook_config=False,
         disable_profiler=True,
         **_spot_arguments(spot, max_run, max_wait, checkpoint_s3_uri, f"{output}/{name}"),
@@ -153,11 +154,11 @@ def _check_spot(
             "--checkpoint-s3-uri out, or leave --local out"
         )
     if max_wait is not None and not spot:
-        raise LauncherError("--max-wait is for spot instances: add --spot, or leave it out")
+        raise LauncherError("--max-wait is for spot instances: add --spot, or leave --max-wait out")
     if max_wait is not None and max_wait < max_run:
         raise LauncherError(
-            f"--max-wait is {max_wait} s, less than --max-run, {max_run} s. It counts waiting "
-            f"and training together: give at least {max_run}"
+            f"--max-wait is {max_wait} s, less than --max-run, {max_run} s. --max-wait includes "
+            f"the training time: give at least {max_run}"
         )
 
 
@@ -200,12 +201,12 @@ def _text(value: object) -> str:
 
 @contextmanager
 def _local_job(name: str, session: Session, output: str | None) -> Iterator[None]:
-    """Give a failed container's own words, and remove the stopped containers."""
+    """Raise the failure reason of the container, and remove stopped containers."""
     failed = False
     try:
         yield
     except RuntimeError as error:
-        # The SDK knows only the exit code, and says the whole Compose command with it.
+        # The SDK's message has the exit code and the whole Compose command, but no reason.
         if "exited with code" not in str(error):
             raise
         failed = True
@@ -219,12 +220,12 @@ def _local_job(name: str, session: Session, output: str | None) -> Iterator[None
     try:
         session.describe_training_job(name)
     except ClientError as error:
-        # The SDK's telemetry swallows KeyboardInterrupt; only its record of the job is missing.
+        # The SDK's telemetry suppresses KeyboardInterrupt. The job then has no record.
         raise LauncherError(f"training job {name} was interrupted") from error
 
 
 def _failure(output: str | None) -> str | None:
-    """Read the first line of the failure file that the container left, if it left one."""
+    """Return the first line of the job's failure file, or None."""
     archive = Path(unquote(urlparse(output or "").path), "output.tar.gz")
     if not (output or "").startswith("file://") or not archive.is_file():
         return None
