@@ -39,7 +39,8 @@ OTHERS = {
     },
     "files of a job or an artifact, below /opt/ml; a page's own folder of this layout is my/": {
         "input/config/hyperparameters.json", "input/config/inputdataconfig.json",
-        "input/config/checkpointconfig.json", "input/data/train/", "input/data/validation/", "code/",
+        "input/config/checkpointconfig.json", "input/data/train/", "input/data/validation/",
+        "code/",
         "output/data/predictions.csv", "output/failure", "output/", "model/",
         "manifest.json", "tabular/manifest.json", "tabular/compiled.onnx",
         "tabular/next", "tabular/next.partial",
