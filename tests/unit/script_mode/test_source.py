@@ -314,7 +314,7 @@ def test_archive_that_would_fill_the_disk_is_refused_before_anything_is_written(
         ("https://bucket.s3.amazonaws.com/sourcedir.tar.gz?X-Amz-Signature=1f", "expected s3://"),
         ("git+https://github.com/org/repo", "expected s3://"),
         ("/opt/ml/co\0de", "without a null byte"),
-        ("/dev/null", "no file and no folder"),
+        ("/dev/null", "neither a file nor a folder"),
         ("/" + "x" * 5000, "File name too long"),
     ],
 )
