@@ -54,7 +54,7 @@ def unpack(archive: Path, target: Path, name: str) -> None:
             "with paths inside the folder"
         ) from error
     except BROKEN as error:
-        raise UserError(f"{name} is no whole tar archive ({error}); {MAKE}") from error
+        raise UserError(f"{name} is not a complete tar archive ({error}); {MAKE}") from error
 
 
 def _check_size(opened: tarfile.TarFile, target: Path, name: str) -> None:
@@ -66,11 +66,11 @@ def _check_size(opened: tarfile.TarFile, target: Path, name: str) -> None:
         if size > free:
             raise UserError(
                 f"{name} unpacks to more than {size // MEBIBYTE} MiB, and the disk has "
-                f"{free // MEBIBYTE} MiB; pack the code alone, and give data as a channel"
+                f"{free // MEBIBYTE} MiB; pack only the code, and give data as a channel"
             )
         if count > MOST_MEMBERS:
             raise UserError(
-                f"{name} holds more than {MOST_MEMBERS} files; pack the code alone, and give data "
+                f"{name} holds more than {MOST_MEMBERS} files; pack only the code, and give data "
                 "as a channel"
             )
 

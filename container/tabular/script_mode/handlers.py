@@ -52,7 +52,7 @@ def handlers_of(module: ModuleType) -> Handlers:
     if found.transform_fn and (found.input_fn or found.predict_fn or found.output_fn):
         raise UserError(
             "Cannot use transform_fn implementation with input_fn, predict_fn, and/or output_fn; "
-            f"leave either out of {_name(module)}"
+            f"remove transform_fn, or the others, from {_name(module)}"
         )
     _warn_of_misspelling(module)
     for name, parameters in PARAMETERS.items():

@@ -121,11 +121,11 @@ def _start(command: Command, code: Path, environ: Mapping[str, str]) -> subproce
         if error.errno == errno.E2BIG:
             raise UserError(
                 "the hyperparameters are too long for a program's arguments and variables: Linux "
-                "takes 128 KiB for each, and SM_HPS has all of them; put long values into a file"
+                "allows 128 KiB for each, and SM_HPS has all of them; put long values into a file"
             ) from error
         raise UserError(
             f"{command.argv[0]} can't be started: {error.strerror}; its first line must name a "
-            "program that the image has, such as #!/bin/bash, and end as Unix lines do"
+            "program that the image has, such as #!/bin/bash, with a Unix line end"
         ) from error
 
 

@@ -85,8 +85,8 @@ def fetch(uri: str, target: Path, environ: Mapping[str, str]) -> None:
     scheme = SCHEME.match(uri)
     if scheme and scheme[1] not in ("s3", "file"):
         raise UserError(
-            f"the code's source is {uri}, expected s3://bucket/path/{SUBMITTED} (the job's role "
-            "reads it, without a signature), file:// or a path in the container"
+            f"the code's source is {uri}, expected s3://bucket/path/{SUBMITTED} (read with "
+            "the job's role, without a signature), file:// or a path in the container"
         )
     if "\0" in uri:
         raise UserError(f"the code's source is {uri!r}, expected an address without a null byte")

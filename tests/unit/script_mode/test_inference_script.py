@@ -81,7 +81,7 @@ def test_program_is_found_in_the_artifact_or_the_image(tmp_path: Path, place: st
         ("", "{root}/empty", "holds no Python file"),
         ("absent.py", "{root}/full", "SAGEMAKER_PROGRAM is 'absent.py'"),
         ("", "{root}/absent", "does not exist in the container"),
-        ("", "{root}/full/broken.tar.gz", "is no whole tar archive"),
+        ("", "{root}/full/broken.tar.gz", "is not a complete tar archive"),
     ],
 )
 def test_setting_that_names_nothing_is_refused(

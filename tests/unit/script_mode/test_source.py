@@ -181,7 +181,7 @@ def test_broken_archive_is_refused(tmp_path: Path, code: Path, content: bytes | 
     if content is None:  # cut in the middle
         content = archive(path, train_dot_py="".join(map(str, range(9999)))).read_bytes()[:-3000]
     path.write_bytes(content)
-    with pytest.raises(UserError, match="is no whole tar archive"):
+    with pytest.raises(UserError, match="is not a complete tar archive"):
         fetch(str(path), code, NO_ENVIRON)
 
 
@@ -291,7 +291,7 @@ def test_archive_with_more_behind_its_end_or_another_checksum_is_refused(
     tmp_path: Path, code: Path, content: bytes
 ) -> None:
     (tmp_path / "sourcedir.tar.gz").write_bytes(content)
-    with pytest.raises(UserError, match=r"goes on after|no whole tar archive"):
+    with pytest.raises(UserError, match=r"goes on after|not a complete tar archive"):
         fetch(str(tmp_path / "sourcedir.tar.gz"), code, NO_ENVIRON)
     assert names(code) == []
 
