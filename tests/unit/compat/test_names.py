@@ -1,4 +1,4 @@
-"""Every name that scripts import is there, or says what to use instead."""
+"""Every name that scripts import exists, or its ImportError says what to use instead."""
 
 from __future__ import annotations
 
