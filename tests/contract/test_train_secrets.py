@@ -30,7 +30,7 @@ def test_signature_of_a_source_is_not_shown_and_the_line_says_what_is_expected(
 def test_signature_is_not_shown_where_another_source_is_taken(train: Train) -> None:
     end = train(hyperparameters(sagemaker_submit_directory=SIGNED), files={"code/train.py": RAN})
     assert (end.exit_code, end.stdout) == (0, "ran\n"), end.stderr
-    assert "is not taken" in end.stderr
+    assert "is not used" in end.stderr
     assert "HUSH" not in end.stderr
 
 

@@ -1,6 +1,6 @@
-"""What scripts import from AWS's older toolkit, over our own code.
+"""The names that scripts import from AWS's older toolkit, ``sagemaker_containers``.
 
-Its modules are those of ``sagemaker_training``, under the names that scripts know.
+The modules are those of ``sagemaker_training`` under their older names.
 """
 
 from sagemaker_containers import _env, entry_point
@@ -31,5 +31,5 @@ __all__ = [
 
 
 def training_env() -> _env.TrainingEnv:
-    """Read the job."""
+    """Read the configuration of the job."""
     return _env.TrainingEnv()

@@ -1,4 +1,4 @@
-"""``TrainingEnv`` and ``ServingEnv``: what a script asks about its container."""
+"""``TrainingEnv`` and ``ServingEnv``: the configuration of the container, for scripts."""
 
 from __future__ import annotations
 
@@ -49,29 +49,29 @@ TrainingEnv = Environment
 
 
 class ServingEnv(Snapshot):
-    """An endpoint's settings, as a dictionary or by attributes.
+    """The settings of an endpoint, by attributes or by keys.
 
-    Scripts only read them; the server has its own, and there is no nginx.
+    For scripts only: the server does not read them, and there is no nginx.
     """
 
     def __init__(self) -> None:
-        told = os.environ.get
-        program = told("SAGEMAKER_PROGRAM")
+        get = os.environ.get
+        program = get("SAGEMAKER_PROGRAM")
         super().__init__(
             {
-                "current_host": told("CURRENT_HOST"),
-                "default_accept": told("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", content_types.JSON),
-                "framework_module": told("SAGEMAKER_SERVING_MODULE"),
-                "http_port": told("SAGEMAKER_BIND_TO_PORT", "8080"),
-                "log_level": int(told("SAGEMAKER_CONTAINER_LOG_LEVEL", "20")),
+                "current_host": get("CURRENT_HOST"),
+                "default_accept": get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", content_types.JSON),
+                "framework_module": get("SAGEMAKER_SERVING_MODULE"),
+                "http_port": get("SAGEMAKER_BIND_TO_PORT", "8080"),
+                "log_level": int(get("SAGEMAKER_CONTAINER_LOG_LEVEL", "20")),
                 "model_dir": model_dir,
-                "model_server_timeout": int(told("SAGEMAKER_MODEL_SERVER_TIMEOUT", "60")),
-                "model_server_workers": int(told("SAGEMAKER_MODEL_SERVER_WORKERS", num_cpus())),
-                "module_dir": told("SAGEMAKER_SUBMIT_DIRECTORY", code_dir),
+                "model_server_timeout": int(get("SAGEMAKER_MODEL_SERVER_TIMEOUT", "60")),
+                "model_server_workers": int(get("SAGEMAKER_MODEL_SERVER_WORKERS", num_cpus())),
+                "module_dir": get("SAGEMAKER_SUBMIT_DIRECTORY", code_dir),
                 "module_name": program.removesuffix(".py") if program else None,
                 "num_cpus": num_cpus(),
                 "num_gpus": num_gpus(),
-                "safe_port_range": told("SAGEMAKER_SAFE_PORT_RANGE"),
+                "safe_port_range": get("SAGEMAKER_SAFE_PORT_RANGE"),
                 "use_nginx": False,
                 "user_entry_point": program,
             }

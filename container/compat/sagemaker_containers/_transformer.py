@@ -1,4 +1,4 @@
-"""The handlers that a script may leave out, for scripts that call them themselves."""
+"""The default handlers, for scripts that call them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __getattr__ = absent(
 
 
 def default_model_fn(model_dir: str) -> NoReturn:
-    """Refuse: only the script knows its model.
+    """Raise: a script must define this handler.
 
     Raises
     ------
@@ -28,13 +28,13 @@ def default_model_fn(model_dir: str) -> NoReturn:
 
 
 def default_input_fn(input_data: bytes | str, content_type: str) -> encoders.Array:
-    """Read JSON and CSV as float32, NPY as it is."""
+    """Decode JSON and CSV to float32; the dtype of NPY does not change."""
     array = encoders.decode(input_data, content_type)
     return array.astype(np.float32) if content_type in content_types.UTF8_TYPES else array
 
 
 def default_predict_fn(data: object, model: object) -> NoReturn:
-    """Refuse: only the script knows its model.
+    """Raise: a script must define this handler.
 
     Raises
     ------
@@ -45,5 +45,5 @@ def default_predict_fn(data: object, model: object) -> NoReturn:
 
 
 def default_output_fn(prediction: Any, accept: str) -> Response:
-    """Write JSON, CSV or NPY."""
+    """Encode JSON, CSV or NPY."""
     return Response(encoders.encode(prediction, accept), mimetype=accept)

@@ -1,4 +1,4 @@
-"""``Response``: what a script's ``output_fn`` may return."""
+"""``Response``: a response that ``output_fn`` may return."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ __getattr__ = absent(
     __name__,
     {
         "Request": "use flask.request",
-        "Worker": "serve has an app of its own, which calls the script",
+        "Worker": "serve has its own app, which calls the script",
     },
 )
 
 
 class Response(flask.Response):
-    """Flask's response, of JSON unless said otherwise.
+    """Flask's response with the default content type JSON.
 
     Parameters
     ----------
     response : str, bytes or iterable
         The body.
     accept : object
-        Means nothing any more.
+        Ignored.
     """
 
     default_mimetype = content_types.JSON
@@ -44,5 +44,5 @@ class Response(flask.Response):
 
 
 def default_healthcheck_fn() -> Response:
-    """Say that the container is well."""
+    """Return a response with status 200."""
     return Response(status=200)

@@ -1,4 +1,4 @@
-"""``sagemaker_training.entry_point``, also where ``import`` looks for it."""
+"""``sagemaker_training.entry_point`` under its older name."""
 
 from sagemaker_training.entry_point import (
     __getattr__,

@@ -1,4 +1,4 @@
-"""What serving scripts import from AWS's SageMaker inference toolkit, over our own code."""
+"""The names that inference scripts import from AWS's SageMaker inference toolkit."""
 
 from sagemaker_training.absent import absent
 

@@ -1,4 +1,4 @@
-"""The content types that the toolkit knows."""
+"""The content types of the toolkit."""
 
 from sagemaker_training.content_types import ANY, CSV, JSON, NPY, OCTET_STREAM, UTF8_TYPES
 

@@ -1,7 +1,7 @@
-"""Bodies to arrays, by content type.
+"""Decode bodies to arrays, by content type.
 
-As in ``sagemaker_training.encoders``: what the functions give is what they gave, and nothing is
-unpickled.
+The functions return the same as in AWS's toolkit, but never unpickle; see
+``sagemaker_training.encoders``.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from sagemaker_training.encoders import json_to_numpy, npy_to_numpy
 
 
 def csv_to_numpy(string_like: str | bytes, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:
-    """Read rows; one row, or one column, has one dimension. What is no number is NaN."""
+    """Decode rows of CSV. One row or one column has one dimension.
+
+    ``dtype`` is the one of ``numpy.genfromtxt``: with float, text becomes NaN; None detects types.
+    """
     text = string_like.decode() if isinstance(string_like, bytes) else string_like
     array: npt.NDArray[Any] = np.genfromtxt(io.StringIO(text), dtype=dtype, delimiter=",")
     return array
 
 
 def npz_to_sparse(npz_bytes: bytes) -> Any:
-    """Read what ``scipy.sparse.save_npz`` wrote."""
+    """Decode the output of ``scipy.sparse.save_npz``."""
     from scipy.sparse import load_npz
 
     return load_npz(io.BytesIO(npz_bytes))
@@ -40,7 +43,7 @@ DECODERS: dict[str, Callable[[Any], Any]] = {
 
 
 def decode(obj: bytes | str, content_type: str) -> Any:
-    """Read a body.
+    """Decode a body.
 
     Returns
     -------

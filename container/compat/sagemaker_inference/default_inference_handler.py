@@ -1,4 +1,4 @@
-"""The handlers that a script may leave out, for classes that build on them."""
+"""The default handlers, for scripts that derive a class from them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from sagemaker_inference import decoder, encoder, errors, utils
 
 
 class DefaultInferenceHandler:
-    """Reads and writes by content type; what the model is, a subclass says."""
+    """Decodes and encodes by content type; a subclass loads the model and predicts."""
 
     def default_model_fn(self, model_dir: str, context: object = None) -> Any:
-        """Refuse: only the script knows its model.
+        """Raise: a script must define this handler.
 
         Raises
         ------
@@ -23,11 +23,11 @@ class DefaultInferenceHandler:
     def default_input_fn(
         self, input_data: bytes | str, content_type: str, context: object = None
     ) -> Any:
-        """Read JSON, CSV, NPY or NPZ."""
+        """Decode JSON, CSV, NPY or NPZ."""
         return decoder.decode(input_data, content_type)
 
     def default_predict_fn(self, data: Any, model: Any, context: object = None) -> Any:
-        """Refuse: only the script knows its model.
+        """Raise: a script must define this handler.
 
         Raises
         ------
@@ -39,17 +39,17 @@ class DefaultInferenceHandler:
     def default_output_fn(
         self, prediction: Any, accept: str, context: object = None
     ) -> tuple[bytes | str, str]:
-        """Write what the client accepts.
+        """Encode a prediction to the first supported content type of ``accept``.
 
         Returns
         -------
         (bytes or str, str)
-            The body, and its content type: the first of ``accept`` that can be written.
+            The body and its content type.
 
         Raises
         ------
         UnsupportedFormatError
-            None can.
+            No content type of ``accept`` is supported.
         """
         for content_type in utils.parse_accept(accept):
             if content_type in encoder.SUPPORTED_CONTENT_TYPES:

@@ -1,4 +1,4 @@
-"""Arrays to bodies, by content type."""
+"""Encode arrays to bodies, by content type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sagemaker_training.encoders import array_to_json, array_to_npy
 
 
 def array_to_csv(array_like: npt.ArrayLike) -> str:
-    r"""Write a line for each row, ended by ``\n``; of one dimension, a line for each value."""
+    r"""Encode rows as lines of CSV that end with ``\n``; an array of one dimension is a column."""
     stream = io.StringIO()
     np.savetxt(stream, np.asarray(array_like), delimiter=",", fmt="%s")
     return stream.getvalue()
@@ -29,7 +29,7 @@ SUPPORTED_CONTENT_TYPES = set(ENCODERS)
 
 
 def encode(array_like: npt.ArrayLike, content_type: str) -> bytes | str:
-    """Write a body.
+    """Encode a body.
 
     Raises
     ------

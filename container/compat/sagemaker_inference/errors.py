@@ -1,4 +1,4 @@
-"""The exceptions by which a script says what the client gets."""
+"""The exceptions with which a script sets the status and the body of an error response."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class BaseInferenceToolkitError(Exception):
     ----------
     status_code : int
     message : str
-        For the status line.
+        The text of the status line.
     phrase : str
         The body.
     """
@@ -27,7 +27,7 @@ class BaseInferenceToolkitError(Exception):
 
 
 class GenericInferenceToolkitError(BaseInferenceToolkitError):
-    """An error with an HTTP status, and words for those that are not given."""
+    """An error with an HTTP status, and default texts."""
 
     def __init__(
         self, status_code: int, message: str | None = None, phrase: str | None = None

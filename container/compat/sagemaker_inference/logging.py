@@ -1,4 +1,4 @@
-"""The toolkit's logger."""
+"""The logger of the toolkit."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import logging
 
 
 def configure_logger() -> None:
-    """Write the logger's lines to stderr, with their time."""
+    """Log to stderr, with the time of each line."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s - %(name)s - %(levelname)s - %(message)s"))
     get_logger().addHandler(handler)
 
 
 def get_logger() -> logging.Logger:
-    """Get the logger that the toolkit writes to."""
+    """Return the logger of the toolkit."""
     return logging.getLogger("sagemaker-inference")

@@ -1,4 +1,4 @@
-"""Small files, and headers of requests."""
+"""Read and write small files, and parse headers of requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTENT_TYPE_REGEX = re.compile(r"[Cc]ontent-?[Tt]ype")
 
 
 def retrieve_content_type_header(request_property: Mapping[str, Any]) -> Any:
-    """Find the content type among a request's headers, with the hyphen or without."""
+    """Return the content type from a request's headers, spelled with or without the hyphen."""
     found = (value for name, value in request_property.items() if CONTENT_TYPE_REGEX.match(name))
     return next(found, None)
 
@@ -31,5 +31,5 @@ def parse_accept(accept: str) -> list[str]:
 
 
 def remove_crlf(illegal_string: str) -> str:
-    """Put blanks where lines end."""
+    """Replace line ends by spaces."""
     return illegal_string.replace("\r", " ").replace("\n", " ")

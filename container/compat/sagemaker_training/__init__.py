@@ -1,8 +1,8 @@
-"""What training scripts import from AWS's SageMaker training toolkit, over our own code."""
+"""The names that training scripts import from AWS's SageMaker training toolkit."""
 
 from sagemaker_training.absent import absent
 
-IN_PLACE = "train runs the script itself, and leaves nothing to start by hand"
+IN_PLACE = "train runs the script itself; a script starts no trainer and no runner"
 
 __getattr__ = absent(
     __name__,

@@ -1,4 +1,4 @@
-"""Names of AWS's packages that are not here: importing one says what to use instead."""
+"""Raise a helpful ImportError for names of AWS's packages that this image does not have."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import NoReturn
 
 
 def absent(module: str, instead: Mapping[str, str]) -> Callable[[str], NoReturn]:
-    """Make the ``__getattr__`` of a module.
+    """Return the ``__getattr__`` function of a module.
 
     Parameters
     ----------
     module : str
-        Its ``__name__``.
+        The ``__name__`` of the module.
     instead : mapping of str to str
-        For each name that AWS's module has and ours has not, what to do.
+        What to use instead, for each name that AWS's module has and ours does not have.
 
     Returns
     -------
     callable
-        Raises ImportError for these names. For all others AttributeError, as Python itself does:
-        it looks for a submodule's name here before it imports that.
+        Raises ImportError for these names, and AttributeError for all others. Python needs the
+        AttributeError: before it imports a submodule, it looks for the submodule's name here.
     """
 
     def look_up(name: str) -> NoReturn:

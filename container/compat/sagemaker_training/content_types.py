@@ -1,4 +1,4 @@
-"""The content types that the toolkits know."""
+"""The content types of the toolkits."""
 
 JSON = "application/json"
 CSV = "text/csv"

@@ -1,8 +1,8 @@
-"""Arrays to bodies and back, by content type.
+"""Encode arrays to bodies, and decode bodies to arrays, by content type.
 
-A script that calls these was written against what they give, so they give the same: one row of
-CSV is an array of one dimension. (The image's own ``input_fn`` makes it a row.) What they no
-longer do is unpickle: a request is not to run code.
+The functions return the same as in AWS's toolkit, because scripts depend on it: one row of CSV is
+an array of one dimension. (The image's own ``input_fn`` returns two dimensions.) One difference:
+they never unpickle, because a request must not run code.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Array: TypeAlias = npt.NDArray[Any]
 
 
 def array_to_npy(array_like: npt.ArrayLike) -> bytes:
-    """Write as ``numpy.save`` does; objects become numbers or text, never pickles.
+    """Encode as ``numpy.save`` does. Arrays of objects become numbers or text, never pickles.
 
     Raises
     ------
     ValueError
-        Its objects are neither numbers nor text.
+        The objects are neither numbers nor text.
     """
     array = np.asarray(array_like)
     if array.dtype == object:
@@ -42,29 +42,29 @@ def array_to_npy(array_like: npt.ArrayLike) -> bytes:
 
 
 def npy_to_numpy(npy_array: bytes) -> Array:
-    """Read what ``numpy.save`` wrote.
+    """Decode the output of ``numpy.save``.
 
     Raises
     ------
     ValueError
-        It is no array, or one of pickled objects.
+        The body is not an array, or it has pickled objects.
     """
     array: Array = np.lib.format.read_array(io.BytesIO(npy_array), allow_pickle=False)
     return array
 
 
 def array_to_json(array_like: object) -> str:
-    """Write arrays, also inside of lists and dicts, as JSON."""
+    """Encode arrays as JSON, also in lists and dicts."""
     return json.dumps(array_like, default=_listed)
 
 
 def json_to_numpy(string_like: str | bytes, dtype: npt.DTypeLike | None = None) -> Array:
-    """Read a JSON number, list, or list of lists."""
+    """Decode a JSON number, a list, or a list of lists."""
     return np.array(json.loads(string_like), dtype=dtype)
 
 
 def array_to_csv(array_like: npt.ArrayLike) -> str:
-    r"""Write a line for each row, ended by ``\n``; of one dimension, a line for each value."""
+    r"""Encode rows as lines of CSV that end with ``\n``; an array of one dimension is a column."""
     array = np.array(array_like)
     if array.ndim == 1:
         array = array.reshape(-1, 1)
@@ -74,17 +74,17 @@ def array_to_csv(array_like: npt.ArrayLike) -> str:
 
 
 def csv_to_numpy(string_like: str, dtype: npt.DTypeLike | None = None) -> Array:
-    """Read rows; without axes of size 1, so that one row, or one column, has one dimension.
+    """Decode rows of CSV, and remove axes of size 1: one row or one column has one dimension.
 
     Returns
     -------
     array
-        Of ``dtype``; when that is None, of float64, or of text if any cell is text.
+        Of ``dtype``. If ``dtype`` is None: float64, or strings if a cell is not a number.
 
     Raises
     ------
     ClientError
-        Rows of different lengths, or a cell that is not of ``dtype``.
+        The rows have different lengths, or a cell can't be converted to ``dtype``.
     """
     try:
         cells = np.array(list(csv.reader(io.StringIO(string_like), strict=True))).squeeze()
@@ -111,7 +111,7 @@ decoders_map: dict[str, Callable[[Any], Array]] = {
 
 
 def decode(obj: bytes | str, content_type: str) -> Array:
-    """Read a body.
+    """Decode a body.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def decode(obj: bytes | str, content_type: str) -> Array:
 
 
 def encode(array_like: npt.ArrayLike | Iterable[object], content_type: str) -> bytes | str:
-    """Write a body.
+    """Encode a body.
 
     Raises
     ------

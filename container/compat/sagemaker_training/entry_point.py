@@ -1,4 +1,4 @@
-"""Wait until the job's hosts can be found by name."""
+"""Wait until the names of the job's hosts resolve."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __getattr__ = absent(
     __name__,
     {
         "install": "train installs requirements.txt before the script starts",
-        "run": "train runs the script itself; use subprocess.run for another",
+        "run": "train runs the script itself; use subprocess.run for another program",
     },
 )
 
 
 def _wait_hostname_resolution() -> None:
-    """Wait for all hosts of this job; scripts call it by this name."""
+    """Wait for all hosts of this job. Scripts use this private name."""
     wait_for_names(Environment().hosts)

@@ -1,4 +1,4 @@
-"""``Environment``: what a script asks about its job."""
+"""``Environment``: the configuration of the job, for training scripts."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ __getattr__ = absent(
 
 
 class Environment(Snapshot):
-    """A job, as a dictionary or by attributes: ``env.hosts``, ``env["hosts"]``.
+    """The job's configuration, by attributes or by keys: ``env.hosts``, ``env["hosts"]``.
 
     Parameters
     ----------
     resource_config, input_data_config, hyperparameters : dict or None
-        Instead of the files in ``/opt/ml/input/config``; hyperparameters decoded.
+        Values to use instead of the files in ``/opt/ml/input/config``; hyperparameters are
+        decoded.
 
     Raises
     ------
@@ -102,28 +103,28 @@ class Environment(Snapshot):
         )
 
     def to_cmd_args(self) -> list[str]:
-        """Spell the hyperparameters as the script's arguments."""
+        """Return the hyperparameters as arguments of the script."""
         return script_arguments(self.hyperparameters)
 
     def to_env_vars(self) -> dict[str, str]:
-        """Give the ``SM_*`` variables."""
+        """Return the ``SM_*`` variables."""
         return dict(self._variables)
 
     def sagemaker_s3_output(self) -> str | None:
-        """Tell where the job's output goes, when the SDK has said it."""
+        """Return the S3 location of the job's output, or None if the SDK has not set it."""
         return self._s3_output
 
 
 def num_cpus() -> int:
-    """Count the processors that this container may use, which may be fewer than the host's."""
+    """Return the number of processors that this container may use."""
     return available_cpus()
 
 
 def num_gpus() -> int:
-    """Count the GPUs of this container."""
+    """Return the number of GPUs of this container."""
     return available_gpus()
 
 
 def write_env_vars(env_vars: Mapping[str, str] | None = None) -> None:
-    """Set variables, and ``PYTHONPATH`` to what this process imports from."""
+    """Set environment variables, and ``PYTHONPATH`` to ``sys.path``."""
     os.environ.update({**(env_vars or {}), "PYTHONPATH": ":".join(sys.path)})

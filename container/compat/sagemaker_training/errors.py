@@ -1,10 +1,10 @@
-"""The exceptions of the training toolkit, for scripts that raise or catch them."""
+"""The exceptions of the training toolkit, which scripts raise or catch."""
 
 from __future__ import annotations
 
 
 class ClientError(Exception):
-    """Something that the customer can mend."""
+    """An error that the customer can correct."""
 
 
 class ImportModuleError(ClientError):
@@ -47,22 +47,22 @@ class InstallModuleError(CommandError):
 
 
 class InstallRequirementsError(CommandError):
-    """What requirements.txt names could not be installed."""
+    """The packages of requirements.txt could not be installed."""
 
 
 class ChannelDoesNotExistError(Exception):
-    """The job has no channel of that name."""
+    """The job has no channel of this name."""
 
     def __init__(self, channel_name: str) -> None:
         super().__init__(f"Channel {channel_name} is not a valid channel")
 
 
-# How sagemaker_containers calls it.
+# The name in sagemaker_containers.
 ChannelDoesNotExistException = ChannelDoesNotExistError
 
 
 class UnsupportedFormatError(Exception):
-    """There is no decoder, or no encoder, for a content type.
+    """A content type has no decoder or no encoder.
 
     Attributes
     ----------

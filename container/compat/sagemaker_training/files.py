@@ -1,4 +1,4 @@
-"""Small files: read, write, and those that tell SageMaker how a job ended."""
+"""Read and write small files, among them the success and the failure file of a job."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ __getattr__ = absent(
 
 
 def write_success_file() -> None:
-    """Leave the empty file ``success`` that AWS's toolkit leaves."""
+    """Write the empty file ``success``, as AWS's toolkit does."""
     write_file(str(_output() / "success"), "")
 
 
 def write_failure_file(failure_msg: str) -> None:
-    """Write the reason that DescribeTrainingJob shows, its first 1,024 characters."""
+    """Write the failure file. DescribeTrainingJob shows its first 1,024 characters."""
     write_file(str(_output() / "failure"), failure_msg)
 
 
 @contextmanager
 def tmpdir(suffix: str = "", prefix: str = "tmp", directory: str | None = None) -> Iterator[str]:
-    """Make a folder that goes when the body ends."""
+    """Create a temporary folder, and remove it at the end of the body."""
     with tempfile.TemporaryDirectory(suffix, prefix, directory) as folder:
         yield folder
 

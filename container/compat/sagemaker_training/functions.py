@@ -1,4 +1,4 @@
-"""Functions that are called with what they ask for."""
+"""Call functions with the arguments that they accept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def matching_args(fn: Callable[..., Any], dictionary: Mapping[str, Any]) -> dict[str, Any]:
-    """Choose the arguments that a function takes; all of them if it has ``**kwargs``."""
+    """Return the entries that a function accepts as arguments; all for ``**kwargs``."""
     specification = inspect.getfullargspec(fn)
     if specification.varkw:
         return dict(dictionary)
@@ -17,7 +17,7 @@ def matching_args(fn: Callable[..., Any], dictionary: Mapping[str, Any]) -> dict
 
 
 def error_wrapper(fn: Callable[..., Any], error_class: type[Exception]) -> Callable[..., Any]:
-    """Raise all of a function's exceptions as one class."""
+    """Wrap a function so that all of its exceptions are raised as one class."""
 
     @wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Where a job's files lie, and what is in them."""
+"""The paths of a job's files, and functions that read them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ HYPERPARAMETERS_FILE = "hyperparameters.json"
 RESOURCE_CONFIG_FILE = "resourceconfig.json"
 INPUT_DATA_CONFIG_FILE = "inputdataconfig.json"
 
-# Scripts read these as constants, so they are those of the moment of the import.
+# Scripts use these as constants, so they are computed at import.
 _paths = Paths.of(os.environ)
 base_dir = str(_paths.root)
 code_dir = str(_paths.code)
@@ -54,7 +54,7 @@ resource_config_file_dir = str(_paths.resource_config)
 
 
 def read_hyperparameters() -> dict[str, Any]:
-    """Read the hyperparameters; each is JSON, or else text."""
+    """Read the hyperparameters. A value that is not JSON is a string."""
     return {
         name: _decoded(value)
         for name, value in read_object(Paths.of(os.environ).hyperparameters).items()
@@ -62,17 +62,17 @@ def read_hyperparameters() -> dict[str, Any]:
 
 
 def read_resource_config() -> dict[str, Any]:
-    """Read ``resourceconfig.json``; ``{}`` when there is none."""
+    """Read ``resourceconfig.json``; ``{}`` if it does not exist."""
     return read_object(Paths.of(os.environ).resource_config)
 
 
 def read_input_data_config() -> dict[str, Any]:
-    """Read ``inputdataconfig.json``; ``{}`` when there is none."""
+    """Read ``inputdataconfig.json``; ``{}`` if it does not exist."""
     return read_object(Paths.of(os.environ).input_data_config)
 
 
 def channel_path(channel: str) -> str:
-    """Tell a channel's folder."""
+    """Return the folder of a channel."""
     return str(Paths.of(os.environ).data / channel)
 
 

@@ -1,4 +1,4 @@
-"""The toolkit's logger."""
+"""The logger of the toolkit."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __getattr__ = absent(
 
 
 def get_logger() -> logging.Logger:
-    """Get the logger that the toolkit writes to."""
+    """Return the logger of the toolkit."""
     return logging.getLogger("sagemaker-training-toolkit")
 
 
 def configure_logger(
     level: int, log_format: str = "%(asctime)s %(name)-12s %(levelname)-8s %(message)s"
 ) -> None:
-    """Log from a level on, to stderr."""
+    """Log to stderr, from a level upwards."""
     logging.basicConfig(format=log_format, level=level)
     if level >= logging.INFO:
         for chatty in ("boto3", "s3transfer", "botocore"):

@@ -1,4 +1,4 @@
-"""Dictionaries to environment variables and to arguments."""
+"""Convert dictionaries to environment variables and to arguments."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from tabular.contract.environment import encode, script_arguments
 
 
 class SplitResultSpec(NamedTuple):
-    """What was chosen of a dictionary, and the rest."""
+    """The chosen entries of a dictionary, and the others."""
 
     included: dict[str, Any]
     excluded: dict[str, Any]
 
 
 class Snapshot(Mapping[str, Any]):
-    """Values that are read by key, as in a dictionary, or as attributes."""
+    """A read-only mapping whose values are attributes too."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = dict(values)
 
     def properties(self) -> list[str]:
-        """Name the values."""
+        """Return the names of the values, sorted."""
         return sorted(self._values)
 
     def __getattr__(self, name: str) -> Any:
@@ -48,7 +48,7 @@ class Snapshot(Mapping[str, Any]):
 
 
 def to_env_vars(mapping: Mapping[str, Any]) -> dict[str, str]:
-    """Spell values as the ``SM_*`` variables are spelt.
+    """Return ``SM_*`` variables for values.
 
     >>> to_env_vars({"model_dir": "/opt/ml/model", "rounds": 25})
     {'SM_MODEL_DIR': '/opt/ml/model', 'SM_ROUNDS': '25'}
@@ -57,7 +57,7 @@ def to_env_vars(mapping: Mapping[str, Any]) -> dict[str, str]:
 
 
 def to_cmd_args(mapping: Mapping[str, Any]) -> list[str]:
-    """Spell values as a script gets its hyperparameters; reserved names are left out.
+    """Return arguments of a script for hyperparameters, without the reserved names.
 
     >>> to_cmd_args({"rounds": 25, "k": None})
     ['-k', '', '--rounds', '25']
@@ -73,7 +73,7 @@ def to_cmd_args(mapping: Mapping[str, Any]) -> list[str]:
 def split_by_criteria(
     dictionary: Mapping[str, Any], keys: Collection[str] | None = None, prefix: str | None = None
 ) -> SplitResultSpec:
-    """Part what has one of the keys, or begins with the prefix, from the rest."""
+    """Split a dictionary into entries with one of the keys or the prefix, and the others."""
     chosen = {
         name for name in dictionary if name in (keys or ()) or (prefix and name.startswith(prefix))
     }

@@ -1,4 +1,4 @@
-"""What is installed."""
+"""Check installed modules."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __getattr__ = absent(
         "install": INSTALLED,
         "install_requirements": INSTALLED,
         "prepare": "no setup.py is needed",
-        "run": "train runs the script itself; use subprocess.run for another",
-        "run_module": "train runs the script itself; use subprocess.run for another",
+        "run": "train runs the script itself; use subprocess.run for another program",
+        "run_module": "train runs the script itself; use subprocess.run for another program",
         "s3_download": "use boto3.client('s3').download_file",
     },
 )
 
 
 def exists(name: str) -> bool:
-    """Tell whether a module can be imported."""
+    """Return whether a module can be imported."""
     try:
         importlib.import_module(name)
     except ImportError:
@@ -35,5 +35,5 @@ def exists(name: str) -> bool:
 
 
 def has_requirements(path: str) -> bool:
-    """Tell whether a folder holds a requirements.txt."""
+    """Return whether a folder has a requirements.txt."""
     return (Path(path) / "requirements.txt").exists()

@@ -1,4 +1,4 @@
-"""Names of reserved hyperparameters, and of environment variables."""
+"""Names of reserved hyperparameters and of environment variables."""
 
 SAGEMAKER_PREFIX = "sagemaker_"
 CURRENT_HOST_ENV = "CURRENT_HOST"

@@ -1,4 +1,4 @@
-"""Rows to RecordIO-protobuf: dense, or sparse, with labels or without."""
+"""Encode rows as RecordIO-protobuf: dense or sparse, with or without labels."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from tabular.data.recordio.framing import HEADER, MAGIC
 from tabular.data.recordio.messages import FLOAT32, FLOAT64, INT32
 from tabular.data.recordio.writing import field, varint
 
-# Field numbers; ``tabular.data.recordio.messages`` has the whole of the message.
+# Field numbers of the message; see ``tabular.data.recordio.messages``.
 FEATURES, LABEL = 1, 2
 ENTRY_KEY, ENTRY_VALUE = 1, 2
 VALUES, KEYS, SHAPE = 1, 2, 3
 
 
 def array_to_recordio_protobuf(array_like: Any, labels: npt.NDArray[Any] | None = None) -> bytes:
-    """Write a record for each row.
+    """Encode each row as a record.
 
     Parameters
     ----------
     array_like : array or SciPy sparse matrix, (rows, columns), or array, (columns,)
-        Of float32, float64 or integers, which are written as 32 bits.
+        Values of float32, float64 or integers. Integers are written as int32.
     labels : array, (rows,), or None
 
     Raises
     ------
     ValueError
-        Other dimensions, or another number of labels.
+        The array has other dimensions, or the number of labels is not the number of rows.
     """
     if array_like.ndim == 1:
         array_like = array_like.reshape(1, -1)
@@ -57,9 +57,9 @@ def _record(row: Any, label: npt.NDArray[Any] | None) -> bytes:
 
 
 def _tensor(values: npt.NDArray[Any], rest: bytes = b"") -> bytes:
-    """Write the map entry ``values``; ``rest`` are the tensor's other fields."""
+    """Encode the map entry ``values``; ``rest`` are the other fields of the tensor."""
     if values.dtype.kind in "iu":
-        # A negative number is written as its 64 bits.
+        # A negative number is encoded as 64 bits.
         kind, packed = INT32, b"".join(varint(int(value) % (1 << 64)) for value in values)
     elif values.dtype == np.float32:
         kind, packed = FLOAT32, values.astype("<f4").tobytes()

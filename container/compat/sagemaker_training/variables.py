@@ -1,4 +1,4 @@
-"""Which ``SM_*`` variable holds which value of ``Environment``: as text, or as JSON."""
+"""The ``SM_*`` variable for each attribute of ``Environment``: plain text, or JSON."""
 
 TEXT = {
     "current_host": "SM_CURRENT_HOST",

@@ -1,4 +1,4 @@
-"""What scripts import from AWS's XGBoost container, over our own code."""
+"""The names that scripts import from AWS's XGBoost container."""
 
 from sagemaker_training.absent import absent
 from tabular.data.pyarrow_without_pandas import keep_pandas

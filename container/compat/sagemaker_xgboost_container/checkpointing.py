@@ -1,4 +1,4 @@
-"""Checkpoints of a script's training: ``xgboost-checkpoint.<round>``, as the image's own."""
+"""Checkpoints for scripts: ``xgboost-checkpoint.<round>``, the format of algorithm mode."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT_FILENAME = "xgboost-checkpoint"
 TEMP_FILE_SUFFIX, FILE_LOCK_SUFFIX, FILE_SAFE_SUFFIX = IGNORED, UPLOADING, UPLOADED
-# What xgboost.train does when it is not told.
+# The default of xgboost.train.
 DEFAULT_ROUNDS = 10
 
 __getattr__ = absent(__name__, {"SaveCheckpoint": "use save_checkpoint(checkpoint_dir)"})
 
 
 def train(train_args: Mapping[str, Any], checkpoint_dir: str | None) -> xgboost.Booster:
-    """Call ``xgboost.train``, from the newest checkpoint on, and save one after each round.
+    """Call ``xgboost.train`` from the newest checkpoint on, and save one after each round.
 
-    In a cluster the first host's checkpoint counts, and it alone writes.
+    In a cluster, all hosts start from the first host's checkpoint, and only the first host saves.
 
     Parameters
     ----------
     train_args : mapping
-        The arguments of ``xgboost.train``; ``num_boost_round`` counts those of the checkpoint, too.
+        The arguments of ``xgboost.train``. ``num_boost_round`` includes the checkpoint's rounds.
     checkpoint_dir : str or None
-        None: no checkpoints.
+        The folder of the checkpoints; None for no checkpoints.
     """
     arguments = dict(train_args)
     start, done = _agreed(checkpoint_dir)
     if start is not None:
         before = arguments.pop("xgb_model", None)
-        if before is not None:  # its rounds are none of num_boost_round
+        if before is not None:  # its rounds do not count for num_boost_round
             done -= xgboost.Booster(model_file=before).num_boosted_rounds()
         arguments["xgb_model"] = start
         log.info("training goes on from round %d, of %s", done, checkpoint_dir)
@@ -67,12 +67,12 @@ def train(train_args: Mapping[str, Any], checkpoint_dir: str | None) -> xgboost.
 
 
 def load_checkpoint(checkpoint_dir: str | None, max_try: int = KEPT) -> tuple[str | None, int]:
-    """Find the newest checkpoint that is whole.
+    """Find the newest complete checkpoint.
 
     Returns
     -------
     (str or None, int)
-        Its path, and how many rounds it has; ``(None, 0)`` when there is none.
+        Its path and its number of rounds; ``(None, 0)`` if there is none.
     """
     found = Checkpoints(Path(checkpoint_dir)).newest() if checkpoint_dir else None
     return (str(found[0]), found[1].num_boosted_rounds()) if found else (None, 0)
@@ -85,12 +85,12 @@ save_intermediate_model = SaveIntermediateModelCallBack
 def print_checkpointed_evaluation(
     period: int = 1, show_stdv: bool = True, start_iteration: int = 0, **_: Any
 ) -> TrainingCallback:
-    """Make the callback that prints the metrics, with the rounds before counted."""
+    """Return the callback that prints the metrics, counting from ``start_iteration`` on."""
     return Monitor(start_iteration, period)
 
 
 def _agreed(checkpoint_dir: str | None) -> tuple[xgboost.Booster | None, int]:
-    """Load the first host's newest checkpoint, on all hosts."""
+    """Load the first host's newest checkpoint on all hosts."""
     found = None
     if checkpoint_dir and collective.get_rank() == 0:
         found = Checkpoints(Path(checkpoint_dir)).newest()

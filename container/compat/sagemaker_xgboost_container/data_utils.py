@@ -1,4 +1,4 @@
-"""Files of a channel to DMatrix."""
+"""Read the files of a channel into a DMatrix."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tabular.training.memory import LARGEST_PIECE, Memory
 
 log = logging.getLogger(__name__)
 
-# As AWS's module calls them.
+# The names in AWS's module.
 CSV, LIBSVM, PARQUET, RECORDIO_PROTOBUF = csv.NAME, libsvm.NAME, parquet.NAME, recordio.NAME
 
 __getattr__ = absent(
@@ -36,12 +36,14 @@ __getattr__ = absent(
 
 
 def get_content_type(content_type_cfg_val: str | None) -> str:
-    """Shorten a content type: ``text/csv; label_size=1`` is ``csv``; None is ``libsvm``.
+    """Return the short name of a content type: ``csv`` for ``text/csv; label_size=1``.
+
+    None means ``libsvm``.
 
     Raises
     ------
     UserError
-        It is not known.
+        The content type is not known.
     """
     return LIBSVM if content_type_cfg_val is None else format_of(content_type_cfg_val).name
 
@@ -49,27 +51,27 @@ def get_content_type(content_type_cfg_val: str | None) -> str:
 def get_dmatrix(
     data_path: str | Sequence[str], content_type: str, csv_weights: int = 0, is_pipe: bool = False
 ) -> xgboost.DMatrix | None:
-    """Read labelled rows: the label is the first column, or what the format says.
+    """Read labelled rows. In CSV and Parquet the label is the first column.
 
     Parameters
     ----------
     data_path : str or list of str
-        A file, or a folder with all that is below it. With ``is_pipe`` the channel of a FIFO,
-        without its ``_0``.
+        A file, or a folder, which is read with its subfolders. With ``is_pipe``: the path of a
+        FIFO without ``_0``.
     content_type : str
-        ``csv``, ``libsvm``, ``parquet``, ``recordio-protobuf``, or the content type.
+        ``csv``, ``libsvm``, ``parquet``, ``recordio-protobuf``, or a full content type.
     csv_weights : int
-        1: the second column of CSV is the weight.
+        1 if the second column of CSV is the weight.
 
     Returns
     -------
     DMatrix or None
-        None when the path does not exist, or there is no row.
+        None if the path does not exist or has no rows.
 
     Raises
     ------
     UserError
-        A file is broken; names it.
+        A file can't be parsed; the message names it.
     """
     paths = [data_path] if isinstance(data_path, str) else list(data_path)
     memory = Memory(memory_limit())
@@ -88,7 +90,7 @@ def get_dmatrix(
             if not store.rows:
                 log.warning("no row in %s", ", ".join(paths))
                 return None
-            # Indices as they are: a script's other matrices, and its requests, have the same.
+            # Keep LIBSVM's indices: the script's other matrices and its requests use the same ones.
             store.seal(Columns(store.width, names=tuple(store.names)))
             return _plan(threads).build([(store, None)], last=True)
         finally:
@@ -120,19 +122,19 @@ def get_recordio_protobuf_dmatrix(
 
 
 def get_size(data_path: str, is_pipe: bool = False) -> int:
-    """Add up the bytes of what would be read; 1 for a FIFO, 0 when there is nothing."""
+    """Return the size of the files in bytes; 1 for a FIFO, 0 if there are none."""
     if is_pipe and os.path.exists(f"{data_path}_0"):
         return 1
     return sum(path.stat().st_size for path in channel_files(Channel("", Path(data_path))))
 
 
 def validate_data_file_path(data_path: str, content_type: str) -> None:
-    """Refuse a path that is not there, or an unknown content type; reading checks the rest.
+    """Check that the path exists and the content type is known. Reading checks the content.
 
     Raises
     ------
     UserError
-        Says which.
+        The path does not exist, or the content type is not known.
     """
     get_content_type(content_type)
     if not os.path.exists(data_path):

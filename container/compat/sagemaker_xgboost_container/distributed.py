@@ -1,7 +1,7 @@
-"""Several hosts train one model with a script's own function.
+"""Train one model on several hosts with a script's own function.
 
-Hosts gather, agree on who has data, train together and end together, as in algorithm mode
-(``tabular.algorithms.xgboost.training.cluster``).
+The hosts gather, agree on which of them have data, train together and end together, as in
+algorithm mode (``tabular.algorithms.xgboost.training.cluster``).
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from tabular.contract.paths import Paths
 
 log = logging.getLogger("tabular.rabit_run")
 
-# As long as algorithm mode waits (the hyperparameter cluster_timeout).
+# The default of algorithm mode (the hyperparameter cluster_timeout).
 PATIENCE_SECONDS = 3600.0
-OWN = "use rabit_run; within it, xgboost.collective knows rank and hosts"
+OWN = "use rabit_run; within it, xgboost.collective has the rank and the hosts"
 
 __getattr__ = absent(__name__, {"Rabit": OWN, "RabitHelper": OWN})
 
 
 def wait_hostname_resolution(sm_hosts: Sequence[str]) -> None:
-    """Wait until each host can be found by its name, for at most 15 minutes.
+    """Wait until the names of all hosts resolve, for at most 15 minutes.
 
     Raises
     ------
     PlatformError
-        One could not; names it.
+        A name does not resolve; the message names it.
     """
     wait_for_names(sm_hosts)
 
@@ -51,35 +51,37 @@ def rabit_run(
     connect_retry_timeout: float = 10,
     update_rabit_args: bool = False,
 ) -> None:
-    """Call ``exec_fun(**args)`` on all hosts that have data, joined in XGBoost's collective.
+    """Call ``exec_fun(**args)`` on all hosts that have data, within XGBoost's collective.
 
-    Every host of the job must call this. One without data waits until the others have trained,
-    and exits with 0. When a host fails or dies, all others end at once, and say which and why.
+    Every host of the job must call this function. A host without data waits until the others have
+    trained, and exits with 0. If a host fails or dies, all others exit at once, and their message
+    names the host and its error.
 
     Parameters
     ----------
     exec_fun : callable
         Calls ``xgboost.train`` with this host's rows; the master saves the model.
     args : dict
-        With ``update_rabit_args``, ``is_master`` is added: True on the first of the sorted hosts
-        that have data.
+        With ``update_rabit_args``, ``is_master`` is added: True on the first host, in order of
+        names, that has data.
     include_in_training : bool
         Whether this host has data.
     first_port, second_port : int or None
-        Where hosts gather (9099), and XGBoost's tracker (the next).
+        The port on which the hosts gather (default 9099), and the port of XGBoost's tracker
+        (default: the next one).
     max_connect_attempts, connect_retry_timeout : number
-        Their product, in seconds, is how long late hosts are waited for; an hour at least.
+        Their product is how many seconds to wait for late hosts, but at least an hour.
 
     Raises
     ------
     UserError
         No host has data.
     PlatformError
-        A host did not come in time.
+        A host did not connect in time.
     SystemExit
-        On a host without data, when all is done; or where ``exec_fun`` raises it.
+        On a host without data, after the others have trained; or if ``exec_fun`` raises it.
     """
-    _speak()
+    _log_to_stderr()
     first_port = first_port or CONTROL_PORT
     interface = os.environ.get("SM_NETWORK_INTERFACE_NAME") or Hosts.network_interface
     config = ClusterConfig(
@@ -110,19 +112,19 @@ def rabit_run(
                 except SystemExit as end:
                     if end.code:
                         raise
-                    leave = end  # a good end; the others are to hear of it as one
+                    leave = end  # raised below, so that the other hosts see a success
     if leave is not None:
         raise leave
 
 
 def _end(error: JobError) -> None:
-    """End the process, which may hang in XGBoost, because another host has failed."""
+    """Exit because another host has failed. The main thread may hang in XGBoost."""
     sys.stdout.flush()
     os._exit(report_error(error, Paths.of(os.environ).failure))
 
 
-def _speak() -> None:
-    """Show who is waited for, also in a script that has not set up logging."""
+def _log_to_stderr() -> None:
+    """Log which hosts are missing, also in a script that has not set up logging."""
     ours = logging.getLogger("tabular")
     if not logging.getLogger().handlers and not ours.handlers:
         handler = logging.StreamHandler()

@@ -1,4 +1,4 @@
-"""Bodies of requests to DMatrix, by content type."""
+"""Decode bodies of requests into a DMatrix, by content type."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ ReadFile: TypeAlias = Callable[[Source, Layout, int], Iterator[Batch]]
 
 
 def csv_to_dmatrix(input: str | bytes, dtype: object = None) -> xgboost.DMatrix:
-    """Read rows of features, without a label; an empty cell is missing.
+    """Decode rows of features, without a label. An empty cell is a missing value.
 
     Parameters
     ----------
     input : str or bytes
-        In UTF-8. Lines may end as they like, the last one too.
+        CSV in UTF-8, with any line ends. The last line may have no line end.
     dtype : object
-        Means nothing: XGBoost's values are float32.
+        Ignored: XGBoost's values are float32.
 
     Raises
     ------
     ValueError
-        A cell is no number, or a row has another length; names line and column.
+        A cell is not a number, or a row has another length. The message has line and column.
     """
     body = _bytes(input).strip(b"\r\n")
     line = body.splitlines()[0].decode("utf-8", "replace") if body else ""
@@ -46,23 +46,23 @@ def csv_to_dmatrix(input: str | bytes, dtype: object = None) -> xgboost.DMatrix:
 
 
 def libsvm_to_dmatrix(string_like: str | bytes) -> xgboost.DMatrix:
-    """Read rows as they are trained on: a label, then ``index:value``; indices as they are.
+    """Decode rows in the format of training: a label, then ``index:value``. Keep the indices.
 
     Raises
     ------
     UserError
-        A line can't be read; names it.
+        A line can't be parsed; the message names it.
     """
     return _read(libsvm.read_file, _bytes(string_like))
 
 
 def recordio_protobuf_to_dmatrix(string_like: bytes) -> xgboost.DMatrix:
-    """Read dense or sparse records; labels are left out.
+    """Decode dense or sparse records, without their labels.
 
     Raises
     ------
     UserError
-        A record can't be read; names it.
+        A record can't be parsed; the message names it.
     """
     return _read(recordio.read_file, _bytes(string_like))
 
@@ -75,14 +75,14 @@ DECODERS: Mapping[str, Callable[[bytes], xgboost.DMatrix]] = {
 
 
 def decode(obj: Any, content_type: str) -> xgboost.DMatrix:
-    """Read a body.
+    """Decode a body.
 
     Raises
     ------
     UnsupportedFormatError
         The content type is not CSV, LIBSVM or RecordIO-protobuf.
     UserError, ValueError
-        The body is not what it says.
+        The body can't be parsed as its content type.
     """
     try:
         form = format_of(content_type)
@@ -94,12 +94,12 @@ def decode(obj: Any, content_type: str) -> xgboost.DMatrix:
 
 
 def json_to_jsonlines(json_data: str | bytes | dict[str, list[Any]]) -> bytes:
-    """Write each entry of ``{"predictions": [...]}`` as a line.
+    """Encode each entry of ``{"predictions": [...]}`` as a line of JSON.
 
     Raises
     ------
     ValueError
-        There is more than one key.
+        The object does not have exactly one key.
     """
     document = json_data if isinstance(json_data, dict) else json.loads(json_data)
     if len(document) != 1:

@@ -1,4 +1,4 @@
-"""What happens after each round of a script's training: save, print."""
+"""Callbacks for a script's training: save checkpoints and models, print metrics."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tabular.algorithms.xgboost.training.checkpoints import KEPT, Checkpoints
 
 
 class SaveCheckpointCallBack(TrainingCallback):
-    """Saves the model after each round, on the first host.
+    """Saves a checkpoint after each round, on the first host.
 
-    When saving would take more than a tenth of the time, rounds in between are left out; the
-    last one never is.
+    If saving takes more than a tenth of the time, checkpoints between are skipped. The checkpoint
+    of the last round is always saved.
 
     Parameters
     ----------
     max_to_keep : int
-        How many stay; one that SageMaker is uploading stays in any case.
+        How many checkpoints to keep. A checkpoint that SageMaker is uploading is always kept.
     start_iteration, num_round, rank, iteration, end_iteration : int
-        Mean nothing any more: the model knows its rounds, the collective its rank.
+        Ignored: the model has the number of rounds, and XGBoost's collective has the rank.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class SaveCheckpointCallBack(TrainingCallback):
         self._checkpoints = Checkpoints(Path(checkpoint_dir), kept=max_to_keep)
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        """Save, unless it is not yet time."""
+        """Save a checkpoint, unless saving takes too much of the time."""
         self._save(model)
         return False
 
     def after_training(self, model: Any) -> Any:
-        """Save the last round."""
+        """Save a checkpoint of the last round."""
         if model.num_boosted_rounds():
             self._save(model, last=True)
         return model
@@ -57,7 +57,7 @@ class SaveCheckpointCallBack(TrainingCallback):
 
 
 class SaveIntermediateModelCallBack(TrainingCallback):
-    """Writes the model into the artifact after each round, whole or not at all."""
+    """Writes the model into the artifact after each round, atomically."""
 
     def __init__(
         self, intermediate_model_dir: str, model_name: str, is_master: bool = True
@@ -67,7 +67,7 @@ class SaveIntermediateModelCallBack(TrainingCallback):
         self._is_master = is_master
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        """Write."""
+        """Write the model."""
         if self._is_master and collective.get_rank() == 0:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
@@ -77,12 +77,12 @@ class SaveIntermediateModelCallBack(TrainingCallback):
 
 
 class Monitor(EvaluationMonitor):
-    """Prints the metrics, with the rounds before counted."""
+    """Prints the metrics, and counts the rounds from ``start`` on."""
 
     def __init__(self, start: int, period: int) -> None:
         super().__init__(period=period)
         self._start = start
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        """Print."""
+        """Print the metrics."""
         return super().after_iteration(model, self._start + epoch, evals_log)

@@ -1,4 +1,4 @@
-"""One training job: read once from SageMaker's files and variables, then never changed."""
+"""The configuration of one training job: read once, from SageMaker's files and variables."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def largest_body(memory: int) -> int:
 
 
 def bodies_in_memory(memory: int, max_body_bytes: int) -> int:
-    """Count the requests of the largest size that fit into memory; less than 1 for none."""
+    """Count the requests of the largest size that fit into memory. 0 or less: not even one."""
     return (memory - IDLE_BYTES) // (MEMORY_PER_BODY_BYTE * max_body_bytes)
 
 

@@ -188,7 +188,10 @@ class Termination:
 
 
 def _attempt(call: Callable[[], None] | None, failure: str) -> bool:
-    """Make a scope's call; False if there is none, or if it fails, which must not stop the exit."""
+    """Call a function of a scope, and return whether it succeeded.
+
+    An exception is only logged, because the process must exit in any case.
+    """
     if call is None:
         return False
     try:

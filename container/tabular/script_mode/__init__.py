@@ -1,1 +1,1 @@
-"""Script mode: the customer's own code, run to train and called to serve."""
+"""Script mode: run the customer's training script, and load the customer's inference script."""

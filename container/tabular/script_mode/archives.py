@@ -1,4 +1,4 @@
-"""Unpack an archive of code: whole, within the disk, and into its folder only."""
+"""Unpack an archive of code, if it is complete, fits on the disk and stays in its folder."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import IO, Any
 from tabular.contract.errors import UserError
 from tabular.contract.machine import MEBIBYTE
 
-# What the SDK calls the archive of a source folder.
+# The SDK's name for the archive of a source folder.
 SUBMITTED = "sourcedir.tar.gz"
 MAKE = f"make it with: tar -czf {SUBMITTED} -C your_folder ."
 BLOCK_BYTES = 512
 CHUNK_BYTES = 1 << 20
-# tarfile keeps about 1 kB for each; code has thousands.
+# tarfile keeps about 1 kB per member. Code has thousands of members.
 MOST_MEMBERS = 200_000
-# What Python's tarfile and its decompressors raise for bytes that are no archive.
+# Errors of tarfile and its decompressors for bytes that are not an archive.
 BROKEN = (
     *(tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile),
     *(ValueError, ArithmeticError, LookupError, TypeError, RecursionError),
@@ -28,20 +28,20 @@ BROKEN = (
 
 
 def unpack(archive: Path, target: Path, name: str) -> None:
-    """Unpack a tar archive, compressed or not, after all of it has been read once.
+    """Unpack a tar archive, compressed or not. First read all of it, to check it.
 
     Parameters
     ----------
     target : Path
-        A folder that exists.
+        An existing folder.
     name : str
-        What messages call the archive.
+        The name of the archive in messages.
 
     Raises
     ------
     UserError
-        It is cut off, it has anything behind its end, it needs more than the disk has, or a member
-        would lie outside of the folder.
+        The archive is truncated, has data after its end, needs more space than the disk has, or a
+        member would be outside of the folder.
     """
     try:
         with tarfile.open(archive) as opened:
@@ -54,7 +54,7 @@ def unpack(archive: Path, target: Path, name: str) -> None:
             "with paths inside the folder"
         ) from error
     except BROKEN as error:
-        raise UserError(f"{name} is no whole tar archive ({error}); {MAKE}") from error
+        raise UserError(f"{name} is not a complete tar archive ({error}); {MAKE}") from error
 
 
 def _check_size(opened: tarfile.TarFile, target: Path, name: str) -> None:
@@ -66,20 +66,20 @@ def _check_size(opened: tarfile.TarFile, target: Path, name: str) -> None:
         if size > free:
             raise UserError(
                 f"{name} unpacks to more than {size // MEBIBYTE} MiB, and the disk has "
-                f"{free // MEBIBYTE} MiB; pack the code alone, and give data as a channel"
+                f"{free // MEBIBYTE} MiB; pack only the code, and give data as a channel"
             )
         if count > MOST_MEMBERS:
             raise UserError(
-                f"{name} holds more than {MOST_MEMBERS} files; pack the code alone, and give data "
+                f"{name} holds more than {MOST_MEMBERS} files; pack only the code, and give data "
                 "as a channel"
             )
 
 
 def _check_end(opened: tarfile.TarFile, name: str) -> None:
-    """Look for the block of zeros that ends an archive, and read to the end of the file.
+    """Check that the archive ends with a block of zeros, and that nothing follows.
 
-    ``tarfile`` takes the end of the file for the end of the archive, and so does not miss the
-    files that were cut off. GNU tar, bsdtar and Python write two such blocks.
+    ``tarfile`` accepts the end of the file as the end of the archive. It does not notice that an
+    archive is truncated between two members. GNU tar, bsdtar and Python write two blocks of zeros.
     """
     file: IO[bytes] | Any = opened.fileobj
     file.seek(opened.offset)
@@ -88,17 +88,17 @@ def _check_end(opened: tarfile.TarFile, name: str) -> None:
             f"{name} is cut off: it ends without the mark of an archive's end, and files may be "
             f"missing; upload it again, or {MAKE}"
         )
-    # To the end, where compressed files have their checksum.
+    # Read to the end: compressed files have their checksum there.
     while chunk := file.read(CHUNK_BYTES):
         if chunk.count(0) != len(chunk):
             raise UserError(
-                f"{name} goes on after the archive's end, as archives that were put together do; "
+                f"{name} goes on after the archive's end, as concatenated archives do; "
                 f"pack all files into one: {MAKE}"
             )
 
 
 def _inside(member: tarfile.TarInfo, target: str) -> tarfile.TarInfo:
-    """Refuse what lies outside; the filter itself would only cut a leading slash off."""
+    """Refuse members outside of the folder. ``data_filter`` only strips a leading slash."""
     if member.name.startswith("/"):
         raise tarfile.AbsolutePathError(member)
     return tarfile.data_filter(member, target)

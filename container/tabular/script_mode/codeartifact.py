@@ -1,4 +1,4 @@
-"""A repository of AWS CodeArtifact as pip's index."""
+"""Use a repository of AWS CodeArtifact as pip's package index."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ CONFIG = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard"
 
 
 def index_url(arn: str) -> str:
-    """Ask for a repository's address and a token; the result holds it, so never print it.
+    """Return the index URL of a repository, with a token in it. Never print this URL.
 
     Parameters
     ----------
     arn : str
-        ``arn:aws:codeartifact:<region>:<account>:repository/<domain>/<repository>``, what
-        ``CA_REPOSITORY_ARN`` holds.
+        The value of ``CA_REPOSITORY_ARN``:
+        ``arn:aws:codeartifact:<region>:<account>:repository/<domain>/<repository>``.
 
     Raises
     ------
     UserError
-        It is no such ARN, or the repository can't be asked.
+        The ARN is not valid, or CodeArtifact refuses or can't be reached.
     """
     found = ARN.fullmatch(arn)
     if found is None:

@@ -1,4 +1,4 @@
-"""Which command runs the customer's program: a Python file, a package, or an executable."""
+"""Choose the command for the customer's program: a Python file, a package, or an executable."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from tabular.contract.errors import UserError
 from tabular.script_mode.source import is_file
 
 LISTED = 10
-# Of a name that is too long for a file, so many are shown.
+# A longer program name is cut here in messages.
 NAME_CHARACTERS = 300
-# What says nothing about where the program is.
+# Files that are not listed in messages.
 HIDDEN = ("__pycache__", ".")
 
 
 @dataclass(frozen=True)
 class Command:
-    """What is run in the code's folder.
+    """A command to run in the folder of the code.
 
     Attributes
     ----------
+    argv : tuple of str
+        The program and its arguments.
     signals_all : bool
-        It starts other programs and does not pass signals on to them, as shells do.
+        Send signals to the whole process group: a shell does not pass them on to its children.
     package : bool
-        The code's folder is a package, to be installed first.
+        The folder of the code is a package that must be installed first.
     """
 
     argv: tuple[str, ...]
@@ -38,16 +40,25 @@ class Command:
 
 
 def command_of(program: str, code: Path, arguments: Sequence[str]) -> Command:
-    """Choose how a program is run, as AWS's training toolkit does.
+    """Choose the command for a program, as AWS's training toolkit does.
 
-    ``.sh`` and other files are executed; with a ``setup.py`` the folder is a package, and the
-    program its module; ``.py`` is a script. Other than there, a ``pyproject.toml`` makes a package
-    too, if the program is no file.
+    If the folder has a ``setup.py``, it is a package and the program is run as its module.
+    Otherwise ``.py`` is run as a script, and any other file is executed. Unlike in the toolkit, a
+    folder with a ``pyproject.toml`` is a package too if the program is not a file.
+
+    Parameters
+    ----------
+    program : str
+        Relative to ``code``.
+    code : Path
+        The folder of the code.
+    arguments : sequence of str
+        Arguments of the program.
 
     Raises
     ------
     UserError
-        There is no such program; lists what is there.
+        The program does not exist; the message lists the files of the code.
     """
     file = code / program
     if not program.endswith(".sh") and _package(code, file):
@@ -58,9 +69,9 @@ def command_of(program: str, code: Path, arguments: Sequence[str]) -> Command:
     if program.endswith(".py"):
         return Command((sys.executable, program, *arguments))
     name = f"./{program}" if not file.is_absolute() or not Path(program).is_absolute() else program
-    with suppress(PermissionError):  # on a file system that is read-only it may be so already
+    with suppress(PermissionError):  # a read-only file system; the file may be executable already
         file.chmod(file.stat().st_mode | 0o111)
-    # Without a first line that names it, the shell is meant.
+    # Without a #! line a file is a shell script.
     shell = () if _names_its_program(file) else ("/bin/sh",)
     return Command((*shell, name, *arguments), signals_all=True)
 

@@ -1,4 +1,4 @@
-"""The functions by which a script serves a model."""
+"""The handlers of an inference script: model_fn, input_fn, predict_fn, output_fn, ..."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tabular.contract.errors import UserError
 log = logging.getLogger(__name__)
 
 Handler = Callable[..., Any]
-NEAR = 0.85  # of difflib: predict_func, but not predict
-# What each is called with.
+NEAR = 0.85  # difflib's ratio: predict_func is near predict_fn, predict is not
+# The arguments of each handler.
 PARAMETERS = {
     "model_fn": ("model_dir",),
     "input_fn": ("input_data", "content_type"),
@@ -29,7 +29,7 @@ PARAMETERS = {
 
 @dataclass(frozen=True)
 class Handlers:
-    """A script's handlers; None for those that it leaves to their defaults."""
+    """The handlers of a script; None where the default handler is used."""
 
     model_fn: Handler | None = None
     input_fn: Handler | None = None
@@ -40,21 +40,21 @@ class Handlers:
 
 
 def handlers_of(module: ModuleType) -> Handlers:
-    """Take the handlers out of a script.
+    """Return the handlers that a script defines.
 
     Raises
     ------
     UserError
-        One can't be called as it will be, or there are too many. That ``transform_fn`` excludes
-        three others, and its sentence, are those of AWS's containers.
+        A handler does not accept its arguments, or ``transform_fn`` is defined beside ``input_fn``,
+        ``predict_fn`` or ``output_fn``. This rule and its message come from AWS's containers.
     """
     found = Handlers(**{each.name: getattr(module, each.name, None) for each in fields(Handlers)})
     if found.transform_fn and (found.input_fn or found.predict_fn or found.output_fn):
         raise UserError(
             "Cannot use transform_fn implementation with input_fn, predict_fn, and/or output_fn; "
-            f"leave either out of {_name(module)}"
+            f"remove transform_fn, or the others, from {_name(module)}"
         )
-    _warn_of_misspelt(module)
+    _warn_of_misspelling(module)
     for name, parameters in PARAMETERS.items():
         function = getattr(found, name)
         if function is not None:
@@ -62,13 +62,13 @@ def handlers_of(module: ModuleType) -> Handlers:
     return found
 
 
-def _warn_of_misspelt(module: ModuleType) -> None:
+def _warn_of_misspelling(module: ModuleType) -> None:
     for name, value in vars(module).items():
         near = difflib.get_close_matches(name, PARAMETERS, n=1, cutoff=NEAR)
         own = inspect.isfunction(value) and value.__module__ == module.__name__
         if own and near and name not in PARAMETERS and not hasattr(module, near[0]):
             log.warning(
-                "%s has a %s, which nobody calls: did you mean %s?", _name(module), name, near[0]
+                "%s has a %s, which is never called: did you mean %s?", _name(module), name, near[0]
             )
 
 
@@ -78,7 +78,7 @@ def _check(module: str, name: str, function: Handler, parameters: tuple[str, ...
         raise UserError(f"{name} in {module} is a {type(function).__name__}, {expected}")
     try:
         signature = inspect.signature(function)
-    except ValueError:  # of a function that is not Python's
+    except ValueError:  # a function not written in Python
         return
     try:
         signature.bind(*parameters)

@@ -1,4 +1,4 @@
-"""Find the script that serves a model: in its artifact, or where the endpoint's settings say."""
+"""Find the inference script: in the artifact, or where the endpoint's variables say."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tabular.script_mode.source import fetch, is_file
 
 CODE = "code"
 DEFAULT_PROGRAM = "inference.py"
-# Beside a script, these are none.
+# Python files that are never the script.
 NO_SCRIPTS = {"__init__.py", "setup.py"}
 
 
 @dataclass(frozen=True)
 class InferenceScript:
-    """A script and the modules beside it.
+    """An inference script and its folder.
 
     Attributes
     ----------
     folder : Path
-        Holds all of the customer's code, and ``requirements.txt``.
+        The folder of the customer's code and ``requirements.txt``.
     file : Path
-        The one with the handlers, in ``folder`` or below.
+        The script with the handlers, in ``folder`` or below.
     """
 
     folder: Path
@@ -34,22 +34,22 @@ class InferenceScript:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Where its imports are looked for, first to last."""
+        """The folders to import from, in order."""
         return tuple(dict.fromkeys((self.file.parent, self.folder)))
 
 
 def find_script(folder: Path, program: str = "") -> InferenceScript | None:
-    """Choose the script of a folder: the program's, ``inference.py``, or the only one there.
+    """Find the script in a folder: ``program``, ``inference.py``, or the only Python file.
 
     Returns
     -------
     InferenceScript or None
-        None where the folder holds no Python file.
+        None if the folder has no Python file.
 
     Raises
     ------
     UserError
-        There are several, and nothing tells which.
+        The folder has several Python files and no ``inference.py``.
     """
     for name in (_file_name(program), DEFAULT_PROGRAM):
         if name and is_file(folder / name):
@@ -64,27 +64,29 @@ def find_script(folder: Path, program: str = "") -> InferenceScript | None:
 
 
 def find_endpoint_script(endpoint: Endpoint, environ: Mapping[str, str]) -> InferenceScript | None:
-    """Find the script of an endpoint; a multi-model endpoint's, of models without their own.
+    """Find the script of an endpoint.
+
+    The script of a multi-model endpoint serves the models that have no script of their own.
 
     Parameters
     ----------
     environ : Mapping[str, str]
-        What fetching it from S3 may need.
+        The region and the S3 endpoint, to download the code.
 
     Returns
     -------
     InferenceScript or None
-        None where the model is to be served by algorithm mode.
+        None if algorithm mode serves the model.
 
     Raises
     ------
     UserError
-        ``SAGEMAKER_PROGRAM`` or ``SAGEMAKER_SUBMIT_DIRECTORY`` names what is not there.
+        ``SAGEMAKER_PROGRAM`` or ``SAGEMAKER_SUBMIT_DIRECTORY`` names something that does not exist.
     """
     places = [(endpoint.models if endpoint.multi_model else endpoint.model) / CODE, endpoint.code]
     submit = endpoint.submit_directory
     if endpoint.multi_model and Path(submit) == endpoint.model / CODE:
-        submit = ""  # so the SDK names the code of each model, there too
+        submit = ""  # the SDK sets this value; each model has its own code in this place
     if submit:
         places = [_submitted(submit, environ)]
     wanted = _file_name(endpoint.program)
@@ -109,7 +111,7 @@ def find_endpoint_script(endpoint: Endpoint, environ: Mapping[str, str]) -> Infe
 
 
 def _submitted(uri: str, environ: Mapping[str, str]) -> Path:
-    """Bring the code that ``SAGEMAKER_SUBMIT_DIRECTORY`` names; a folder stays where it is."""
+    """Return the folder of the code; unpack or download it if it is not a folder."""
     source = Path(uri.removeprefix("file://"))
     if source.is_dir():
         return source
@@ -119,5 +121,5 @@ def _submitted(uri: str, environ: Mapping[str, str]) -> Path:
 
 
 def _file_name(program: str) -> str:
-    """Add what ``SAGEMAKER_PROGRAM`` may leave out."""
+    """Add ``.py``, which ``SAGEMAKER_PROGRAM`` may leave out."""
     return program if not program or program.endswith(".py") else f"{program}.py"

@@ -1,13 +1,13 @@
-"""Import a script: as Python does, or apart from the scripts of other models.
+"""Import an inference script, and isolate the modules of several models in one process.
 
-Models of a multi-model endpoint share a process, and each may have an ``inference.py`` that
-imports its own ``helpers``. So each model's code is a package of its own, ``_model_3``, and what
-its modules call ``import helpers`` imports ``_model_3.helpers``: a module finds ``__import__``
-among its built-ins, and these modules have built-ins of their own. That holds for an import at
-any time, in any thread, and needs no lock.
+The models of a multi-model endpoint share a process. Each may have an ``inference.py`` that imports
+its own ``helpers``. So each model's code becomes a package, such as ``_model_3``, and
+``import helpers`` in its modules imports ``_model_3.helpers``. Python takes ``__import__`` from the
+built-ins of the module that imports, and these modules get built-ins of their own. This works for
+an import at any time and in any thread, without a lock.
 
-Pickles and ``importlib`` look into ``sys.modules`` for ``helpers``. A stand-in is there, which
-hands on what the model has whose code runs.
+Pickles and ``importlib`` look for ``helpers`` in ``sys.modules``. ``sys.modules["helpers"]`` is a
+proxy that forwards attribute access to the module of the model whose code is running.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _numbers = itertools.count(1)
 
 
 class Modules:
-    """The modules of the one script of this process: ``sys.path`` leads to them."""
+    """The modules of the only script in this process, imported by ``sys.path``."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         sys.path[:0] = map(str, folders)
@@ -52,7 +52,7 @@ class Modules:
         Raises
         ------
         UserError
-            It is named like a module that is there already.
+            A module with the name of the script is already loaded.
         """
         if file.stem in sys.modules:
             raise UserError(f"{file} has the name of a module of this image; rename it")
@@ -70,11 +70,11 @@ class Modules:
         yield
 
     def close(self) -> None:
-        """Forget them."""
+        """Remove the modules from ``sys.modules``; not needed for a single script."""
 
 
 class PrivateModules(Modules, MetaPathFinder):
-    """The modules of one of several scripts."""
+    """The modules of one of several scripts, in a package of their own."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.package = f"_model_{next(_numbers)}"
@@ -90,7 +90,7 @@ class PrivateModules(Modules, MetaPathFinder):
         return self.load(file.stem)
 
     def load(self, name: str) -> ModuleType:
-        """Import one of the modules by the name that the script has for it."""
+        """Import a module by the name that the script uses for it."""
         return importlib.import_module(f"{self.package}.{name}")
 
     @contextlib.contextmanager
@@ -103,7 +103,7 @@ class PrivateModules(Modules, MetaPathFinder):
             _running.reset(token)
 
     def close(self) -> None:
-        """Forget them: nothing but the script's own objects holds them then."""
+        """Remove the modules: after that, only objects of the script refer to them."""
         with contextlib.suppress(ValueError):
             sys.meta_path.remove(self)
         for name in [*sys.modules]:
@@ -113,11 +113,11 @@ class PrivateModules(Modules, MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find a module of the package, or a stand-in for one; see ``MetaPathFinder``."""
+        """Find a module of the package, or a proxy for it; see ``MetaPathFinder``."""
         if fullname.startswith(f"{self.package}."):
             return self._find(fullname, path or self._folders)
         if _running.get() is self and self._owns(fullname.partition(".")[0]):
-            return _stand_in_of(fullname)
+            return _proxy_spec(fullname)
         return None
 
     def import_(
@@ -128,24 +128,24 @@ class PrivateModules(Modules, MetaPathFinder):
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> ModuleType:
-        """Stand for ``__import__`` in the modules of the package."""
+        """Replace ``__import__`` in the modules of the package."""
         head = name.partition(".")[0]
         if level or not self._owns(head):
-            if not level and isinstance(sys.modules.get(head), StandIn):
+            if not level and isinstance(sys.modules.get(head), ModuleProxy):
                 raise ModuleNotFoundError(f"No module named {head!r}", name=head)
             return builtins.__import__(name, globals, locals, fromlist or (), level)
         module = self.load(name)
         if not fromlist:
             return sys.modules[f"{self.package}.{head}"]
-        # It also imports those of the list that are modules themselves.
+        # This also imports names of `fromlist` that are modules.
         return builtins.__import__(module.__name__, globals, locals, fromlist, 0)
 
     def _owns(self, name: str) -> bool:
-        """Tell whether the script's code has a module, or a folder that nobody else's is like."""
+        """Return whether the script has a module of this name, or a folder that hides no other."""
         owned = self._owned.get(name)
         if owned is None:
             spec = self._find(f"{self.package}.{name}", self._folders)
-            owned = spec is not None and (spec.loader is not None or not _is_anyones(name))
+            owned = spec is not None and (spec.loader is not None or not _is_importable(name))
             self._owned[name] = owned
         return owned
 
@@ -173,14 +173,17 @@ class _PrivateLoader(SourceFileLoader):
         own = {**vars(builtins), "__import__": self._modules.import_}
         module.__dict__["__builtins__"] = own
         name = module.__name__.removeprefix(f"{self._modules.package}.")
-        if not _is_anyones(name.partition(".")[0]):
-            # C's pickle imports by the caller's __import__, then looks here.
-            sys.modules.setdefault(name, StandIn(name))
+        if not _is_importable(name.partition(".")[0]):
+            # The C pickle imports by the caller's __import__, then looks into sys.modules.
+            sys.modules.setdefault(name, ModuleProxy(name))
         super().exec_module(module)
 
 
-class StandIn(ModuleType):
-    """Stands in ``sys.modules`` for the modules of one name that models have."""
+class ModuleProxy(ModuleType):
+    """Proxy in ``sys.modules`` for the modules of the same name of several models.
+
+    Forwards attribute access to the module of the model whose code is running in this thread.
+    """
 
     def __getattr__(self, name: str) -> Any:
         modules = _running.get()
@@ -193,25 +196,25 @@ class StandIn(ModuleType):
         return getattr(module, name)
 
 
-class _StandInLoader(Loader):
+class _ProxyLoader(Loader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return StandIn(spec.name)
+        return ModuleProxy(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Do nothing: it has nothing of its own."""
+        """Do nothing: a proxy has no code."""
 
 
-def _stand_in_of(name: str) -> ModuleSpec:
-    return ModuleSpec(name, _StandInLoader(), is_package=True)
+def _proxy_spec(name: str) -> ModuleSpec:
+    return ModuleSpec(name, _ProxyLoader(), is_package=True)
 
 
-def _is_anyones(name: str) -> bool:
-    """Tell whether a name is that of a module of Python's, or of an installed one."""
-    there = sys.modules.get(name)
-    if there is not None:
-        return not isinstance(there, StandIn)
+def _is_importable(name: str) -> bool:
+    """Return whether Python or an installed package has a module of this name."""
+    loaded = sys.modules.get(name)
+    if loaded is not None:
+        return not isinstance(loaded, ModuleProxy)
     return name in sys.builtin_module_names or PathFinder.find_spec(name) is not None
 
 
-# Whose code runs in this thread.
+# The modules of the script whose code is running in this thread.
 _running: ContextVar[PrivateModules | None] = ContextVar("running", default=None)

@@ -1,7 +1,7 @@
-"""Run the customer's script: its output passed through, SIGTERM passed on, its end put into words.
+"""Run the customer's training script, pass SIGTERM on to it, and raise its failure.
 
-The script has this process's standard output itself. Its standard error is copied as it comes,
-because the end of it says why a script failed.
+The script inherits this process's standard output. Its standard error is copied as it arrives,
+because the end of it tells why the script failed.
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ TAIL_BYTES = 65_536
 # SageMaker sends SIGKILL 120 s after SIGTERM; the rest is for the failure file.
 GRACE_SECONDS = 115.0
 OVERDUE = "stopped by SIGTERM: the script did not end within {seconds:.0f} s after it"
-# What a script has left running is killed; who has left the process group is not waited for.
+# Processes that the script has left running are killed. A process that has left the process group
+# may keep stderr open: stop reading after this time.
 DRAIN_SECONDS = 5.0
 INTERRUPT_SECONDS = OVERDUE_SECONDS = 10.0
 
 
 def run(command: Command, code: Path, environ: Mapping[str, str], termination: Termination) -> None:
-    """Run a script to its end, in the folder ``code``.
+    """Run a script in the folder ``code``, and wait until it ends.
 
     Raises
     ------
     ScriptError
-        It ended with another exit code than 0.
+        The exit code of the script is not 0.
     UserError
-        It can't be started.
+        The script can't be started.
     """
     with termination.scope(Scope(deferred=True, overdue=OVERDUE, grace_seconds=GRACE_SECONDS)):
         process = _start(command, code, environ)
@@ -58,32 +59,32 @@ def run(command: Command, code: Path, environ: Mapping[str, str], termination: T
 def _watch(
     process: subprocess.Popen[bytes], termination: Termination, signals_all: bool
 ) -> tuple[int, str]:
-    """Wait for a script's end, and pass SIGTERM on; its status, and the end of its stderr."""
+    """Wait for the script, pass SIGTERM on, and return its status and the end of its stderr."""
     tail = _Tail(process)
-    told, overdue = threading.Lock(), threading.Event()
+    overdue = threading.Event()
 
     def pass_on() -> None:
-        if told.acquire(blocking=False):
-            _send(process, signal.SIGTERM, group=signals_all)
+        _send(process, signal.SIGTERM, group=signals_all)
 
-    def end() -> None:
+    def kill() -> None:
         overdue.set()
         _send(process, signal.SIGKILL, group=True)
 
-    with termination.scope(Scope(pass_on=pass_on, farewell=end)):
+    with termination.scope(Scope(pass_on=pass_on, farewell=kill)):
         status = _wait(process)
-        if overdue.is_set():  # the thread that has killed it tells why, and ends this process
+        if overdue.is_set():  # the thread that called `kill` reports why, and ends this process
             threading.Event().wait(OVERDUE_SECONDS)
-    # Whatever it has left running would keep its standard error open.
+    # Processes that the script has left running would keep its standard error open.
     _send(process, signal.SIGKILL, group=True)
     return status, tail.read()
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Wait for a script, and as PID 1 for the orphans of its processes too.
+    """Wait for the script. As PID 1, wait for orphaned processes too.
 
-    The kernel gives PID 1 every process whose parent has ended; one that nobody waits for stays a
-    zombie and counts against the limit of processes. The script is the only child of our own.
+    The kernel makes PID 1 the parent of every orphan. An orphan that has ended stays a zombie, and
+    counts against the limit of processes, until its parent waits for it. The script is the only
+    child that this process has started.
     """
     while os.getpid() == INIT:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
@@ -96,7 +97,7 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
 
 def _start(command: Command, code: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     def unblock() -> None:
-        # The mask is inherited, and ``Termination.listen`` has blocked the signal here.
+        # ``Termination.listen`` has blocked SIGTERM here, and a child inherits the mask.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     try:
@@ -108,10 +109,10 @@ def _start(command: Command, code: Path, environ: Mapping[str, str]) -> subproce
             stderr=subprocess.PIPE,
             bufsize=0,
             process_group=0,
-            # The one other thread waits for SIGTERM and holds no lock.
+            # Safe: the only other thread waits for SIGTERM and holds no lock.
             preexec_fn=unblock,
         )
-    except ValueError as error:  # a null byte, or half of a surrogate pair
+    except ValueError as error:  # a null byte, or half a surrogate pair
         raise UserError(
             f"a hyperparameter or a variable of the job can't be given to the program: {error}; "
             "expected text without null bytes"
@@ -120,26 +121,26 @@ def _start(command: Command, code: Path, environ: Mapping[str, str]) -> subproce
         if error.errno == errno.E2BIG:
             raise UserError(
                 "the hyperparameters are too long for a program's arguments and variables: Linux "
-                "takes 128 KiB for each, and SM_HPS has all of them; put long values into a file"
+                "allows 128 KiB for each, and SM_HPS has all of them; put long values into a file"
             ) from error
         raise UserError(
             f"{command.argv[0]} can't be started: {error.strerror}; its first line must name a "
-            "program that the image has, such as #!/bin/bash, and end as Unix lines do"
+            "program that the image has, such as #!/bin/bash, with a Unix line end"
         ) from error
 
 
 class _Tail:
-    """Copies a process's standard error to ours, and keeps the end of it."""
+    """Copies the standard error of a process to ours in a thread, and keeps the end of it."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stderr is not None  # noqa: S101 it was asked for
+        assert process.stderr is not None  # noqa: S101 because of stderr=PIPE
         self._source = process.stderr
         self._kept = bytearray()
         self._thread = threading.Thread(target=self._copy, name="stderr", daemon=True)
         self._thread.start()
 
     def read(self) -> str:
-        """Wait until all is copied, and return the end of it."""
+        """Wait until the process has closed its standard error, and return the end of it."""
         self._thread.join(DRAIN_SECONDS)
         return bytes(self._kept[-TAIL_BYTES:]).decode(errors="replace")
 
@@ -148,13 +149,13 @@ class _Tail:
             self._kept += chunk
             if len(self._kept) > 4 * TAIL_BYTES:
                 del self._kept[:-TAIL_BYTES]
-            with suppress(OSError):  # nobody reads ours any more; the script must not wait for it
+            with suppress(OSError):  # our standard error is closed; the script must not block
                 while chunk:
                     chunk = chunk[os.write(STDERR, chunk) :]
 
 
 def _send(process: subprocess.Popen[bytes], number: signal.Signals, group: bool) -> None:
-    """Signal a Python script itself, which answers for its workers, or all that a shell runs."""
+    """Send a signal to the process alone, or to its whole process group."""
     with suppress(ProcessLookupError):
         if group:
             os.killpg(process.pid, number)
@@ -163,7 +164,7 @@ def _send(process: subprocess.Popen[bytes], number: signal.Signals, group: bool)
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:
-    """Let the script end at Ctrl-C, which comes to this process group alone."""
+    """Pass Ctrl-C on to the script, which is in another process group, and wait for its end."""
     _send(process, signal.SIGINT, group=True)
     with suppress(subprocess.TimeoutExpired):
         process.wait(INTERRUPT_SECONDS)

@@ -1,4 +1,4 @@
-"""Fetch one object from S3, with reasons that name the cure."""
+"""Download one object from S3."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from tabular.contract.errors import UserError
 from tabular.contract.script import region_of
 
-# A dead network is told within a minute; a slow one is given time.
+# Without a network the download fails within a minute; a slow network has enough time.
 CONFIG = Config(connect_timeout=10, read_timeout=60, retries={"mode": "standard"})
-# Names of buckets are no hosts where the endpoint is not AWS's own.
+# Other endpoints than AWS's own do not resolve bucket names as hosts.
 BY_PATH = CONFIG.merge(Config(s3={"addressing_style": "path"}))
 ISOLATED = (
     "With network isolation code comes through a channel named 'code' (the SDK's "
@@ -24,12 +24,17 @@ CHUNK_BYTES = 1 << 20
 
 
 def download(uri: str, folder: Path, environ: Mapping[str, str]) -> Path:
-    """Fetch ``s3://bucket/key`` into a folder, under the key's last part.
+    """Download ``s3://bucket/key`` into a folder, to a file with the last part of the key.
+
+    Parameters
+    ----------
+    environ : Mapping[str, str]
+        The region, and an S3 endpoint other than AWS's own.
 
     Raises
     ------
     UserError
-        It does not exist, may not be read, or S3 can't be reached.
+        The object does not exist or may not be read, or S3 can't be reached.
     """
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     file = folder / Path(key or "?").name
@@ -43,23 +48,23 @@ def download(uri: str, folder: Path, environ: Mapping[str, str]) -> Path:
             endpoint_url=endpoint,
             config=BY_PATH if endpoint else CONFIG,
         )
-        # Not download_file, which leaves threads behind.
+        # Not download_file, whose threads would stay.
         body = client.get_object(Bucket=bucket, Key=key)["Body"]
         with file.open("wb") as opened:
             for chunk in body.iter_chunks(CHUNK_BYTES):
                 opened.write(chunk)
     except ClientError as error:
-        raise UserError(f"{uri} can't be fetched: {_answer(error)}") from error
+        raise UserError(f"{uri} can't be fetched: {_cause(error)}") from error
     except NoCredentialsError as error:
         raise UserError(
             f"{uri} can't be fetched: the container has no AWS credentials. {ISOLATED}"
         ) from error
-    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no address
+    except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
         raise UserError(f"{uri} can't be fetched: {error}. {ISOLATED}") from error
     return file
 
 
-def _answer(error: ClientError) -> str:
+def _cause(error: ClientError) -> str:
     code = str(error.response.get("Error", {}).get("Code", ""))
     if code in ("NoSuchKey", "NoSuchBucket", "404"):
         return f"it does not exist ({code})"

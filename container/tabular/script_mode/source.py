@@ -1,4 +1,4 @@
-"""Where the customer's code comes from, and how it gets into its folder."""
+"""Bring the customer's code into its folder: from S3, an archive, a channel or a folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether a path is that of a file; a path that is too long is not."""
+    """Return whether a path is a regular file; False for a path that is too long."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -30,17 +30,19 @@ def is_file(path: Path) -> bool:
 
 
 def prepare(source: str, code: Path, channel: Path | None, environ: Mapping[str, str]) -> None:
-    """Put the job's code into its folder, unless there is some already.
+    """Put the code of a training job into its folder, unless the folder has files already.
 
     Parameters
     ----------
     source : str
         ``sagemaker_submit_directory``, or ``""``.
     code : Path
-        ``/opt/ml/code``. What is in it, from the image or a mount, goes before any source.
+        ``/opt/ml/code``. Files in it, from the image or a mount, take precedence over ``source``.
     channel : Path or None
-        The folder of the channel ``code``, taken when there is no ``source``: files, or one
-        ``sourcedir.tar.gz``.
+        The folder of the channel ``code``, used when there is no ``source``. It has the files
+        themselves, or one ``sourcedir.tar.gz``.
+    environ : Mapping[str, str]
+        The region and the S3 endpoint, to download the code.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def prepare(source: str, code: Path, channel: Path | None, environ: Mapping[str,
     """
     if code.is_dir() and any(code.iterdir()):
         if source and Path(source) != code:
-            log.info("%s is not empty: %s is not taken", code, source)
+            log.info("%s is not empty: %s is not used", code, source)
         return
     if not source and channel is not None and channel.is_dir():
         archive = channel / SUBMITTED
@@ -64,32 +66,34 @@ def prepare(source: str, code: Path, channel: Path | None, environ: Mapping[str,
 
 
 def fetch(uri: str, target: Path, environ: Mapping[str, str]) -> None:
-    """Copy or unpack code into a folder, which is made.
+    """Copy, unpack or download code into a folder, and create the folder.
 
     Parameters
     ----------
     uri : str
-        ``s3://bucket/key``, ``file://path`` or a path: of an archive, a folder or a single file.
+        ``s3://bucket/key``, ``file://path`` or a path. It names an archive, a folder or one file.
     environ : Mapping[str, str]
-        The region and a special endpoint of S3 are read from it.
+        The region and the S3 endpoint.
 
     Raises
     ------
     UserError
-        It is not there, not allowed, or no good archive; an archive's member would lie outside.
+        The code does not exist or may not be read, or its archive is refused by ``unpack``.
+    PlatformError
+        The disk is full.
     """
     scheme = SCHEME.match(uri)
     if scheme and scheme[1] not in ("s3", "file"):
         raise UserError(
-            f"the code's source is {uri}, expected s3://bucket/path/{SUBMITTED} (the job's role "
-            "reads it, without a signature), file:// or a path in the container"
+            f"the code's source is {uri}, expected s3://bucket/path/{SUBMITTED} (read with "
+            "the job's role, without a signature), file:// or a path in the container"
         )
     if "\0" in uri:
         raise UserError(f"the code's source is {uri!r}, expected an address without a null byte")
     try:
         target.mkdir(parents=True, exist_ok=True)
         if uri.startswith("s3://"):
-            # Only here: botocore takes a tenth of a second.
+            # Imported here, because importing botocore takes 0.1 s.
             from tabular.script_mode.s3 import download
 
             with tempfile.TemporaryDirectory() as folder:
@@ -107,7 +111,7 @@ def fetch(uri: str, target: Path, environ: Mapping[str, str]) -> None:
 
 
 def _remove_part(target: Path) -> None:
-    """Empty the folder: a later run would take half of the code there for the whole."""
+    """Empty the folder, because a later run would use an incomplete copy as the code."""
     with suppress(OSError):
         for path in target.iterdir():
             if path.is_dir() and not path.is_symlink():
@@ -125,7 +129,7 @@ def _place(source: Path, target: Path, uri: str) -> None:
             "mount the folder"
         )
     elif not source.is_file():
-        raise UserError(f"the code's source {uri} is no file and no folder; expected one of them")
+        raise UserError(f"the code's source {uri} is neither a file nor a folder; correct it")
     elif source.name.endswith(ARCHIVES) or tarfile.is_tarfile(source):
         unpack(source, target, uri)
     elif source.suffix == ".zip":

@@ -32,26 +32,26 @@ def train(
     Parameters
     ----------
     environ : Mapping[str, str]
-        For the script: the process's own, and the ``SM_*`` variables.
+        The environment of the script: this process's variables and the ``SM_*`` variables.
 
     Raises
     ------
     ScriptError
         The script failed.
     JobError
-        It could not be started; see ``tabular.contract.errors``.
+        The script could not be started; see ``tabular.contract.errors``.
     """
     logging.getLogger().setLevel(script.log_level)
     with termination.stopping(f"stopped by SIGTERM before {script.program} was started"):
         command, environ = _prepare(job, script, environ)
-        # After pip, which would take modules of the code for its own.
+        # Not in the environment of pip, which would import modules of the code as its own.
         path = [str(job.paths.code), *filter(None, [environ.get("PYTHONPATH")])]
         run(command, job.paths.code, {**environ, "PYTHONPATH": ":".join(path)}, termination)
-    with suppress(OSError):  # older toolkits write it, and nobody needs it
-        _success(job).touch()
+    with suppress(OSError):  # as older toolkits do; not needed by SageMaker
+        _success_file(job).touch()
 
 
-def _success(job: TrainingJob) -> Path:
+def _success_file(job: TrainingJob) -> Path:
     return job.paths.output / "success"
 
 
@@ -63,11 +63,11 @@ def _prepare(
     Returns
     -------
     (Command, dict of str to str)
-        What to run, and its environment.
+        The command, and its environment.
     """
     code = job.paths.code
-    remove_leftover(_success(job))  # of an earlier run in the same folder
-    with suppress(OSError):  # SageMaker makes them; ``docker run`` may not
+    remove_leftover(_success_file(job))
+    with suppress(OSError):  # SageMaker creates them, ``docker run`` may not
         for folder in (job.paths.model, job.paths.output_data):
             folder.mkdir(parents=True, exist_ok=True)
     if remove_artifact(job.paths.model):
@@ -80,7 +80,7 @@ def _prepare(
     install_requirements(code, environ, command.package)
     if not environ.get("SM_STUDIO_LOCAL_MODE"):
         wait_for_names([name for name in job.hosts.names if name != job.hosts.current])
-    # Values may be secrets.
+    # The values may be secret.
     names = " ".join(name for name in arguments[::2])
     log.info(
         "running %s with the arguments (values not shown): %s", script.program, names or "none"
@@ -89,14 +89,14 @@ def _prepare(
 
 
 def _variables(job: TrainingJob, environ: Mapping[str, str]) -> dict[str, str]:
-    """Build what the training toolkit sets beside ``SM_*``."""
+    """Return the variables that the training toolkit sets beside ``SM_*``."""
 
-    def given(name: str) -> str:
+    def hyperparameter(name: str) -> str:
         return str(job.hyperparameters.get(name) or "")
 
     return {
         "CURRENT_HOST": job.hosts.current,
-        "SAGEMAKER_JOB_NAME": given("sagemaker_job_name"),
-        "SAGEMAKER_REGION": given("sagemaker_region") or region_of(environ) or "",
+        "SAGEMAKER_JOB_NAME": hyperparameter("sagemaker_job_name"),
+        "SAGEMAKER_REGION": hyperparameter("sagemaker_region") or region_of(environ) or "",
         "PYTHONUNBUFFERED": "1",
     }

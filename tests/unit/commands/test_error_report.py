@@ -39,7 +39,7 @@ def test_unexpected_failure_has_its_traceback(capsys: pytest.CaptureFixture[str]
     assert "test_error_report.py" in capsys.readouterr().err
 
 
-def test_lack_of_memory_is_told_with_its_cure(capsys: pytest.CaptureFixture[str]) -> None:
+def test_out_of_memory_is_reported_with_advice(capsys: pytest.CaptureFixture[str]) -> None:
     report_error(MemoryError())
     line = capsys.readouterr().err
     assert line.startswith("PlatformError: out of memory: the container may use ")
@@ -47,7 +47,7 @@ def test_lack_of_memory_is_told_with_its_cure(capsys: pytest.CaptureFixture[str]
 
 
 class XGBoostError(ValueError):
-    """Stands for XGBoost's, which names C++'s error."""
+    """Like XGBoost's error class, whose text names the C++ exception."""
 
 
 @pytest.mark.parametrize(
@@ -58,28 +58,28 @@ class XGBoostError(ValueError):
         ExceptionGroup("two", [MemoryError(), ValueError()]),
     ],
 )
-def test_lack_of_memory_is_known_in_every_library(error: Exception) -> None:
+def test_out_of_memory_is_recognized_in_every_library(error: Exception) -> None:
     assert describe_error(error).line.startswith("PlatformError: out of memory")
 
 
-def test_message_of_ours_is_found_in_a_group() -> None:
-    told = describe_error(ExceptionGroup("reading", [ValueError("x"), UserError("no data")]))
-    assert (told.line, told.exit_code, told.expected) == ("UserError: no data", 1, True)
+def test_job_error_is_found_in_a_group() -> None:
+    report = describe_error(ExceptionGroup("reading", [ValueError("x"), UserError("no data")]))
+    assert (report.line, report.exit_code, report.expected) == ("UserError: no data", 1, True)
 
 
-def test_message_of_ours_is_found_as_a_cause() -> None:
+def test_job_error_is_found_as_a_cause() -> None:
     try:
         try:
             raise UserError("no data")
         except UserError as cause:
             raise RuntimeError("callback failed") from cause
     except RuntimeError as error:
-        told = describe_error(error)
-    assert told.line == "UserError: no data"
-    assert "callback failed" in told.details
+        report = describe_error(error)
+    assert report.line == "UserError: no data"
+    assert "callback failed" in report.details
 
 
-def test_group_without_a_message_of_ours_names_its_first_error() -> None:
+def test_group_without_a_job_error_names_its_first_error() -> None:
     group = ExceptionGroup("outer", [ExceptionGroup("inner", [KeyError("a")]), ValueError("b")])
     assert describe_error(group).line.startswith("PlatformError: KeyError: 'a'")
 
@@ -121,7 +121,7 @@ def test_file_has_the_line_and_the_traceback(tmp_path: Path) -> None:
     assert (lines[0], lines[1]) == ("UserError: no data", "Traceback (most recent call last):")
 
 
-def test_file_that_cannot_be_written_is_told(
+def test_failure_file_that_cannot_be_written_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "output").touch()

@@ -1,4 +1,4 @@
-"""``serve`` as a process."""
+"""The command ``serve``, run as a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``train`` as a process: exit codes, the failure file, what is printed where."""
+"""The command ``train``, run as a process: exit codes, failure file, stdout and stderr."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_hyperparameter_that_fits_no_variable_is_the_customers_fault(
     assert lay_out(job_folder, **hyperparameters).run("train").returncode == 1
 
 
-def test_broken_file_with_a_name_that_is_not_unicode_is_told(job_folder: JobFolder) -> None:
+def test_broken_file_with_a_name_that_is_not_unicode_is_reported(job_folder: JobFolder) -> None:
     lay_out(job_folder).data("train", "1,x\n", "a\udcff.csv")
     job_folder.run("train")
     assert job_folder.failure.read_text().startswith("UserError: ")

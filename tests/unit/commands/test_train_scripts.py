@@ -1,4 +1,4 @@
-"""``train`` as a process, with a script of the customer's."""
+"""The command ``train``, run as a process with a customer's script."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_log_level_that_is_not_a_number_is_refused(job_folder: JobFolder) -> Non
     assert "'loud' is not a number" in job_folder.failure.read_text()
 
 
-def test_hyperparameters_that_fit_no_variable_are_told(job_folder: JobFolder) -> None:
+def test_hyperparameters_that_are_too_long_are_refused(job_folder: JobFolder) -> None:
     assert train(job_folder, "pass", a="x" * 70_000, b="y" * 70_000).returncode == 1
     assert "too long for a program's arguments" in job_folder.failure.read_text()
 
@@ -127,14 +127,14 @@ def test_code_channel_is_taken_without_another_source(job_folder: JobFolder) -> 
     assert job_folder.run("train").stdout == "from the channel\n"
 
 
-def test_job_without_code_is_told(job_folder: JobFolder) -> None:
+def test_job_without_code_is_refused(job_folder: JobFolder) -> None:
     job_folder.config("hyperparameters.json", {"sagemaker_program": "train.py"})
     assert job_folder.run("train").returncode == 1
     assert job_folder.failure.read_text().startswith("UserError: the job names a program but no")
 
 
 @pytest.mark.parametrize("host", ["algo-1", "algo-2"])
-def test_names_of_hosts_are_not_awaited_in_studio(job_folder: JobFolder, host: str) -> None:
+def test_hosts_are_not_waited_for_in_studio(job_folder: JobFolder, host: str) -> None:
     job_folder.config("resourceconfig.json", {"current_host": host, "hosts": ["algo-1", "algo-2"]})
     end = train(job_folder, SHOW, {"SM_STUDIO_LOCAL_MODE": "True"})
     assert end.returncode == 0

@@ -17,12 +17,12 @@ from tabular.contract.termination import Termination
 # A worker reads its description; then it runs the code of the test.
 PROLOGUE = """
 import json, os, signal, sys, time
-told = json.loads(os.environ["TABULAR_WORKER"])
-place = told["place"]
+worker = json.loads(os.environ["TABULAR_WORKER"])
+place = worker["place"]
 def say(line, caused_elsewhere):
     report = {"line": line, "details": "", "exit_code": 3, "expected": True}
     message = {**report, "caused_elsewhere": caused_elsewhere}
-    os.write(told["report_pipe"], json.dumps(message).encode())
+    os.write(worker["report_pipe"], json.dumps(message).encode())
 """
 
 
@@ -37,7 +37,7 @@ def run(
 
 
 def _masked(monkeypatch: pytest.MonkeyPatch, code: str) -> ErrorReport | None:
-    """Stop the workers; SIGTERM is blocked as ``Termination.listen`` does, in this thread alone."""
+    """Stop the workers, with SIGTERM blocked in this thread only, as ``listen`` blocks it."""
     result: list[ErrorReport | None] = []
 
     def stopped() -> None:
@@ -50,29 +50,31 @@ def _masked(monkeypatch: pytest.MonkeyPatch, code: str) -> ErrorReport | None:
     return result[0]
 
 
-def test_all_that_end_well_are_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_success_of_all_workers_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, "sys.exit(0)") is None
 
 
-def test_each_is_told_its_place_and_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = 'say(f\'{place} of {told["count"]} on {told["device"]}\', False); sys.exit(place)'
-    told = run(monkeypatch, code)
-    assert told is not None
-    assert (told.line, told.exit_code) == ("1 of 2 on cpu", 1)
+def test_each_worker_gets_its_place_and_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = 'say(f\'{place} of {worker["count"]} on {worker["device"]}\', False); sys.exit(place)'
+    report = run(monkeypatch, code)
+    assert report is not None
+    assert (report.line, report.exit_code) == ("1 of 2 on cpu", 1)
 
 
-def test_own_error_goes_before_one_caused_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_error_goes_before_one_caused_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     code = "time.sleep(place); say(f'reason of {place}', place == 0); sys.exit(2)"
-    told = run(monkeypatch, code)
-    assert told is not None
-    assert told.line == "reason of 1"
+    report = run(monkeypatch, code)
+    assert report is not None
+    assert report.line == "reason of 1"
 
 
-def test_first_of_two_own_reasons_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_of_two_own_errors_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     code = "time.sleep(1 - place); say(f'reason of {place}', False); sys.exit(5 + place)"
-    told = run(monkeypatch, code)
-    assert told is not None
-    assert (told.line, told.exit_code) == ("reason of 1", 6)
+    report = run(monkeypatch, code)
+    assert report is not None
+    assert (report.line, report.exit_code) == ("reason of 1", 6)
 
 
 @pytest.mark.parametrize(
@@ -83,28 +85,28 @@ def test_first_of_two_own_reasons_is_the_reason(monkeypatch: pytest.MonkeyPatch)
         ("sys.exit(7)", "GPU 0 (cpu) ended with exit code 7 without a reason; see the log"),
     ],
 )
-def test_end_without_a_reason_is_named(
+def test_worker_that_ends_without_a_report_is_described(
     monkeypatch: pytest.MonkeyPatch, code: str, line: str
 ) -> None:
-    told = run(monkeypatch, code, 1)
-    assert told is not None
-    assert told.line.startswith("PlatformError: the process of ")
-    assert line in told.line
-    assert told.exit_code == 3
+    report = run(monkeypatch, code, 1)
+    assert report is not None
+    assert report.line.startswith("PlatformError: the process of ")
+    assert line in report.line
+    assert report.exit_code == 3
 
 
-def test_those_that_do_not_end_after_a_failure_are_killed(
+def test_workers_that_do_not_end_after_a_failure_are_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(workers, "LEAVE_SECONDS", 0.3)
     begin = time.monotonic()
-    told = run(monkeypatch, "time.sleep(60 * place); say('x', False); sys.exit(1)")
-    assert told is not None
-    assert told.line == "x"
+    report = run(monkeypatch, "time.sleep(60 * place); say('x', False); sys.exit(1)")
+    assert report is not None
+    assert report.line == "x"
     assert time.monotonic() - begin < 30
 
 
-def test_sigterm_comes_to_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_worker_gets_sigterm_once(monkeypatch: pytest.MonkeyPatch) -> None:
     code = (
         "signal.pthread_sigmask(signal.SIG_BLOCK, {15}); signal.sigwait({15})\n"
         "again = signal.sigtimedwait({15}, 0.5); sys.exit(9 if again else 0)"
@@ -112,6 +114,8 @@ def test_sigterm_comes_to_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _masked(monkeypatch, code) is None
 
 
-def test_model_that_one_has_saved_after_sigterm_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_saved_by_one_worker_after_sigterm_is_a_success(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     code = "say('saving did not end', False); sys.exit(143 * place)"
     assert _masked(monkeypatch, code) is None

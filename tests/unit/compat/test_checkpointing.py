@@ -1,4 +1,4 @@
-"""A script's training, broken off and gone on with."""
+"""A script's training that is interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_rounds_of_a_model_to_start_from_are_not_counted(
         assert booster.num_boosted_rounds() == 3 + rounds
 
 
-def test_ten_rounds_are_trained_when_none_are_given(arguments: dict[str, Any]) -> None:
+def test_default_is_ten_rounds(arguments: dict[str, Any]) -> None:
     before = dict(arguments)
     assert checkpointing.train(arguments, None).num_boosted_rounds() == 10
     assert arguments == before

@@ -1,4 +1,4 @@
-"""``rabit_run`` on one host; several are in ``tests/contract/test_train_compat.py``."""
+"""``rabit_run`` on one host; for several hosts see ``tests/contract/test_train_compat.py``."""
 
 from __future__ import annotations
 

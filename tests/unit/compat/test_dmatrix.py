@@ -1,4 +1,4 @@
-"""Files and bodies to DMatrix."""
+"""Files and bodies are read into a DMatrix."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_pipe_is_read_to_its_end(tmp_path: Path) -> None:
     assert dense(matrix) == [[2, 3], [4, 5]]
 
 
-def test_no_path_and_no_row_are_none(tmp_path: Path) -> None:
+def test_missing_path_and_empty_file_give_none(tmp_path: Path) -> None:
     assert data_utils.get_dmatrix(str(tmp_path / "none"), "csv") is None
     assert data_utils.get_dmatrix(str(tmp_path), "libsvm") is None
     assert data_utils.get_dmatrix(str(tmp_path / "none"), "csv", is_pipe=True) is None

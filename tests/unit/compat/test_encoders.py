@@ -1,4 +1,4 @@
-"""What the toolkits' encoders give; the values are those of AWS's own packages.
+"""The output of the toolkits' encoders; expected values from AWS's own packages.
 
 sagemaker-training 5.1.4 and sagemaker-inference 1.10.1, with NumPy 2.4.
 """
@@ -77,7 +77,7 @@ def test_bodies_are_written_as_they_were(module: Any, array: Any, csv: str, as_j
     np.testing.assert_array_equal(np.load(io.BytesIO(module.encode(array, NPY))), array)
 
 
-def test_what_is_no_array_is_no_json() -> None:
+def test_anything_but_an_array_is_not_encoded_as_json() -> None:
     with pytest.raises(TypeError, match="Object of type object is not JSON serializable"):
         encoders.array_to_json({"a": object()})
     assert encoders.array_to_json({"a": FLOATS[:1]}) == '{"a": 8.468644142150879}'.replace(

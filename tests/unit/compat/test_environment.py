@@ -1,4 +1,4 @@
-"""What a script asks about its job; the values are those of sagemaker-training 5.1.4."""
+"""The configuration of a job for scripts; expected values from sagemaker-training 5.1.4."""
 
 from __future__ import annotations
 

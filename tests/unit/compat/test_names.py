@@ -1,4 +1,4 @@
-"""Every name that scripts import is there, or says what to use instead."""
+"""Every name that scripts import exists, or its ImportError says what to use instead."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ THERE = {
 }
 ABSENT = [
     ("sagemaker_containers.beta.framework", "server", "the image's own command is serve"),
-    ("sagemaker_containers.beta.framework.worker", "Worker", "serve has an app of its own"),
+    ("sagemaker_containers.beta.framework.worker", "Worker", "serve has its own app"),
     ("sagemaker_containers.entry_point", "run", "train runs the script itself"),
     ("sagemaker_inference", "model_server", "the image's own command is serve"),
     ("sagemaker_training", "mpi", "rabit_run"),

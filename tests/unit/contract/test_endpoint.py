@@ -20,7 +20,7 @@ def read(**environ: str) -> Endpoint:
 
 def test_defaults_are_those_of_the_contract() -> None:
     assert read() == Endpoint(
-        request_bytes=read().request_bytes,  # what the machine has
+        request_bytes=read().request_bytes,  # depends on the memory
         model=Path("/opt/ml/model"),
         port=8080,
         workers=3,
@@ -66,7 +66,7 @@ NUMBERS = (
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "1e3"])
-def test_number_that_is_none_is_refused_by_name(name: str, value: str) -> None:
+def test_invalid_number_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(UserError, match=f"{name} is '{value}'"):
         read(**{name: value})
 
@@ -82,7 +82,7 @@ def test_payload_of_zero_is_what_memory_takes(mebibytes: int, limit: int) -> Non
     assert read_endpoint(environ, 3, mebibytes << 20).max_body_bytes == limit << 20
 
 
-def test_requests_under_way_are_not_larger_together_than_batch_transform_takes() -> None:
+def test_concurrent_requests_stay_within_the_limit_of_batch_transform() -> None:
     endpoint = read_endpoint({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "40"}, 3, 64 << 30)
     assert endpoint.transforms == 2
 

@@ -15,7 +15,7 @@ from tabular.contract.job import TrainingJob
 from tabular.contract.paths import Paths
 from tabular.contract.script import TrainingScript
 
-# The values and what AWS's training toolkit made of them when it was run.
+# Values, and the output of AWS's training toolkit for them.
 RAW = {
     "flag": "true",
     "d": '{"x":1,"y":[2]}',
@@ -109,11 +109,11 @@ def test_each_hyperparameter_has_a_variable(
     assert variables(**{name: value})[variable] == text
 
 
-def test_reserved_names_are_no_hyperparameters() -> None:
+def test_reserved_names_are_not_in_sm_hps() -> None:
     assert variables(eta=1, **RESERVED)["SM_HPS"] == '{"eta":1}'
 
 
-def test_reserved_names_are_no_arguments() -> None:
+def test_reserved_names_are_not_arguments() -> None:
     assert script_arguments({"eta": 1, **RESERVED}) == ["--eta", "1"]
 
 
@@ -178,7 +178,7 @@ def test_two_groups_are_heterogeneous() -> None:
 
 
 def test_training_environment_has_the_members_of_the_toolkits() -> None:
-    # What sagemaker-training 5.1's Environment has, as real jobs log it.
+    # The members of Environment in sagemaker-training 5.1, from logs of real jobs.
     assert sorted(json.loads(variables()["SM_TRAINING_ENV"])) == [
         *("additional_framework_parameters", "channel_input_dirs", "current_host"),
         *("current_instance_group", "current_instance_group_hosts", "current_instance_type"),

@@ -52,7 +52,7 @@ def test_file_has_the_reason_first(tmp_path: Path) -> None:
     assert (tmp_path / "output" / "failure").read_text() == "UserError: no data\nTraceback ..."
 
 
-def test_file_name_that_is_not_unicode_can_be_told(tmp_path: Path) -> None:
+def test_file_name_that_is_not_unicode_can_be_written(tmp_path: Path) -> None:
     # os.listdir gives such a name for the bytes b"a\xff.csv".
     write_failure(tmp_path / "failure", "UserError: a\udcff.csv line 1")
     assert (tmp_path / "failure").read_text().startswith("UserError: a")
@@ -75,7 +75,7 @@ def test_line_ends_of_unicode_are_taken_out(code: int) -> None:
 
 @pytest.fixture(params=["fifo", "dangling", "loop", "full", "socket", "folder"])
 def odd(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Something other than a file in the place of the failure file."""
+    """The path of the failure file, where something other than a regular file exists."""
     path = tmp_path / "failure"
     match request.param:
         case "fifo":
@@ -94,24 +94,24 @@ def odd(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_no_file_is_replaced_by_one(odd: Path) -> None:
+def test_anything_but_a_file_is_replaced_by_a_file(odd: Path) -> None:
     write_failure(odd, "UserError: no data")
     assert odd.is_file()
     assert odd.read_text().startswith("UserError: no data")
 
 
-def test_what_is_no_file_is_removed_at_the_start(odd: Path) -> None:
+def test_anything_but_a_file_is_removed_at_the_start(odd: Path) -> None:
     remove_leftover(odd)
     assert not os.path.lexists(odd)
 
 
-def test_folder_with_files_is_kept_and_told(tmp_path: Path) -> None:
+def test_folder_with_files_is_kept_and_raises(tmp_path: Path) -> None:
     (tmp_path / "failure" / "a").mkdir(parents=True)
     with pytest.raises(IsADirectoryError):
         write_failure(tmp_path / "failure", "UserError: no data")
 
 
-def test_link_to_what_a_script_has_written_stays(tmp_path: Path) -> None:
+def test_link_to_a_file_of_the_script_is_kept(tmp_path: Path) -> None:
     (tmp_path / "own").write_text("from the script")
     (tmp_path / "failure").symlink_to(tmp_path / "own")
     write_failure(tmp_path / "failure", "UserError: no data")
@@ -119,7 +119,7 @@ def test_link_to_what_a_script_has_written_stays(tmp_path: Path) -> None:
 
 
 def test_details_that_find_no_reader_do_not_block(tmp_path: Path) -> None:
-    """A FIFO that can't be replaced, as a mounted one, whose reader reads nothing."""
+    """A FIFO that can't be replaced, such as a mounted one, with a reader that never reads."""
     os.mkfifo(tmp_path / "failure")
     reader = os.open(tmp_path / "failure", os.O_RDONLY | os.O_NONBLOCK)
     tmp_path.chmod(0o500)

@@ -50,34 +50,34 @@ def test_local_job_has_no_groups() -> None:
     assert read_hosts(THREE, PATHS).groups == ()
 
 
-def test_names_that_are_known_are_not_awaited() -> None:
+def test_resolved_names_are_not_waited_for() -> None:
     wait_for_names(["localhost"], 0)
 
 
-def test_names_that_never_come_are_told() -> None:
+def test_names_that_never_resolve_are_named() -> None:
     with pytest.raises(PlatformError, match=r"do not resolve after 1 s: nosuch\.invalid"):
         wait_for_names(["localhost", "nosuch.invalid"], 1)
 
 
-def test_current_host_that_is_none_of_the_hosts_is_refused() -> None:
+def test_current_host_that_is_not_among_the_hosts_is_refused() -> None:
     with pytest.raises(UserError, match="current_host 'algo-9' is not among the hosts algo-1"):
         read_hosts({**THREE, "current_host": "algo-9"}, PATHS)
 
 
 @pytest.mark.parametrize("hosts", ["algo-1", [1], {"algo-1": 1}])
-def test_hosts_that_are_no_list_of_names_are_refused(hosts: object) -> None:
+def test_hosts_that_are_not_a_list_of_names_are_refused(hosts: object) -> None:
     with pytest.raises(UserError, match=r"'hosts' is .* expected a list of names"):
         read_hosts({**THREE, "hosts": hosts}, PATHS)
 
 
 @pytest.mark.parametrize("groups", ["g", ["g"], {"g": 1}])
-def test_groups_that_are_no_list_of_objects_are_refused(groups: object) -> None:
+def test_groups_that_are_not_a_list_of_objects_are_refused(groups: object) -> None:
     with pytest.raises(UserError, match=r"'instance_groups' is .* expected a list of objects"):
         read_hosts({**THREE, "instance_groups": groups}, PATHS)
 
 
 @pytest.mark.parametrize("name", ["", ",", "algo 1", "algo-1,algo-2", "a\0", "\ud800", "a" * 254])
-def test_what_is_no_name_of_a_host_is_refused(name: str) -> None:
+def test_invalid_host_name_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=r"'hosts' holds .* expected a host's name"):
         read_hosts({**THREE, "hosts": ["algo-1", name]}, PATHS)
 
@@ -98,7 +98,7 @@ def test_no_hosts_are_refused() -> None:
     ["current_host", "network_interface_name", "current_instance_type", "current_group_name"],
 )
 @pytest.mark.parametrize("value", [5, ["algo-1"], {}, True, "\ud800", "a\0"])
-def test_field_that_is_no_text_is_refused(field: str, value: object) -> None:
+def test_field_that_is_not_a_string_is_refused(field: str, value: object) -> None:
     with pytest.raises(UserError, match=rf"resourceconfig\.json: '{field}' is "):
         read_hosts({**THREE, field: value}, PATHS)
 

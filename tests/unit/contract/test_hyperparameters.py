@@ -29,17 +29,17 @@ def test_value_spelled_by_python_is_decoded(value: object) -> None:
 @pytest.mark.parametrize(
     "text", ["reg:squarederror", "rmse,mae", "", "1.2.3", "{", "[1,", "s3://a/b"]
 )
-def test_text_that_is_no_json_stays_text(text: str) -> None:
+def test_text_that_is_not_json_is_unchanged(text: str) -> None:
     assert decode(text) == text
 
 
 @given(st.integers() | st.lists(st.integers()) | st.none())
-def test_value_that_is_no_string_is_taken_as_it_is(value: object) -> None:
+def test_value_that_is_not_a_string_is_unchanged(value: object) -> None:
     assert decode(value) == value
 
 
 def test_text_nested_too_deep_for_json_stays_text() -> None:
-    text = "[" * 2500  # the longest value that SageMaker takes
+    text = "[" * 2500  # the longest value that SageMaker accepts
     assert decode(text) == text
 
 

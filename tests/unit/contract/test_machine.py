@@ -75,7 +75,7 @@ def test_what_is_left_is_the_limit_less_what_is_used(tmp_path: Path) -> None:
     (tmp_path / "memory.stat").write_text(
         "anon 1\nactive_file 70\ninactive_file 90\nfile_mapped 60\n"
     )
-    # Cached files can go, but for those that run.
+    # Cached files count as available, except for mapped files.
     assert memory_left(tmp_path, tmp_path / "absent") == 400 + 100
 
 

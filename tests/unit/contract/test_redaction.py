@@ -1,4 +1,4 @@
-"""Secrets in texts that are logged, answered or reported."""
+"""Secrets in log lines, answers and failure reasons."""
 
 from __future__ import annotations
 

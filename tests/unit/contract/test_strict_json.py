@@ -1,4 +1,4 @@
-"""JSON of others: whatever is wrong with it is one kind of error, in one line."""
+"""Every defect of JSON raises the same error, with a message of one line."""
 
 from __future__ import annotations
 

@@ -57,8 +57,8 @@ def test_signal_is_reported() -> None:
 
 
 def test_signal_is_answered_while_the_main_thread_is_in_a_library() -> None:
-    # Python would run a signal handler only after the call: a sum in C that takes seconds and,
-    # like XGBoost, lets go of Python's lock.
+    # Python would run a signal handler only after the call: a product of matrices in C that takes
+    # seconds and, like XGBoost, releases the GIL.
     body = """
 import numpy
 big = numpy.ones((3000, 3000))

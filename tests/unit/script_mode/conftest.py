@@ -1,4 +1,4 @@
-"""A Python with pip, and wheels made by hand."""
+"""A virtual environment with pip, and wheels written by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An environment of its own, into which may be installed."""
+    """The interpreter of a virtual environment for installations."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     return str(folder / "bin" / "python")

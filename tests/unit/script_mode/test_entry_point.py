@@ -75,7 +75,7 @@ def test_shells_do_not_pass_signals_on(tmp_path: Path) -> None:
     ]
 
 
-def test_missing_program_is_told_with_what_is_there(tmp_path: Path) -> None:
+def test_missing_program_is_refused_with_a_list_of_files(tmp_path: Path) -> None:
     lay_out(tmp_path, main_dot_py="", data_dot_csv="")
     with pytest.raises(UserError, match=r"'x\.py' is not in the code .*holds: data\.csv, main\.py"):
         command_of("x.py", tmp_path, [])
@@ -84,7 +84,7 @@ def test_missing_program_is_told_with_what_is_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("program", "meant"), [("trian.py", "train.py"), ("sub.py", "folder/sub.py")]
 )
-def test_missing_program_is_told_with_what_was_meant(
+def test_missing_program_is_refused_with_the_closest_name(
     tmp_path: Path, program: str, meant: str
 ) -> None:
     (tmp_path / "folder").mkdir()

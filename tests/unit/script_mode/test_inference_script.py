@@ -1,4 +1,4 @@
-"""Which script serves an endpoint."""
+"""The choice of an endpoint's inference script."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_program_is_found_in_the_artifact_or_the_image(tmp_path: Path, place: st
         ("", "{root}/empty", "holds no Python file"),
         ("absent.py", "{root}/full", "SAGEMAKER_PROGRAM is 'absent.py'"),
         ("", "{root}/absent", "does not exist in the container"),
-        ("", "{root}/full/broken.tar.gz", "is no whole tar archive"),
+        ("", "{root}/full/broken.tar.gz", "is not a complete tar archive"),
     ],
 )
 def test_setting_that_names_nothing_is_refused(
@@ -100,7 +100,7 @@ def test_submit_directory_comes_before_the_artifact(tmp_path: Path) -> None:
     assert script.folder == tmp_path / "mine"
 
 
-def test_sdks_name_for_the_code_of_each_model_brings_none_of_the_endpoint(tmp_path: Path) -> None:
+def test_sdks_submit_directory_of_a_multi_model_endpoint_is_not_a_script(tmp_path: Path) -> None:
     submit = str(tmp_path / "model" / "code")
     assert find_endpoint_script(endpoint(tmp_path, "served.py", submit, several=True), {}) is None
 

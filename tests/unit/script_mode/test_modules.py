@@ -1,4 +1,4 @@
-"""Scripts of several models in one process: each sees its own modules, and only these."""
+"""Scripts of several models in one process: each one imports its own modules only."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def unpickled(data): return pickle.loads(data).name(), pickle._loads(data).name(
 
 def pickled(): return pickle.loads(pickle.dumps(helpers.Thing())).name()
 """
-# As a training script's process, where helpers is a module of its own, writes it.
+# A pickle as a training script writes it, in a process with an ordinary module helpers.
 PICKLED = b"chelpers\nThing\n)R."
 
 
@@ -104,10 +104,10 @@ def test_scripts_do_not_meet_in_many_threads(
         assert all(pool.map(ask, range(6)))
 
 
-def test_names_of_scripts_are_nobody_elses(
+def test_names_of_modules_are_private_to_each_script(
     scripts: list[tuple[str, PrivateModules, ModuleType]],
 ) -> None:
-    import helpers  # type: ignore[import-not-found]  # a stand-in
+    import helpers  # type: ignore[import-not-found]  # the proxy
 
     with pytest.raises(AttributeError):
         _ = helpers.NAME
@@ -143,7 +143,7 @@ def test_closed_modules_are_freed(tmp_path: Path) -> None:
     modules.close()
     assert modules not in sys.meta_path
     assert [name for name in sys.modules if name.startswith(modules.package)] == []
-    assert names  # what other models have stays
+    assert names  # the modules of other models stay
     del script, modules
     gc.collect()
     assert held() is None

@@ -1,4 +1,4 @@
-"""Real pip, in an environment of its own."""
+"""Real pip, in a virtual environment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .conftest import wheel
 
 ARN = "arn:aws:codeartifact:eu-west-1:123456789012:repository/domain/repo"
 TOKEN = "hush-hush"
-# No configuration of this machine's, and no way out.
+# Without pip's configuration of this machine, and without a network.
 OFFLINE = {
     **{name: value for name, value in os.environ.items() if not name.startswith("PIP_")},
     "PIP_CONFIG_FILE": os.devnull,
@@ -48,7 +48,7 @@ def version_of(python: str, name: str) -> str:
 
 @pytest.fixture
 def self_signed(tmp_path: Path) -> Iterator[str]:
-    """An index with a certificate of its own making."""
+    """A package index with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -138,13 +138,13 @@ def test_failure_has_pips_own_errors(tmp_path: Path, python: str) -> None:
         install_requirements(tmp_path, OFFLINE, python=python)
 
 
-def test_failure_without_a_network_is_told_with_its_cure(tmp_path: Path, python: str) -> None:
+def test_failure_without_a_network_has_advice(tmp_path: Path, python: str) -> None:
     (tmp_path / "requirements.txt").write_text("nosuch==9\n")
     with pytest.raises(UserError, match=r"can't reach the package index .* folder wheels/"):
         install_requirements(tmp_path, {**OFFLINE, "PIP_RETRIES": "1"}, python=python)
 
 
-def test_certificate_that_is_not_known_is_told_with_its_cure(
+def test_failure_by_an_unknown_certificate_has_advice(
     tmp_path: Path, python: str, self_signed: str
 ) -> None:
     (tmp_path / "requirements.txt").write_text("nosuch==9\n")
@@ -154,14 +154,14 @@ def test_certificate_that_is_not_known_is_told_with_its_cure(
         install_requirements(tmp_path, {**OFFLINE, "PIP_INDEX_URL": self_signed}, python=python)
 
 
-def test_line_that_pip_cannot_read_is_told(tmp_path: Path, python: str) -> None:
+def test_line_that_pip_cannot_parse_is_refused(tmp_path: Path, python: str) -> None:
     (tmp_path / "requirements.txt").write_text("!!\n")
     with pytest.raises(UserError, match="Invalid requirement: '!!'"):
         install_requirements(tmp_path, OFFLINE, python=python)
 
 
 class _CodeArtifact(http.server.BaseHTTPRequestHandler):
-    """Gives a token, and an index that asks for it."""
+    """A CodeArtifact service: gives a token, and a package index that requires it."""
 
     files: Path
 
@@ -232,7 +232,7 @@ def test_arn_of_something_else_is_refused() -> None:
         index_url("arn:aws:s3:::b")
 
 
-def test_codeartifact_that_cannot_be_asked_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_codeartifact_that_cannot_be_reached_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_CODEARTIFACT", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
@@ -246,7 +246,7 @@ def test_requirements_that_are_a_folder_are_refused(tmp_path: Path) -> None:
         install_requirements(tmp_path, {}, python="/nosuch")
 
 
-def test_packages_that_are_not_there_are_listed(tmp_path: Path) -> None:
+def test_missing_packages_are_listed(tmp_path: Path) -> None:
     lines = (
         "# ours\n\nnumpy>=2\nnumpy<2  # old\nno-such-thing; python_version < '3'\nno-such-thing\n"
     )
@@ -254,21 +254,21 @@ def test_packages_that_are_not_there_are_listed(tmp_path: Path) -> None:
     assert missing_requirements(tmp_path) == ["numpy<2  # old", "no-such-thing"]
 
 
-def test_no_requirements_ask_for_nothing(tmp_path: Path) -> None:
+def test_folder_without_requirements_needs_nothing(tmp_path: Path) -> None:
     assert missing_requirements(tmp_path) == []
     environ: dict[str, str] = {}
     install_for_serving(tmp_path, environ)
     assert environ == {}
 
 
-def test_wheels_that_lack_a_package_are_refused_by_its_name(tmp_path: Path) -> None:
+def test_package_without_a_wheel_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("no-such-thing-of-ours==1\n")
     (tmp_path / "wheels").mkdir()
     with pytest.raises(UserError, match="no-such-thing-of-ours==1"):
         install_for_serving(tmp_path, {})
 
 
-def test_requirements_that_are_no_text_or_name_an_unknown_marker_are_left_to_pip(
+def test_lines_that_cannot_be_parsed_are_left_to_pip(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "requirements.txt").write_bytes(b"\xff\xfe\nnumpy; extra == 'x'\nnumpy\n")

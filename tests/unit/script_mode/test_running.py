@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-# Runs code/train.py and says how it ended, with the grace cut short.
+# Runs code/train.py with a short grace period, and reports its failure.
 RUNNER = """
 import os, signal, sys
 from pathlib import Path
-# What a shell starts in the background ignores it.
+# A shell's background processes ignore SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from tabular.contract.errors import ScriptError, UserError
 from tabular.contract.termination import Termination
@@ -37,8 +37,8 @@ except (ScriptError, UserError) as error:
 
 
 def gone(process: int) -> bool:
-    """Tell whether a process ends at once; nobody may have asked for its status yet."""
-    deadline = time.monotonic() + 5  # a killed one still has to be given a processor
+    """Return whether a process has ended, or ends within 5 s; a zombie has ended."""
+    deadline = time.monotonic() + 5  # a killed process needs a processor once more
     while time.monotonic() < deadline:
         try:
             status = Path(f"/proc/{process}/stat").read_text()
@@ -231,7 +231,7 @@ def test_ctrl_c_comes_to_the_script(tmp_path: Path) -> None:
     assert err.count(b"KeyboardInterrupt") == 2
 
 
-def test_program_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+def test_program_that_cannot_be_started_is_reported(tmp_path: Path) -> None:
     status, _, err = run(tmp_path, "#!/bin/bash\r\necho\r\n", "train.sh")
     assert status == 1
     assert b"./train.sh can't be started: No such file or directory; its first line" in err

@@ -1,4 +1,4 @@
-"""What becomes of the end of a real script's stderr."""
+"""Errors built from real scripts: from stderr, and from exceptions of handlers."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_last_of_several_exceptions_is_the_cause(tmp_path: Path) -> None:
     assert str(fail(tmp_path, source)).startswith("RuntimeError: outer (train.py, line 4")
 
 
-def test_stop_without_a_handler_is_told(tmp_path: Path) -> None:
+def test_stop_without_a_handler_is_described(tmp_path: Path) -> None:
     source = "import os\nos.kill(os.getpid(), 15)"
     assert "stopped by SIGTERM, which the script does not handle (exit code 143)" in str(
         fail(tmp_path, source, terminated=True)
@@ -108,7 +108,7 @@ def test_place_outside_the_customers_folder_is_named_in_full(tmp_path: Path) -> 
     )
 
 
-def test_group_of_exceptions_is_told(tmp_path: Path) -> None:
+def test_group_of_exceptions_is_described(tmp_path: Path) -> None:
     source = "raise ExceptionGroup('two', [ValueError('a'), OSError('b')])"
     assert str(fail(tmp_path, source)) == (
         "ExceptionGroup: two (2 sub-exceptions) (train.py, line 1, in <module>; exit code 1)"
@@ -124,7 +124,7 @@ def test_any_end_gives_a_reason_that_fits(stderr: str, status: int, terminated: 
 
 
 def raised(folder: Path, source: str) -> BaseException:
-    """Run code of the customer's in this process, and return what it raises."""
+    """Run a customer's code in this process, and return the exception."""
     file = folder / "inference.py"
     file.write_text(source)
     with pytest.raises(BaseException) as caught:  # noqa: PT011

@@ -1,4 +1,4 @@
-"""Where code comes from: real archives, and S3 as moto's server plays it."""
+"""Sources of code: real archives, and S3 from moto's server."""
 
 from __future__ import annotations
 
@@ -106,27 +106,27 @@ def test_archive_comes_from_s3(
         ("s3://nosuch/folder/", "names no file; expected s3://bucket/path"),
     ],
 )
-def test_object_that_is_not_there_is_told(
+def test_missing_object_is_reported(
     code: Path, environ: dict[str, str], uri: str, reason: str
 ) -> None:
     with pytest.raises(UserError, match=reason):
         fetch(uri, code, environ)
 
 
-def test_key_that_is_not_there_is_told(code: Path, environ: dict[str, str], s3: str) -> None:
+def test_missing_key_is_reported(code: Path, environ: dict[str, str], s3: str) -> None:
     boto3.client("s3", endpoint_url=s3, region_name="us-east-1").create_bucket(Bucket="keyless")
     with pytest.raises(UserError, match=r"s3://keyless/x\.tar\.gz .* does not exist \(NoSuchKey\)"):
         fetch("s3://keyless/x.tar.gz", code, environ)
 
 
-def test_denied_object_is_told_with_the_permission(
+def test_denied_object_is_reported_with_the_permission(
     code: Path, environ: dict[str, str], s3: str
 ) -> None:
     import urllib3
 
     client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
     client.create_bucket(Bucket="denied")
-    # From now on moto checks who asks, and it has never heard of us.
+    # From now on moto checks credentials, and it does not know ours.
     urllib3.request("POST", f"{s3}/moto-api/reset-auth", body=b"0")
     try:
         with pytest.raises(UserError, match=r"s3://denied/x\.tar\.gz can't be fetched"):
@@ -135,7 +135,7 @@ def test_denied_object_is_told_with_the_permission(
         urllib3.request("POST", f"{s3}/moto-api/reset-auth", body=b"inf")
 
 
-def test_no_credentials_are_told_with_the_channel(
+def test_missing_credentials_are_reported_with_the_channel(
     tmp_path: Path, code: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -147,7 +147,7 @@ def test_no_credentials_are_told_with_the_channel(
         fetch("s3://b/x.tar.gz", code, environ)
 
 
-def test_s3_that_cannot_be_reached_is_told(code: Path, environ: dict[str, str]) -> None:
+def test_s3_that_cannot_be_reached_is_reported(code: Path, environ: dict[str, str]) -> None:
     with pytest.raises(UserError, match="can't be fetched: Could not connect"):
         fetch("s3://b/x.tar.gz", code, {**environ, "S3_ENDPOINT_URL": "http://127.0.0.1:9"})
 
@@ -181,11 +181,11 @@ def test_broken_archive_is_refused(tmp_path: Path, code: Path, content: bytes | 
     if content is None:  # cut in the middle
         content = archive(path, train_dot_py="".join(map(str, range(9999)))).read_bytes()[:-3000]
     path.write_bytes(content)
-    with pytest.raises(UserError, match="is no whole tar archive"):
+    with pytest.raises(UserError, match="is not a complete tar archive"):
         fetch(str(path), code, NO_ENVIRON)
 
 
-def test_source_that_is_not_there_is_told(code: Path) -> None:
+def test_missing_source_is_reported(code: Path) -> None:
     with pytest.raises(UserError, match="/nosuch does not exist in the container"):
         fetch("/nosuch", code, NO_ENVIRON)
 
@@ -218,13 +218,13 @@ def test_source_goes_before_the_channel(tmp_path: Path, code: Path) -> None:
     assert names(code) == ["train.py"]
 
 
-def test_no_code_at_all_is_told(code: Path) -> None:
+def test_missing_code_is_reported(code: Path) -> None:
     with pytest.raises(UserError, match=r"names a program but no code: .* Give source_dir"):
         prepare("", code, None, NO_ENVIRON)
 
 
 def tar_of(files: int = 2, size: int = 700) -> bytes:
-    """An archive as Python writes it: members, two blocks of zeros, more to a full record."""
+    """An archive as Python writes it: members, two blocks of zeros, padding to a full record."""
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w") as opened:
         for number in range(files):
@@ -291,7 +291,7 @@ def test_archive_with_more_behind_its_end_or_another_checksum_is_refused(
     tmp_path: Path, code: Path, content: bytes
 ) -> None:
     (tmp_path / "sourcedir.tar.gz").write_bytes(content)
-    with pytest.raises(UserError, match=r"goes on after|no whole tar archive"):
+    with pytest.raises(UserError, match=r"goes on after|not a complete tar archive"):
         fetch(str(tmp_path / "sourcedir.tar.gz"), code, NO_ENVIRON)
     assert names(code) == []
 
@@ -314,16 +314,16 @@ def test_archive_that_would_fill_the_disk_is_refused_before_anything_is_written(
         ("https://bucket.s3.amazonaws.com/sourcedir.tar.gz?X-Amz-Signature=1f", "expected s3://"),
         ("git+https://github.com/org/repo", "expected s3://"),
         ("/opt/ml/co\0de", "without a null byte"),
-        ("/dev/null", "no file and no folder"),
+        ("/dev/null", "neither a file nor a folder"),
         ("/" + "x" * 5000, "File name too long"),
     ],
 )
-def test_source_of_another_kind_is_told(code: Path, uri: str, words: str) -> None:
+def test_source_of_another_kind_is_refused(code: Path, uri: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         fetch(uri, code, NO_ENVIRON)
 
 
-def test_zip_archive_is_told(tmp_path: Path, code: Path) -> None:
+def test_zip_archive_is_refused(tmp_path: Path, code: Path) -> None:
     with zipfile.ZipFile(tmp_path / "source.zip", "w") as opened:
         opened.writestr("train.py", "x")
     with pytest.raises(UserError, match=r"is a zip archive; make it with: tar -czf"):

@@ -1,1 +1,1 @@
-"""Where ``framework`` lies."""
+"""The parent package of ``framework``."""

@@ -1,4 +1,4 @@
-"""The content types of XGBoost's data."""
+"""The content types of AWS's XGBoost container."""
 
 LIBSVM = "text/libsvm"
 X_LIBSVM = "text/x-libsvm"

@@ -490,7 +490,7 @@ def test_handler_with_a_misspelt_name_is_told(
     serve: Serve, line: LinearRegression, caplog: pytest.LogCaptureFixture
 ) -> None:
     serve(JOBLIB + "def predict_func(data, model): return 1\n", line)
-    assert "has a predict_func, which nobody calls: did you mean predict_fn?" in caplog.text
+    assert "has a predict_func, which is never called: did you mean predict_fn?" in caplog.text
 
 
 def test_execution_parameters_are_the_scripts(serve: Serve, line: LinearRegression) -> None:

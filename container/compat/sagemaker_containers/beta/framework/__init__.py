@@ -1,4 +1,4 @@
-"""The toolkit's modules, under the names by which scripts import them."""
+"""The modules of the toolkit under the names that scripts import."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ def training_env(
     input_data_config: Mapping[str, Any] | None = None,
     hyperparameters: Mapping[str, Any] | None = None,
 ) -> env.TrainingEnv:
-    """Read the job, but for what is given."""
+    """Read the configuration of the job; arguments replace the files."""
     return env.TrainingEnv(resource_config, input_data_config, hyperparameters)
