@@ -15,7 +15,8 @@ from tabular.algorithms.xgboost.hyperparameters.trees import (
     UPDATE_PLUGINS,
 )
 from tabular.algorithms.xgboost.metrics import metric_error, near
-from tabular.algorithms.xgboost.objectives import DEFAULT, OBJECTIVES, Objective, names_reading
+from tabular.algorithms.xgboost.objective import Objective
+from tabular.algorithms.xgboost.objectives import DEFAULT, OBJECTIVES, names_reading
 from tabular.contract.errors import UserError
 from tabular.training.hyperparameters.values import shown, suggestion
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tabular.algorithms.xgboost.hyperparameters.by_objective import default_of, used_with
 from tabular.algorithms.xgboost.hyperparameters.constraints import interaction, monotone
-from tabular.algorithms.xgboost.objectives import default_of, used_with
 from tabular.contract.interval import COUNT, FRACTION, NOT_NEGATIVE, POSITIVE, UNIT, Interval
 from tabular.training.hyperparameters.kinds import Hyperparameter
 
