@@ -155,7 +155,7 @@ def _read(given: Mapping[str, object]) -> dict[str, Any]:
             near = suggestion(name, (*NAMES, "algorithm")) or "."
             raise UserError(
                 f"Extraneous hyperparameter found: {shown(name)}{near} Correct the name or leave "
-                "the hyperparameter out; docs/hyperparameters.md lists all hyperparameters"
+                "it out; docs/hyperparameters.md lists all known hyperparameters"
             )
         if value is None or value == "":
             continue
