@@ -8,7 +8,8 @@ from typing import cast
 import numpy as np
 
 from tabular.algorithms.predictor import Predictor
-from tabular.algorithms.xgboost.objectives import OBJECTIVES, Predicts
+from tabular.algorithms.xgboost.objective import Predicts
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.data.batch import Floats
 
 

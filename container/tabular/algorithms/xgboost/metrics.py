@@ -10,13 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tabular.algorithms.xgboost.objectives import (
-    OBJECTIVES,
-    Kind,
-    Objective,
-    names_of,
-    names_reading,
-)
+from tabular.algorithms.xgboost.objective import Kind, Objective
+from tabular.algorithms.xgboost.objectives import OBJECTIVES, names_of, names_reading
 from tabular.training.hyperparameters.values import shown, suggestion
 
 FLOAT32_MAX = 3.4028234663852886e38  # XGBoost holds a threshold in 32 bits

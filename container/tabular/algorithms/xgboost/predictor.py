@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from tabular.algorithms.onnx_predictor import rehearse_unusual
 from tabular.algorithms.predictor import Loading, Predictor, predict_once
-from tabular.algorithms.xgboost.objectives import OBJECTIVES, Kind, meaning_of
+from tabular.algorithms.xgboost.objective import Kind
+from tabular.algorithms.xgboost.objectives import OBJECTIVES, meaning_of
 from tabular.artifact.files import COMPILED
 from tabular.artifact.manifest import Manifest, require_fit
 from tabular.artifact.rehearsal import rehearse

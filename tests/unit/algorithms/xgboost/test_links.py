@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tabular.algorithms.xgboost.objectives import OBJECTIVES, Predicts
+from tabular.algorithms.xgboost.objective import Predicts
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 
 LINKS = {name: row.link for name, row in OBJECTIVES.items()}
 

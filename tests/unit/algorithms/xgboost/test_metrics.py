@@ -62,7 +62,7 @@ MINIMIZED = [
     "rmsle",
     "tweedie-nloglik",
 ]
-OURS = [*scores.CLASS_METRICS, *scores.OF_ERRORS]
+OURS = [*scores.CLASS_METRICS, *scores.ERROR_METRICS]
 
 
 def evaluate(metric: str, objective: str = "binary:logistic") -> dict[str, float]:

@@ -16,13 +16,11 @@ import xgboost
 
 from tabular.algorithms.xgboost.hyperparameters import NAMES
 from tabular.algorithms.xgboost.metrics import metric_error, normal_form
+from tabular.algorithms.xgboost.objective import Kind, Objective, Predicts
 from tabular.algorithms.xgboost.objectives import (
     DEFAULT,
     OBJECTIVES,
     REMOVED,
-    Kind,
-    Objective,
-    Predicts,
     meaning_of,
     names_reading,
 )

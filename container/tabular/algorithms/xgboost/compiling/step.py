@@ -14,7 +14,8 @@ from tabular.algorithms.xgboost.compiling.trees import compile_booster, trees_of
 from tabular.algorithms.xgboost.lean_xgboost import xgboost
 from tabular.algorithms.xgboost.margins import Margins
 from tabular.algorithms.xgboost.model import load_models
-from tabular.algorithms.xgboost.objectives import OBJECTIVES, Predicts
+from tabular.algorithms.xgboost.objective import Predicts
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.contract.errors import PlatformError, UserError
 from tabular.data.batch import Floats
 from tabular.training.compile_step import write_compiled

@@ -1,8 +1,9 @@
-"""The hyperparameters of the XGBoost algorithm: tables, from which all else follows.
+"""The hyperparameters of the XGBoost algorithm, as tables.
 
-One module for each group of rows (``job``, ``trees``, ``dart``, ``linear``, ``learning``,
-``removed``), ``companions`` for the rules between them, ``settings`` for what comes out, and
-``pages`` for the documentation and the launcher's list.
+``job``, ``trees``, ``dart``, ``linear`` and ``learning`` have the rows. ``removed`` translates
+hyperparameters of older versions of XGBoost, ``companions`` has the rules between hyperparameters,
+``settings`` validates a job, and ``pages`` writes the documentation and the launcher's list.
+To add a hyperparameter, add its row; ``settings`` fails at import if nothing reads the row.
 """
 
 from tabular.algorithms.xgboost.hyperparameters.settings import (

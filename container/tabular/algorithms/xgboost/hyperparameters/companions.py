@@ -15,7 +15,8 @@ from tabular.algorithms.xgboost.hyperparameters.trees import (
     UPDATE_PLUGINS,
 )
 from tabular.algorithms.xgboost.metrics import metric_error, near
-from tabular.algorithms.xgboost.objectives import DEFAULT, OBJECTIVES, Objective, names_reading
+from tabular.algorithms.xgboost.objective import Objective
+from tabular.algorithms.xgboost.objectives import DEFAULT, OBJECTIVES, names_reading
 from tabular.contract.errors import UserError
 from tabular.training.hyperparameters.values import shown, suggestion
 
@@ -61,7 +62,7 @@ def _num_class(values: Values) -> None:
     if not required and "num_class" in values:
         raise UserError(
             "Do not need to setup parameter 'num_class' for learning task other than "
-            f"multi-classification: objective is {objective.name}; leave num_class out, or set "
+            f"multi-classification: objective is {objective.name}; leave it out, or set "
             f"objective to {' or '.join(names_reading('num_class'))}"
         )
 
@@ -115,7 +116,7 @@ def _growing_updater(updater: list[str]) -> None:
 def _process_type(values: Values) -> None:
     if values.get("process_type") == "update" and not values.get("updater"):
         raise UserError(
-            "Hyperparameter process_type: update needs an updater that changes the trees; set "
+            "Hyperparameter process_type: update needs the updater that changes the trees; set "
             "updater to refresh, prune or refresh,prune"
         )
 

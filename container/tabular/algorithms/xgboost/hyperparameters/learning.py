@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from tabular.algorithms.xgboost.objectives import (
-    DEFAULT,
-    OBJECTIVES,
-    REMOVED,
-    names_reading,
-    used_with,
-)
+from tabular.algorithms.xgboost.hyperparameters.by_objective import used_with
+from tabular.algorithms.xgboost.objectives import DEFAULT, OBJECTIVES, REMOVED, names_reading
 from tabular.contract.interval import ANY, NOT_NEGATIVE, POSITIVE, UNIT, Interval
 from tabular.training.hyperparameters.kinds import Hyperparameter
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tabular.algorithms.xgboost.objectives import OBJECTIVES, Kind, Objective, Predicts
+from tabular.algorithms.xgboost.objective import Kind, Objective, Predicts
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.algorithms.xgboost.training.scores import Doubles, Numbers, predicted_classes
 from tabular.artifact.files import not_written
 from tabular.contract.errors import UserError

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tabular.algorithms.xgboost.objectives import OBJECTIVES, Kind
+from tabular.algorithms.xgboost.objective import Kind
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
 from tabular.data.store import Store

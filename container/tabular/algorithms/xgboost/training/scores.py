@@ -17,7 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tabular.algorithms.xgboost.objectives import OBJECTIVES, Kind, Predicts
+from tabular.algorithms.xgboost.objective import Kind, Predicts
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.contract.errors import UserError
 
 Numbers: TypeAlias = npt.NDArray[Any]
