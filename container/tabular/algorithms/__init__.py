@@ -1,8 +1,8 @@
-"""The algorithms of this image: ``ALGORITHMS``.
+"""The table of the algorithms of this image: ``ALGORITHMS``.
 
-An algorithm is a package with two modules of agreed names, which are imported when they are
-needed: ``training.job`` (see ``training.job.TrainingModule``) and ``predictor`` (see
-``predictor.PredictorModule``).
+An algorithm is a package with two modules, which are imported when they are needed:
+``training.job`` (see ``tabular.training.job.TrainingModule``) and ``predictor`` (see
+``tabular.algorithms.predictor.PredictorModule``).
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ class Algorithm:
     Attributes
     ----------
     package : str
-        The algorithm's package.
+        The dotted name of the algorithm's package.
     answers_to : callable
-        Whether a name means this algorithm: the value of the hyperparameter ``algorithm``, or
-        what a manifest has in ``algorithm``.
+        Returns whether a name means this algorithm. The name is the hyperparameter ``algorithm``,
+        or the field ``algorithm`` of a manifest.
     kinds : tuple of str
-        The kinds of files that it loads without a manifest; see ``artifact.discovery``.
+        The kinds of model files that this algorithm loads without a manifest; see
+        ``artifact.discovery``.
     """
 
     package: str
@@ -42,28 +43,30 @@ class Algorithm:
 
     @property
     def training(self) -> TrainingModule:
-        """The module that trains it."""
+        """The module that trains the algorithm's models."""
         return cast("TrainingModule", import_module(f"{self.package}.training.job"))
 
     @property
     def predictor(self) -> PredictorModule:
-        """The module that loads its models to serve them."""
+        """The module that loads the algorithm's models to serve them."""
         return cast("PredictorModule", import_module(f"{self.package}.predictor"))
 
 
-# The first that answers to a name is taken.
+# The first algorithm that answers to a name is taken.
 ALGORITHMS = [
     Algorithm(
         "tabular.algorithms.xgboost", lambda name: name.lower() == "xgboost", kinds=(BOOSTER,)
     ),
     Algorithm("tabular.algorithms.onnx", lambda name: False, kinds=(ONNX,)),
-    # The last one: its catalogue says of a name that no algorithm answers to what there is.
+    # Last, because it answers to every name: its catalogue refuses unknown names with a suggestion.
     Algorithm("tabular.algorithms.sklearn", lambda name: True, kinds=(PICKLE, SKOPS)),
 ]
 
 
 def algorithm_of(name: object) -> Algorithm:
-    """Find an algorithm by the hyperparameter ``algorithm`` or by the manifest; XGBoost if absent.
+    """Return the algorithm for the hyperparameter or manifest field ``algorithm``.
+
+    Without a name this is XGBoost.
 
     >>> algorithm_of("sklearn.svm.SVC").package
     'tabular.algorithms.sklearn'
@@ -73,5 +76,5 @@ def algorithm_of(name: object) -> Algorithm:
 
 
 def algorithm_of_kind(kind: str) -> Algorithm:
-    """Find the algorithm that loads a kind of file, as ``artifact.discovery`` names kinds."""
+    """Return the algorithm that loads a kind of model file; see ``artifact.discovery``."""
     return next(algorithm for algorithm in ALGORITHMS if kind in algorithm.kinds)

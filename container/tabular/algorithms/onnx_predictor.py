@@ -1,4 +1,4 @@
-"""Scores by ONNX Runtime, of a ``model.onnx`` that somebody else made."""
+"""Predict by ONNX Runtime with an ONNX model that another tool exported."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ DTYPES = {
 
 
 class OnnxPredictor(Predictor):
-    """A model of one input, (rows, features).
+    """An ONNX model with one input of the shape (rows, features).
 
-    The first output is the answer; a second one with a column for each class holds the
+    The first output is the score or label. A second output with a column for each class holds the
     probabilities of a classifier, as skl2onnx and onnxmltools write them.
 
     Raises
     ------
     UserError
-        The file is no ONNX model, or its input is another.
+        The file is not an ONNX model, or the model has another input.
     """
 
     engine = f"ONNX Runtime {onnxruntime.__version__}"
@@ -82,7 +82,7 @@ class OnnxPredictor(Predictor):
         for rows in (1, 2):
             try:
                 found = self._call(np.zeros((rows, self.columns.count), np.float32), self._outputs)
-            except RequestError:  # a fixed number of rows, or zeros that it refuses
+            except RequestError:  # the model takes another number of rows, or refuses zeros
                 continue
             shape = np.shape(found[0])
             if len(shape) not in (1, 2) or shape[0] != rows:
@@ -93,13 +93,13 @@ class OnnxPredictor(Predictor):
                 )
 
     def _classes(self) -> tuple[Any, ...]:
-        """Ask for the classes, of which only ZipMap knows the names."""
+        """Return the classes: the names in a ZipMap output, or else their numbers."""
         if len(self._outputs) < 2:
             return ()
         try:
             row = np.zeros((1, self.columns.count), np.float32)
             found = self._call(row, self._outputs[1:2])[0]
-        except RequestError:  # a fixed number of rows, or zeros that it refuses
+        except RequestError:  # the model takes another number of rows, or refuses zeros
             return ()
         if isinstance(found, list):
             return tuple(found[0])
@@ -119,13 +119,13 @@ class OnnxPredictor(Predictor):
             found: list[Any] = self._run(outputs, taken, self._options)
         except RequestError:
             raise
-        except Exception as error:  # its exceptions have no common class but this
+        except Exception as error:  # ONNX Runtime's exceptions have no other common class
             reason = " ".join(str(error).split())[:300]
             raise RequestError(400, f"Unable to evaluate payload provided: {reason}") from error
         return found
 
     def _call_within(self, seconds: float, taken: dict[str, Any], outputs: list[str]) -> list[Any]:
-        """Run a graph with loops, and stop it when it does not end."""
+        """Run a graph with loops, and stop it after ``seconds``."""
         options = run_options()
         timer = Timer(seconds, setattr, (options, "terminate", True))
         timer.daemon = True
@@ -148,11 +148,11 @@ def _flat(scores: Scores) -> Scores:
 
 
 def rehearsal(path: Path) -> None:
-    """Load a model and predict with it; called in the process of ``artifact.rehearsal``."""
+    """Load a model and predict with it; ``artifact.rehearsal`` calls this in a separate process."""
     predict_once(OnnxPredictor(path))
 
 
 def rehearse_unusual(path: Path) -> None:
-    """Rehearse a compiled model with operators by which a graph can run or grow without end."""
+    """Rehearse a compiled model if it has operators that can run or grow without end."""
     if may_not_end(path):
         rehearse(rehearsal, path)

@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions for models that run on the thread of the caller."""
+"""ONNX Runtime sessions that run on the thread of the caller."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import onnxruntime
 
 from tabular.contract.errors import UserError
 
-# Operators by which a graph repeats a part of itself.
+# Operators that repeat a part of the graph.
 LOOPS = (b"Loop", b"Scan")
-# And those whose output may be of any size.
+# These operators, and those whose output can have any size.
 UNBOUNDED = (*LOOPS, b"ConstantOfShape", b"Expand", b"Tile", b"Range", b"Resize", b"Upsample")
 Floats = npt.NDArray[np.float32]
 
 
 def open_session(content: bytes | Path) -> onnxruntime.InferenceSession:
-    """Load an ONNX model for the thread that calls it: no threads of its own, which no fork keeps.
+    """Load an ONNX model into a session without threads, because threads do not survive a fork.
 
     Raises
     ------
     UserError
-        It is no ONNX model, or needs what this runtime has not.
+        The content is not an ONNX model, or ONNX Runtime does not support the model.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # The arena keeps what the largest request took.
+    # The arena would keep the memory of the largest request.
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
-    options.log_severity_level = 3  # errors; they are raised too
+    options.log_severity_level = 3  # only errors, which are raised as well
     where = content if isinstance(content, Path) else "the compiled model"
     try:
         return onnxruntime.InferenceSession(
@@ -41,7 +41,7 @@ def open_session(content: bytes | Path) -> onnxruntime.InferenceSession:
             options,
             providers=["CPUExecutionProvider"],
         )
-    except Exception as error:  # its exceptions have no common class but this
+    except Exception as error:  # ONNX Runtime's exceptions have no other common class
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
             f"{where} is not a model that ONNX Runtime {onnxruntime.__version__} can load: {first}"
@@ -59,16 +59,19 @@ def runner(session: onnxruntime.InferenceSession) -> Callable[..., list[Any]]:
 
 
 def may_not_end(path: Path, operators: Sequence[bytes] = UNBOUNDED) -> bool:
-    """Tell whether an ONNX file names one of some operators; its bytes hold their names."""
+    """Return whether the name of one of the operators is in the bytes of an ONNX file."""
     content = path.read_bytes()
     return any(operator in content for operator in operators)
 
 
 def run_options() -> onnxruntime.RunOptions:
-    """Options for all calls of a session, from any thread; made in each, a sixth of its time."""
+    """Make run options, once for all calls of a session: making them takes a sixth of a call."""
     return onnxruntime.RunOptions()
 
 
-def of_both_classes(found: Floats, classes: int) -> Floats:
-    """Probabilities of each class, (rows, classes), of a model that may give the second's only."""
+def all_classes(found: Floats, classes: int) -> Floats:
+    """Return the probabilities of each class, (rows, classes).
+
+    A model with two classes may give the probability of the second class only.
+    """
     return np.hstack((1 - found, found)) if classes == 2 and found.shape[1] == 1 else found

@@ -1,4 +1,4 @@
-"""Large requests on all processors; a small one stays on the thread that has it."""
+"""Predict large requests on all processors; a small request stays on its thread."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ import numpy.typing as npt
 
 from tabular.data.batch import Floats
 
-# Fewer rows take less time than handing them to other threads.
+# For fewer rows, handing them to another thread takes longer than predicting them.
 ROWS_OF_A_PART = 512
 Score = TypeVar("Score", bound=np.generic)
 
 
 class Parallel:
-    """Predicts large requests in parts, each on a thread; engines let go of Python's lock.
+    """Splits large requests into parts, and predicts each part on its own thread.
 
-    The threads are made when they are first needed, in each process: none outlives a fork.
+    The engines release Python's global lock while they compute. Each process makes its threads when
+    they are first needed, because threads do not survive a fork.
     """
 
     def __init__(self, threads: int) -> None:

@@ -1,4 +1,4 @@
-"""What the application needs of a model, whatever engine it runs on."""
+"""The interface between the server and a model: ``Predictor``."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Meaning:
     Attributes
     ----------
     objective : str
-        XGBoost's name of the objective; empty for a scikit-learn estimator.
+        XGBoost's objective (``binary:logistic``); empty for other algorithms.
     num_class : int
-        The number of classes of a multiclass objective of XGBoost, else 0.
+        The number of classes of XGBoost's ``multi:`` objectives, else 0.
     classes : sequence
-        The labels of a scikit-learn classifier, in the order of its probabilities; empty for a
-        regressor.
+        The labels of a classifier, in the order of its probabilities; empty for XGBoost and for
+        regressors.
     has_probabilities : bool
         Whether a scikit-learn classifier has ``predict_proba``.
     keys : mapping or None
@@ -53,18 +53,19 @@ class Meaning:
 
 
 class Predictor:
-    """A model. Called from several threads at once.
+    """A model that is served. Several threads call it at the same time.
 
     Attributes
     ----------
     columns : Columns
-        What each row of a request must have.
+        The columns that each row of a request must have.
     meaning : Meaning
-        What its scores mean.
+        The meaning of the scores.
     engine : str
-        What computes them, for people.
+        The library that computes the scores, with its version, for people to read.
     bytes_per_value : int
-        What the engine makes of each value of a request's matrix: copies, wider numbers.
+        How much memory the engine takes for each value of a request's matrix, for copies and wider
+        numbers.
     """
 
     columns: Columns
@@ -74,7 +75,7 @@ class Predictor:
 
     @property
     def outputs(self) -> int:
-        """How many numbers or texts the answer to a row has, at the most."""
+        """The largest number of values in the answer to one row."""
         return max(1, self.meaning.num_class, len(self.meaning.classes))
 
     def predict(self, rows: Floats) -> Scores:
@@ -93,16 +94,16 @@ class Predictor:
         Raises
         ------
         RequestError
-            400: the engine refuses the rows.
+            400: the engine does not accept the rows.
         """
         raise NotImplementedError
 
     def probabilities(self, rows: Floats) -> Scores:
-        """Compute a scikit-learn classifier's probability of each class, (rows, classes)."""
+        """Compute the probability of each class, (rows, classes)."""
         raise self._lacks("probabilities")
 
     def contributions(self, rows: Floats) -> Floats:
-        """Explain scores: each feature's part of the margin (SHAP), and the bias last.
+        """Compute the contribution of each feature to the margin (SHAP values), and the bias last.
 
         Returns
         -------
@@ -111,7 +112,7 @@ class Predictor:
         raise self._lacks("contributions")
 
     def leaves(self, rows: Floats) -> Scores:
-        """Tell the leaf of each tree, (rows, trees)."""
+        """Return the index of the leaf of each row in each tree, (rows, trees)."""
         raise self._lacks("leaves")
 
     def _lacks(self, what: str) -> RequestError:
@@ -163,16 +164,16 @@ for _name in [name for name in vars(Predictor) if not name.startswith("_")]:
 
 @dataclass(frozen=True)
 class Loading:
-    """How the models of an artifact are loaded.
+    """Settings for loading the models of an artifact.
 
     Attributes
     ----------
     parallel : Parallel
-        Threads for large requests; models may share them.
+        The threads for large requests; several models may share them.
     ensemble : bool
-        Whether k-fold's models are served together; else the first of them.
+        Serve the models of k-fold together; otherwise only the first of them.
     refuse_pickles : bool
-        Whether a pickle without a manifest of this image is refused unread.
+        Refuse a pickle without a manifest of this image, before reading it.
     """
 
     parallel: Parallel = ONE_THREAD
@@ -181,10 +182,10 @@ class Loading:
 
 
 class PredictorModule(Protocol):
-    """What an algorithm provides for serving, in its module ``predictor``."""
+    """The module ``predictor`` of an algorithm: what serving calls."""
 
     def load_described(self, folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
-        """Load the models that a manifest describes; the files are verified.
+        """Load the models that a manifest describes. Their SHA-256 has been verified.
 
         Raises
         ------
@@ -193,10 +194,12 @@ class PredictorModule(Protocol):
         """
 
     def preload(self) -> None:
-        """Import the libraries that serve: in a server of many models, before the first of them."""
+        """Import the libraries that serve models, before a multi-model endpoint loads the first."""
 
     def load_foreign(self, paths: Sequence[Path], loading: Loading) -> Predictor:
-        """Load models without a manifest, which may be broken or hostile.
+        """Load models without a manifest. The files may be broken or hostile.
+
+        Called only for the ``kinds`` of the algorithm.
 
         Parameters
         ----------
@@ -206,15 +209,15 @@ class PredictorModule(Protocol):
         Raises
         ------
         UserError
-            It is no model that can be loaded; a subclass says that it takes too long or too much
-            memory.
+            The file can't be loaded as a model. OutOfTimeError and OutOfMemoryError if loading
+            takes too long or too much memory.
         """
 
 
 def predict_once(predictor: Predictor) -> None:
-    """Predict a row of zeros: what a model of unknown origin does in its rehearsal."""
+    """Predict a row of zeros, to see whether a model of unknown origin can do so."""
     row = np.zeros((1, predictor.columns.count), np.float32)
-    # It may take no row of zeros.
+    # The model may refuse a row of zeros.
     with suppress(RequestError):
         predictor.predict(row)
     if predictor.meaning.has_probabilities:

@@ -49,7 +49,7 @@ def check_booster(content: Content) -> None:
     features = int(shape["num_feature"])
     groups = max(1, int(shape["num_class"])) * max(1, int(shape.get("num_target", 1)))
     _require(
-        features >= 0 and groups < MOST_GROUPS, "it has a strange number of features or classes"
+        features >= 0 and groups < MOST_GROUPS, "it has an unexpected number of features or classes"
     )
     booster = learner["gradient_booster"]
     if booster["name"] == "gblinear":
@@ -141,7 +141,7 @@ class _Reader:
             return self._take(self._length()).decode()
         if marker in NUMBERS:
             return self._numbers(marker, 1)[0].item()
-        _require(marker in LITERALS, f"it is no UBJSON at byte {self._at}")
+        _require(marker in LITERALS, f"it is not UBJSON at byte {self._at}")
         return LITERALS[marker]
 
     def _object(self, depth: int) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class _Reader:
         marker = self._take(1)
         if marker == b"$":
             kind = self._take(1)
-            _require(self._take(1) == b"#" and kind in NUMBERS, "it has a strange array")
+            _require(self._take(1) == b"#" and kind in NUMBERS, "it has an unexpected array")
             count = self._length()
             if skip:
                 return self._taken(count * np.dtype(NUMBERS[kind]).itemsize)
@@ -170,7 +170,7 @@ class _Reader:
 
     def _length(self, marker: bytes | None = None) -> int:
         size = WHOLE.get(marker or self._take(1), 0)
-        _require(size > 0, f"it is no UBJSON at byte {self._at}")
+        _require(size > 0, f"it is not UBJSON at byte {self._at}")
         return int.from_bytes(self._taken(size), "big", signed=True)
 
     def _numbers(self, marker: bytes, count: int) -> npt.NDArray[Any]:

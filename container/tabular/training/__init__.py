@@ -1,1 +1,1 @@
-"""Algorithm mode: a training job to an artifact, no script needed."""
+"""The parts of a training job that all algorithms share."""

@@ -1,7 +1,7 @@
-"""Compile the model of an artifact in a process of its own, and add what comes of it.
+"""Compile the models of an artifact in a separate process, and add them to the artifact.
 
-The artifact is whole without a compiled model. Whatever happens here, it stays so, and one line
-in the log and the manifest's ``compiled.reason`` say why it is served natively.
+The artifact is complete without compiled models. If compiling fails, the artifact stays as it is,
+and one log line and the manifest's ``compiled.reason`` tell why the native models are served.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Compiling:
-    """How the models of an algorithm are compiled after the job has saved them.
+    """How to compile the models of an algorithm, after the job has saved them.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Compiling:
         ``rows`` and ``arguments``, writes the compiled models and returns what ``write_compiled``
         returns.
     engine : str
-        The library that serves the model if it is not compiled, for the log.
+        The library that serves the models if they are not compiled, for the log.
     sample : float32 array, (rows, features)
         Training rows, passed to the step as ``rows``: the compiled models are checked on them.
         See ``hard_rows.sample_rows``.
@@ -57,23 +57,24 @@ def write_compiled(
     expected: bool = False,
     **described: object,
 ) -> dict[str, Any]:
-    """Write the compiled models into an artifact, if all of them agree with their originals.
+    """Write the compiled models into an artifact, if all of them agree with the native models.
 
-    Called in the process of the step.
+    The step's function calls this, in the separate process.
 
     Parameters
     ----------
     candidates, tolerance
         See ``parity.agreeing``.
     expected : bool
-        Whether most models of this algorithm are not compiled: the log then has no warning.
+        Whether it is usual that models of this algorithm can't be compiled. Then a failure is
+        logged as information, not as a warning.
     described : object
-        More fields of the manifest.
+        Other fields of the manifest.
 
     Returns
     -------
     dict
-        For ``add_compiled``, by way of JSON.
+        The result for ``add_compiled``; JSON can hold it.
 
     Raises
     ------
@@ -96,12 +97,12 @@ def add_compiled(
     compiling: Compiling,
     termination: Termination,
 ) -> None:
-    """Compile the models of an artifact, and name the compiled ones in its manifest.
+    """Compile the models of an artifact, and add the compiled models to its manifest.
 
-    Raises nothing: the job has its model.
+    This function raises no exception, because the job already has its models.
     """
     try:
-        # Training's memory goes to the process that compiles.
+        # Give the memory of training to the process that compiles.
         gc.collect()
         give_back()
         found = run_step(
@@ -127,7 +128,7 @@ def add_compiled(
     try:
         save_manifest(folder, replace(manifest, files={**manifest.files, **files}, **described))
     except Exception as error:
-        # The manifest that is there names the native model only.
+        # The manifest on disk names the native models only.
         remove_compiled(folder)
         reason = f"{reason} (nor can the manifest say so)" if reason else str(error)
         level = logging.WARNING

@@ -1,7 +1,7 @@
-"""Rows on which a compiled model could differ from its original.
+"""Rows on which a compiled model is likely to differ from the original.
 
-Rows of the training data, and of them some with missing values, infinities, extremes, values at
-and beside the splits, and categories that no split knows.
+They are rows of the training data, and copies of them with missing values, infinities, extreme
+values, values at and beside the splits, and categories that are not in the training data.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from tabular.data.batch import Floats
 
-if TYPE_CHECKING:  # it imports the readers, which the process that compiles does not need
+if TYPE_CHECKING:  # the process that compiles does not need the readers
     from tabular.data.store import Store
 
 SAMPLE_ROWS = 1000
-# A wide sample stays small: rows are checked by the million of values.
+# The limit for wide rows: several times this many values are compared.
 SAMPLE_VALUES = 4_000_000
 MOST_SPLITS = 1000
 EXTREMES = (0.0, -0.0, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-45, -1e-45)
@@ -26,12 +26,12 @@ ODD_CATEGORIES = (-1.0, -0.5, 0.5, 1e6, 1e9, -1e9)
 
 
 def sample_rows(width: int) -> int:
-    """Tell how many rows of so many columns a sample has at most."""
+    """Return the largest number of rows in a sample with ``width`` columns."""
     return max(1, min(SAMPLE_ROWS, SAMPLE_VALUES // width))
 
 
 def sample_of(store: Store) -> Floats:
-    """Take the first rows of the training data, dense, NaN where a value is missing."""
+    """Return the first rows of the training data as a dense array; missing values are NaN."""
     width = max(store.columns.count if store.columns else store.width, 1)
     wanted = max(1, min(sample_rows(width), store.rows))
     parts: list[Floats] = []
@@ -54,16 +54,16 @@ def _dense(piece: Any) -> Floats:
 def hard_rows(
     sample: Floats, splits: Sequence[tuple[int, float]], categorical: npt.NDArray[np.int64]
 ) -> Floats:
-    """Make the rows that a compiled model is checked on.
+    """Make the rows on which a compiled model is compared with the original.
 
     Parameters
     ----------
     sample : float32 array, (rows, features)
-        Of the training data.
+        Rows of the training data.
     splits : sequence of (int, float)
-        The model's numeric ones: feature and value.
+        The numeric splits of the model: feature and value.
     categorical : int64 array
-        The columns that are categories.
+        The numbers of the categorical columns.
 
     Returns
     -------
@@ -102,6 +102,6 @@ def _hard(
 
 
 def _beside(split: float, beside: float | str) -> np.float32:
-    if beside == "rounded":  # as a request's float64 that float32 can't hold
+    if beside == "rounded":  # a float64 in a request that float32 can't hold exactly
         return np.float32(split * (1 + 1e-9))
     return np.nextafter(np.float32(split), np.float32(beside)) if beside else np.float32(split)

@@ -1,4 +1,4 @@
-"""What every training job does around the training of its algorithm."""
+"""Run a training job: check, call the algorithm, compile its models."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Saved:
-    """An artifact that ``saving.save_artifact`` has written, and how its models are compiled.
+    """The result of training: a saved artifact.
 
     Attributes
     ----------
     manifest : Manifest
+        The manifest that ``saving.save_artifact`` has written.
     compiling : Compiling or None
-        None for an algorithm whose models are not compiled.
+        How to compile the models; None if they are not compiled.
     """
 
     manifest: Manifest
@@ -31,7 +32,7 @@ class Saved:
 
 
 class TrainingModule(Protocol):
-    """What an algorithm provides for training, in its module ``training.job``."""
+    """The module ``training.job`` of an algorithm: what ``commands.train`` calls."""
 
     def validate(self, run: Run) -> Any:
         """Check the hyperparameters before any data is read, and return the settings.
@@ -39,11 +40,11 @@ class TrainingModule(Protocol):
         Raises
         ------
         UserError
-            One is unknown, missing, or out of its range.
+            A hyperparameter is unknown, missing or out of range.
         """
 
     def devices(self, run: Run, settings: Any) -> Sequence[str]:
-        """List the devices that need a process each; none if this process trains."""
+        """Return the devices that need their own process each; none if this process trains."""
 
     def train(self, run: Run, settings: Any) -> Saved | None:
         """Read the channels, train, and save the artifact.
@@ -51,7 +52,7 @@ class TrainingModule(Protocol):
         Returns
         -------
         Saved or None
-            None if this host does not save, or saved the models alone.
+            None if another host saves the artifact, or if only the models could be written.
 
         Raises
         ------
@@ -73,7 +74,7 @@ def train(run: Run, algorithm: TrainingModule, settings: Any) -> None:
         if len(run.job.hosts.names) == 1:
             require_writable(run.job.paths.model)
         saved = algorithm.train(run, settings)
-        # Now the rows and the models have left the memory, and no other host waits.
+        # Only now, when rows and models are no longer in memory and no other host waits.
         if saved is not None and saved.compiling is not None:
             with run.timing.stage("compile"):
                 add_compiled(run.job.paths.model, saved.manifest, saved.compiling, run.termination)

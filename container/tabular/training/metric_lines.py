@@ -1,8 +1,8 @@
-"""What carries the metrics of each round: the log lines, and SageMaker's metrics file.
+"""Write the metrics of each round: as log lines, and into SageMaker's metrics file.
 
-Regular expressions of customers and of SageMaker's tuner read the lines, so their form is that of
-AWS's container to the byte: ``[0]``, then for each metric a tab and ``train-rmse:2.70371``.
-CloudWatch shows the tab as ``#011``.
+The log lines are equal to those of AWS's container to the byte, because regular expressions of
+customers and of SageMaker's tuner read them: ``[0]``, then for each metric a tab and
+``train-rmse:2.70371``. CloudWatch shows the tab as ``#011``.
 """
 
 from __future__ import annotations
@@ -18,30 +18,36 @@ log = logging.getLogger(__name__)
 
 
 def metric_line(round: int, values: Mapping[str, float], clock: str | None = None) -> str:
-    """Write the line of a round, without the line end.
+    r"""Return the log line of a round, without the line end.
 
     Parameters
     ----------
-    values : mapping
-        ``train-auc`` and the like, in the order of the line.
+    values : mapping of str to float
+        The metrics, in the order of the line.
     clock : str or None
-        The time of day, ``00:23:27``, which AWS's container adds when there are several hosts.
+        The time of day, ``00:23:27``. AWS's container writes it if there are several hosts.
+
+    Examples
+    --------
+    >>> metric_line(3, {"train-rmse": 2.703712})
+    '[3]\ttrain-rmse:2.70371'
     """
     items = "".join(f"\t{name}:{value:.5f}" for name, value in values.items())
     return f"{f'[{clock}] ' if clock else ''}[{round}]{items}"
 
 
 class MetricsFile:
-    """SageMaker's metric time series: one JSON object a line, for each metric of each round.
+    """SageMaker's metrics file: one JSON object per line, for each metric of each round.
 
     SageMaker sets ``$SAGEMAKER_METRICS_DIRECTORY`` to ``/opt/ml/output/metrics/sagemaker`` and
-    reads the files in it. The format is in no documentation; this is what the SageMaker Experiments
-    SDK and SageMaker Debugger write. Values that are no finite number are left out: JSON has none.
+    reads the files in this folder. AWS does not document the format; it is taken from the SageMaker
+    Experiments SDK and SageMaker Debugger. Values that are not finite are left out, because JSON
+    can't hold them.
 
     Parameters
     ----------
     folder : Path
-        Where it does not exist, nothing is written.
+        The folder. If it does not exist, nothing is written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,17 +55,17 @@ class MetricsFile:
         self._wanted = os.path.isdir(folder)
 
     def append(self, round: int, values: Mapping[str, float], seconds: float) -> None:
-        """Write the metrics of a round to the disk.
+        """Append the metrics of a round to the file.
 
-        A failure is logged once, and ends the writing, not the training.
+        If this fails, a warning is logged once, and nothing more is written. Training continues.
 
         Parameters
         ----------
-        values : mapping
-            Named as in the log line; ``train-auc`` is written as ``train:auc``, the name that it
-            has in metric definitions.
+        values : mapping of str to float
+            The metrics, named as in the log line. ``train-auc`` is written as ``train:auc``, as in
+            metric definitions.
         seconds : float
-            The time, since 1970.
+            The time in seconds since 1970.
         """
         if not self._wanted:
             return

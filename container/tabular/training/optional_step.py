@@ -1,10 +1,10 @@
-"""Run a step that the job can do without in a process of its own.
+"""Run an optional step of a job in a separate process.
 
-The model is saved before such a step begins. The step may run out of memory, find the disk full,
-crash or still run when the time after SIGTERM is over: none of it ends the job.
+The model is saved before the step begins. If the step runs out of memory, finds the disk full,
+crashes, or still runs at the end of the grace after SIGTERM, the job succeeds all the same.
 
-The process is a fresh interpreter and no fork: XGBoost, OpenMP and pyarrow have threads here,
-which a fork would lose.
+The process is a new interpreter and not a fork, because the threads of XGBoost, OpenMP and pyarrow
+do not survive a fork.
 """
 
 from __future__ import annotations
@@ -34,34 +34,34 @@ from tabular.data.batch import Floats
 
 log = logging.getLogger(__name__)
 
-# Python with numpy, XGBoost and ONNX takes 46 MiB of its own and maps 50 MiB of libraries, most of
-# which this process has mapped too.
+# Python with numpy, XGBoost and ONNX takes 46 MiB. It maps 50 MiB of libraries, most of which are
+# shared with this process.
 LEAST_BYTES = 64 * MEBIBYTE
-# RLIMIT_DATA counts what is asked for. 80 MiB of it are never touched: OpenBLAS's buffers, stacks.
+# RLIMIT_DATA counts reserved memory. 80 MiB of it are never used: OpenBLAS's buffers, stacks.
 UNTOUCHED_BYTES = 80 * MEBIBYTE
-# OpenBLAS that gets no memory when it is imported asks again for ever. Importing takes 3 s at most.
+# If OpenBLAS gets no memory at import, it tries again without end. Importing takes at most 3 s.
 IMPORT_CPU_SECONDS = 20
 # The step is stopped this long before the grace after SIGTERM ends.
 MARGIN_SECONDS = 10.0
-# A step that takes longer is stuck: compiling 1.5 million nodes takes 3 minutes.
+# Compiling 1.5 million nodes takes 3 minutes; a step that takes longer than this is stuck.
 LONGEST_SECONDS = 600.0
 LOOK_SECONDS = 0.2
-# When memory is full of data, the kernel drops the pages of libraries and reads them again at each
-# use, instead of ending a process: a step in 160 MiB did not end within 5 minutes. Starting
-# takes up to 1,000 such reads (major faults).
+# If memory is full of data, the kernel does not end a process. It drops the pages of libraries and
+# reads them again at each use (major faults): a step in 160 MiB did not end within 5 minutes.
+# The start of a process takes up to 1,000 major faults.
 MOST_FAULTS = 20_000
-# The first that the kernel kills when the container's memory is full (proc(5)).
+# The kernel kills this process first when the container's memory is full (proc(5)).
 OOM_SCORE = 1000
 PR_SET_PDEATHSIG = 1
 REASON_CHARACTERS = 400
-# What C++ says, by way of XGBoost and ONNX Runtime, and the loader of libraries.
+# Messages about memory of Python, C++ (through XGBoost and ONNX Runtime) and the dynamic linker.
 OF_MEMORY = ("MemoryError", "bad_alloc", "bad allocation", "llocate memory", "nable to allocate")
 OUT_OF_MEMORY = "out of memory"
 MEMORY_SIGNALS = (signal.SIGKILL, signal.SIGABRT, signal.SIGXCPU)
 
 
 class StepError(Exception):
-    """An optional step did not come to its end; the message says why."""
+    """An optional step failed; the message says why."""
 
 
 def run_step(
@@ -70,20 +70,20 @@ def run_step(
     rows: Floats,
     termination: Termination,
 ) -> Any:
-    """Call a function as ``step(rows=rows, **arguments)`` in a process and return its result.
+    """Call ``step(rows=rows, **arguments)`` in a separate process, and return its result.
 
-    The process may take the memory that is left, and runs until shortly before the grace after
-    SIGTERM ends.
+    The process may take all memory that is left. It is ended shortly before the grace after SIGTERM
+    ends.
 
     Parameters
     ----------
     step : str
-        ``module:function``; this process does not import what the step needs. The result goes
-        through JSON.
+        ``module:function``. Only the separate process imports the module. JSON must be able to
+        hold the result.
     arguments : mapping of str to object
-        What JSON can hold, a few kB of it.
+        At most a few kB of values that JSON can hold.
     rows : float32 array, (rows, columns)
-        Written to the process's standard input: no disk is needed.
+        Sent through the standard input of the process, so that no disk is needed.
 
     Raises
     ------
@@ -103,9 +103,9 @@ def run_step(
     # fmt: on
     environment = {
         **os.environ,
-        # OpenBLAS takes memory for each thread that it could start.
+        # OpenBLAS reserves memory for each thread that it could start.
         "OPENBLAS_NUM_THREADS": "1",
-        # glibc takes an arena for each thread.
+        # glibc reserves an arena for each thread.
         "MALLOC_ARENA_MAX": "2",
     }
     try:
@@ -115,29 +115,29 @@ def run_step(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
-            process_group=0,  # Ctrl-C reaches this process alone, which ends the other
+            process_group=0,  # Ctrl-C reaches only this process, which ends the other
         )
     except OSError as error:
         raise StepError(f"its process can't be started ({error.strerror})") from error
     with process:
         try:
             sending = threading.Thread(target=_send, args=(process.stdin, rows), daemon=True)
-            process.stdin = None  # communicate() would close it, and sends nothing once it waited
+            process.stdin = None  # else communicate() would close it
             sending.start()
-            said, stderr = _communicate(process, termination, left)
+            answer_text, stderr = _communicate(process, termination, left)
         finally:
             process.kill()
     if process.returncode == 0:
         with suppress(ValueError):
-            answer = json.loads(said)
+            answer = json.loads(answer_text)
             if "reason" in answer:
                 raise StepError(_with_memory(answer["reason"], left))
             return answer["result"]
-    raise StepError(_with_memory(_how(process.returncode, stderr), left))
+    raise StepError(_with_memory(_reason_of_end(process.returncode, stderr), left))
 
 
 def _send(pipe: IO[bytes], rows: Floats) -> None:
-    with suppress(OSError), pipe:  # the process may end before it has read them
+    with suppress(OSError), pipe:  # the process may end before it has read all rows
         pipe.write(rows.data.cast("B"))
 
 
@@ -159,14 +159,14 @@ def _communicate(
 
 
 def _faults(process: int) -> int:
-    """Count the pages that a process had to read from a disk."""
+    """Return how many pages a process had to read from a disk."""
     with suppress(OSError):
-        # proc(5): after the name, which may hold spaces and ")", the tenth is majflt.
+        # proc(5): majflt is the tenth field after the name, which may contain spaces and ")".
         return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[9])
     return 0
 
 
-def _how(status: int, stderr: bytes) -> str:
+def _reason_of_end(status: int, stderr: bytes) -> str:
     if status < 0:
         name = signal.Signals(-status).name
         memory = f": {OUT_OF_MEMORY}" if -status in MEMORY_SIGNALS else ""
@@ -189,13 +189,13 @@ def main(arguments: Sequence[str]) -> int:
     _limit(int(memory))
     _limit_cpu(int(seconds))
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # output of libraries must not mix with the answer
     answer: dict[str, Any]
     try:
         rows = _received(json.loads(shape))
         module, _, function = name.partition(":")
         step = getattr(import_module(module), function)
-        _have_blas_ready()
+        _reserve_blas_buffers()
         _limit_cpu(resource.RLIM_INFINITY)
         answer = {"result": step(rows=rows, **json.loads(given))}
     except Exception as error:
@@ -217,7 +217,7 @@ def _reason_of(error: BaseException) -> str:
 
 
 def _limit(memory: int) -> None:
-    """Let this process fail before the one that started it does, and end with that one."""
+    """Limit memory, be the first to be killed for memory, and end with the parent process."""
     with suppress(OSError, AttributeError):  # not Linux
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     with suppress(OSError):
@@ -228,18 +228,18 @@ def _limit(memory: int) -> None:
             resource.setrlimit(what, (limit if hard < 0 else min(limit, hard), hard))
 
 
-def _have_blas_ready() -> None:
-    """Let OpenBLAS take its buffers: where it gets none, it asks again without an end."""
+def _reserve_blas_buffers() -> None:
+    """Make OpenBLAS reserve its buffers: without memory, it would try again without end."""
     square = np.ones((2, 2))
     np.dot(square, square)
-    if "scipy" in sys.modules:  # which has an OpenBLAS of its own
+    if "scipy" in sys.modules:  # SciPy has its own OpenBLAS
         from scipy.linalg import blas
 
         blas.dgemm(1.0, square, square)
 
 
 def _limit_cpu(seconds: int) -> None:
-    """Set the processor time after which the kernel ends this process, by SIGXCPU."""
+    """Set the processor time after which the kernel ends this process with SIGXCPU."""
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     limit = hard if seconds == resource.RLIM_INFINITY else seconds
     with suppress(OSError, ValueError):
@@ -259,6 +259,6 @@ def _received(shape: Sequence[int]) -> Floats:
 
 if __name__ == "__main__":
     status = main(sys.argv[1:])
-    # Taking numpy, XGBoost and ONNX down takes longer than a small model to compile.
+    # Unloading numpy, XGBoost and ONNX would take longer than compiling a small model.
     sys.stderr.flush()
     os._exit(status)

@@ -1,4 +1,4 @@
-"""Compare the answers of a compiled model with those of its original."""
+"""Compare the answers of compiled models with those of the native models."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from tabular.artifact.manifest import Parity
 
 
 def difference(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> float:
-    """Find the largest difference, relative above 1.
+    """Return the largest difference of two arrays of scores; relative for scores above 1.
 
-    Infinite where shapes differ, one is NaN and the other not, or whole numbers (the number of
-    a cluster) are others.
+    The difference is infinite if the shapes differ, if only one of two values is NaN, or if
+    integers differ (such as the number of a cluster).
+
+    >>> float(difference(np.array([1.0, 101.0]), np.array([1.0, 100.0])))
+    0.01
     """
     if ours.shape != theirs.shape:
         return np.inf
@@ -35,16 +38,16 @@ class NotCompilableError(Exception):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A compiled model that may be served if it agrees with its original.
+    """A compiled model, compared with the native model.
 
     Attributes
     ----------
     content : bytes
-        ONNX.
+        The ONNX model.
     rows : int
-        How many rows both were asked for.
+        The number of compared rows.
     difference : float
-        The largest difference between their answers; see ``difference``.
+        The largest difference of the answers; see ``difference``.
     """
 
     content: bytes
@@ -55,19 +58,20 @@ class Candidate:
 def agreeing(
     candidates: Callable[[], Iterator[Candidate]], tolerance: float
 ) -> tuple[Sequence[bytes], Parity]:
-    """Compile the models of an artifact, and keep the compiled ones if all of them agree.
+    """Compile the models of an artifact, and return the compiled models if all of them agree.
 
     Parameters
     ----------
     candidates : callable
-        Compiles one model after the other.
+        Returns an iterator that compiles one model after the other.
     tolerance : float
-        The largest difference of a compiled model that is served.
+        The largest difference that is allowed.
 
     Returns
     -------
     (sequence of bytes, Parity)
-        The compiled models, none if one differs or can't be compiled, and what the manifest says.
+        The compiled models, and the comparison for the manifest. There are no compiled models if
+        one of them differs too much or can't be compiled.
     """
     contents: list[bytes] = []
     rows, largest = 0, 0.0

@@ -1,4 +1,4 @@
-"""The channels of a training job, read and joined into rows to learn from."""
+"""Read the channels of a training job, and agree on their columns."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from tabular.training.run import Run
 log = logging.getLogger(__name__)
 
 TRAIN, VALIDATION = "train", "validation"
-# Rows that go to one host together, when all hosts have all rows.
+# If all hosts have the same files, they divide the rows in groups of this size.
 SHARED_ROWS = 64
-# The files of each channel, listed once at the start of the job.
+# For each channel: its files, as they were listed at the start of the job.
 Files: TypeAlias = Mapping[str, Mapping[Path, FileState]]
-# For each channel whose rows other hosts have too: the number of this host, and how many there are.
+# For each channel that several hosts have in full: the rank of this host, and the number of hosts.
 Shares: TypeAlias = Mapping[str, tuple[int, int]]
-# For each host, by channel, what ``Store.describe`` says.
+# For each host: the result of ``Store.describe``, by channel.
 Described: TypeAlias = Sequence[Mapping[str, Mapping[str, Any]]]
-# Knuth's multiplicative hash, for spreading groups over hosts.
+# The factor of Knuth's multiplicative hash, which distributes query groups over hosts.
 SPREAD = 2654435761
 
 
 def choose_channels(job: TrainingJob) -> dict[str, Channel]:
-    """Find the channels to train on, and warn of those that are not used.
+    """Return the channels ``train`` and ``validation``, and warn of channels that are not used.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def choose_channels(job: TrainingJob) -> dict[str, Channel]:
     chosen = {name: job.channels[name] for name in (TRAIN, VALIDATION) if name in job.channels}
     validation = chosen.get(VALIDATION)
     if validation and not validation.content_type:
-        # As in AWS's container, which knows one content type for both.
+        # AWS's container uses the content type of train for both channels.
         chosen[VALIDATION] = replace(validation, content_type=chosen[TRAIN].content_type)
     return chosen
 
@@ -86,12 +86,12 @@ def require_single_host(job: TrainingJob) -> None:
 
 
 def list_files(channels: Mapping[str, Channel]) -> Files:
-    """List the files of each channel, once: what is read is compared with it at the end.
+    """List the files of each channel. At the end of reading, they are compared with this list.
 
     Raises
     ------
     UserError
-        A file can't be looked at.
+        A file or folder can't be read.
     """
     return {
         name: files_of(channel) if channel.input_mode == "File" else {}
@@ -101,14 +101,14 @@ def list_files(channels: Mapping[str, Channel]) -> Files:
 
 @dataclass(frozen=True)
 class Checks:
-    """What refuses rows that can't be learnt from, with UserError.
+    """The checks of an algorithm: they raise UserError for rows that it can't be trained on.
 
     Attributes
     ----------
     batch : callable
-        Looks at each batch and its file.
+        Called with each batch of rows and its file.
     store : callable
-        Looks at all rows of a channel, and its name.
+        Called with all rows of a channel and its name.
     """
 
     batch: Callable[[Batch, Path], None] = lambda batch, path: None
@@ -127,7 +127,7 @@ def read_channels(
     Parameters
     ----------
     checks : Checks or None
-        Raise UserError for rows that the algorithm can't learn from.
+        The checks of the algorithm.
     memory_budget : MemoryBudget or None
         How much memory the features may take before they go to disk; by default half of the
         container's.
@@ -193,20 +193,20 @@ def read_rows(
 
     Parameters
     ----------
-    files : mapping of str to mapping of Path to FileState
-        Those of each channel, as ``list_files`` found them.
     shares : mapping of str to (int, int)
-        For channels whose rows others have too: this one's place, and among how many; each takes
-        its part.
+        For each channel that several hosts have in full: the rank of this host, and the number of
+        hosts. Each host takes its share of the rows.
+    files : mapping of str to mapping of Path to FileState
+        The files of each channel, as returned by ``list_files``.
 
     Raises
     ------
     UserError
-        A file is broken, or its rows can't be learnt from; names it.
+        A file is broken, or a check refuses its rows; the message names the file.
     """
     stores: dict[str, Store] = {}
     for name, channel in channels.items():
-        store = _Part(memory_budget, *shares[name]) if name in shares else Store(memory_budget)
+        store = _Share(memory_budget, *shares[name]) if name in shares else Store(memory_budget)
         names = stores[TRAIN].names if TRAIN in stores else ()
         read = read_channel(
             channel, layout, store, threads, checks.batch, names, before=files[name]
@@ -227,12 +227,12 @@ def read_rows(
 
 
 def require_rows(described: Described, channels: Mapping[str, Channel]) -> None:
-    """Refuse a job none of whose hosts has rows of a channel, or rows of any weight.
+    """Require that each channel has rows on some host, and a weight above 0 for some row.
 
     Raises
     ------
     UserError
-        Names the channel and its folder.
+        A channel has no such rows; the message names the channel.
     """
     for name, channel in channels.items():
         if not any(host[name]["rows"] for host in described if name in host):
@@ -252,12 +252,12 @@ def seal(
     described: Described,
     folder: Path,
 ) -> Columns:
-    """Agree with all channels, of all hosts, on what the columns are.
+    """Agree on the columns of all channels and hosts, and apply them to the stores of this host.
 
     Raises
     ------
     UserError
-        They do not go together.
+        The columns of the channels do not fit each other.
     """
     parts = [part for host in described for part in host.values() if part["rows"]]
     columns = unite(sorted(parts, key=lambda part: part["name"] != TRAIN), folder)
@@ -278,7 +278,7 @@ def seal(
 
 
 def scratch_folder(job: TrainingJob) -> Path:
-    """Choose where rows go that do not fit into memory: a disk, if any can be written."""
+    """Choose the folder for rows that do not fit into memory: on a disk, if one can be written."""
     candidates = [Path(tempfile.gettempdir()), job.paths.output, job.paths.model]
     for folder in candidates:
         if folder.is_dir() and os.access(folder, os.W_OK) and not in_memory(folder):
@@ -286,15 +286,15 @@ def scratch_folder(job: TrainingJob) -> Path:
     return candidates[0]
 
 
-class _Part(Store):
-    """One host's part of rows that all hosts have."""
+class _Share(Store):
+    """The share of one host, if all hosts have the same files."""
 
     def __init__(self, memory_budget: MemoryBudget, place: int, hosts: int) -> None:
         super().__init__(memory_budget)
         self._place, self._hosts = place, hosts
 
     def append(self, batch: Batch, path: Path, pick: npt.NDArray[np.bool_] | None = None) -> None:
-        """Add those rows that are this host's; groups stay whole."""
+        """Add the rows of this host's share; query groups are not split."""
         if batch.qid is not None:
             part = (batch.qid.astype(np.uint64) * np.uint64(SPREAD)) >> np.uint64(16)
         else:

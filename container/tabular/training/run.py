@@ -1,4 +1,4 @@
-"""What all steps of a training job know."""
+"""The context of a training job: ``Run``."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from tabular.training.timing import Timing
 
 @dataclass(frozen=True)
 class Run:
-    """One training job in this process; handed down whole.
+    """A training job in this process. It is passed to every step of the training.
 
     Attributes
     ----------
     termination : Termination
-        Deferred while models are saved, and from the first round on with
-        ``save_model_on_termination``: then the model trained so far is saved whole.
+        What SIGTERM does. The exit is deferred while models are saved and, with
+        ``save_model_on_termination``, from the first round on.
     stdout : TextIO
-        Gets the metric lines.
+        The stream for metric lines.
     abort : callable
-        Ends the process with an error of another host; called from another thread.
+        Ends the process with the error of another host. Another thread calls it.
     worker : Worker or None
-        Which one this is of the processes that this host has for its GPUs.
+        The place of this process among the host's processes, if each GPU has its own process.
     devices : sequence of str
-        To train on with a process for each, in place of the container's GPUs; for tests.
+        Devices for tests, in place of the container's GPUs. Each gets its own process.
     lasting : ExitStack
-        Scopes of ``termination`` that last to the end of the job. ``training.job.train`` closes
-        them.
+        Scopes of ``termination`` that last until the end of the job, when ``training.job.train``
+        closes them.
     """
 
     job: TrainingJob

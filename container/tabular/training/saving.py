@@ -1,4 +1,4 @@
-"""Write the artifact of a training job: the models, and the manifest that describes them."""
+"""Write the artifact of a training job: the models and the manifest."""
 
 from __future__ import annotations
 
@@ -21,22 +21,24 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """The models of a job, and what the manifest says of them.
+    """The trained models, and the fields of their manifest.
 
     Attributes
     ----------
     algorithm : str
-        The name that finds the algorithm again when the artifact is served.
+        The name in the manifest by which serving finds the algorithm.
     save : callable
-        Writes the models into a folder; returns a record for each file, by its name.
+        Writes the models into a folder; returns the record of each file, by file name.
+    columns : Columns
+        The columns of the training data.
     metrics : mapping of str to float
-        By their names in the log line (``validation-auc``).
+        By the names in the log line (``validation-auc``).
     hyperparameters : mapping of str to object
-        Those that the job set.
+        The hyperparameters that the job sets.
     libraries : mapping of str to str
-        The versions of the libraries that trained, by name.
+        The versions of the libraries, by name.
     described : mapping of str to object
-        More fields of ``Manifest``.
+        Other fields of ``Manifest``.
     """
 
     algorithm: str
@@ -60,12 +62,12 @@ def save_artifact(run: Run, trained: Trained) -> Manifest | None:
 
 
 def write_artifact(run: Run, trained: Trained) -> Manifest | None:
-    """Write the artifact whole, in place of the one that is there.
+    """Write the artifact as a whole, in place of an earlier artifact.
 
     Returns
     -------
     Manifest or None
-        None if only the models could be written, and are served the same without a manifest.
+        None if the manifest could not be written, and the models answer the same without it.
 
     Raises
     ------
@@ -99,12 +101,12 @@ def write_artifact(run: Run, trained: Trained) -> Manifest | None:
 
 
 def _describe(folder: Path, manifest: Manifest) -> bool:
-    """Write the manifest. Return False if it can't be written and the model does not need it.
+    """Write the manifest. Return False if it can't be written but the model does not need it.
 
     Raises
     ------
     PlatformError
-        The model would answer wrongly without its manifest.
+        The manifest can't be written, and the model would give wrong scores without it.
     """
     try:
         save_manifest(folder, manifest)

@@ -1,4 +1,4 @@
-"""Where a job's time goes: one line in its log."""
+"""Measure the time of each stage of a job, for one line in the log."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from contextlib import contextmanager
 
 
 class Timing:
-    """Adds up the seconds of each stage, in the order of their first use."""
+    """The seconds of each stage, in the order in which the stages begin."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._seconds: dict[str, float] = {}
 
     def add(self, stage: str, seconds: float) -> None:
-        """Count time that was measured elsewhere."""
+        """Add seconds to a stage that were measured elsewhere."""
         self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count the time of the body."""
+        """Add the time of the block to a stage."""
         started = time.monotonic()
         try:
             yield

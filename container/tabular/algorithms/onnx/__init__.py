@@ -1,1 +1,1 @@
-"""ONNX models that other tools exported: served, not trained."""
+"""ONNX models that other tools exported: this image serves them and does not train them."""

@@ -1,1 +1,1 @@
-"""Estimators of scikit-learn: read, fitted, measured, saved, compiled."""
+"""Estimators of scikit-learn: training, saving, compiling, serving."""

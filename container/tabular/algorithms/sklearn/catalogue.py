@@ -1,4 +1,4 @@
-"""scikit-learn's estimators by their dotted names, made of hyperparameters."""
+"""Find scikit-learn's estimators by their dotted names, and make them from hyperparameters."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ KINDS = {
     CLUSTERER: lambda estimator: is_clusterer(estimator) or _is_mixture(estimator),
     TRANSFORMER: lambda estimator: hasattr(estimator, "transform"),
 }
-# Names the parameters of the estimator that the job's own hyperparameters hide; the name of the
-# estimator in the pipeline that is saved, so this is scikit-learn's own way to name them there.
+# The prefix for parameters of the estimator that have the name of a hyperparameter of the job.
+# It is scikit-learn's way to name a parameter of the step "model" in the saved pipeline.
 OWN = "model__"
-# Has n_jobs, does nothing with it, and warns of it.
+# These have n_jobs, do not use it, and warn if it is set.
 WITHOUT_JOBS = ("LogisticRegression",)
 EXAMPLE = "sklearn.ensemble.RandomForestClassifier"
 
 
 def find_class(name: str) -> type[BaseEstimator]:
-    """Find an estimator's class; nothing outside of scikit-learn has a name here.
+    """Return the class of an estimator; only names inside ``sklearn`` are allowed.
 
     Raises
     ------
     UserError
-        There is none of this name; says which is near.
+        scikit-learn has no such estimator; the message suggests the nearest name.
     """
     module, _, last = name.rpartition(".")
     parts = name.split(".")
@@ -121,24 +121,24 @@ def _public_module(found: type) -> str:
 def make_estimator(
     name: str, parameters: Mapping[str, object], seed: int, jobs: int
 ) -> BaseEstimator:
-    """Make an estimator of its hyperparameters, checked by scikit-learn's own constraints.
+    """Make an estimator from hyperparameters, and check them by scikit-learn's own constraints.
 
     Parameters
     ----------
     parameters : mapping of str to object
-        Decoded values, by the estimator's own names.
+        Decoded values, by the names of the estimator's parameters.
     seed, jobs : int
-        For its ``random_state`` and ``n_jobs``, where it has them and nobody sets them.
+        The defaults of ``random_state`` and ``n_jobs``, if the estimator has them.
 
     Raises
     ------
     UserError
-        A parameter is unknown, or its value is none that the estimator takes.
+        A parameter is unknown, or the estimator does not accept its value.
     """
     found = find_class(name)
     known = tuple(inspect.signature(found).parameters)
     if issubclass(found, ColumnTransformer) and not parameters:
-        return ColumnTransformer([])  # stands for the preprocessing alone
+        return ColumnTransformer([])  # the job wants the preprocessing only
     nested = {key: value for key, value in parameters.items() if "__" in key}
     values = {key: _typed(key, value) for key, value in parameters.items() if key not in nested}
     for key in values:
@@ -175,7 +175,7 @@ def _require_numbers(weights: Mapping[object, object]) -> None:
 
 
 def _typed(name: str, value: object) -> Any:
-    """Read what JSON has not: Python's tuples, and estimators by their names."""
+    """Convert values that JSON can't express: Python's tuples, and names of estimators."""
     if isinstance(value, list | tuple):
         return type(value)(_typed(name, entry) for entry in value)
     if not isinstance(value, str):
@@ -225,17 +225,17 @@ def _require_one_target(estimator: BaseEstimator, name: str) -> None:
 
 
 def kind_of(estimator: BaseEstimator, name: str) -> str:
-    """Tell what an estimator is: a key of ``KINDS``.
+    """Return the kind of an estimator: a key of ``KINDS``.
 
     Raises
     ------
     UserError
-        It is nothing that could answer requests.
+        The estimator can't answer requests.
     """
     _require_one_target(estimator, name)
     kind = next((kind for kind, holds in KINDS.items() if holds(estimator)), None)
     answers = "transform" if kind == TRANSFORMER else "predict"
-    # Before it is fitted a stack asks its final estimator, of which None stands for the default.
+    # Before it is fitted, a stack takes its methods from final_estimator. None is the default one.
     undecided = getattr(estimator, "final_estimator", "") is None
     if kind is not None and (undecided or hasattr(estimator, answers)):
         return kind

@@ -1,4 +1,4 @@
-"""Scores of a scikit-learn estimator by ONNX Runtime: what this image has compiled."""
+"""Predict by ONNX Runtime with a scikit-learn estimator that this image has compiled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tabular.algorithms.onnx_predictor import OnnxPredictor
-from tabular.algorithms.onnx_session import of_both_classes
+from tabular.algorithms.onnx_session import all_classes
 from tabular.algorithms.parallel import ONE_THREAD, Parallel
 from tabular.algorithms.predictor import Meaning, Scores
 from tabular.contract.errors import RequestError, UserError
@@ -16,20 +16,20 @@ from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 
 HALF = 0.5
-# So few values plain Python looks at in a third of the time of NumPy's calls.
+# For so few values, plain Python takes a third of the time of NumPy's calls.
 FEW = 256
 
 
 class CompiledEstimatorPredictor(OnnxPredictor):
-    """An estimator that the manifest describes; refuses the rows that the original refuses.
+    """A compiled estimator. It refuses the rows that the original estimator refuses.
 
-    A classifier with one output has its probabilities there, or that of the second of two
-    classes, and the label is the class of the highest.
+    If a classifier has only one output, this output holds the probabilities (with two classes,
+    perhaps only that of the second), and the label is the class with the highest probability.
 
     Parameters
     ----------
     takes_missing : bool
-        Whether the original takes rows with missing values.
+        Whether the original estimator accepts rows with missing values.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class CompiledEstimatorPredictor(OnnxPredictor):
         parallel: Parallel = ONE_THREAD,
     ) -> None:
         super().__init__(path, parallel)
-        _require_meaning(path, self.width, self._shown_classes(meaning), columns, meaning)
+        _require_meaning(path, self.width, self._count_of_classes(meaning), columns, meaning)
         self.columns, self.meaning = columns, meaning
         self._takes_missing = takes_missing
         alone = bool(meaning.classes) and len(self._outputs) == 1 and meaning.has_probabilities
@@ -62,20 +62,20 @@ class CompiledEstimatorPredictor(OnnxPredictor):
     def probabilities(self, rows: Floats) -> Scores:
         """Compute the probability of each class, (rows, classes)."""
         if self._classes_of_the_highest is not None:
-            return of_both_classes(self._found(rows), len(self._classes_of_the_highest))
+            return all_classes(self._found(rows), len(self._classes_of_the_highest))
         require_finite(rows, self.columns, self._takes_missing)
         return super().probabilities(rows)
 
-    def _shown_classes(self, meaning: Meaning) -> int:
-        """Count the classes that the graph answers with; 0 where it answers with labels alone."""
+    def _count_of_classes(self, meaning: Meaning) -> int:
+        """Return the number of classes in the graph's output; 0 if it has labels only."""
         if not meaning.has_probabilities:
             return 0
         first = self._first(np.zeros((1, self.width), np.float32))
-        # Mixtures have components and no classes; the graph answers with the component.
+        # A mixture has components and no classes. The graph gives the number of the component.
         if not meaning.classes and (len(self._outputs) > 1 or first.dtype.kind != "f"):
             return 0
         count = len(self.meaning.classes) or int(first.shape[-1])
-        # The probability of the second of two classes stands for both.
+        # With two classes, the probability of the second class is enough.
         return 2 if count == 1 else count
 
     def _found(self, rows: Floats) -> Floats:
@@ -102,14 +102,14 @@ def _require_meaning(
 
 
 def require_finite(rows: Floats, columns: Columns, takes_missing: bool) -> None:
-    """Refuse infinite values, and missing ones where the estimator takes none.
+    """Refuse infinite values, and missing values if the estimator does not accept them.
 
     Raises
     ------
     RequestError
-        400: names row and column.
+        400: a value is infinite or missing; the message names its row and column.
     """
-    # In float64 no sum of so few is infinite by itself.
+    # The sum of so few finite float32 values is always finite in float64.
     if rows.size <= FEW and math.isfinite(sum(rows.ravel().tolist())):
         return
     wrong = np.isinf(rows) if takes_missing else ~np.isfinite(rows)

@@ -172,7 +172,7 @@ def _held(found: Any) -> AllowedName | None:
 def _check_booster_state(_: object, state: Any) -> None:
     require_plain_state(None, state)
     handle = (state or {}).get("handle")
-    require(handle is None or type(handle) in (bytes, bytearray), "holds a strange Booster")
+    require(handle is None or type(handle) in (bytes, bytearray), "holds an unexpected Booster")
 
 
 def is_plain_partial(function: object, arguments: object, named: object) -> bool:
@@ -194,7 +194,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _partial(function: object) -> object:
-    require(function is check_array, "makes a partial of a strange function")
+    require(function is check_array, "makes a partial of an unexpected function")
     return functools.partial(check_array)
 
 
@@ -204,7 +204,7 @@ def _check_partial(_: object, state: Any) -> None:
         and len(state) == 4
         and is_plain_partial(*state[:3])
         and state[3] in (None, {}),
-        "sets a strange state of a partial",
+        "sets an unexpected state of a partial",
     )
 
 
@@ -229,7 +229,7 @@ def _new_of(module: str, function: Callable[[type], object]) -> Callable[..., ob
             isinstance(kind, type)
             and kind.__module__ == module
             and TREES[module].fullmatch(kind.__name__),
-            "makes a tree of a strange class",
+            "makes a tree of an unexpected class",
         )
         return function(kind)  # type: ignore[arg-type]
 
@@ -240,7 +240,7 @@ def _of_numbers(kind: type) -> Callable[..., object]:
     def make(*arguments: object) -> object:
         require(
             len(arguments) <= 1 and all(type(each) in (float, int) for each in arguments),
-            f"calls {kind.__name__} with what is no number",
+            f"calls {kind.__name__} with arguments that are not numbers",
         )
         return kind(*arguments)
 
@@ -255,7 +255,7 @@ def _unpickled(module: str, function: Callable[..., object]) -> Callable[..., ob
             and NUMBERED[module].fullmatch(kind.__name__)
             and type(checksum) is int
             and (state is None or (type(state) is tuple and set(map(type, state)) <= {int, float})),
-            "makes a loss strangely",
+            "makes a loss with unexpected arguments",
         )
         return function(kind, checksum, state)
 
@@ -278,12 +278,12 @@ def _tree(kind: Any) -> AllowedName:
             and classes.shape == (outputs,)
             and classes.min() >= 1
             and classes.max() <= MOST_OUTPUTS,
-            "makes a strange tree",
+            "makes a tree with unexpected arguments",
         )
         return kind(features, classes, outputs)
 
     def check(_: object, state: Any) -> None:
-        require(type(state) is dict, "sets a strange state of a tree")
+        require(type(state) is dict, "sets an unexpected state of a tree")
         for name in ("max_depth", "node_count"):
             require(type(state.get(name)) is int and state[name] >= 0, f"has a tree of no {name}")
         for name in ("nodes", "values"):

@@ -1,4 +1,4 @@
-"""What a fitted estimator of somebody else's says of the columns that it takes."""
+"""Find the columns that a fitted estimator takes, if it has no manifest."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ TEXT = "OU"  # NumPy's kinds
 
 
 def columns_of(estimator: Any) -> Columns:
-    """Read how many columns an estimator takes, their names, and the texts that its encoders know.
+    """Return the columns of a fitted estimator: their number, names, and texts of its encoders.
 
     Raises
     ------
     UserError
-        It does not say how many there are.
+        The estimator does not have ``n_features_in_``.
     """
     count = getattr(estimator, "n_features_in_", None)
     if count is None:
@@ -40,7 +40,7 @@ def columns_of(estimator: Any) -> Columns:
 
 
 def takes_frames(estimator: Any) -> bool:
-    """Tell whether columns are chosen by name, which an array has not, or hold text."""
+    """Return whether an estimator needs a frame: it chooses columns by name, or encodes text."""
     return any(
         isinstance(each, str) or _texts(fitted, [0] * len(chosen))
         for fitted, chosen in _parts(estimator)
@@ -49,7 +49,7 @@ def takes_frames(estimator: Any) -> bool:
 
 
 def _parts(estimator: Any) -> Iterator[tuple[Any, Sequence[Any]]]:
-    """Walk the transformers that a first step hands columns to."""
+    """Yield the transformers of a ColumnTransformer in the first step, with their columns."""
     first = estimator
     while isinstance(first, Pipeline):
         first = first.steps[0][1]
@@ -65,7 +65,7 @@ def _parts(estimator: Any) -> Iterator[tuple[Any, Sequence[Any]]]:
 
 
 def _texts(fitted: Any, at: Sequence[int]) -> Mapping[int, Sequence[str]]:
-    """Find an encoder of texts, alone or behind an imputer, and which it knows of each column."""
+    """Return the texts of an encoder, by column; the encoder may follow an imputer."""
     steps = [step for _, step in fitted.steps] if isinstance(fitted, Pipeline) else [fitted]
     for step in steps:
         known = getattr(step, "categories_", None)

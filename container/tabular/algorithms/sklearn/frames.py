@@ -1,4 +1,4 @@
-"""Codes back to texts: the rows that a scikit-learn model was fitted on."""
+"""Convert codes of text back to texts, as the estimator was fitted on them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ import numpy as np
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 
-# The code of a text that no training row had; NaN is a missing one.
+# The code of a text that is not in the training data. A missing text is NaN.
 UNKNOWN = -1.0
-# What such a text becomes: one that no column of text holds.
+# Stands for such a text in a frame; no column of text holds it.
 UNKNOWN_TEXT = "\0"
 
 
-def frame_of(codes: Floats, columns: Columns) -> Any:
-    """Make what the model takes: an array, or a pandas frame where columns have names or text.
+def to_frame(codes: Floats, columns: Columns) -> Any:
+    """Convert rows to the input of an estimator.
 
     Parameters
     ----------
     codes : float32 array, (rows, columns)
+        Numbers, and codes of text.
 
     Returns
     -------
     float64 array, or pandas frame, (rows, columns)
-        Missing values are NaN, in columns of text too.
+        A frame if the columns have names or text. Missing values are NaN, also in columns of text.
     """
     if not (columns.names or columns.categories):
         return codes.astype(np.float64)
@@ -39,7 +40,7 @@ def frame_of(codes: Floats, columns: Columns) -> Any:
         if texts is None:
             data[name] = values.astype(np.float64)
             continue
-        # The last two are reached from the end: -1 and, for NaN, -2.
+        # Index -1 is UNKNOWN_TEXT, because UNKNOWN is -1; index -2 is NaN.
         table = np.array([*texts, np.nan, UNKNOWN_TEXT], dtype=object)
         places = np.where(np.isnan(values), -2, values).astype(np.int64)
         data[name] = table[places]

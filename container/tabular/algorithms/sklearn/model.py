@@ -1,4 +1,4 @@
-"""Fitted estimators of scikit-learn in an artifact: pickle, joblib (compressed or not), skops."""
+"""Save and load fitted estimators of scikit-learn: joblib, pickle and skops."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ log = logging.getLogger(__name__)
 
 
 class EstimatorUnpickler(RestrictedUnpickler):
-    """Reads pickles of estimators, with or without the arrays of joblib."""
+    """An unpickler for estimators, also for joblib's arrays."""
 
     def __init__(self, file: BinaryIO, find: FindName = find_name) -> None:
         super().__init__(file, find)
 
     def load_build(self) -> None:
-        """Set the state of an object; joblib's stand-in for an array becomes the array."""
+        """Set the state of an object, and read the array that a JoblibArray stands for."""
         super().load_build()
         if isinstance(self.stack[-1], JoblibArray):
             self.stack[-1] = self.stack[-1].read_from(self)
@@ -46,12 +46,12 @@ class EstimatorUnpickler(RestrictedUnpickler):
 
 
 def save_model(folder: Path, model: BaseEstimator, form: str) -> dict[str, FileRecord]:
-    """Save ``model.joblib`` or ``model.skops``; the manifest of an earlier model goes first.
+    """Save ``model.joblib`` or ``model.skops``, and delete the manifest of an earlier model first.
 
     Raises
     ------
     UserError
-        The format can't hold the model, or not so that it can be loaded by our rules.
+        The format can't hold the model, or the rules of this image refuse to load the saved model.
     PlatformError
         The folder can't be written, or the disk is full.
     """
@@ -86,7 +86,7 @@ NAMES_OF_MODELS = tuple(f"model.{form}" for form in DUMPS)
 
 
 def is_uncompressed(path: Path) -> bool:
-    """Tell whether a file is packed as ``save_model`` writes it: not compressed."""
+    """Return whether a file is not compressed, as ``save_model`` writes it."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return all(each.compress_type == zipfile.ZIP_STORED for each in archive.infolist())
@@ -95,17 +95,22 @@ def is_uncompressed(path: Path) -> bool:
 
 
 def load_estimator(path: Path) -> BaseEstimator:
-    """Load a fitted estimator; raises what ``load_versioned`` does."""
+    """Load a fitted estimator; raises UserError as ``load_versioned`` does."""
     return load_versioned(path)[0]
 
 
 def load_versioned(path: Path) -> tuple[BaseEstimator, str | None]:
-    """Load a fitted estimator, and tell which other version of scikit-learn has saved it.
+    """Load a fitted estimator.
+
+    Returns
+    -------
+    (BaseEstimator, str or None)
+        The estimator, and the version of scikit-learn that saved it, if it is not this version.
 
     Raises
     ------
     UserError
-        It is none, or it holds what is not scikit-learn's.
+        The file does not hold an estimator, or holds objects that are not allowed.
     """
     noted: list[warnings.WarningMessage] = []
     try:
@@ -119,7 +124,7 @@ def load_versioned(path: Path) -> tuple[BaseEstimator, str | None]:
         check_estimator(found)
     except MemoryError:
         raise
-    except Exception as error:  # a broken file raises anything
+    except Exception as error:  # a broken file can raise any exception
         raise not_served(path, error, _version_of(noted)) from error
     version = _version_of(noted)
     if version:
@@ -132,7 +137,7 @@ def load_versioned(path: Path) -> tuple[BaseEstimator, str | None]:
 
 
 def not_served(path: Path, error: Exception, version: str | None = None) -> UserError:
-    """Say that an estimator can't be served, and by which version it was saved."""
+    """Return the error for an estimator that can't be served, with the version that saved it."""
     reason = " ".join(str(error).split())[:300]
     return UserError(
         f"{path} is not an estimator that scikit-learn {sklearn.__version__} can load "
@@ -151,7 +156,7 @@ def _version_of(noted: Sequence[warnings.WarningMessage]) -> str | None:
 def _read_skops(path: Path) -> Any:
     import skops.io
 
-    # Beside skops' own list, what a pickle may hold too.
+    # Besides the types that skops trusts, trust those that a pickle may hold.
     asked = skops.io.get_untrusted_types(file=path)
     known = [name for name in asked if find_name(*name.rpartition(".")[::2]) is not None]
     return skops.io.load(path, trusted=known)

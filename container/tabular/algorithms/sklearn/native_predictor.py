@@ -1,4 +1,4 @@
-"""Scores by scikit-learn itself."""
+"""Predict by scikit-learn itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sklearn
 from tabular.algorithms.parallel import ONE_THREAD, Parallel
 from tabular.algorithms.predictor import Meaning, Predictor, Scores
 from tabular.algorithms.sklearn.fitted_columns import columns_of, takes_frames
-from tabular.algorithms.sklearn.frames import frame_of
+from tabular.algorithms.sklearn.frames import to_frame
 from tabular.artifact.pickles.guard import guarded
 from tabular.contract.errors import RequestError
 from tabular.data.batch import Floats
@@ -19,21 +19,22 @@ from tabular.data.columns import Columns
 
 
 class EstimatorPredictor(Predictor):
-    """A fitted scikit-learn estimator; a classifier answers with its labels.
+    """A fitted scikit-learn estimator. A classifier predicts its labels.
 
     Parameters
     ----------
     columns : Columns or None
-        Those of the data that this image fitted it on: it gets what it was fitted on.
+        The columns of the training data, if this image fitted the estimator. Then the estimator
+        gets the same kind of input as in training: a frame, if columns have names or text.
 
     Raises
     ------
     UserError
-        It does not say how many features it was fitted on.
+        The estimator does not have ``n_features_in_``.
     """
 
     engine = f"scikit-learn {sklearn.__version__}"
-    bytes_per_value = 24  # a frame, and float64 of it
+    bytes_per_value = 24  # a frame, and its copy in float64
 
     def __init__(
         self, estimator: Any, parallel: Parallel = ONE_THREAD, columns: Columns | None = None
@@ -62,9 +63,9 @@ class EstimatorPredictor(Predictor):
     def _call(self, method: str, rows: Floats) -> Scores:
         try:
             with warnings.catch_warnings(), guarded():
-                # It warns of rows without the names that it was fitted with.
+                # scikit-learn warns of rows without the feature names of the training data.
                 warnings.simplefilter("ignore")
-                taken = frame_of(rows, self.columns) if self._framed else rows
+                taken = to_frame(rows, self.columns) if self._framed else rows
                 found = getattr(self._estimator, method)(taken)
                 return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
         except (ValueError, TypeError, AttributeError) as error:
@@ -74,11 +75,11 @@ class EstimatorPredictor(Predictor):
 
 def _classes(estimator: Any) -> tuple[Any, ...]:
     classes = getattr(estimator, "classes_", ())
-    # Of several targets each has its own: a list.
+    # With several targets, classes_ is a list with the classes of each.
     return () if isinstance(classes, list) else tuple(np.asarray(classes).tolist())
 
 
 def _on_one_thread(estimator: Any) -> Any:
-    """Let each prediction stay on its thread: requests run side by side."""
+    """Set every ``n_jobs`` to 1: requests already run in parallel."""
     jobs = [name for name in estimator.get_params() if name.rpartition("__")[2] == "n_jobs"]
     return estimator.set_params(**dict.fromkeys(jobs, 1))

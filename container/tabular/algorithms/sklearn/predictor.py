@@ -1,4 +1,4 @@
-"""Load estimators to serve them: compiled if that agrees with them, else by scikit-learn itself."""
+"""Load estimators to serve them: the compiled model if there is one, else scikit-learn itself."""
 
 from __future__ import annotations
 
@@ -58,28 +58,28 @@ def load_foreign(paths: Sequence[Path], loading: Loading) -> Predictor:
     estimator, version = load_versioned(paths[0])
     try:
         return batched_if_worth(EstimatorPredictor(estimator, loading.parallel))
-    except (AttributeError, TypeError, ValueError) as error:  # of another version
+    except (AttributeError, TypeError, ValueError) as error:  # saved by another version
         raise not_served(paths[0], error, version) from error
 
 
 def preload() -> None:
-    """Import what serves estimators; see ``PredictorModule``."""
+    """Import the modules that serve estimators; see ``PredictorModule``."""
     from tabular.algorithms.sklearn import compiled_predictor, native_predictor  # noqa: F401
 
 
 def text_columns(estimator: Any) -> Sequence[int]:
-    """Return the numbers of the columns whose texts the encoders of a fitted estimator know."""
+    """Return the numbers of the text columns that a fitted estimator encodes."""
     from tabular.algorithms.sklearn.fitted_columns import columns_of
 
     return [column for column, texts in columns_of(estimator).categories.items() if texts]
 
 
 def rehearsal(path: Path) -> None:
-    """Load an estimator and predict with it; called in the process of ``artifact.rehearsal``."""
+    """Load an estimator and predict; ``artifact.rehearsal`` calls this in a separate process."""
     from tabular.algorithms.sklearn.model import load_estimator
     from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
 
     estimator = load_estimator(path)
-    # ``load_foreign`` reports an estimator of another version, with the version.
+    # ``load_foreign`` reports an estimator that another version saved, and names the version.
     with suppress(AttributeError, TypeError, ValueError):
         predict_once(EstimatorPredictor(estimator))

@@ -1,4 +1,4 @@
-"""``preprocess=auto``: what stands before the estimator in the pipeline."""
+"""``preprocess=auto``: the steps before the estimator in the pipeline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tabular.contract.errors import UserError
 from tabular.data.columns import Columns
 
-# Splits and counts do not care for the scale of a feature; all others do.
+# The scale of a feature does not matter to trees and counts, but to all other estimators.
 SCALE_FREE = frozenset(
     {
         "sklearn.tree",
@@ -26,24 +26,24 @@ SCALE_FREE = frozenset(
         "sklearn.feature_selection",
     }
 )
-# Learns itself what a missing value means.
+# These estimators handle missing values themselves.
 OWN_MISSING = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
-# Each text becomes a column: more are an identifier, not a category.
+# Each distinct text becomes a column. A column with more texts is an identifier, not a category.
 MOST_TEXTS = 1000
 PREPROCESS, MODEL = "preprocess", "model"
 NUMBERS, TEXTS = "numbers", "texts"
 IMPUTE, ENCODE, SCALE = "impute", "encode", "scale"
-# Stands for a missing text; an empty cell of CSV is missing, so no text is that.
+# Replaces a missing text. No other text is empty, because an empty cell of CSV is missing.
 MISSING_TEXT = ""
 
 
 def pipeline_of(estimator: BaseEstimator, columns: Columns) -> Pipeline:
-    """Put imputing, encoding and scaling before an estimator, as far as it needs them.
+    """Make a pipeline of the estimator and the imputers, encoders and scalers that it needs.
 
     Raises
     ------
     UserError
-        A column of text has too many different ones.
+        A column of text has too many distinct texts.
     """
     for column, texts in columns.categories.items():
         if len(texts) > MOST_TEXTS:
@@ -62,7 +62,7 @@ def pipeline_of(estimator: BaseEstimator, columns: Columns) -> Pipeline:
         sparse_threshold=0.3 if estimator.__sklearn_tags__().input_tags.sparse else 0,
         verbose_feature_names_out=False,
     )
-    if isinstance(estimator, ColumnTransformer):  # its own, or nothing but the preprocessing
+    if isinstance(estimator, ColumnTransformer):  # the job's own, or the preprocessing only
         return Pipeline([(PREPROCESS, estimator if estimator.transformers else before)])
     return Pipeline([(PREPROCESS, before), (MODEL, estimator)])
 
@@ -86,7 +86,7 @@ def _for_texts() -> Pipeline:
 
 
 def needs_scaling(estimator: BaseEstimator) -> bool:
-    """Tell whether the scale of a feature changes what is learnt; of a wrapper, its inner ones'."""
+    """Return whether the scale of features matters to an estimator or to one that it wraps."""
     given = estimator.get_params(deep=False)
     named = [each for entry in given.get("estimators") or () for each in entry]
     inner = [given.get("estimator"), given.get("regressor"), *named]
@@ -97,7 +97,7 @@ def needs_scaling(estimator: BaseEstimator) -> bool:
 
 
 def _named(places: list[int], columns: Columns) -> list[Any]:
-    """Name columns where they have names: so a frame's columns may come in any order."""
+    """Return the names of columns, so that a frame may have another order; else their numbers."""
     return [columns.names[place] for place in places] if columns.names else places
 
 

@@ -1,4 +1,4 @@
-"""The hyperparameters of algorithm mode for scikit-learn: the job's, and the estimator's own."""
+"""The hyperparameters of a job with scikit-learn: those of the job, and the estimator's own."""
 
 from __future__ import annotations
 
@@ -92,13 +92,13 @@ class EstimatorSettings:
     Attributes
     ----------
     estimator : BaseEstimator
-        Not fitted.
+        The estimator, not fitted.
     kind : str
-        What it is; see ``catalogue.KINDS``.
+        The kind of the estimator: a key of ``catalogue.KINDS``.
     parameters : Mapping[str, object]
-        The estimator's own that were given.
+        The parameters of the estimator that the job sets.
     layout : Layout
-        What the hyperparameters say about the columns, and the estimator about its labels.
+        The roles of the columns.
     """
 
     algorithm: str
@@ -114,19 +114,19 @@ class EstimatorSettings:
 
     @property
     def method(self) -> str:
-        """What answers requests: ``predict``, or ``transform``."""
+        """The method that answers requests: ``predict`` or ``transform``."""
         return "transform" if self.kind == TRANSFORMER else "predict"
 
     @property
     def labelled(self) -> bool:
-        """Whether it learns from labels."""
+        """Whether the estimator learns from labels."""
         return self.layout.labelled
 
 
 def _labelled(estimator: BaseEstimator, kind: str) -> bool:
     if kind != TRANSFORMER:
         return kind in (CLASSIFIER, REGRESSOR)
-    # Not all that choose features by a score say that they need a target.
+    # Some estimators that select features by a score do not declare that they need a target.
     needed = estimator.__sklearn_tags__().target_tags.required
     return bool(needed) or hasattr(estimator, "score_func")
 
@@ -137,7 +137,7 @@ def validate(given: Mapping[str, object], machine: Machine) -> EstimatorSettings
     Raises
     ------
     UserError
-        One is unknown, can't be read, or is none that the estimator takes.
+        A hyperparameter is unknown, can't be read, or the estimator does not accept its value.
     """
     ours: dict[str, Any] = {}
     theirs: dict[str, object] = {}

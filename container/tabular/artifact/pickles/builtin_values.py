@@ -15,7 +15,9 @@ from tabular.artifact.pickles.unpickler import (
 
 
 def _encode(text: object, encoding: object) -> bytes:
-    require(type(text) is str and encoding in ("latin1", "latin-1"), "encodes strangely")
+    require(
+        type(text) is str and encoding in ("latin1", "latin-1"), "encodes with unexpected arguments"
+    )
     return text.encode("latin-1")  # type: ignore[attr-defined,no-any-return]
 
 
@@ -27,13 +29,13 @@ def _bytes(*arguments: object) -> bytes:
 def _bytearray(content: object = b"", encoding: object = None) -> bytearray:
     if encoding is not None:
         content = _encode(content, encoding)
-    require(type(content) is bytes, "makes a bytearray of what is no bytes")
+    require(type(content) is bytes, "makes a bytearray of an object that is not bytes")
     return bytearray(content)  # type: ignore[call-overload,no-any-return]
 
 
 def _set(kind: Callable[..., object]) -> Callable[..., object]:
     def make(items: object = ()) -> object:
-        require(type(items) in (list, tuple), "makes a set of what is no list")
+        require(type(items) in (list, tuple), "makes a set of an object that is not a list")
         return kind(items)
 
     return make
@@ -44,7 +46,7 @@ def _range_or_slice(kind: Callable[..., object]) -> Callable[..., object]:
         require(
             1 <= len(bounds) <= 3
             and all(each is None or type(each) in (int, str) for each in bounds),
-            "makes a slice or range of what is no number",
+            "makes a slice or range of objects that are not integers",
         )
         return kind(*bounds)
 
@@ -52,7 +54,10 @@ def _range_or_slice(kind: Callable[..., object]) -> Callable[..., object]:
 
 
 def _complex(real: object, imaginary: object) -> complex:
-    require(type(real) is float and type(imaginary) is float, "makes a strange complex number")
+    require(
+        type(real) is float and type(imaginary) is float,
+        "makes a complex number with unexpected arguments",
+    )
     return complex(real, imaginary)  # type: ignore[call-overload,no-any-return]
 
 

@@ -39,11 +39,13 @@ class JoblibArray:
             and isinstance(dtype, np.dtype)
             and order in ("C", "F")
             and alignment in (None, 16),  # NUMPY_ARRAY_ALIGNMENT_BYTES
-            "holds a strange array of joblib",
+            "holds an unexpected array of joblib",
         )
         if dtype.hasobject:  # type: ignore[union-attr]
             found = unpickler.nested().load()
-            require(isinstance(found, np.ndarray), "holds no array where joblib says so")
+            require(
+                isinstance(found, np.ndarray), "holds another object in place of an array of joblib"
+            )
             return found
         if alignment is not None:
             unpickler.source.read(unpickler.source.read(1)[0])

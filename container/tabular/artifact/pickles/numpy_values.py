@@ -45,15 +45,15 @@ def check_dtype(dtype: np.dtype[Any], state: Any) -> None:
     numpy does not check the state. With a state that hides the object fields of an array, numpy
     takes bytes of the pickle for addresses of objects.
     """
-    strange = "sets a strange state of a dtype"
-    require(type(state) is tuple and len(state) in (8, 9), strange)
+    message = "sets an unexpected state of a dtype"
+    require(type(state) is tuple and len(state) in (8, 9), message)
     _, order, subarray, names, fields, size, _, flags, *_ = state
-    require(order in ("<", ">", "|", "=") and subarray is None and type(flags) is int, strange)
+    require(order in ("<", ">", "|", "=") and subarray is None and type(flags) is int, message)
     if names is None:
         right = dtype if order == "|" else dtype.newbyteorder(order)
         expected = right.__reduce__()[2]
         # The ninth entry is the unit of a datetime, which numpy checks.
-        require(state[3:8] == expected[3:8], strange)
+        require(state[3:8] == expected[3:8], message)
         return
     require(
         dtype.kind == "V"
@@ -62,7 +62,7 @@ def check_dtype(dtype: np.dtype[Any], state: Any) -> None:
         and set(fields) == set(names)
         and all(type(each) is tuple and len(each) == 2 for each in fields.values())
         and all(isinstance(fields[name][0], np.dtype) for name in names),
-        strange,
+        message,
     )
     made = np.dtype(
         {
@@ -75,36 +75,36 @@ def check_dtype(dtype: np.dtype[Any], state: Any) -> None:
     require(not made.hasobject, "sets a dtype with fields of objects")
     wanted: Any = made.__reduce__()[2]
     aligned = 0x80  # NPY_ALIGNED_STRUCT
-    require(size == wanted[5] and flags & ~aligned == wanted[7] & ~aligned, strange)
+    require(size == wanted[5] and flags & ~aligned == wanted[7] & ~aligned, message)
 
 
 def _empty_array(kind: object, shape: object, typecode: object) -> object:
     require(
         kind is np.ndarray and shape == (0,) and typecode in (b"b", "b"),
-        "makes an array strangely",
+        "makes an array with unexpected arguments",
     )
     return np.ndarray.__new__(np.ndarray, (0,), "b")
 
 
 def _masked_array(kind: object, base: object, shape: object, typecode: object) -> object:
     _empty_array(base, shape, typecode)
-    require(kind is np.ma.MaskedArray, "makes a masked array strangely")
+    require(kind is np.ma.MaskedArray, "makes a masked array with unexpected arguments")
     return _numpy.ma.core._mareconstruct(np.ma.MaskedArray, np.ndarray, (0,), b"b")
 
 
 def check_array(_: object, state: Any) -> None:
     """Require a state of an array as numpy writes it: version, shape, dtype, order, content."""
-    strange = "sets a strange state of an array"
-    require(type(state) is tuple and len(state) in (5, 7), strange)
+    message = "sets an unexpected state of an array"
+    require(type(state) is tuple and len(state) in (5, 7), message)
     _, shape, dtype, _, content, *_ = state
-    require(is_shape(shape) and isinstance(dtype, np.dtype), strange)
+    require(is_shape(shape) and isinstance(dtype, np.dtype), message)
     if dtype.hasobject:
         require(
             dtype.kind == "O" and type(content) is list and len(content) == math.prod(shape),
-            strange,
+            message,
         )
     else:
-        require(type(content) is bytes, strange)
+        require(type(content) is bytes, message)
 
 
 def is_shape(shape: object) -> bool:
@@ -118,7 +118,7 @@ def _scalar(dtype: object, content: object) -> object:
         and not dtype.hasobject
         and type(content) is bytes
         and len(content) == dtype.itemsize,
-        "makes a strange scalar",
+        "makes a scalar with unexpected arguments",
     )
     return np.frombuffer(content, dtype)[0]  # type: ignore[call-overload]
 
@@ -133,7 +133,7 @@ def _from_buffer(
         and is_shape(shape)
         and order in ("C", "F", "K")
         and (axes is None or is_shape(axes)),
-        "makes an array strangely",
+        "makes an array with unexpected arguments",
     )
     rest = () if axes is None else (axes,)
     return _numpy._core.numeric._frombuffer(content, dtype, shape, order, *rest)

@@ -31,7 +31,7 @@ def random_states() -> dict[tuple[str, str], AllowedName]:
 
     def over(name: str) -> Callable[..., object]:
         def make(generator: object = "MT19937", constructor: object = make_bits) -> object:
-            require(constructor is make_bits, "makes a random state strangely")
+            require(constructor is make_bits, "makes a random state with unexpected arguments")
             if not isinstance(generator, tuple(known.values())):
                 generator = bits(generator)
             return _pickle.__dict__[name](generator)
@@ -39,7 +39,7 @@ def random_states() -> dict[tuple[str, str], AllowedName]:
         return make
 
     def seed(kind: object, checksum: object, state: object) -> object:
-        require(kind is seeds and state is None, "makes a seed strangely")
+        require(kind is seeds and state is None, "makes a seed with unexpected arguments")
         return getattr(bit_generator, "__pyx_unpickle_SeedSequence")(seeds, checksum, None)
 
     found: dict[tuple[str, str], AllowedName] = {

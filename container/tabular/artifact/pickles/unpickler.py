@@ -152,7 +152,7 @@ class RestrictedUnpickler(PythonUnpickler):  # type: ignore[misc]
         function = self.stack[-1]
         found = self._found.get(id(function))
         require(isinstance(found, Reconstructor), f"calls {_described(function)}")
-        require(type(arguments) is tuple, "calls with arguments that are no tuple")
+        require(type(arguments) is tuple, "calls with arguments that are not a tuple")
         assert isinstance(found, Reconstructor)  # noqa: S101 - for the type checker
         try:
             made = found.call(*arguments)
@@ -182,7 +182,7 @@ class RestrictedUnpickler(PythonUnpickler):  # type: ignore[misc]
         if issubclass(known, tuple):  # a named tuple gets its values when it is created
             values: Any = arguments
             fits = type(values) is tuple and len(values) == len(known._fields)
-            require(fits, "has a strange tuple")
+            require(fits, "has an unexpected tuple")
             self.append(tuple.__new__(known, values))
             return
         require(arguments == (), "creates an object with arguments")
@@ -208,34 +208,37 @@ class RestrictedUnpickler(PythonUnpickler):  # type: ignore[misc]
 
     def load_append(self) -> None:
         """Append to a list."""
-        require(len(self.stack) > 1 and type(self.stack[-2]) is list, "appends to no list")
+        require(
+            len(self.stack) > 1 and type(self.stack[-2]) is list,
+            "appends to an object that is not a list",
+        )
         value = self.stack.pop()
         self.stack[-1].append(value)
 
     def load_appends(self) -> None:
         """Extend a list."""
         items = self.pop_mark()
-        require(type(self.stack[-1]) is list, "appends to no list")
+        require(type(self.stack[-1]) is list, "appends to an object that is not a list")
         self.stack[-1].extend(items)
 
     def load_setitem(self) -> None:
         """Set an item of a dict."""
         value, key = self.stack.pop(), self.stack.pop()
-        require(isinstance(self.stack[-1], dict), "sets an item of no dict")
+        require(isinstance(self.stack[-1], dict), "sets an item of an object that is not a dict")
         dict.__setitem__(self.stack[-1], key, value)
 
     def load_setitems(self) -> None:
         """Set items of a dict."""
         items = self.pop_mark()
         target = self.stack[-1]
-        require(isinstance(target, dict), "sets items of no dict")
+        require(isinstance(target, dict), "sets items of an object that is not a dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
             dict.__setitem__(target, key, value)
 
     def load_additems(self) -> None:
         """Add to a set."""
         items = self.pop_mark()
-        require(type(self.stack[-1]) is set, "adds to no set")
+        require(type(self.stack[-1]) is set, "adds to an object that is not a set")
         self.stack[-1].update(items)
 
     def refuse_opcode(self) -> None:
@@ -282,6 +285,6 @@ def require_plain_state(_: object, state: Any) -> None:
     An attribute whose name starts with two underscores would change how Python or scikit-learn
     treats the object.
     """
-    require(state is None or type(state) is dict, "sets a state that is no dict")
+    require(state is None or type(state) is dict, "sets a state that is not a dict")
     for name in state or {}:
         require(type(name) is str and not name.startswith("__"), f"sets the attribute {name!r:.60}")

@@ -1,1 +1,1 @@
-"""What a hyperparameter is: rows of a table, their kinds, and the rows that algorithms share."""
+"""Tables of hyperparameters: the kinds of values, and the rows that algorithms share."""

@@ -1,4 +1,4 @@
-"""What a hyperparameter may be: its kind, its range, and how a value is read."""
+"""A row in a table of hyperparameters: its kind, its range, and how its value is read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tabular.training.hyperparameters.values import (
     unreadable,
 )
 
-# XGBoost keeps whole numbers in an int and others in a float.
+# XGBoost stores integers as int and other numbers as float, both of 32 bits.
 LARGEST_INTEGER = 2**31 - 1
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
 SMALLEST_FLOAT = float(np.finfo(np.float32).tiny)
@@ -30,32 +30,33 @@ DEVICE = re.compile(r"(cpu)|(?:cuda|gpu)(:[0-9]{1,4})?")
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """One row.
+    """A row in a table of hyperparameters.
 
     Attributes
     ----------
     kind : str
-        What the value is: a key of ``READERS``, or the kind that ``reader`` reads.
-    layout : str
-        The field of ``data.layout.Layout`` that holds the value, for a hyperparameter that says
-        what a column of the data is.
-    reader : callable or None
-        Reads the value, by the name of the hyperparameter, where the kind belongs to one
-        algorithm alone.
+        The kind of the value: a key of ``READERS``, or a name for what ``reader`` reads.
+    interval : Interval or None
+        The allowed range of a number.
     choices : tuple of str
-        Of a category, and of the entries of ``choices``.
+        The allowed values of the kinds ``category`` and ``choices``.
     passed : bool
-        Whether XGBoost gets it; the others steer this package.
+        Whether XGBoost gets the hyperparameter. The others are for this package.
     description : str
-        One sentence without a full stop.
+        One sentence without a full stop, for the documentation.
     default : str
-        XGBoost's or ours; the value itself where it depends on nothing, else words.
+        The default of XGBoost or of this package: the value, or words if it is not fixed.
     tunable : tuple of two numbers
-        What the tuner searches when the customer names no range.
+        The range for SageMaker's tuner, if the customer gives no range.
     used_with : mapping of str to str
-        Other hyperparameters without which this one has no effect.
+        Hyperparameters and their values without which this one has no effect.
     removed : str
-        For what XGBoost 3 no longer has: what happens instead.
+        For a hyperparameter that XGBoost 3 has removed: what happens instead.
+    reader : callable or None
+        Reads the value, called with the name and the value, for a kind of one algorithm.
+    layout : str
+        The field of ``data.layout.Layout`` that gets the value, for a hyperparameter that describes
+        the columns of the data.
     """
 
     name: str
@@ -80,7 +81,8 @@ class Hyperparameter:
         Raises
         ------
         UserError
-            Names the hyperparameter, the value and what was expected.
+            The value can't be read or is out of range. The message names the hyperparameter, the
+            value and what was expected.
         """
         if self.reader is not None:
             return self.reader(self.name, value)
@@ -89,8 +91,8 @@ class Hyperparameter:
 
 def _integer(row: Hyperparameter, value: object) -> int:
     try:
-        # A float stays refused, as in AWS's container: 3.0 is not a number of rounds. So does
-        # a bool, which Python takes for a number.
+        # As in AWS's container, a float such as 3.0 is refused. A bool is an int in Python, and is
+        # refused too.
         if isinstance(value, bool) or not isinstance(value, (int, str)):
             raise ValueError(value)
         number = int(value)
@@ -113,7 +115,7 @@ def _float(row: Hyperparameter, value: object) -> float:
             f"Hyperparameter {row.name}: {number:g} is not a 32-bit number, which is what XGBoost "
             f"takes: 0, or between {SMALLEST_FLOAT:.2g} and {LARGEST_FLOAT:.2g}"
         )
-    # 1.9999999999 is below 2, but the 32-bit number that XGBoost makes of it is 2.
+    # 1.9999999999 is below 2, but XGBoost rounds it to the 32-bit number 2.
     _require_inside(row, float(np.float32(number)))
     return number
 
@@ -137,7 +139,7 @@ def _require_inside(row: Hyperparameter, number: int | float) -> None:
 
 
 def _digits(number: int) -> str:
-    # Thousands of digits take str() long, and a reader longer.
+    # str() of thousands of digits is slow, and nobody can read the result.
     return str(number) if abs(number) < 10**40 else f"an integer of {number.bit_length()} bits"
 
 
@@ -213,7 +215,7 @@ def _device(row: Hyperparameter, value: object) -> str:
     return cpu or f"cuda{number or ''}"
 
 
-# To add a kind is to add a function and an entry here.
+# To add a kind, add a function and an entry here.
 READERS: Mapping[str, Callable[[Hyperparameter, object], object]] = {
     "integer": _integer,
     "float": _float,

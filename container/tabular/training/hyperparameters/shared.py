@@ -1,4 +1,4 @@
-"""Rows of hyperparameters that mean the same to every algorithm."""
+"""Hyperparameters that all algorithms share, and functions that read a table."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def layout_of(rows: Sequence[Hyperparameter], values: Mapping[str, Any], **fixed
     values : mapping of str to object
         Parsed values, by the name of the row.
     fixed : bool
-        Fields of ``Layout`` that the algorithm decides.
+        Fields of ``Layout`` that the algorithm sets itself.
 
     Examples
     --------

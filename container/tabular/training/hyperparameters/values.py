@@ -1,7 +1,7 @@
-"""How a hyperparameter's value is read, and shown in a message.
+"""Read the value of a hyperparameter, and show it in a message.
 
-Values come decoded from JSON where they were JSON. What is left as text may be Python's
-spelling, since the SDK's generic Estimator sends ``str(value)``: ``['auc', 'logloss']``.
+Values that were JSON are decoded already. A value that is still text may be written in Python's
+syntax, because the SDK's generic Estimator sends ``str(value)``: ``['auc', 'logloss']``.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ SHOWN_CHARACTERS = 80
 
 
 def shown(text: str) -> str:
-    """Shorten what the customer wrote: SageMaker takes 2,500 characters, and shows 1,024."""
+    """Shorten a value for a message: SageMaker accepts 2,500 characters, and shows 1,024."""
     text = " ".join(text.split()) if "\n" in text or "\r" in text else text
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:
-    """Offer the nearest known name, for an error message."""
+    """Return a question with the nearest known name, for the end of an error message."""
     close = difflib.get_close_matches(name.lower(), known, n=1)
     return f". Did you mean {close[0]}?" if close else ""
 
 
 def unreadable(name: str, expected: str, value: object) -> UserError:
-    """Make the error for a value that can't be read; its first words are those of AWS."""
+    """Return the error for a value that can't be read; it begins as in AWS's container."""
     return UserError(
         f"Hyperparameter {name}: could not parse value (caused by ValueError): "
         f"expected {expected}, got {shown(repr(value))}"
@@ -37,23 +37,23 @@ def unreadable(name: str, expected: str, value: object) -> UserError:
 
 
 def text_of(value: object) -> str:
-    """Spell a decoded value as JSON spells it."""
+    """Return a decoded value as JSON writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
 
 
 def literal(text: str) -> object:
-    """Read Python's spelling of numbers, strings, lists and maps; runs nothing.
+    """Read a Python literal: a number, string, list or dict. No code runs.
 
     Raises
     ------
     ValueError
-        It is none.
+        The text is not a literal.
     """
     try:
         with warnings.catch_warnings():
-            # "(1)(2)" is refused anyhow; the compiler's opinion of it has no place in the log.
+            # Python warns of "(1)(2)", which is refused below.
             warnings.simplefilter("ignore")
             value: object = ast.literal_eval(text.strip())
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
@@ -62,12 +62,17 @@ def literal(text: str) -> object:
 
 
 def items_of(name: str, value: object) -> list[str]:
-    """Read a list of names: comma separated, or a list of JSON or Python.
+    """Read a list of names: separated by commas, or a list of JSON or Python.
 
     Raises
     ------
     UserError
-        A bracket opens no list, or an entry is a list or a map.
+        The text starts with a bracket and is not a list, or an entry is a list or a map.
+
+    Examples
+    --------
+    >>> items_of("eval_metric", "auc, logloss"), items_of("eval_metric", "['auc']")
+    (['auc', 'logloss'], ['auc'])
     """
     expected = 'a comma separated list or a JSON list (a,b or ["a", "b"])'
     bracket = value.lstrip()[:1] if isinstance(value, str) else ""
@@ -75,7 +80,7 @@ def items_of(name: str, value: object) -> list[str]:
         try:
             value = literal(value)
         except ValueError:
-            if bracket == "[":  # a name may well begin with a parenthesis
+            if bracket == "[":  # a name may begin with a parenthesis
                 raise unreadable(name, expected, value) from None
     if isinstance(value, (list, tuple)):
         if any(not isinstance(item, (str, int, float)) for item in value):

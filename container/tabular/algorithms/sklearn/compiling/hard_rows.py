@@ -1,4 +1,4 @@
-"""Rows on which a compiled estimator could differ from its original."""
+"""Rows on which a compiled estimator is likely to differ from the original."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.training import hard_rows as of_any_model
 
-# How far beyond the values of the sample, in times of their range: distances of 1e9 are all alike
-# in float32, and no request needs them.
+# How far values may lie outside of the sample's range, in multiples of the range. float32 can't
+# tell distances of 1e9 apart, and no request needs such values.
 BEYOND = 10
 MOST_SPLITS = 100_000
 
 
 def hard_rows(model: Any, sample: Floats, columns: Columns, takes_missing: bool) -> Floats:
-    """Make the rows that a compiled estimator is checked on.
+    """Make the rows on which a compiled estimator is compared with the original.
 
     Parameters
     ----------
     sample : float32 array, (rows, columns)
-        Of the training data.
+        Rows of the training data.
     takes_missing : bool
-        Whether rows with missing values are among them.
+        Whether to make rows with missing values.
 
     Returns
     -------
     float32 array, (more rows, columns)
-        What requests can hold and scikit-learn takes: no infinite values, no code without text.
+        Rows that scikit-learn accepts: no infinite values, no codes without a text.
     """
     texts = np.array(sorted(columns.categories), np.int64)
     rows = of_any_model.hard_rows(sample, _splits(model, columns), texts)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of columns that are missing everywhere
+        warnings.simplefilter("ignore")  # a column may have no values at all
         low, high = np.nanmin(sample, axis=0), np.nanmax(sample, axis=0)
     reach = BEYOND * np.maximum(high - low, 1)
     rows = rows[~np.isinf(rows).any(axis=1)].clip(low - reach, high + reach)
@@ -53,10 +53,10 @@ def hard_rows(model: Any, sample: Floats, columns: Columns, takes_missing: bool)
 
 
 def _splits(model: Any, columns: Columns) -> list[tuple[int, float]]:
-    """Find the splits of trees: column and value."""
+    """Return the splits of the trees: column and value."""
     last, places = model, list(range(columns.count))
     if isinstance(model, Pipeline):
-        if PREPROCESS in model.named_steps:  # which puts the numbers first
+        if PREPROCESS in model.named_steps:  # the preprocessing puts numbers first
             places = [place for place in places if place not in columns.categories]
         last = model.steps[-1][1]
     found: set[tuple[int, float]] = set()
@@ -78,13 +78,13 @@ def _nodes(estimator: BaseEstimator) -> Iterator[tuple[int, float]]:
 
 
 def binned_trees_of(estimator: Any) -> list[npt.NDArray[Any]]:
-    """List the nodes of each tree of histogram boosting; of a pipeline's last step."""
+    """Return the nodes of each tree of histogram boosting, also in a pipeline's last step."""
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     return [predictor.nodes for stage in getattr(last, "_predictors", ()) for predictor in stage]
 
 
 def trees_of(estimator: Any) -> Iterator[Any]:
-    """Walk the trees of a tree or of an ensemble; of a pipeline's last step."""
+    """Yield the trees of an estimator or ensemble, also in a pipeline's last step."""
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     if hasattr(last, "tree_"):
         yield last.tree_

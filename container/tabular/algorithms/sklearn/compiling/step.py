@@ -1,4 +1,4 @@
-"""Compile a fitted estimator to ONNX, and serve the compiled one only if it agrees."""
+"""Compile a fitted estimator to ONNX, and compare it with the original."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import onnx
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
-from tabular.algorithms.onnx_session import of_both_classes, open_session
+from tabular.algorithms.onnx_session import all_classes, open_session
+from tabular.algorithms.sklearn.compiling.coded_pipeline import coded_pipeline
 from tabular.algorithms.sklearn.compiling.hard_rows import binned_trees_of, hard_rows, trees_of
-from tabular.algorithms.sklearn.compiling.tree_nodes import keep_second_class, mend_trees
-from tabular.algorithms.sklearn.compiling.twin import twin_of
-from tabular.algorithms.sklearn.frames import frame_of
+from tabular.algorithms.sklearn.compiling.tree_nodes import correct_trees, keep_second_class
+from tabular.algorithms.sklearn.frames import to_frame
 from tabular.algorithms.sklearn.model import NAMES_OF_MODELS, load_estimator
 from tabular.algorithms.sklearn.preprocessing import MODEL
 from tabular.artifact.files import verify
@@ -30,11 +30,11 @@ from tabular.training.compile_step import write_compiled
 from tabular.training.parity import Candidate, NotCompilableError, difference
 
 INPUT = "rows"
-# As the compiled XGBoost models have.
+# The same versions as in compiled XGBoost models.
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 # scikit-learn computes in float64, the compiled model in float32.
 TOLERANCE = 1e-4
-# skl2onnx writes each node of a tree several times while it works.
+# skl2onnx holds several copies of each node of a tree while it converts.
 MOST_NODES = 1_500_000
 
 
@@ -75,33 +75,33 @@ def compiled(
     Parameters
     ----------
     method : str
-        What answers requests: ``predict`` or ``transform``.
+        The method that answers requests: ``predict`` or ``transform``.
     sample : float32 array, (rows, columns)
-        Of the training data: numbers, and codes of text.
+        Rows of the training data: numbers, and codes of text.
     missing : bool
-        Whether the estimator takes rows with missing values.
+        Whether the estimator accepts rows with missing values.
 
     Raises
     ------
     NotCompilableError
-        It can't be compiled.
+        The estimator can't be compiled.
     """
     rows = hard_rows(model, sample, columns, missing)
     try:
         if len(getattr(model, "classes_", "ab")) < 2:
-            raise UserError("it knows one class")  # at which ONNX Runtime aborts
+            raise UserError("it knows one class")  # ONNX Runtime aborts
         converted = _converted(model, columns)
         differs = _difference(model, method, columns, converted, rows)
     except MemoryError:
         raise
-    except Exception as error:  # the converter's and the runtime's own come in all classes
+    except Exception as error:  # skl2onnx and ONNX Runtime raise many classes
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         raise NotCompilableError(reason) from error
     yield Candidate(converted.SerializeToString(), len(rows), differs)
 
 
 def takes_missing(model: Any, method: str, columns: Columns) -> bool:
-    """Return whether a fitted estimator takes rows with missing values."""
+    """Return whether a fitted estimator accepts rows with missing values."""
     try:
         _native(model, method, columns, np.full((1, columns.count), np.nan, np.float32))
     except ValueError:
@@ -112,7 +112,7 @@ def takes_missing(model: Any, method: str, columns: Columns) -> bool:
 def _native(model: Any, method: str, columns: Columns, codes: Floats) -> npt.NDArray[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = getattr(model, method)(frame_of(codes, columns))
+        found = getattr(model, method)(to_frame(codes, columns))
     return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
 
 
@@ -124,33 +124,33 @@ def _converted(model: Any, columns: Columns) -> onnx.ModelProto:
     nodes = sum(tree.node_count for tree in trees) + sum(map(len, binned))
     if nodes > MOST_NODES:
         raise UserError(f"its trees have {nodes:,} nodes, more than {MOST_NODES:,}")
-    twin = twin_of(model, columns)
-    last = twin.steps[-1][1] if hasattr(twin, "steps") else twin
-    if hasattr(last, "flatten_transform"):  # of transform() alone; the converter knows one way
+    coded = coded_pipeline(model, columns)
+    last = coded.steps[-1][1] if hasattr(coded, "steps") else coded
+    if hasattr(last, "flatten_transform"):  # only transform() reads it; skl2onnx needs False
         last = copy.copy(last).set_params(flatten_transform=False)
-        twin = Pipeline([*twin.steps[:-1], (MODEL, last)]) if hasattr(twin, "steps") else last
-    # Without any, it asks the linear ones in a pipeline for what they do not have.
+        coded = Pipeline([*coded.steps[:-1], (MODEL, last)]) if hasattr(coded, "steps") else last
+    # Without an entry, skl2onnx asks linear models in a pipeline for an attribute they do not have.
     options = {id(last): {"zipmap": False} if is_classifier(last) else {}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         converted: onnx.ModelProto = convert_sklearn(
-            twin,
+            coded,
             initial_types=[(INPUT, FloatTensorType([None, columns.count]))],
             options=options,
             target_opset=OPSETS,
         )
-    mend_trees(converted, trees, binned)
-    converted.graph.name = "model"  # instead of a random one: equal jobs write equal files
+    correct_trees(converted, trees, binned)
+    converted.graph.name = "model"  # not a random name, so that equal jobs write equal files
     return converted
 
 
 def _difference(
     model: Any, method: str, columns: Columns, compiled: onnx.ModelProto, rows: Floats
 ) -> float:
-    """Find the largest difference, relative above 1; a class that differs is infinite.
+    """Return the largest difference of the answers, relative above 1; infinite if labels differ.
 
-    A classifier whose label is that of the highest probability keeps the probabilities as its
-    only output, of two classes perhaps the second's alone.
+    If the label of a classifier is always the class with the highest probability, the graph keeps
+    only the output with the probabilities; with two classes, perhaps only that of the second.
     """
     native = _native(model, method, columns, rows)
     if not hasattr(model, "classes_") or not hasattr(model, "predict_proba"):
@@ -160,20 +160,20 @@ def _difference(
         if hasattr(model, "classes_"):
             return 0.0 if (answer == native).all() else np.inf
         return difference(answer, native)
-    chances = _native(model, "predict_proba", columns, rows)
+    probabilities = _native(model, "predict_proba", columns, rows)
     classes = model.classes_
-    if (classes[chances.argmax(axis=1)] == native).all():
+    if (classes[probabilities.argmax(axis=1)] == native).all():
         del compiled.graph.output[0]
         keep_second_class(compiled, list(trees_of(model)))
         (found,) = _run(compiled, rows)
-        found = of_both_classes(found, len(classes))
+        found = all_classes(found, len(classes))
         answer = classes[found.argmax(axis=1)]
     else:
         answer, found = _run(compiled, rows)
-    apart = difference(found, chances)
-    # Which of two equally likely classes wins is chance.
+    apart = difference(found, probabilities)
+    # If two classes are equally likely, either label is correct.
     other = answer != native
-    lead = np.ptp(np.sort(chances[other], axis=1)[:, -2:], axis=1)
+    lead = np.ptp(np.sort(probabilities[other], axis=1)[:, -2:], axis=1)
     return max(apart, float(lead.max(initial=0)))
 
 

@@ -1,9 +1,11 @@
-"""What skl2onnx 1.20 writes of trees, mended for ONNX Runtime and for missing values.
+"""Correct the trees in graphs of skl2onnx 1.20, for ONNX Runtime and for missing values.
 
-Of two classes it writes the scores of one, and ONNX Runtime makes -s and s of that where it
-should make 1 - s and s. Where a missing value goes it does not write for trees, and thresholds of
-histogram boosting it rounds up too: a float32 just above one then goes the other way. Labels are
-to be taken from the probabilities: of two classes the runtime's are those of another threshold.
+- skl2onnx writes one score per row for binary classifiers. ONNX Runtime expands it to (-s, s); the
+  correct pair is (1 - s, s). The labels of ONNX Runtime use another threshold, so labels must be
+  computed from the probabilities.
+- skl2onnx does not write to which child a missing value goes.
+- skl2onnx rounds some thresholds of histogram boosting up. A float32 value just above the original
+  threshold then goes to the wrong child.
 """
 
 from __future__ import annotations
@@ -20,15 +22,15 @@ LEAF_LISTS = ("class_treeids", "class_nodeids", "class_ids", "class_weights")
 MISSING = "nodes_missing_value_tracks_true"
 
 
-def mend_trees(
+def correct_trees(
     model: onnx.ModelProto, trees: Sequence[Any], binned: Sequence[npt.NDArray[Any]]
 ) -> None:
-    """Mend the nodes of trees in a graph.
+    """Correct the nodes of the trees in a graph.
 
     Parameters
     ----------
     trees : sequence of sklearn.tree._tree.Tree
-        Of the estimator that was converted, in their order.
+        The trees of the converted estimator, in their order.
     binned : sequence of structured arrays
         The nodes of each tree of histogram boosting.
     """
@@ -42,11 +44,12 @@ def mend_trees(
 
 
 def keep_second_class(model: onnx.ModelProto, trees: Sequence[Any]) -> None:
-    """Let trees of two classes, whose probabilities are the only output, average one number a row.
+    """Change a forest with two classes into one that computes the second probability only.
 
-    ONNX Runtime takes a third less time for it; the other probability is the rest to 1. Shares of
-    the leaves are the original's: those that skl2onnx has divided by the number of trees do not
-    add up to a half where the trees are divided.
+    The probabilities must be the only output of the graph. ONNX Runtime then takes a third less
+    time, and the first probability is 1 minus the second. The leaves get the original fractions of
+    the classes, averaged over the trees. skl2onnx divides them by the number of trees, and these
+    rounded numbers do not add up to exactly 0.5 if the trees are divided equally.
     """
     (output,) = model.graph.output
     for node in model.graph.node:
@@ -87,7 +90,9 @@ def _write_both_classes(attributes: dict[str, onnx.AttributeProto]) -> None:
     ):
         return
     trees, nodes, _, weights = (attributes[name] for name in LEAF_LISTS)
-    share = 1 / len(set(attributes["nodes_treeids"].ints))  # of each tree in the probability
+    share = 1 / len(
+        set(attributes["nodes_treeids"].ints)
+    )  # the weight of each tree in the probability
     leaves = list(zip(trees.ints, nodes.ints, weights.floats, strict=True))
     both = [
         (tree, node, place, weight)
@@ -106,7 +111,7 @@ def _write_missing(
 ) -> None:
     numbers, places = attributes["nodes_treeids"].ints, attributes["nodes_nodeids"].ints
     if len(places) != sum(tree.node_count for tree in trees):
-        return  # a part of an ensemble of ensembles, or one that writes them itself
+        return  # part of an ensemble of ensembles, or skl2onnx has written them
     goes_left = [tree.missing_go_to_left for tree in trees]
     values = [int(goes_left[tree][place]) for tree, place in zip(numbers, places, strict=True)]
     if MISSING in attributes:

@@ -1,1 +1,1 @@
-"""Fit scikit-learn estimators."""
+"""Train scikit-learn estimators."""

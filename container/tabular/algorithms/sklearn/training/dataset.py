@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tabular.algorithms.sklearn.catalogue import CLASSIFIER, REGRESSOR
-from tabular.algorithms.sklearn.frames import frame_of
+from tabular.algorithms.sklearn.frames import to_frame
 from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
@@ -125,7 +125,7 @@ def dataset_of(store: Store, kind: str, labelled: bool) -> Dataset:
     columns = cast(Columns, store.columns)
     return Dataset(
         codes,
-        frame_of(codes, columns),
+        to_frame(codes, columns),
         _label(store, kind) if labelled else None,
         store.weight,
     )

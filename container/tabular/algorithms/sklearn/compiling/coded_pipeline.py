@@ -1,8 +1,8 @@
-"""A model that takes codes where the original takes texts, so that its graph has one input.
+"""Make a pipeline that takes codes in place of texts, so that its graph has one float32 input.
 
-Requests are read into one array of float32, in which a text is the number that the manifest
-gives it (``tabular.data.columns``). The twin shares everything fitted with the original but the
-encoder of texts, which it replaces by one of their codes.
+Requests are read into one float32 array, in which a text is the code that the manifest gives it
+(``tabular.data.columns``). The new pipeline shares all fitted steps with the original, except the
+encoder of texts: an encoder of their codes replaces it.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from tabular.algorithms.sklearn.preprocessing import (
 )
 from tabular.data.columns import Columns
 
-# The code of a missing text; -1 is that of an unknown one.
+# The code of a missing text. The code of an unknown text is -1.
 MISSING = -2.0
 
 
-def twin_of(model: Any, columns: Columns) -> Any:
-    """Make the twin of a fitted model.
+def coded_pipeline(model: Any, columns: Columns) -> Any:
+    """Return a fitted pipeline with codes in place of texts; other models are returned unchanged.
 
     Raises
     ------
     ValueError
-        A text can't be told from a missing one.
+        A column of text contains the empty text, which also stands for a missing text.
     """
     if not isinstance(model, Pipeline) or PREPROCESS not in model.named_steps:
         return model
     before = model.named_steps[PREPROCESS]
-    twin = copy.copy(model)
-    twin.steps = [(PREPROCESS, _by_place(before, columns)), *model.steps[1:]]
-    return twin
+    coded = copy.copy(model)
+    coded.steps = [(PREPROCESS, _by_place(before, columns)), *model.steps[1:]]
+    return coded
 
 
 def _by_place(before: ColumnTransformer, columns: Columns) -> ColumnTransformer:
     places = {name: place for place, name in enumerate(columns.names)}
-    twin = copy.copy(before)
-    twin.transformers_ = [
+    coded = copy.copy(before)
+    coded.transformers_ = [
         (
             name,
             _of_codes(fitted, [places.get(each, each) for each in chosen], columns)
@@ -59,10 +59,10 @@ def _by_place(before: ColumnTransformer, columns: Columns) -> ColumnTransformer:
         for name, fitted, chosen in before.transformers_
         if fitted != "drop"
     ]
-    # By names it would look for columns of these names.
-    if hasattr(twin, "feature_names_in_"):
-        del twin.feature_names_in_
-    return twin
+    # With this attribute, scikit-learn would look for columns with these names.
+    if hasattr(coded, "feature_names_in_"):
+        del coded.feature_names_in_
+    return coded
 
 
 def _of_codes(fitted: Pipeline, places: list[int], columns: Columns) -> Pipeline:
@@ -75,6 +75,6 @@ def _of_codes(fitted: Pipeline, places: list[int], columns: Columns) -> Pipeline
         codes.append(np.array([known.get(text, MISSING) for text in texts]))
     row = np.zeros((1, len(places)))
     imputer = SimpleImputer(strategy="constant", fill_value=MISSING).fit(row)
-    twin = OneHotEncoder(handle_unknown="ignore", sparse_output=encoder.sparse_output).fit(row)
-    twin.categories_ = codes
-    return Pipeline([(IMPUTE, imputer), (ENCODE, twin)])
+    coded = OneHotEncoder(handle_unknown="ignore", sparse_output=encoder.sparse_output).fit(row)
+    coded.categories_ = codes
+    return Pipeline([(IMPUTE, imputer), (ENCODE, coded)])
