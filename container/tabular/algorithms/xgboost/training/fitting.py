@@ -17,7 +17,7 @@ from tabular.algorithms.xgboost.hyperparameters.constraints import with_safe_nam
 from tabular.algorithms.xgboost.training.collectives import any_host
 from tabular.algorithms.xgboost.training.crossvalidation import cross_validate
 from tabular.algorithms.xgboost.training.description import trained
-from tabular.algorithms.xgboost.training.gpus import placed
+from tabular.algorithms.xgboost.training.gpus import with_device
 from tabular.algorithms.xgboost.training.matrices import Plan
 from tabular.algorithms.xgboost.training.planning import plan
 from tabular.algorithms.xgboost.training.quantile_cuts import quantile_cuts
@@ -76,7 +76,7 @@ def fit_and_save(
         with run.timing.stage("bin"):
             cuts = quantile_cuts(rows.stores[TRAIN], folder, chosen, memory, scratch)
     named = replace(settings, params=with_safe_names(settings.params, columns.names))
-    trainer = Trainer(run, placed(named, run.worker), chosen, nthread, cuts)
+    trainer = Trainer(run, with_device(named, run.worker), chosen, nthread, cuts)
     describe = partial(trained, settings, columns)
     sample = sample_of(rows.stores[TRAIN])
     _save_on_termination(trainer, describe)

@@ -82,7 +82,7 @@ def ports_of(worker: Worker | None) -> tuple[int, int]:
     return worker.port, 0
 
 
-def placed(settings: Settings, worker: Worker | None) -> Settings:
+def with_device(settings: Settings, worker: Worker | None) -> Settings:
     """Set the device of a worker process; only the first worker shows XGBoost's warnings."""
     if worker is None:
         return settings

@@ -1,4 +1,4 @@
-"""A damaged checkpoint is told from a whole one, wherever the damage is."""
+"""A damaged checkpoint is detected, wherever the damage is."""
 
 from __future__ import annotations
 

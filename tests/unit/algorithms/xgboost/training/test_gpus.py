@@ -18,7 +18,12 @@ import xgboost
 from tabular.algorithms.xgboost.hyperparameters import Settings, validate
 from tabular.algorithms.xgboost.model import load_models
 from tabular.algorithms.xgboost.training.cluster import Cluster
-from tabular.algorithms.xgboost.training.gpus import agreed_devices, devices_of, placed, ports_of
+from tabular.algorithms.xgboost.training.gpus import (
+    agreed_devices,
+    devices_of,
+    ports_of,
+    with_device,
+)
 from tabular.contract.channels import Channel
 from tabular.contract.errors import PlatformError, UserError
 from tabular.contract.hosts import Hosts
@@ -223,7 +228,7 @@ WORKER = Worker(place=1, count=2, device="cuda:1", port=0, report_pipe=9)
 
 
 def test_worker_trains_on_its_device_and_is_quiet_unless_first() -> None:
-    there = placed(settings("cuda"), WORKER)
+    there = with_device(settings("cuda"), WORKER)
     assert (there.device, there.params["device"], there.params["verbosity"]) == (
         "cuda:1",
         "cuda:1",

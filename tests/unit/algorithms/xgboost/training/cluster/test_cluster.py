@@ -1,4 +1,4 @@
-"""Several hosts as processes on one machine: gathering, exchange, and an orderly end."""
+"""Several hosts as processes on one machine: rendezvous, allgather, and an orderly end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from ..cluster_job import SECONDS, Jobs
 
 
-def test_all_hosts_gather_and_exchange_in_rank_order(job: Jobs) -> None:
+def test_allgather_returns_the_values_in_rank_order(job: Jobs) -> None:
     hosts = job(3)
     hosts.start_all()
     hosts.end_well()
@@ -19,7 +19,7 @@ def test_all_hosts_gather_and_exchange_in_rank_order(job: Jobs) -> None:
     assert [entry["host"] for entry in said[0]] == hosts.names
 
 
-def test_exchanged_tuples_are_lists_on_every_host(job: Jobs) -> None:
+def test_allgathered_tuples_are_lists_on_every_host(job: Jobs) -> None:
     hosts = job(2)
     hosts.start_all()
     hosts.end_well()
@@ -78,7 +78,7 @@ def test_leader_whose_name_never_resolves_is_named(job: Jobs) -> None:
     assert "Name or service not known" in hosts.reason("algo-2")
 
 
-def test_taken_port_is_said(job: Jobs) -> None:
+def test_port_in_use_is_reported(job: Jobs) -> None:
     hosts = job(2)
     with socket.create_server(("127.0.0.1", hosts.port)):
         hosts.start("algo-1")
@@ -94,7 +94,7 @@ def test_unknown_network_interface_is_no_obstacle(job: Jobs) -> None:
     assert "network interface 'none0' has no address: listening on all" in hosts.log("algo-1")
 
 
-def test_strangers_on_the_port_break_nothing(job: Jobs) -> None:
+def test_unknown_connections_are_dropped(job: Jobs) -> None:
     hosts = job(2)
     hosts.start("algo-1")
     hosts.until_logged("algo-1", "waiting for")

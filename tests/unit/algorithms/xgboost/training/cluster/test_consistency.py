@@ -1,4 +1,4 @@
-"""What hosts were given is compared: the first difference names value and host."""
+"""Hosts compare the jobs that they were given; the error names the first difference."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ GIVEN: Mapping[str, object] = {"max_depth": 3, "eta": 0.1}
 
 
 class Recorded(Cluster):
-    """A host whose peers have said what they say in the test."""
+    """A cluster in which the other hosts send the values of the test."""
 
     def __init__(self, others: list[object]) -> None:
         super().__init__(Hosts("algo-1", NAMES))
         self.others = others
-        self.said: object = None
+        self.sent: object = None
 
     def allgather(self, value: object, what: str = "") -> list[object]:
-        self.said = value
+        self.sent = value
         return [value, *self.others]
 
 
@@ -38,7 +38,7 @@ def facts(
     channels: tuple[str, ...] = ("train",),
     checkpoints: Path | None = None,
 ) -> Any:
-    return _compare(Recorded([]), given, version, channels, checkpoints).said
+    return _compare(Recorded([]), given, version, channels, checkpoints).sent
 
 
 def _compare(
@@ -51,7 +51,9 @@ def _compare(
     job = TrainingJob("", Paths(), given, {}, cluster.hosts, checkpoints, {}, {})
     try:
         require_same_job(job, channels, {"image": version}, cluster)
-    except ValueError:  # the peers' part is missing: only what this host says is looked at
+    except (
+        ValueError
+    ):  # the values of the other hosts are missing: the test only looks at what this host sends
         assert not cluster.others
     return cluster
 
@@ -79,7 +81,7 @@ def test_hyperparameter_of_one_host_alone_is_named() -> None:
     assert "eta is 0.1 on host algo-1 and not given on host algo-2" in str(error)
 
 
-def test_number_of_further_differences_is_told() -> None:
+def test_number_of_further_differences_is_shown() -> None:
     assert "(and 1 more differ)" in str(differ(given={"max_depth": 4, "eta": 0.2}))
 
 
@@ -89,12 +91,12 @@ def test_long_values_that_differ_at_their_end_differ() -> None:
 
 
 @pytest.mark.parametrize("name", ["db_password", "api_key", "AWS_SECRET", "my_token"])
-def test_value_of_a_secret_is_neither_said_nor_shown(name: str) -> None:
+def test_value_of_a_secret_is_neither_sent_nor_shown(name: str) -> None:
     cluster = Recorded([facts({name: "hunter2"})])
     with pytest.raises(UserError) as raised:
         _compare(cluster, {name: "hunter3"})
     assert name in str(raised.value)
-    assert "hunter" not in str(raised.value) + str(cluster.said) + str(cluster.others)
+    assert "hunter" not in str(raised.value) + str(cluster.sent) + str(cluster.others)
 
 
 def test_other_version_of_the_image_is_no_mistake_of_the_customer() -> None:
@@ -111,6 +113,6 @@ def test_checkpoints_of_one_host_alone_are_named() -> None:
     assert "CheckpointConfig is false on host algo-1" in str(differ(checkpoints=Path("/c")))
 
 
-def test_answer_of_another_version_is_told() -> None:
+def test_value_of_another_version_is_reported() -> None:
     with pytest.raises(PlatformError, match="different versions of this image"):
         _compare(Recorded([["train"]]))

@@ -115,7 +115,7 @@ def test_error_amid_training_reaches_all_and_keeps_its_exit_code(job: Jobs, culp
         assert hosts.reason(name) == f"AlgorithmError: {told}round 20 went wrong"
 
 
-def test_value_too_long_to_exchange_is_refused(job: Jobs) -> None:
+def test_value_too_long_to_allgather_is_refused(job: Jobs) -> None:
     hosts = job(2)
     hosts.start_all(algo_2=("--fail", "exchange"))
     assert hosts.codes() == {"algo-1": 1, "algo-2": 1}
