@@ -91,7 +91,8 @@ def run_workers(
             _interrupt(started)
             raise
     if termination.requested.is_set() and {p.code for p in started} == {0, EXIT_CODE}:
-        # One worker has saved the model; the others were still waiting when the time was over.
+        # One worker has saved the model and exited with 0. Then the grace period of the others
+        # ended, and they exited with 143.
         return None
     return min(failed, key=lambda found: found[0])[1] if failed else None
 
@@ -114,7 +115,7 @@ class _Process:
         with suppress(OSError, ValueError):
             message = json.loads(os.read(self.pipe, PIPE_BYTES))
             rank = 1 if message.pop("caused_elsewhere") else 0
-            # After SIGTERM the exit code is not the one of the error's kind.
+            # After SIGTERM a worker exits with 143, and not with the exit code of PlatformError.
             return rank, ErrorReport(**{**message, "exit_code": self.code})
         name, code = f"the process of GPU {self.worker.place} ({self.worker.device})", self.code
         if code is not None and code < 0:
@@ -135,9 +136,9 @@ def _start(place: int, count: int, device: str, port: int) -> _Process:
     os.set_blocking(reading, False)
     worker = Worker(place, count, device, port, writing)
     try:
-        # SIGTERM is blocked here. The worker inherits that until it listens, so that no SIGTERM is
-        # lost while it starts. In its own process group it does not get the terminal's Ctrl-C;
-        # `_interrupt` sends it.
+        # SIGTERM is blocked in this process. The worker inherits the blocked signal, so that no
+        # SIGTERM is lost before the worker listens. The worker's own process group does not get
+        # the terminal's Ctrl-C; `_interrupt` sends it.
         popen = subprocess.Popen(  # noqa: S603 our own program
             COMMAND,
             env={**os.environ, **worker.variables},
