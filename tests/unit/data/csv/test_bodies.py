@@ -325,5 +325,5 @@ def test_header_of_unknown_names_is_named(columns: Columns) -> None:
 
 
 def test_single_line_of_text_is_not_called_a_header() -> None:
-    with pytest.raises(bodies.CsvError, match=r"encoded$"):
+    with pytest.raises(bodies.CsvError, match=r"as numbers$"):
         bodies.read_body(b"a,b", Columns(2))
