@@ -78,7 +78,8 @@ def read_channel(
                 check(batch, source.path)
                 store.append(_ordered(batch, store.names or names), source.path)
     except Exception as error:
-        # A file that is cut off or replaced while it is read has faults that come from that.
+        # A file that is truncated or replaced while it is read may look broken, so the change is
+        # the error to report.
         if channel.input_mode == "File":
             _require_unchanged(channel, before, error)
         raise

@@ -103,11 +103,11 @@ def check_names(found: Iterable[str], expected: Sequence[str], where: str) -> No
     missing = [name for name in expected if name not in times]
     unknown = [name for name in times if name not in known]
     repeated = [name for name in expected if times[name] > 1]
-    said = [f"lacks {_quoted(missing)}"] * bool(missing)
-    said += [f"has {_quoted(unknown)}, which the model does not know"] * bool(unknown)
-    said += [f"has {_quoted(repeated)} more than once"] * bool(repeated)
-    if said:
-        raise ColumnsError(f"{where} {' and '.join(said)}; expected {listed(expected)}")
+    faults = [f"lacks {_quoted(missing)}"] * bool(missing)
+    faults += [f"has {_quoted(unknown)}, which the model does not know"] * bool(unknown)
+    faults += [f"has {_quoted(repeated)} more than once"] * bool(repeated)
+    if faults:
+        raise ColumnsError(f"{where} {' and '.join(faults)}; expected {listed(expected)}")
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ def read_body(body: bytes, columns: Columns) -> Floats:
             f"bytes, but {len(body) - start} follow"
         )
     values = np.frombuffer(body, kind, offset=start).reshape(shape, order="F" if fortran else "C")
-    with np.errstate(over="ignore"):  # too large for float32 is infinite, as in CSV
+    with np.errstate(over="ignore"):  # a value too large for float32 becomes infinite, as in CSV
         return values.astype(np.float32, order="C")
 
 
@@ -98,7 +98,9 @@ def _header(body: bytes) -> tuple[np.dtype[np.generic], bool, tuple[int, ...], i
     length = int.from_bytes(body[length_at:header_at], "little")
     start = header_at + length
     if length > LONGEST_HEADER or start > len(body):
-        raise ValueError(f"the header has {length} bytes, of {len(body)} in all; it is cut off")
+        raise ValueError(
+            f"the header has {length} bytes, of {len(body)} in all; the header is cut off"
+        )
     header = body[header_at:start]
     kind, fortran, shape = (found.search(header) for found in (TYPE, FORTRAN, SHAPE))
     if not (kind and fortran and shape):

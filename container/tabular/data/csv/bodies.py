@@ -146,12 +146,12 @@ def _read(body: bytes, columns: Columns, first_line: int) -> Floats:
         return rows
     except (ValueError, csv.Error) as error:  # pyarrow.ArrowInvalid is a ValueError
         found = _first_fault(body, delimiter, columns, first_line)
-        words = found or next(iter(str(error).splitlines()), "no CSV")
-        if words.startswith("line 1,") and looks_like_header(body):
-            words += "; line 1 looks like a header: " + (
+        reason = found or next(iter(str(error).splitlines()), "no CSV")
+        if reason.startswith("line 1,") and looks_like_header(body):
+            reason += "; line 1 looks like a header: " + (
                 f"expected the names {listed(columns.names)}" if columns.names else "leave it out"
             )
-        raise CsvError(words) from error
+        raise CsvError(reason) from error
 
 
 def _first_fault(body: bytes, delimiter: str, columns: Columns, first_line: int) -> str | None:

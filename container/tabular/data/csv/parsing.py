@@ -62,9 +62,10 @@ class Parser:
                 skip_empty=True,
                 model="the header" if self.roles.names else "the first row",
             )
-            said = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+            reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
             raise UserError(
-                f"{self.path} {found or f'is not CSV, in line {block.first_line} or after: {said}'}"
+                f"{self.path} "
+                f"{found or f'is not CSV, in line {block.first_line} or after: {reason}'}"
             ) from error
 
     def _batch(self, block: Block) -> Batch:

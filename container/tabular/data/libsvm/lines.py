@@ -85,7 +85,7 @@ def uneven(name: str, given: bool) -> str:
     form = {"weight": "label:weight", "group": "qid:group"}[name]
     return (
         f"the row has {mine} {name} ({form}) and the rows before it have {others} {name}; give "
-        "every row one, or none"
+        "every row a {name}, or no row"
     )
 
 
@@ -131,11 +131,11 @@ def row_of(line: bytes, number: int, training: bool, lowest: int = 0) -> Row:
         index = tokens.whole_of(name, "index", LARGEST_INDEX)
         if index < lowest:
             raise tokens.wrong(
-                f"the index {index} is too small, the training data's begin with {lowest}; number "
-                "the features as in the training data, and leave label:weight out"
+                f"the index {index} is too small, the indices of the training data begin with "
+                f"{lowest}; number the features in the same way, and leave label:weight out"
             )
         if index in row.pairs:
-            raise tokens.wrong(f"the index {index} stands twice in the line; give each one once")
+            raise tokens.wrong(f"the index {index} stands twice in the line; give each index once")
         row.pairs[index] = tokens.number_of(tail, "value", missing=True)
         tokens.at += 1
     return row

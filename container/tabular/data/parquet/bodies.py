@@ -54,8 +54,8 @@ def read_body(body: bytes, columns: Columns) -> Floats:
         with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body), read_dictionary=texts) as file:
             return _matrix(file, names, columns)
     except (pyarrow.ArrowException, OSError) as error:
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(f"broken Parquet ({said}); write the file again") from error
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(f"broken Parquet ({reason}); write the file again") from error
 
 
 def _names(schema: Any, columns: Columns) -> list[str]:

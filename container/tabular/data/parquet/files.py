@@ -56,9 +56,9 @@ def read_file(source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
             place = "" if number == 1 else f" of the stream's Parquet file {number}"
             yield from _read_one(source, content, layout, threads, place)
     except (pyarrow.ArrowException, OSError) as error:
-        said = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(
-            f"{source.path} is broken Parquet ({said}); write the file again"
+            f"{source.path} is broken Parquet ({reason}); write the file again"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Both readers of CSV bodies, on generated ones; what they refuse, and how they say so."""
+"""CSV in requests, generated: both readers agree, and faults are named."""
 
 from __future__ import annotations
 

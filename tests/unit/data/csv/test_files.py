@@ -1,4 +1,4 @@
-"""CSV files without a header: what is read, what is refused, and how it is said."""
+"""CSV files without a header: what is read, and the messages of what is refused."""
 
 from __future__ import annotations
 
