@@ -175,7 +175,7 @@ DATA = {
     "not UTF-8": data(
         with_line(7, "1,2,3,é,5").encode("latin-1"), "line 7", "not UTF-8", cure="save .* as UTF-8"
     ),
-    "gzip file": data(bytes.fromhex("1f8b0800000000000003"), cure="mend it, or take it out"),
+    "gzip file": data(bytes.fromhex("1f8b0800000000000003"), cure="repair the file, or remove it"),
     "parquet file": data(b"PAR1\x15\x04\x15\x00\x15\x00", cure="save it as CSV in UTF-8"),
     "label outside [0,1]": data(
         with_line(8, "2,2,3,4,5"),

@@ -250,7 +250,7 @@ NO_CATEGORY: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "CSV without a header": (
         job(CSV, as_csv(COLOURED), None, CATEGORIES),
-        "line 1, column 2: 'red' is not a number; without a header a category is c in feature_t",
+        "line 1, column 2: 'red' is not a number; for a category without a header use c in f",
     ),
 }
 

@@ -1,1 +1,1 @@
-"""Bytes and files to matrices; one module per format, used by training and by serving."""
+"""Reads data files and request bodies into float32 rows; one module or package per format."""

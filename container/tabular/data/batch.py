@@ -1,4 +1,4 @@
-"""What every reader yields: labelled rows of float32 columns, dense or sparse."""
+"""Batches of rows, which every reader of training files yields, and the errors of requests."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Sparse: TypeAlias = "scipy.sparse.csr_matrix[Any]"
 
 
 class ColumnsError(ValueError):
-    """Rows of a request that can be read, but have other columns than the model's features."""
+    """The rows of a request have other columns than the model's features."""
 
 
 class ColumnCountError(ColumnsError):
-    """Rows of a request that have another number of columns than the model has features."""
+    """The rows of a request have another number of columns than the model has features."""
 
     def __init__(self, found: int, expected: int, where: str = "") -> None:
         place = f" in {where}" if where else ""
@@ -34,7 +34,7 @@ class ColumnCountError(ColumnsError):
 
 
 class TooLargeError(ValueError):
-    """Rows of a request that would take more memory than any request may."""
+    """The rows of a request would take more memory than any request may take."""
 
 
 def _row(index: int) -> str:
@@ -48,23 +48,24 @@ class Batch:
     Attributes
     ----------
     features : float32 array, (rows, columns), or CSR matrix of that shape
-        NaN, or absent from the CSR matrix, where a value is missing. A CSR matrix has the
-        indices of the file, and as many columns as its largest index needs.
+        A missing value is NaN in an array, and absent from a CSR matrix. A CSR matrix has the
+        file's own indices, and as many columns as its largest index needs.
     label : float32 array, (rows,)
-        Zeros when the rows have none.
+        Zeros when the rows have no label.
     weight : float32 array, (rows,), or None
     qid : int64 array, (rows,), or None
         The group of each row, for ranking.
     names : sequence of str
-        The feature columns' names, when the file has any.
+        The feature columns' names; empty for formats without names.
     categories : mapping of int to sequence of str
-        For each feature column that holds text: what the codes 0, 1, ... of this batch mean.
+        For each feature column of text, the texts that the codes 0, 1, ... of this batch stand for.
     classes : sequence of str
-        For labels that are text: what the codes 0, 1, ... in ``label`` mean.
+        For text labels, the texts that the codes 0, 1, ... in ``label`` stand for.
     lowest_index : int or None
-        The smallest index, when the format leaves open whether they count from 0 or 1.
+        The smallest index, for formats whose indices may start from 0 or 1.
     where : callable
-        Says where a row of the batch, from 0, stands in its file: ``line 12``.
+        Returns the place of a row in its file, such as ``line 12``; takes the row's position in
+        the batch, from 0.
     """
 
     features: Floats | Sparse
@@ -81,7 +82,7 @@ class Batch:
         return len(self.label)
 
     def pick(self, rows: npt.NDArray[np.bool_]) -> Batch:
-        """Take some of the rows, bool, (rows,)."""
+        """Return the rows that are True in ``rows``, bool, (rows,)."""
         return replace(
             self,
             features=self.features[rows],

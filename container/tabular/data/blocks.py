@@ -1,4 +1,4 @@
-"""Text in blocks of whole lines, parsed by several threads, handed on in order."""
+"""Cut text into blocks of whole lines, and process blocks in several threads, in order."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import BinaryIO, TypeVar
 
 BLOCK_BYTES = 4 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# A text without line ends is no text of rows; it is not held in memory to its end.
+# Data without line ends is no text of rows, and must not be read into memory as one line.
 LONGEST_LINE = 64 << 20
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class LineTooLongError(ValueError):
-    """A line that does not end."""
+    """A line is longer than ``LONGEST_LINE``."""
 
     def __init__(self, line: int) -> None:
         super().__init__(
@@ -32,9 +32,9 @@ class Block:
     Attributes
     ----------
     content : bytes
-        Ends with a line end, but for a text's last line without one.
+        Ends with a line end, unless the text's last line has none.
     first_line : int
-        The number, from 1, of its first line.
+        The number of the first line in the text, from 1.
     """
 
     content: bytes
@@ -42,10 +42,10 @@ class Block:
 
 
 def blocks_of(stream: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[Block]:
-    """Cut a text after the last line end of every ``size`` bytes.
+    """Cut a text into blocks of about ``size`` bytes, each after a line end.
 
-    Lines end in LF or CR LF. A line longer than ``size`` makes its block longer. The last block
-    goes to the end, whether the last line has one or not.
+    Lines end in LF or CR LF. A line longer than ``size`` makes its block longer. The last line
+    needs no line end.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def blocks_of(stream: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[Block]:
         A line does not end within ``LONGEST_LINE`` bytes.
     """
     line = 1
-    parts: list[bytes] = []  # a line that has not ended yet
+    parts: list[bytes] = []  # the start of a line whose end is not read yet
     held = 0
     fresh = stream.read(size)
     while fresh:
@@ -73,9 +73,10 @@ def blocks_of(stream: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[Block]:
 
 
 def in_order(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
-    """Map in threads, with ``threads`` items ahead at most; results come in the items' order.
+    """Call ``function`` for each item in ``threads`` threads; yield the results in order.
 
-    ``items`` is consumed in the calling thread. An exception comes at its item's place.
+    At most ``threads`` items are processed ahead. The calling thread iterates over ``items``. An
+    exception is raised at the place of its item.
     """
     if threads <= 1:
         yield from map(function, items)

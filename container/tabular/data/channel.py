@@ -1,4 +1,4 @@
-"""Read all rows of a training channel."""
+"""Read all files of a training channel into a store."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tabular.data.store import Store
 
 log = logging.getLogger(__name__)
 
-# How AWS's container calls the two channels in its messages.
-SPOKEN = {"train": "training"}
-# The suffixes of a channel's FIFOs count its epochs. The rows are kept, so one epoch will do.
+# The channels' names in the messages of AWS's container.
+AWS_NAMES = {"train": "training"}
+# SageMaker makes one FIFO per epoch, train_0, train_1, ... The rows are kept, so one is read.
 EPOCH = 0
 LOOKED_AT_BYTES = 1 << 16
 
@@ -44,20 +44,20 @@ def read_channel(
     Parameters
     ----------
     layout : Layout
-        Where label, weight, group and features stand.
+        Which columns are label, weight, group and features.
     threads : int
-        How many parse at a time.
+        How many threads parse.
     check : callable
-        Called with each batch and its file; raises for rows that can't be learnt from.
+        Called with each batch and its file; raises UserError for rows that training can't use.
     names : sequence of str
-        The features' order in the channels before, for files that have names.
+        The order of the features in the channels before, for files with names.
     before : mapping of Path to FileState, or None
-        The channel's files as they were listed; None lists them now.
+        An earlier listing of the channel's files; None lists them now.
 
     Returns
     -------
     list of Path
-        The files read. A channel without rows is no error here; ``no_data`` says why it has none.
+        The files read. A channel without rows is not an error here; ``no_data`` makes the error.
 
     Raises
     ------
@@ -78,7 +78,8 @@ def read_channel(
                 check(batch, source.path)
                 store.append(_ordered(batch, store.names or names), source.path)
     except Exception as error:
-        # A file that is cut off or replaced while it is read has faults that come from that.
+        # A file that is truncated or replaced while it is read may look broken, so the change is
+        # the error to report.
         if channel.input_mode == "File":
             _require_unchanged(channel, before, error)
         raise
@@ -97,7 +98,7 @@ def _require_unchanged(
 
 
 def _ordered(batch: Batch, names: Sequence[str]) -> Batch:
-    """Put named features into the order of the files before; unless others are named."""
+    """Put features with the names ``names`` in that order; leave features with other names."""
     if list(batch.names) == list(names) or sorted(batch.names) != sorted(names):
         return batch
     places = [batch.names.index(name) for name in names]
@@ -145,7 +146,7 @@ def _sources(channel: Channel, form: Format, paths: list[Path]) -> list[Source]:
         )
     if not form.pipe:
         raise UserError(
-            f"Pipe mode not supported for {form.spoken}. channel '{channel.name}': use FastFile, "
+            f"Pipe mode not supported for {form.aws_name}. channel '{channel.name}': use FastFile, "
             "which streams from S3 as well, or File"
         )
     fifo = channel.path.with_name(f"{channel.name}_{EPOCH}")
@@ -156,7 +157,7 @@ def _sources(channel: Channel, form: Format, paths: list[Path]) -> list[Source]:
 def _batches(form: Format, source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
     if form.read_file is None:
         raise UserError(
-            f"{source.path} is {form.spoken}, which is for requests; train with CSV, Parquet, "
+            f"{source.path} is {form.aws_name}, which is for requests; train with CSV, Parquet, "
             "LIBSVM or RecordIO-Protobuf, and give the channel that content type"
         )
     try:
@@ -168,12 +169,12 @@ def _batches(form: Format, source: Source, layout: Layout, threads: int) -> Iter
 
 
 def channel_files(channel: Channel) -> list[Path]:
-    """List a channel's files; see ``tabular.data.listing.files_of``."""
+    """Return a channel's files, sorted by path; see ``listing.files_of``."""
     return list(files_of(channel))
 
 
 def no_data(channel: Channel) -> UserError:
-    """Say that a channel is empty, in the first words of AWS's container."""
+    """Return the error for an empty channel, which begins with the words of AWS's container."""
     if channel.input_mode == "Pipe":
         state = "the pipe brought no row"
     elif not channel.path.is_dir():
@@ -184,6 +185,6 @@ def no_data(channel: Channel) -> UserError:
         if any(sizes):
             state = "its files hold no row"
     return UserError(
-        f"No data in {SPOKEN.get(channel.name, channel.name)} channel path {channel.path}: "
+        f"No data in {AWS_NAMES.get(channel.name, channel.name)} channel path {channel.path}: "
         f"{state}; check the channel's S3 prefix or local folder"
     )

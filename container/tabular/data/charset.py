@@ -1,13 +1,13 @@
-"""Text of a request in another charset than UTF-8, as its content type says."""
+"""Convert the text of a request to UTF-8 from the charset of its content type."""
 
 from __future__ import annotations
 
-# The names of IANA, without case, and Python's. Only these: codecs.lookup() also knows
-# compressions, and encodings that take quadratic time.
+# IANA's names in lower case, and Python's codecs. codecs.lookup() would also find compressions, and
+# encodings that take quadratic time.
 CODECS = {
     "utf-8": "utf-8",
     "utf8": "utf-8",
-    "us-ascii": "utf-8",  # of which it is a part
+    "us-ascii": "utf-8",  # ASCII is a subset of UTF-8
     "ascii": "utf-8",
     "iso-8859-1": "latin-1",
     "latin-1": "latin-1",
@@ -21,17 +21,17 @@ CODECS = {
 
 
 def utf_8_of(body: bytes, charset: str) -> bytes:
-    """Turn text of a charset, in any case, into UTF-8.
+    """Convert text to UTF-8 from a charset, named in upper or lower case.
 
     Raises
     ------
     ValueError
-        The charset is not supported, or the body has bytes that it does not.
+        The charset is not supported, or the body has bytes that are not valid in it.
     """
     codec = CODECS.get(charset.lower())
     if codec is None:
         raise ValueError(f"charset {charset[:40]!r} is not supported; send UTF-8")
-    if codec == "utf-8":  # its reader names the place of a broken byte
+    if codec == "utf-8":  # the format's reader names the line of an invalid byte
         return body
     try:
         return body.decode(codec).encode("utf-8")

@@ -1,4 +1,4 @@
-"""What the feature columns of all channels, and of all hosts, have in common."""
+"""The feature columns that all channels of all hosts have in common."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tabular.data.batch import ColumnsError, Floats
 
 @dataclass(frozen=True)
 class Columns:
-    """What the feature columns of all channels have in common.
+    """The feature columns of a model.
 
     Attributes
     ----------
     count : int
     base : int
-        What the files' indices start from, 0 or 1; only LIBSVM has 1.
+        The index of the first column in the files, 0 or 1. Only LIBSVM may start from 1.
     names : sequence of str
     categories : mapping of int to sequence of str
-        For each column of text, its values in the order of their codes.
+        For each column of text, the values that the codes 0, 1, ... stand for.
     unknown : float
-        The code of all other texts in a request; NaN makes them missing.
+        The code of a text in a request that ``categories`` does not have. NaN makes it missing.
     """
 
     count: int
@@ -40,7 +40,7 @@ class Columns:
 
     @cached_property
     def codes(self) -> dict[int, dict[str, int]]:
-        """The code of each text, for each column of text."""
+        """For each column of text, the code of each text."""
         return {
             column: {text: code for code, text in enumerate(texts)}
             for column, texts in self.categories.items()
@@ -48,19 +48,20 @@ class Columns:
 
 
 def unite(stores: Sequence[Mapping[str, Any]], path: Path) -> Columns:
-    """Find what the columns of all channels, of all hosts, have in common.
+    """Return the columns that all channels of all hosts have in common.
 
     Parameters
     ----------
     stores : sequence of mappings
-        ``Store.describe`` of each store that has rows.
+        The result of ``Store.describe`` for each store that has rows.
     path : Path
-        The folder of the channels, for messages.
+        The folder of the channels, for error messages.
 
     Raises
     ------
     UserError
-        Dense channels have different numbers of columns, or different names.
+        Channels have different numbers of dense columns, different names, or different columns
+        of text.
     """
     first = stores[0]
     lows = [store["lowest"] for store in stores if store["lowest"] is not None]
@@ -80,7 +81,7 @@ def unite(stores: Sequence[Mapping[str, Any]], path: Path) -> Columns:
         if set(store["categories"]) != set(first["categories"]):
             raise UserError(
                 f"{where} and channel '{other}' disagree on which feature columns are text; write "
-                "them in one way, or say it with feature_types"
+                "each column in the same way in all channels, or declare it with feature_types"
             )
     categories = {
         int(column): sorted({text for store in stores for text in store["categories"][column]})
@@ -91,38 +92,38 @@ def unite(stores: Sequence[Mapping[str, Any]], path: Path) -> Columns:
 
 
 def check_names(found: Iterable[str], expected: Sequence[str], where: str) -> None:
-    """Compare the names of a request's columns with the model's; their order is free.
+    """Check that a request has the model's columns, in any order.
 
     Raises
     ------
     ColumnsError
-        A name is missing, unknown or there twice; says which, and which are expected.
+        A name is missing, unknown or repeated. The message names it, and the expected names.
     """
     times, known = Counter(iter(found)), set(expected)
     missing = [name for name in expected if name not in times]
     unknown = [name for name in times if name not in known]
     repeated = [name for name in expected if times[name] > 1]
-    said = [f"lacks {_quoted(missing)}"] * bool(missing)
-    said += [f"has {_quoted(unknown)}, which the model does not know"] * bool(unknown)
-    said += [f"has {_quoted(repeated)} more than once"] * bool(repeated)
-    if said:
-        raise ColumnsError(f"{where} {' and '.join(said)}; expected {listed(expected)}")
+    faults = [f"lacks {_quoted(missing)}"] * bool(missing)
+    faults += [f"has {_quoted(unknown)}, which the model does not know"] * bool(unknown)
+    faults += [f"has {_quoted(repeated)} more than once"] * bool(repeated)
+    if faults:
+        raise ColumnsError(f"{where} {' and '.join(faults)}; expected {listed(expected)}")
 
 
 def _quoted(names: Sequence[str]) -> str:
-    """Write names that a client sent: no line ends, nothing that UTF-8 can't hold."""
+    """Return names that a client sent for a message, with line ends and surrogates escaped."""
     more = f", ... ({len(names)} in all)" if len(names) > 8 else ""
     return ", ".join(repr(name[:40]) for name in names[:8]) + more
 
 
 def listed(names: Sequence[str]) -> str:
-    """Write column names for a message."""
+    """Return the first column names for a message, each shortened, and the number of all."""
     shown = ", ".join(name[:40] for name in names[:8]) or "without names"
     return f"{shown}, ... ({len(names)} in all)" if len(names) > 8 else shown
 
 
 def translated(codes: Floats, table: Floats) -> Floats:
-    """Look codes up in a table of other codes; missing ones stay missing."""
+    """Replace each code by ``table[code]``; NaN stays NaN."""
     known = ~np.isnan(codes)
     result = np.full_like(codes, np.nan)
     result[known] = table[codes[known].astype(np.int64)]

@@ -1,4 +1,4 @@
-"""The table of data formats. To add one: write its module, add its row."""
+"""The table of data formats. To add a format, write its module and add a row to ``FORMATS``."""
 
 from __future__ import annotations
 
@@ -22,25 +22,27 @@ Measure: TypeAlias = Callable[[bytes, Columns], extent.Extent]
 
 @dataclass(frozen=True)
 class Format:
-    """One format.
+    """One format of training files and requests.
 
     Attributes
     ----------
     read_file : (source, layout, threads) -> batches, or None
-        For training; raises UserError. None: requests only.
+        Reads a training file; raises UserError. None for formats of requests only.
     read_body : (bytes, columns) -> float32 array, (rows, columns)
-        For serving, of rows as the model's ``Columns`` say; raises ColumnsError, and
-        ValueError for what can't be read.
+        Reads a request with the model's columns; raises ColumnsError, and ValueError for a body
+        that can't be read.
     measure : (bytes, columns) -> Extent
-        What a body becomes, before it is read; raises ValueError where it contradicts itself.
-    spoken : str
-        How AWS's container calls it.
+        Estimates rows and memory of a body before it is read; raises ValueError when the body
+        contradicts itself.
+    aws_name : str
+        The format's name in the messages of AWS's container.
     pipe : bool
-        Whether Pipe mode can bring it.
+        Whether Pipe mode is possible.
     unwrapped : bool
-        Whether RecordIO frames of Pipe mode are not the format's own.
+        Whether the RecordIO frames of ``RecordWrapperType`` must be removed. False for
+        RecordIO-protobuf, which has the same frames itself.
     text : bool
-        Whether the content type's ``charset`` says anything about it.
+        Whether the content type may have a ``charset``.
     """
 
     name: str
@@ -48,7 +50,7 @@ class Format:
     read_file: Callable[[Source, Layout, int], Iterator[Batch]] | None
     read_body: ReadBody
     measure: Measure
-    spoken: str
+    aws_name: str
     pipe: bool = True
     unwrapped: bool = True
     text: bool = False
@@ -111,20 +113,21 @@ BY_CONTENT_TYPE = {name: row for row in FORMATS for name in row.content_types}
 
 
 def format_of(content_type: str) -> Format:
-    """Find the format of a content type, in any case.
+    """Return the format of a content type, in upper or lower case.
 
-    Its ``read_body`` heeds the parameters: ``charset`` of text, ``header=present`` of CSV.
+    The parameters ``charset`` of text formats and ``header=present`` of CSV are part of the
+    format's ``read_body``.
 
     Raises
     ------
     UserError
-        The content type is not known, or has ``label_size`` other than 1. The first words of
-        both messages are those of AWS's container.
+        The content type is not known, or has a ``label_size`` other than 1. Both messages begin
+        with the words of AWS's container.
     """
     return BY_CONTENT_TYPE.get(content_type) or _with_parameters(content_type)
 
 
-# Clients send the same few over and over, and parsing one takes longer than reading a row.
+# Clients send the same few content types. To parse one takes longer than to read a row.
 @lru_cache(maxsize=64)
 def _with_parameters(content_type: str) -> Format:
     name, _, _ = content_type.partition(";")
@@ -151,28 +154,34 @@ def _decoding(read_body: ReadBody, charset: str) -> ReadBody:
 
 
 def charset_of(content_type: str) -> str:
-    """Find the charset of a content type: ``text/csv; charset=latin-1``."""
+    """Return the charset of a content type.
+
+    >>> charset_of("text/csv; charset=latin-1"), charset_of("text/csv")
+    ('latin-1', 'utf-8')
+    """
     return _parameter(content_type, "charset", "utf-8")
 
 
 def has_header(content_type: str) -> bool:
-    """Tell whether a content type says that CSV begins with names: ``text/csv; header=present``.
+    """Return whether a content type has RFC 4180's parameter ``header=present``.
 
-    The parameter is that of RFC 4180.
+    >>> has_header("text/csv; header=present"), has_header("text/csv")
+    (True, False)
     """
     return _parameter(content_type, "header", "absent").lower() == "present"
 
 
 def guess(start: bytes) -> Format:
-    """Find the format of data without a content type, by its first bytes.
+    """Return the format of data without a content type, by its first bytes.
 
-    AWS's container takes such data for LIBSVM; what is CSV can't be that.
+    AWS's container reads such data as LIBSVM, and fails when the data is CSV. Here text without
+    a ``:`` in its first row is CSV.
     """
     if start.startswith(parquet.MAGIC):
         return BY_CONTENT_TYPE[parquet.NAME]
     if start.startswith(recordio.MAGIC_BYTES):
         return BY_CONTENT_TYPE[recordio.NAME]
-    # The first line that is more than a comment, without its label.
+    # The tokens of the first line that has any beside a comment.
     lines = (line.partition(b"#")[0].split() for line in start.splitlines())
     items = next((items for items in lines if items), [])
     pairs = any(b":" in item for item in items)

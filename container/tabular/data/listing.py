@@ -1,8 +1,8 @@
-"""The files of a channel, and whether they stay as they were while they are read.
+"""List the files of a channel, and check that they do not change while they are read.
 
-A file that another program still writes, or cuts off, may end at a line's end: it reads well,
-and half of its rows are missing. So each file's size and time of change are compared after the
-last byte with what stood when the channel was listed.
+A file that another program still writes, or truncates, may end at a line's end. It is read without
+an error, and half of its rows are missing. So each file's size and time of change are compared
+after reading with the listing before.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CURE = (
 
 @dataclass(frozen=True)
 class FileState:
-    """One file as the file system describes it.
+    """Size, time of change and inode of a file.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class FileState:
     mtime_ns : int
         Time of the last change. FastFile mode gives the time of the S3 object.
     inode : int
-        0 where the file system gives the same file another number from time to time.
+        0 on file systems that change the number of a file from time to time.
     """
 
     size: int
@@ -49,23 +49,24 @@ class FileState:
 def files_of(channel: Channel, quiet: bool = False) -> dict[Path, FileState]:
     """List a channel's files, nested ones too, sorted by path.
 
-    Hidden files and those that begin with ``_`` (``_SUCCESS``) are left out with a warning,
-    empty ones silently: S3 "folders" arrive as empty files. A path that is itself a file is that.
+    Files whose names begin with ``.`` or ``_`` (``_SUCCESS``) are left out with a warning. Empty
+    files are left out without one, because S3 "folders" arrive as empty files. The channel's path
+    may itself be a file.
 
     Parameters
     ----------
     quiet : bool
-        Log no warning: the channel was listed before.
+        Log no warning, because the channel was listed before.
 
     Raises
     ------
     UserError
-        A file or folder can't be read, or a path is neither (a FIFO, a device).
+        A file or folder can't be read, or is a FIFO or a device.
     """
 
     def refuse(error: OSError) -> None:
         if error.filename == os.fspath(channel.path) and isinstance(error, FileNotFoundError):
-            return  # the caller says that the channel has no data
+            return  # the caller raises no_data()
         raise unreadable(Path(error.filename), error) from error
 
     stable = has_stable_inodes(channel.path)
@@ -88,16 +89,16 @@ def files_of(channel: Channel, quiet: bool = False) -> dict[Path, FileState]:
 
 
 def require_unchanged(channel: Channel, before: Mapping[Path, FileState]) -> None:
-    """Compare a channel's files with an earlier listing.
+    """Check that a channel's files are those of an earlier listing.
 
     Raises
     ------
     UserError
-        A file was changed, replaced, deleted or added since: names it, with both sizes.
+        A file was changed, replaced, deleted or added. The message names it, with both sizes.
     """
     try:
         after = files_of(channel, quiet=True)
-    except UserError as error:  # deleted between the listing and the look at it
+    except UserError as error:  # a file was deleted after its folder was listed
         raise UserError(
             f"channel '{channel.name}' changed while it was read: {error}; {CURE}"
         ) from error
@@ -111,7 +112,7 @@ def require_unchanged(channel: Channel, before: Mapping[Path, FileState]) -> Non
 
 
 def _change(before: FileState | None, after: FileState | None) -> str:
-    """Say what happened to a file; nothing when it is as it was."""
+    """Return what happened to a file, or "" when it is unchanged."""
     if before == after:
         return ""
     if before is None:
@@ -132,7 +133,7 @@ def _state(path: Path, stable: bool) -> FileState:
     kind = kind_of_file(found.st_mode)
     if kind:
         raise UserError(
-            f"{path} is {kind}, expected a data file; take it out of the channel, or set the "
+            f"{path} is {kind}, expected a data file; remove it from the channel, or set the "
             "channel's input mode to Pipe if a program writes to it"
         )
     return FileState(found.st_size, found.st_mtime_ns, found.st_ino if stable else 0)

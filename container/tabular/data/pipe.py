@@ -1,4 +1,4 @@
-"""Pipe mode: a channel's objects through a FIFO that SageMaker writes into."""
+"""Pipe mode: read the S3 objects of a channel from a FIFO that SageMaker writes."""
 
 from __future__ import annotations
 
@@ -17,37 +17,40 @@ from tabular.data.source import GZIP, ZSTANDARD, Source
 
 log = logging.getLogger(__name__)
 
-# The FIFO of an epoch may come late, and its first bytes too: S3 is listed and shuffled first.
+# SageMaker lists and shuffles the S3 objects before it creates the FIFO and writes the first bytes.
 WAIT_SECONDS = 600.0
-LOOK_SECONDS = 0.1  # as AWS's own sample looks for the next FIFO
-SAY_SECONDS = 30.0
-# Each object of S3 in a frame of its own, when the channel has RecordWrapperType RecordIO.
+POLL_SECONDS = 0.1  # the interval of AWS's own sample
+LOG_SECONDS = 30.0
 
 
 def open_pipe(fifo: Path, wrapped: bool = False, wait_seconds: float = WAIT_SECONDS) -> BinaryIO:
-    """Open a FIFO as soon as it is there and has a writer.
+    """Open a FIFO when it exists and has a writer.
 
     Parameters
     ----------
     wrapped : bool
-        Take the objects out of their RecordIO frames.
+        The channel has ``RecordWrapperType`` RecordIO: each S3 object is in a RecordIO frame,
+        which is removed.
 
     Raises
     ------
     PlatformError
-        No writer came within ``wait_seconds``.
+        The FIFO had no writer within ``wait_seconds``.
     UserError
-        The path is no FIFO.
+        The path is not a FIFO.
     """
     started = time.monotonic()
-    said = started
+    logged = started
     descriptor = -1
     while True:
         if descriptor < 0 and fifo.exists():
             if not fifo.is_fifo():
-                raise UserError(f"{fifo} is no FIFO, though the channel has TrainingInputMode Pipe")
+                raise UserError(
+                    f"{fifo} is no FIFO, but the channel has TrainingInputMode Pipe; set it to "
+                    "File or FastFile"
+                )
             descriptor = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-        # Without a writer there is no event at all; one that has left has hung up.
+        # select() reports the FIFO when it has bytes, or when a writer has closed it.
         if descriptor >= 0 and select.select([descriptor], [], [], 0)[0]:
             break
         now = time.monotonic()
@@ -57,12 +60,12 @@ def open_pipe(fifo: Path, wrapped: bool = False, wait_seconds: float = WAIT_SECO
             missing = "no writer" if descriptor >= 0 else "no such FIFO"
             raise PlatformError(
                 f"Pipe mode: {fifo} brought nothing for {wait_seconds:.0f} s ({missing}); check "
-                "the channel's S3 prefix, or use FastFile"
+                "the channel's S3 prefix, or use FastFile mode"
             )
-        if now - said > SAY_SECONDS:
-            said = now
-            log.info("waiting for %s since %.0f s", fifo, now - started)
-        time.sleep(LOOK_SECONDS)
+        if now - logged > LOG_SECONDS:
+            logged = now
+            log.info("waiting for %s for %.0f s", fifo, now - started)
+        time.sleep(POLL_SECONDS)
     os.set_blocking(descriptor, True)
     stream = os.fdopen(descriptor, "rb", buffering=1 << 20)
     if not wrapped:
@@ -71,7 +74,7 @@ def open_pipe(fifo: Path, wrapped: bool = False, wait_seconds: float = WAIT_SECO
 
 
 class _Objects(io.RawIOBase):
-    """The objects of a framed stream, unpacked, one behind the other, each with a line end."""
+    """A stream of S3 objects without RecordIO frames, each decompressed and ended by a line end."""
 
     def __init__(self, fifo: Path, stream: BinaryIO) -> None:
         self._fifo = fifo
@@ -106,14 +109,15 @@ class _Objects(io.RawIOBase):
                 return None
             flag, part = self._part(head)
             parts.append(part)
-            # 0 is a whole object; 1, 2, 3 begin, continue and end one that holds the magic number.
+            # 0 is a whole object. An object that contains the magic number is split there into
+            # parts: 1 is the first, 2 a middle, 3 the last part.
             if flag in (0, 3):
                 self._number += 1
                 whole = self._unpacked(struct.pack("<I", MAGIC).join(parts))
                 return whole if whole.endswith((b"\n", b"PAR1")) else whole + b"\n"
 
     def _unpacked(self, content: bytes) -> bytes:
-        # Here and not after the objects are joined: no line end may stand between two of gzip.
+        # Decompressed before the line end is added, which would break a gzip stream.
         if not content.startswith((GZIP, ZSTANDARD)):
             return content
         with Source(self._fifo, lambda: io.BytesIO(content)).open() as stream:
@@ -123,7 +127,7 @@ class _Objects(io.RawIOBase):
         magic, word = struct.unpack("<II", head) if len(head) == 8 else (0, 0)
         if magic != MAGIC:
             raise UserError(
-                f"{self._fifo}: object {self._number + 1} has no RecordIO frame, though the "
+                f"{self._fifo}: object {self._number + 1} has no RecordIO frame, but the "
                 "channel has RecordWrapperType RecordIO; set it to None"
             )
         length = word & ((1 << LENGTH_BITS) - 1)

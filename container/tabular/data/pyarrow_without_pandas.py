@@ -1,7 +1,8 @@
-"""pyarrow without pandas, which it would import at the first array that it hands over.
+"""Keep pyarrow from importing pandas.
 
-That costs 60 MB and a second, for nothing: no row here is a pandas object to pyarrow. In a process
-that runs a customer's script, which may use both together, it is left as it is.
+pyarrow imports pandas, if it is installed, when it converts its first array to NumPy. The import
+takes 60 MB and a second, and this package passes no pandas object to pyarrow. In processes that
+run a customer's script, pyarrow imports pandas as usual, because the script may use both together.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ _settled = False
 
 
 def hide_pandas() -> None:
-    """Let pyarrow look for pandas now, and not find it; call it before arrays are taken from it."""
+    """Make pyarrow believe that pandas is not installed.
+
+    Must be called before pyarrow converts an array. Does nothing when pandas is imported already,
+    or after ``keep_pandas``.
+    """
     global _settled
     if _settled:
         return
@@ -24,7 +29,8 @@ def hide_pandas() -> None:
 
             sys.meta_path.insert(0, _NoPandas)
             try:
-                # It looks in Python (a list makes it) and in C++, once in each.
+                # Python code and C++ code each look for pandas once, and keep the answer. The list
+                # makes the Python code look, the conversion to NumPy the C++ code.
                 pyarrow.array([None, 1]).to_numpy(zero_copy_only=False)
             finally:
                 sys.meta_path.remove(_NoPandas)
@@ -32,13 +38,13 @@ def hide_pandas() -> None:
 
 
 def keep_pandas() -> None:
-    """Leave it to pyarrow, in a process of a customer's script."""
+    """Let pyarrow import pandas as usual; for processes that run a customer's script."""
     global _settled
     _settled = True
 
 
 class _NoPandas:
-    """Stands before all that find modules."""
+    """A finder for ``sys.meta_path`` that says that pandas does not exist."""
 
     @classmethod
     def find_spec(cls, name: str, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Which columns of a file are label, weight, group and features, by place or by name."""
+"""Assign the columns of a file to label, weight, group and features, by position or by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ from tabular.data.layout import Layout
 
 @dataclass(frozen=True)
 class Roles:
-    """Where the columns stand in the file, from 0; ``names`` are those of the features."""
+    """The positions of the columns in the file, from 0.
+
+    Attributes
+    ----------
+    label, weight, group : int or None
+    features : tuple of int
+    names : tuple of str
+        The features' names; empty when columns are chosen by position.
+    """
 
     label: int | None
     weight: int | None
@@ -25,20 +33,20 @@ class Roles:
 
     @property
     def used(self) -> tuple[int, ...]:
-        """All columns that are read."""
+        """The positions of all columns that are read."""
         others = (self.label, self.weight, self.group)
         return (*(column for column in others if column is not None), *self.features)
 
 
 def by_place(columns: int, layout: Layout, path: Path) -> Roles:
-    """Give the first column to the label, with ``weights`` the second to the weight.
+    """Assign columns by position: label, with ``weights`` the weight, then the features.
 
     Raises
     ------
     UserError
-        No column is left for a feature, or ``feature_types`` has another number of them.
+        No column is left for a feature, or ``feature_types`` has another number of features.
     """
-    first = layout.labelled + layout.weights  # the feature columns begin here
+    first = layout.labelled + layout.weights  # the first feature column
     if columns <= first:
         raise UserError(
             f"{path} has {columns} column{'s' * (columns > 1)}, expected the label"
@@ -53,19 +61,19 @@ def by_place(columns: int, layout: Layout, path: Path) -> Roles:
 def by_name(
     names: Sequence[str], layout: Layout, path: Path, left_out: Collection[str] = ()
 ) -> Roles:
-    """Find the columns that the job names; without ``target`` the label is the first one.
+    """Assign columns by the names that the job gives; without ``target``, the label is the first.
 
     Parameters
     ----------
     names : sequence of str
-        Those of the file, in its order.
+        The file's column names, in the file's order.
     left_out : collection of str
-        Columns that are features only if the job says so.
+        Columns that are features only if the job names them.
 
     Raises
     ------
     UserError
-        A name is missing from the file, empty, there twice, or stands for two things.
+        The file lacks a name, has an empty name or a name twice, or a column has two roles.
     """
     _check_names(names, path)
     chosen = {"target": layout.target, "weight": layout.weight, "group": layout.group}
@@ -116,8 +124,8 @@ def _check_names(names: Sequence[str], path: Path) -> None:
     name, times = Counter(names).most_common(1)[0]
     if times > 1:
         raise UserError(
-            f"{path} has {times} columns with the name '{name[:60]}'; give each its own, the "
-            f"columns are {listed(names)}"
+            f"{path} has {times} columns with the name '{name[:60]}'; give each column its own "
+            f"name, the columns are {listed(names)}"
         )
 
 
@@ -139,7 +147,7 @@ def _check_types(layout: Layout, features: int, path: Path) -> None:
     if layout.feature_types and len(layout.feature_types) != features:
         raise UserError(
             f"Hyperparameter feature_types has {len(layout.feature_types)} entries, {path} has "
-            f"{features} feature columns; give one for each"
+            f"{features} feature columns; give one entry for each column"
         )
 
 

@@ -1,4 +1,4 @@
-"""Where bytes come from: a file, compressed or not, or a FIFO of Pipe mode."""
+"""Open the bytes of a channel: a file, compressed or not, or a FIFO of Pipe mode."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 
 from tabular.contract.errors import UserError
 
-# What a stream raises that is gone, or compressed and broken: gzip has the last two.
+# What reading raises when a file is gone, or its compressed content is broken (gzip: the last two).
 BROKEN_STREAM = (OSError, EOFError, zlib.error)
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 SIGNATURE_BYTES = 4
@@ -20,15 +20,14 @@ SIGNATURE_BYTES = 4
 
 @dataclass(frozen=True)
 class Source:
-    """One stream of a channel.
+    """One file or FIFO of a channel.
 
     Attributes
     ----------
     path : Path
-        What messages name.
+        The file, or the name for messages.
     start : callable or None
-        Opens a stream that is no regular file, such as a FIFO; it can be opened once. None
-        opens ``path``, as often as asked.
+        Opens a stream that can be read only once, such as a FIFO. None opens ``path``.
     """
 
     path: Path
@@ -36,18 +35,17 @@ class Source:
 
     @property
     def is_file(self) -> bool:
-        """Whether ``path`` itself can be opened, again and again."""
+        """Whether ``path`` is a file that can be opened several times."""
         return self.start is None
 
     def open(self) -> BinaryIO:
-        """Open the bytes for reading from the start, decompressed.
-
-        gzip and Zstandard are told by their first bytes, not by the name.
+        """Open for reading from the start; decompress gzip and Zstandard by their first bytes.
 
         Raises
         ------
         UserError
-            The file can't be opened. Reading may raise what ``unreadable`` explains.
+            The file can't be opened. Reading may raise ``BROKEN_STREAM``; ``unreadable`` makes a
+            UserError of it.
         """
         try:
             raw = self.start() if self.start else self.path.open("rb")
@@ -70,7 +68,7 @@ class Source:
 
 
 class _Rest(io.RawIOBase):
-    """A stream that can't go back, with the bytes put back that were looked at."""
+    """A stream that can't seek: the bytes already read from it, then the rest."""
 
     def __init__(self, head: bytes, stream: BinaryIO) -> None:
         self._head = head
@@ -92,6 +90,6 @@ class _Rest(io.RawIOBase):
 
 
 def unreadable(path: Path, error: Exception) -> UserError:
-    """Say that a file of a channel can't be read: gone, forbidden, or compressed and broken."""
+    """Return the error for a file that is gone, forbidden, or has broken compressed content."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return UserError(f"{path} can't be read ({reason}); mend it, or take it out")
+    return UserError(f"{path} can't be read ({reason}); repair the file, or remove it")

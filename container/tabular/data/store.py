@@ -189,7 +189,7 @@ class Store:
             Text has the codes of ``columns``.
         """
         if self._released:
-            raise RuntimeError("the features are read again after their memory was released")
+            raise RuntimeError("the features are read again, but their memory was given back")
         self._released = last
         start = 0
         pieces = self._spilled.pieces(slice_bytes) if self._spilled else self._in_memory(last)

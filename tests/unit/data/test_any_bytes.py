@@ -1,4 +1,4 @@
-"""Every reader of request bodies, on bytes of any kind: rows, or an error that has an answer."""
+"""Every reader of request bodies, on arbitrary bytes: returns rows, or raises ValueError."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all files of a channel must share."""
+"""Batches of a channel with different schemas are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text in blocks of whole lines, parsed by several threads."""
+"""Cutting text into blocks of whole lines, and processing them in threads."""
 
 from __future__ import annotations
 

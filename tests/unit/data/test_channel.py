@@ -1,3 +1,5 @@
+"""Reading all files of a training channel."""
+
 from __future__ import annotations
 
 import gzip

@@ -1,4 +1,4 @@
-"""What the columns of all channels have in common."""
+"""The columns that all channels have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bodies become: the estimates hold for the densest bodies of each format."""
+"""Estimates of memory hold for the densest bodies of each format."""
 
 from __future__ import annotations
 

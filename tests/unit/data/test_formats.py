@@ -1,3 +1,5 @@
+"""The table of formats, and content types with parameters."""
+
 from __future__ import annotations
 
 import pytest

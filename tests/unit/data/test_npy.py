@@ -1,4 +1,4 @@
-"""NumPy arrays in requests: every type and order, and headers that lie."""
+"""NumPy arrays in requests: every dtype and order, and headers that do not fit the body."""
 
 from __future__ import annotations
 

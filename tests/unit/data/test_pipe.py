@@ -1,4 +1,4 @@
-"""Pipe mode: FIFOs, late ones too, and objects in RecordIO frames."""
+"""Pipe mode: FIFOs that exist or come late, and objects in RecordIO frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pyarrow without pandas, but not where a script runs. In processes of their own: it looks once."""
+"""pyarrow does not import pandas, except for scripts. One process a case: pyarrow looks once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where bytes come from."""
+"""Opening files and streams, compressed or not."""
 
 from __future__ import annotations
 

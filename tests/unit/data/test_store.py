@@ -1,4 +1,4 @@
-"""Rows between reading and learning."""
+"""Rows of a channel in memory and on disk."""
 
 from __future__ import annotations
 

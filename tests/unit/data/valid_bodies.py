@@ -1,4 +1,4 @@
-"""A few bodies of every content type, to mutate, and columns that some of them fit."""
+"""A few bodies of every content type, and columns that some of them fit; tests mutate them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CSV: training files (``files``), requests (``bodies``), and the words for what is wrong."""
+"""CSV: ``files`` reads training files, ``bodies`` requests; ``faults`` names what is wrong."""
 
 from tabular.data.csv.bodies import read_body
 from tabular.data.csv.files import CONTENT_TYPES, NAME, read_file

@@ -1,9 +1,9 @@
-"""CSV in requests: rows of features, without a label.
+"""Read CSV in requests: rows of features, without a label.
 
-Readers with one meaning. A row, and a request of a few, is read by plain Python, which has no
-start-up cost and takes 7 us for 30 values; pyarrow reads large bodies in several threads,
-without Python's global lock. When either stumbles, the body may begin with a header; if it does
-not, ``fault`` reads again, slowly, and names the line and the column.
+All readers give the same rows. Plain Python reads small bodies: it has no start-up cost and takes
+7 us for 30 values. pyarrow reads large bodies in several threads, without Python's global lock.
+When a reader fails, the body may begin with a header. If it does not, ``faults`` reads the body
+line by line, and names the line and the column.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ if TYPE_CHECKING:
 
 # Measured: the fastest of 256 KiB to 4 MiB for 6 MB on 2 cores; a thread takes a block at a time.
 BLOCK_BYTES = 512 << 10
-# Below this a body is read by plain Python: importing pyarrow takes 40 MB in each worker.
+# Plain Python reads bodies up to this size. To import pyarrow takes 40 MB in each worker.
 SMALL_BODY_BYTES = 64 << 10
-# All that numbers, inf and nan are written with, and what parts them.
+# The characters of numbers, inf and nan, delimiters and line ends.
 PLAIN = b"0123456789+-.eEinfatyINFATY,\t;| \n"
 ROW = b"0123456789+-.eE,"
 EMPTY_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
-# To read slowly where pyarrow stumbles: Python takes 50 ms for as much of the shortest lines.
+# Parts of this size are read line by line where pyarrow fails. Python takes 50 ms for a part of the
+# shortest lines.
 PART_BYTES = 64 << 10
 
 
 class CsvError(ValueError):
-    """A cell or a row that can't be read; the message names line and column."""
+    """A cell or a row can't be read. The message names line and column."""
 
 
 def read_body(body: bytes, columns: Columns, header: bool = False) -> Floats:
@@ -50,21 +51,21 @@ def read_body(body: bytes, columns: Columns, header: bool = False) -> Floats:
     Parameters
     ----------
     header : bool
-        The content type says ``header=present``. Without it, a first line with the model's
-        names is a header all the same; either way the names tell the order of the columns.
+        The content type says ``header=present``. Otherwise the first line is a header when it has
+        the model's names. The names in a header give the order of the columns.
 
     Returns
     -------
     float32 array, (rows, columns)
-        Values go through float64, as in AWS's container. A text that its column of categories
-        does not know is missing.
+        Values are parsed as float64 first, as in AWS's container. In a column of categories, a
+        text that the model does not know is missing.
 
     Raises
     ------
     ColumnsError
-        The first row has another number of columns, or the header other names.
+        The first row has another number of columns, or the header has other names.
     CsvError
-        A row or a cell can't be read; names line and column, from 1.
+        A row or a cell can't be read. The message names line and column, from 1.
     """
     body = body.strip(b"\r\n").removeprefix(BYTE_ORDER_MARK)
     if not header:
@@ -83,7 +84,7 @@ def read_body(body: bytes, columns: Columns, header: bool = False) -> Floats:
 
 
 def _read_row(body: bytes, columns: Columns) -> Floats | None:
-    """Read one row of plain numbers in as few steps as can be; None if there is anything else."""
+    """Read one row of plain numbers, as fast as possible; return None for any other body."""
     if b"\n" in body or columns.categories:
         return None
     cells = body.split(b",")
@@ -97,12 +98,12 @@ def _read_row(body: bytes, columns: Columns) -> Floats | None:
 
 
 def _read_small(body: bytes, columns: Columns) -> Floats | None:
-    """Read a few rows of plain numbers; None if there is anything else."""
+    """Read a small body of plain numbers; return None for any other body."""
     if len(body) > SMALL_BODY_BYTES or columns.categories:
         return None
     if b"\r" in body:
         body = body.replace(b"\r\n", b"\n")
-    # float() takes more than CSV has: underscores, other scripts, ...
+    # float() accepts more than CSV: underscores, digits of other scripts, ...
     if body.translate(None, PLAIN) or not body.strip():
         return None
     lines = body.decode("ascii").split("\n")
@@ -121,12 +122,12 @@ def _read_small(body: bytes, columns: Columns) -> Floats | None:
             return None
     if width != columns.count:
         raise ColumnCountError(width, columns.count)
-    # array() rounds as NumPy does, and is as quiet about numbers that are infinite in float32.
+    # array() rounds as NumPy does, and gives no warning for numbers that are infinite in float32.
     return np.frombuffer(array("f", numbers), np.float32).reshape(len(rows), width)
 
 
 def _read(body: bytes, columns: Columns, first_line: int) -> Floats:
-    """Read rows of any size, and name what can't be read."""
+    """Read a body of any size; raise the error that names line and column."""
     if not body.strip():
         raise CsvError("the body holds no row")
     line = next(_lines(BytesIO(body)), b"").decode("utf-8", errors="replace")
@@ -138,22 +139,23 @@ def _read(body: bytes, columns: Columns, first_line: int) -> Floats:
         if len(body) <= SMALL_BODY_BYTES and columns.categories:
             return _read_text(body, delimiter, columns)
         rows = _matrix(_parsed(body, delimiter, columns), columns)
-        # To look for empty lines takes a third of the time of parsing: only if there may be one.
+        # The search for empty lines takes a third of the time of parsing, so it is made only when a
+        # row begins with a missing value.
         if columns.count > 1 and np.isnan(rows[:, 0]).any() and any(g in body for g in EMPTY_LINES):
             raise ValueError("an empty line, which pyarrow reads as a row of missing values")
         return rows
     except (ValueError, csv.Error) as error:  # pyarrow.ArrowInvalid is a ValueError
         found = _first_fault(body, delimiter, columns, first_line)
-        words = found or next(iter(str(error).splitlines()), "no CSV")
-        if words.startswith("line 1,") and looks_like_header(body):
-            words += "; line 1 looks like a header: " + (
+        reason = found or next(iter(str(error).splitlines()), "no CSV")
+        if reason.startswith("line 1,") and looks_like_header(body):
+            reason += "; line 1 looks like a header: " + (
                 f"expected the names {listed(columns.names)}" if columns.names else "leave it out"
             )
-        raise CsvError(words) from error
+        raise CsvError(reason) from error
 
 
 def _first_fault(body: bytes, delimiter: str, columns: Columns, first_line: int) -> str | None:
-    """Name the first fault; of a large body, only parts that pyarrow refuses are looked at."""
+    """Return the first fault; in a large body, read only parts that pyarrow refuses."""
     kinds = [
         Column(Kind.TEXT if place in columns.categories else Kind.NUMBER)
         for place in range(columns.count)
@@ -170,7 +172,7 @@ def _first_fault(body: bytes, delimiter: str, columns: Columns, first_line: int)
 
 
 def _is_sound(part: bytes, delimiter: str, columns: Columns) -> bool:
-    """Tell that some lines have no fault; False is a doubt."""
+    """Return True when some lines have no fault, False when they may have one."""
     empty = part.startswith(b"\n") or b"\n\n" in part
     if (columns.count > 1 and empty) or part.count(b'"') % 2:
         return False
@@ -182,7 +184,7 @@ def _is_sound(part: bytes, delimiter: str, columns: Columns) -> bool:
 
 
 def _read_text(body: bytes, delimiter: str, columns: Columns) -> Floats:
-    """Read rows with cells of text; a cell that is neither raises ValueError."""
+    """Read rows with columns of text; raise ValueError for text in a column of numbers."""
     codes = [columns.codes.get(column) for column in range(columns.count)]
     rows = []
     for line in _lines(BytesIO(body)):
@@ -206,7 +208,7 @@ def _value(cell: str, codes: Mapping[str, int] | None, unknown: float) -> float:
 
 
 def _lines(source: BinaryIO) -> Iterator[bytes]:
-    """Split at every kind of line end; latin-1 keeps the bytes as they are."""
+    """Split at line ends of any kind; latin-1 does not change the bytes."""
     text = TextIOWrapper(source, encoding="latin-1", newline=None)
     return (line.rstrip("\n").encode("latin-1") for line in text)
 
@@ -214,12 +216,12 @@ def _lines(source: BinaryIO) -> Iterator[bytes]:
 def _cells(line: str, delimiter: str) -> list[str]:
     try:
         return cells_of(line, delimiter)
-    except csv.Error:  # a quote that does not close
+    except csv.Error:  # a quote does not close
         return line.split(delimiter)
 
 
 def _parsed(body: bytes, delimiter: str, columns: Columns) -> pyarrow.Table:
-    """Read a body with pyarrow, float64 and texts; raises its errors."""
+    """Parse a body with pyarrow into float64 and dictionaries of text; raise pyarrow's errors."""
     import pyarrow
     import pyarrow.csv
 
@@ -252,9 +254,9 @@ def _parsed(body: bytes, delimiter: str, columns: Columns) -> pyarrow.Table:
 def _matrix(table: pyarrow.Table, columns: Columns) -> Floats:
     matrix = np.empty((table.num_rows, columns.count), dtype=np.float32)
     start = 0
-    with np.errstate(over="ignore"):  # too large for float32 is infinite
+    with np.errstate(over="ignore"):  # a value too large for float32 becomes infinite
         for batch in table.to_batches():
-            # Block by block, whose rows stay in the cache while their columns come in.
+            # A block's rows stay in the cache while its columns are copied.
             rows = matrix[start : start + batch.num_rows]
             start += batch.num_rows
             for column, values in enumerate(batch.columns):
@@ -269,6 +271,6 @@ def _coded(values: pyarrow.DictionaryArray, codes: Mapping[str, int], unknown: f
 
     texts = values.dictionary.to_pylist()
     if any("\n" in text or "\r" in text for text in texts):
-        raise ValueError("a line end in quotes, which ends the row")
+        raise ValueError("a line end in quotes, which CSV of requests does not allow")
     known = pyarrow.array([codes.get(text, unknown) for text in texts], pyarrow.float32())
     return known.take(values.indices)

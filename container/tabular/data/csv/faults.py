@@ -1,4 +1,4 @@
-"""Naming what is wrong with CSV that pyarrow refused: the line, the column, and the cure."""
+"""Name the fault in CSV that pyarrow refused: line, column, and what to do."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 WHOLE = re.compile(r"[ \t]*-?[0-9]+[ \t]*")
 INT64 = range(-(1 << 63), 1 << 63)
 LABEL_MISSING = (
-    "a label or weight is missing; every row needs one (the label is the first column, or that "
-    "which the hyperparameter target names)"
+    "a label or weight is missing; every row needs one (the label is the first column, or the "
+    "column that the hyperparameter target names)"
 )
-ENCODE = "a missing value is an empty cell or nan, and text (labels too) is to be encoded"
+ENCODE = "write a missing value as an empty cell or nan, and encode text (labels too) as numbers"
 
 
 class Kind(Enum):
-    """What the cells of a column must be."""
+    """What the cells of a column must hold."""
 
     UNREAD = auto()
     REQUIRED = auto()  # a number, never missing: label, weight
-    GROUP = auto()  # an int64, never missing
+    GROUP = auto()  # an int64, never missing: qid
     NUMBER = auto()
     CODE = auto()  # a category as a whole number from 0
     TEXT = auto()
-    CLASS = auto()  # text, never missing: a label
+    CLASS = auto()  # text, never missing: a text label
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Column:
     Attributes
     ----------
     name : str
-        Empty without a header.
+        Empty for files without a header.
     cure : str
-        What to do about text in a column of numbers.
+        What to do about text in a column of numbers, for the message.
     """
 
     kind: Kind
@@ -62,18 +62,18 @@ def fault(
     skip_empty: bool,
     model: str = "the first row",
 ) -> str | None:
-    """Find the first line that can't be read, and say what is wrong with it.
+    """Return what is wrong with the first line that can't be read, or None.
 
     Parameters
     ----------
     lines : iterable of (int, bytes)
-        Their numbers, and their content without the line end.
+        The number of each line, and its content without the line end.
     finite : bool
-        Whether infinite values are refused too.
+        Whether infinite values are faults.
     skip_empty : bool
-        Whether empty lines are no rows.
+        Whether empty lines are skipped; otherwise they are rows.
     model : str
-        What has the right number of cells.
+        The line that all others must have the number of cells of, for the message.
     """
     for number, line in lines:
         if not line and skip_empty:

@@ -1,8 +1,8 @@
-"""CSV for training: one row a line, with or without a header.
+"""Read CSV for training: one row per line, with or without a header.
 
-The file is cut into blocks of whole lines, which pyarrow parses in several threads, outside of
-Python's global lock. The first block tells which columns hold text. When pyarrow refuses a
-block, ``csv_faults`` reads that block again, slowly, and names the line and the column.
+The file is cut into blocks of whole lines, which pyarrow parses in several threads, without
+Python's global lock. The first block decides which columns hold text. When pyarrow refuses a
+block, ``faults`` reads the block again, line by line, and names the line and the column.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from tabular.data.source import BROKEN_STREAM, Source, unreadable
 NAME = "csv"
 CONTENT_TYPES = ("text/csv", "csv")
 
-# Measured: the fastest of 256 KiB to 16 MiB, whose float32 rows stay in a core's cache.
+# Measured: the fastest of 256 KiB to 16 MiB. The float32 rows of a block stay in a core's cache.
 BLOCK_BYTES = 1 << 20
-# Each column of a block takes time of its own: wide files go in blocks of some hundred rows.
+# pyarrow takes time for each column of each block, so wide files need larger blocks.
 BLOCK_BYTES_PER_COLUMN = 4 << 10
 TEXT_LATER = "the labels began with numbers; write all of them as text, or all as numbers"
 QUOTED = re.compile(r'"[^"]*"')
@@ -48,14 +48,14 @@ def read_file(source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
     layout : Layout
         Chooses columns by place or by name; with names, the first line is a header.
     threads : int
-        How many parse at once.
+        How many threads parse.
 
     Raises
     ------
     UserError
-        The file is no text, has a header that was not announced (or none that was), a text
-        cell in a column of numbers, a row of another length, no features, or can't be read;
-        names file, line and column.
+        The file is not text, has a header though the job states none or has none though the job
+        states one, has text in a column of numbers, a row with another number of cells, or no
+        features, or can't be read. The message names file, line and column.
     """
     blocks = _blocks(source)
     first = next(_filled(blocks), None)
@@ -93,7 +93,7 @@ def _filled(blocks: Iterable[Block]) -> Iterator[Block]:
 
 
 def _joined(blocks: Iterator[Block], size: int) -> Iterator[Block]:
-    """Put blocks together until they have ``size`` bytes."""
+    """Join blocks until each has ``size`` bytes."""
     if size <= BLOCK_BYTES:
         yield from blocks
         return
@@ -107,7 +107,7 @@ def _joined(blocks: Iterator[Block], size: int) -> Iterator[Block]:
 
 
 def _split(block: Block) -> tuple[int, bytes, Block]:
-    """Part a block into its first line that is not empty, its number, and what follows."""
+    """Return number and content of the first line that is not empty, and the block after it."""
     content = block.content
     start = len(content) - len(content.lstrip(b"\r\n"))
     number = block.first_line + content.count(b"\n", 0, start)
@@ -116,7 +116,7 @@ def _split(block: Block) -> tuple[int, bytes, Block]:
 
 
 def _opening(path: Path, number: int, line: bytes, named: bool) -> tuple[str, list[str]]:
-    """Find delimiter and cells of the first line, and refuse a header that is not announced."""
+    """Return delimiter and cells of the first line; refuse a header that the job does not state."""
     if b"\x00" in line[:1024]:
         raise UserError(f"{path} is not text (UTF-16 or binary); save it as CSV in UTF-8")
     try:
@@ -130,7 +130,7 @@ def _opening(path: Path, number: int, line: bytes, named: bool) -> tuple[str, li
             f"{path} line {number} has a carriage return (\\r) inside; end lines with \\n or "
             "\\r\\n, and keep line ends out of cells"
         )
-    # A name in quotes may hold what looks like a delimiter.
+    # A name in quotes may contain a delimiter.
     delimiter = delimiter_of(QUOTED.sub("", text) if named else text)
     if delimiter is None:
         raise UserError(
@@ -144,15 +144,16 @@ def _opening(path: Path, number: int, line: bytes, named: bool) -> tuple[str, li
         return delimiter, _header(path, number, text, delimiter)
     try:
         cells = cells_of(text, delimiter)
-    except Error:  # a quote that does not close, which the parser names
+    except Error:  # a quote that does not close; the parser names the fault
         return delimiter, text.split(delimiter)
     filled = [cell for cell in cells if cell.strip()]
     if filled and all(number_of(cell) is None for cell in filled):
         raise UserError(
             f"{path} line {number} looks like a header "
             f"({', '.join(quoted(cell) for cell in filled[:3])}{', ...' if filled[3:] else ''}); "
-            "training data has no header by default: name the label's column by the hyperparameter "
-            "target, or set the content type 'text/csv; header=present', or delete that line"
+            "training data has no header by default: name the label's column with the "
+            "hyperparameter target, or set the content type 'text/csv; header=present', or "
+            "delete that line"
         )
     return delimiter, cells
 
@@ -174,7 +175,7 @@ def _names(path: Path, number: int, cells: list[str]) -> list[str]:
         raise UserError(
             f"{path} has no header: line {number} holds numbers only "
             f"({', '.join(quoted(name) for name in filled[:3])}{', ...' if filled[3:] else ''}); "
-            "begin every file with the names of its columns, or name none"
+            "begin every file with a line of column names, or choose no column by name"
         )
     return names
 
@@ -182,7 +183,7 @@ def _names(path: Path, number: int, cells: list[str]) -> list[str]:
 def _columns(
     block: Block, delimiter: str, cells: list[str], roles: Roles, layout: Layout
 ) -> tuple[Column, ...]:
-    """Find what each column of the file holds; those that may be text by the first block."""
+    """Return the kind of each column; the first block decides whether a column is text."""
     types = layout.feature_types or (None,) * len(roles.features)
     stated = dict(zip(roles.features, types, strict=True))
     open_to_text = [
@@ -213,18 +214,18 @@ def _columns(
 
 
 def _cure(stated: str | None, open_to_text: bool, layout: Layout) -> str:
-    """Say what to do about text in a feature column of numbers."""
+    """Return what to do about text in a feature column of numbers, for the message."""
     if open_to_text:
         return (
-            "the column began with numbers; a category is text from the file's first rows on, or "
-            "else a code (0, 1, ...) in every row, with c in feature_types"
+            "the column began with numbers; write a category as text from the file's first rows "
+            "on, or as a code (0, 1, ...) in every row, with c in feature_types"
         )
     if stated is not None:
-        return f"feature_types has {stated} for this column; give c to a category"
+        return f"feature_types has {stated} for this column; use c for a category"
     if layout.categorical:
-        return "without a header a category is c in feature_types, or encode it"
+        return "for a category without a header use c in feature_types, or encode the text"
     if layout.classes:
         return NUMBERS_ALONE
     if layout.named:
-        return "set enable_categorical=true to take text for categories, or encode it"
+        return "set enable_categorical=true to read text as categories, or encode the text"
     return ENCODE

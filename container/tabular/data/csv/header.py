@@ -1,4 +1,4 @@
-"""The header line of a CSV request, recognised by the model's own column names."""
+"""Find the header line of a CSV request by the model's column names."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ FIRST_LINE = re.compile(rb"[\r\n]*([^\r\n]+)(?:\r\n?|\n)?")
 
 @dataclass(frozen=True)
 class Header:
-    """A line of names, and what follows.
+    """The header line of a body, and the rows after it.
 
     Attributes
     ----------
     columns : Columns
-        The model's, in the order of the body.
+        The model's columns in the order of the body.
     places : tuple of int, or None
-        Where in the body each of the model's columns stands; None: in the model's order.
+        The position in the body of each of the model's columns. None when the body has the
+        model's order.
     rows : bytes
         The body from its second line on.
     """
@@ -34,9 +35,10 @@ class Header:
 
 
 def header_of(body: bytes, columns: Columns, stated: bool = False) -> Header | None:
-    """Find the header that a body begins with, if any.
+    """Return the header that a body begins with, or None.
 
-    A line is one if its cells are the model's names, in any order, and the first is no number.
+    The first line is a header when its cells are the model's names, in any order, and the first
+    cell is not a number.
 
     Parameters
     ----------
@@ -46,8 +48,8 @@ def header_of(body: bytes, columns: Columns, stated: bool = False) -> Header | N
     Raises
     ------
     ColumnsError
-        The line has some of the names and is no row of data, or has to have all of them; says
-        which are missing or unknown.
+        The line has some of the names and can't be a row, or is ``stated`` to be a header and
+        does not have all names. The message says which names are missing or unknown.
     """
     if not (stated or columns.names):
         return None
@@ -71,13 +73,13 @@ def header_of(body: bytes, columns: Columns, stated: bool = False) -> Header | N
 
 
 def looks_like_header(body: bytes) -> bool:
-    """Tell whether the first line has nothing but texts, and another line follows."""
+    """Return whether the first line has no number and no empty cell, and more lines follow."""
     text, end = _first_line(body)
     return bool(body[end:].strip()) and not any(map(_number_or_missing, next(_readings(text))))
 
 
 def _first_line(body: bytes) -> tuple[str, int]:
-    """Find the first line with anything in it, and where the second begins."""
+    """Return the first line that is not empty, and the offset of the line after it."""
     line = FIRST_LINE.match(body)
     if line is None:
         return "", len(body)
@@ -85,10 +87,10 @@ def _first_line(body: bytes) -> tuple[str, int]:
 
 
 def _readings(line: str) -> Iterator[list[str]]:
-    """Part a line at each delimiter that it has, and at none: names may hold the others."""
+    """Split a line at each delimiter that it has, and at none; names may contain delimiters."""
     for delimiter in [mark for mark in DELIMITERS if mark in line]:
         try:
-            skip = delimiter != " "  # which Python 3.13 refuses to skip
+            skip = delimiter != " "  # Python 3.13 refuses to skip the delimiter
             cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=skip))
         except csv.Error:  # a cell larger than csv's limit
             cells = line.split(delimiter)

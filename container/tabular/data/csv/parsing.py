@@ -1,4 +1,4 @@
-"""Blocks of CSV into batches, with pyarrow."""
+"""Parse blocks of CSV into batches, with pyarrow."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from tabular.data.roles import Roles
 if TYPE_CHECKING:
     import pyarrow
 
-# More than any block: pyarrow is to make one piece of each.
+# Larger than any block, so that pyarrow parses a block in one piece.
 PIECE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
 class Parser:
-    """Reads the blocks of one file, in any thread.
+    """Parses the blocks of one file; several threads may use it.
 
     Attributes
     ----------
     columns : tuple of Column
-        All of the file's, read or not.
+        All columns of the file, also those that are not read.
     """
 
     path: Path
@@ -43,15 +43,15 @@ class Parser:
     roles: Roles
 
     def read(self, block: Block) -> Batch:
-        """Read the rows of a block.
+        """Parse the rows of a block.
 
         Raises
         ------
         UserError
-            A line can't be read; names it.
+            A line can't be read. The message names file, line and column.
         """
         try:
-            with np.errstate(over="ignore"):  # too large for float32 is infinite: looked for
+            with np.errstate(over="ignore"):  # a value too large for float32 is refused below
                 return self._batch(block)
         except ValueError as error:  # pyarrow.ArrowInvalid is one
             found = fault(
@@ -62,15 +62,16 @@ class Parser:
                 skip_empty=True,
                 model="the header" if self.roles.names else "the first row",
             )
-            said = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+            reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
             raise UserError(
-                f"{self.path} {found or f'is not CSV, in line {block.first_line} or after: {said}'}"
+                f"{self.path} "
+                f"{found or f'is not CSV, in line {block.first_line} or after: {reason}'}"
             ) from error
 
     def _batch(self, block: Block) -> Batch:
         content = block.content
         if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
-            raise ValueError("a carriage return inside a line, which pyarrow takes for a line end")
+            raise ValueError("a carriage return inside a line, which pyarrow reads as a line end")
         table = _parsed(block, self._options)
         roles = self.roles
         rows = len(table[roles.used[0]])
@@ -106,7 +107,7 @@ class Parser:
         )
 
     def _label(self, table: dict[int, pyarrow.Array], rows: int) -> tuple[Floats, Sequence[str]]:
-        """Read the labels, or their codes and what those mean; zeros where there are none."""
+        """Return labels and no texts, or codes and their texts; zeros for rows without labels."""
         place = self.roles.label
         if place is None:
             return np.zeros(rows, np.float32), ()
@@ -118,7 +119,8 @@ class Parser:
     def _options(self) -> dict[str, Any]:
         import pyarrow
 
-        # Through float64, as requests go, so that a cell has one value in both; as fast.
+        # Through float64, as in requests, so that a cell has the same value in both. It takes no
+        # more time than float32.
         types = {
             Kind.REQUIRED: pyarrow.float64(),
             Kind.NUMBER: pyarrow.float64(),
@@ -133,7 +135,7 @@ class Parser:
 
 @dataclass(frozen=True)
 class _LineOf:
-    """Says on which line of its file a row of a block stands; counts when asked."""
+    """Returns the line of a row, such as ``line 12``; lines are counted only when it is called."""
 
     block: Block
 
@@ -143,15 +145,15 @@ class _LineOf:
 
 
 def is_blank(block: Block) -> bool:
-    """Tell whether a block has no row."""
-    # The first byte mostly tells; to strip is to copy.
+    """Return whether a block has empty lines only."""
+    # strip() copies the block, and the first byte mostly decides.
     return block.content[:1] in (b"", b"\r", b"\n") and not block.content.strip(b"\r\n")
 
 
 def text_columns(block: Block, delimiter: str, columns: int, candidates: Sequence[int]) -> set[int]:
-    """Find the columns, of the candidates, that have a cell which is no number.
+    """Return the candidates that have a cell which is not a number.
 
-    All, if the block can't be read: reading it says why.
+    Returns all candidates when the block can't be parsed; ``Parser.read`` then raises the error.
     """
     import pyarrow
 
@@ -168,7 +170,7 @@ def _holds_text(values: pyarrow.Array) -> bool:
 
     try:
         values.cast(pyarrow.float32())
-    except pyarrow.ArrowInvalid:  # also of a number with blanks around it
+    except pyarrow.ArrowInvalid:  # also raised for a number with blanks around it
         return any(number_of(text) is None for text in values.to_pylist())
     return False
 
@@ -199,7 +201,7 @@ def _text() -> Any:
 
 
 def _parsed(block: Block, options: dict[str, Any]) -> dict[int, pyarrow.Array]:
-    """Read the columns of a block, by their places in the file."""
+    """Return the columns of a block, by their positions in the file."""
     import pyarrow
     import pyarrow.csv
 
@@ -224,7 +226,7 @@ def _groups(values: pyarrow.Array) -> npt.NDArray[np.int64]:
 
 def _texts(values: pyarrow.DictionaryArray) -> list[str]:
     texts: list[str] = values.dictionary.to_pylist()
-    if any("\n" in text for text in texts):  # of a quote that the block's last line leaves open
+    if any("\n" in text for text in texts):  # the block's last line leaves a quote open
         raise ValueError("a line end in quotes")
     return texts
 
@@ -232,7 +234,7 @@ def _texts(values: pyarrow.DictionaryArray) -> list[str]:
 def _check_codes(values: Floats) -> None:
     codes = values[~np.isnan(values)]
     if (codes < 0).any() or (codes != np.floor(codes)).any():
-        raise ValueError("a code that is no whole number from 0 on")
+        raise ValueError("a code of a category that is not a whole number from 0 on")
 
 
 def _rows(block: Block) -> int:

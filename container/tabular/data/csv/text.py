@@ -1,28 +1,32 @@
-"""How CSV is written: delimiters, cells, numbers, missing values. Plain Python, no reader."""
+"""The syntax of CSV: delimiters, cells, numbers, missing values."""
 
 from __future__ import annotations
 
 import csv
 
-# A value is missing when its cell is one of these; pyarrow's own list (NA, null, ...) would
-# hide text cells. float() and pyarrow read every other spelling of nan.
+# The cells that mean a missing value. pyarrow's own list (NA, null, ...) would take text cells for
+# missing values. float() and pyarrow read other spellings of nan as numbers.
 MISSING = ("", "nan", "NaN", "NAN")
 DELIMITERS = (",", "\t", ";", "|", " ")
-# More cells are a text without line ends. They are counted before they are made into a list,
-# which takes twenty times the line's size.
+# A line with more cells is a text without line ends. Cells are counted before they become a list,
+# which takes twenty times the memory of the line.
 MOST_CELLS = 1_000_000
 
 
 def delimiter_of(line: str) -> str | None:
-    """Find the delimiter of a line, or None when there is a single cell."""
-    for candidate in DELIMITERS:  # a loop: it takes a fourth of a generator's time
+    """Return the delimiter of a line, or None when the line is a single cell.
+
+    >>> delimiter_of("1;2;3")
+    ';'
+    """
+    for candidate in DELIMITERS:  # a loop takes a fourth of the time of next() with a generator
         if candidate in line:
             return candidate
     return None
 
 
 def too_many(line: str, delimiter: str) -> str | None:
-    """Say that a line has more cells than a row can have, or None."""
+    """Return the message for a line with more than ``MOST_CELLS`` cells, or None."""
     cells = line.count(delimiter) + 1
     if cells <= MOST_CELLS:
         return None
@@ -30,7 +34,12 @@ def too_many(line: str, delimiter: str) -> str | None:
 
 
 def cells_of(line: str, delimiter: str) -> list[str]:
-    """Part a line, with RFC 4180's quotes; text behind a closing quote belongs to the cell.
+    """Split a line into cells, with RFC 4180's quotes.
+
+    Text after a closing quote belongs to the cell, as in pyarrow.
+
+    >>> cells_of('1,"a, b",', ",")
+    ['1', 'a, b', '']
 
     Raises
     ------
@@ -39,7 +48,7 @@ def cells_of(line: str, delimiter: str) -> list[str]:
     """
     if '"' not in line:
         return line.split(delimiter)
-    # A quote that does not close takes the second line in.
+    # With a quote that does not close, the reader reads on into the second line.
     reader = csv.reader([line, ""], delimiter=delimiter)
     cells = next(reader)
     if reader.line_num > 1:
@@ -48,8 +57,8 @@ def cells_of(line: str, delimiter: str) -> list[str]:
 
 
 def number_of(cell: str) -> float | None:
-    """Read a number as pyarrow does, or None when the cell holds none."""
-    # float() also takes 1_000, digits of other scripts, and more than blanks around a number.
+    """Return the number in a cell as pyarrow reads it, or None when the cell is not a number."""
+    # float() also accepts 1_000, digits of other scripts, and other white space around a number.
     if "_" in cell or not cell.isascii() or cell.strip(" \t") != cell.strip():
         return None
     try:

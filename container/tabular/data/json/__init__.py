@@ -1,4 +1,4 @@
-"""JSON in requests: documents (``application/json``) and one document a line."""
+"""JSON in requests: one document (``application/json``), or one document per line (JSON Lines)."""
 
 from tabular.data.json.bodies import read_document, read_lines
 

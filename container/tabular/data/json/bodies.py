@@ -1,4 +1,4 @@
-"""The two content types of JSON requests: one document of rows, and a document a row.
+"""Read JSON requests: one document of rows, or JSON Lines with one row per line.
 
 >>> columns = Columns(2, names=("age", "city"), categories={1: ("Bonn", "Ulm")})
 >>> read_document(b'{"instances": [[30, "Ulm"], {"age": null, "city": "Bonn"}]}', columns)
@@ -18,21 +18,22 @@ from tabular.data.columns import Columns
 from tabular.data.json.decoding import decode
 from tabular.data.json.matrix import KINDS, matrix_of, unwrapped
 
-# So many lines are decoded before their rows are looked at: a fault is named without reading
-# on, and Python's objects, which are many times larger than the text, are few at a time.
+# Lines are decoded and converted in parts of this size. A fault is found without decoding the whole
+# body, and Python's objects, which take many times the memory of the text, exist for one part only.
 PART_LINES = 10_000
 
 
 def read_document(body: bytes, columns: Columns) -> Floats:
     """Read the rows of one document.
 
-    A list of rows, one row, or either inside of ``{"instances": ...}``, ``{"features": ...}``,
-    ``{"inputs": ...}`` or ``{"data": {"features": ...}}``. A row is a list of values or an
-    object by feature name, and may be in such an object of its own. A list of plain values is
-    one row, but for a model of a single feature, where each value is a row.
+    The document is a list of rows or a single row. It may be the value of ``instances``,
+    ``features`` or ``inputs`` in an object, or of ``data`` with ``features`` in it. A row is a list
+    of values, or an object by feature name, and may be in such an object too. A list of plain
+    values is one row; for a model with a single feature, each value is a row.
 
-    Values are numbers (through float64, as in CSV), booleans for 1 and 0, null for missing,
-    and texts: in a column of categories only these, in others only ``"nan"`` and ``"inf"``.
+    Values are numbers (parsed as float64 first, as in CSV), booleans for 1 and 0, null for missing,
+    and texts. A column of categories takes only texts and null. The other columns take only the
+    texts ``"nan"`` and ``"inf"``.
 
     Returns
     -------
@@ -43,7 +44,7 @@ def read_document(body: bytes, columns: Columns) -> Floats:
     ColumnsError
         A row has another number of values, or other names.
     ValueError
-        No JSON, or a row or value that can't be read; names it, from 1.
+        The body is not JSON, or a row or a value can't be read. The message names the row, from 1.
     """
     rows = unwrapped(decode(body.removeprefix(BYTE_ORDER_MARK)))
     if isinstance(rows, dict):
@@ -69,7 +70,7 @@ def read_lines(body: bytes, columns: Columns) -> Floats:
     ColumnsError
         A row has another number of values, or other names.
     ValueError
-        A line is empty, no JSON, or no row; names it, from 1.
+        A line is empty, not JSON, or not a row. The message names the line, from 1.
     """
     lines = body.removeprefix(BYTE_ORDER_MARK).rstrip().split(b"\n")
     if lines == [b""]:
@@ -84,5 +85,5 @@ def read_lines(body: bytes, columns: Columns) -> Floats:
 
 def _row(line: bytes, number: int) -> Any:
     if not line.strip():
-        raise ValueError(f"line {number} is empty; every line is a row, so leave it out")
+        raise ValueError(f"line {number} is empty; every line is a row, so remove it")
     return unwrapped(decode(line, number))

@@ -1,4 +1,4 @@
-"""From bytes to what a JSON document holds; what can't be read is named by line and character."""
+"""Decode JSON; errors name line and character."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-# Numbers are floats whether they have a point or not, as in CSV: a whole number of 400 digits
-# is infinite, and no error.
+# Integers are decoded as floats, as in CSV: an integer of 400 digits becomes infinite and is
+# no error.
 DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=float)
 
 
 def decode(content: bytes, line: int = 1) -> Any:
-    """Read a document: floats, bools, None, str, lists, dicts. NaN and Infinity are numbers.
+    """Decode a document to float, bool, None, str, list and dict. NaN and Infinity are numbers.
 
     Parameters
     ----------
     line : int
-        The number of the content's first line, for messages.
+        The number of the content's first line, for error messages.
 
     Raises
     ------
     ValueError
-        No JSON, not UTF-8, a key twice in one object, or nested too deeply.
+        The content is not JSON, not UTF-8, nested too deeply, or has a key twice in an object.
     """
     try:
         return DECODER.decode(content.decode("utf-8"))

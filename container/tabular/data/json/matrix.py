@@ -1,4 +1,4 @@
-"""Rows of a JSON document, lists or objects by feature name, into float32 columns."""
+"""Convert decoded JSON rows, lists or objects by feature name, to a float32 matrix."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tabular.data.batch import ColumnCountError, ColumnsError, Floats
 from tabular.data.columns import Columns, check_names
 from tabular.data.quoting import quoted
 
-# What may stand around the rows, and around each row. An object of a feature with such a name
-# is told by its value, which is neither list nor object.
+# The keys of objects that may enclose all rows, or a row. An object by feature name may have such a
+# key too; its value is neither a list nor an object.
 WRAPPERS = ("instances", "features", "inputs", "data")
 NUMBERS = {float, bool, NoneType}
-# What has no number in JSON; some writers quote it.
+# JSON has no such numbers, and some writers write them as strings.
 NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE | re.ASCII)
 KINDS = {
     float: "a number",
@@ -33,7 +33,11 @@ KINDS = {
 
 
 def unwrapped(value: Any) -> Any:
-    """Take ``{"instances": ...}`` and the like off, ``{"data": {"features": ...}}`` too."""
+    """Return what the objects in ``WRAPPERS`` enclose.
+
+    >>> unwrapped({"data": {"features": [1.0, 2.0]}})
+    [1.0, 2.0]
+    """
     while isinstance(value, dict) and len(value) == 1:
         [(key, inner)] = value.items()
         if key not in WRAPPERS or not isinstance(inner, (list, dict)):
@@ -43,28 +47,28 @@ def unwrapped(value: Any) -> Any:
 
 
 def matrix_of(rows: Sequence[Any], columns: Columns, word: str, first: int = 1) -> Floats:
-    """Put rows into a matrix.
+    """Convert rows to a matrix.
 
     Parameters
     ----------
     rows : sequence of decoded JSON, not empty
         Lists of values, or objects by the columns' names.
     word : str
-        What a row is called in messages.
+        What messages call a row: "row" or "line".
     first : int
-        The number of the first row there.
+        The number of the first row in messages.
 
     Returns
     -------
     float32 array, (rows, columns)
-        NaN for null, and for a text that a column of categories does not know.
+        NaN for null, and for a text that is not one of its column's categories.
 
     Raises
     ------
     ColumnsError
         A row has another number of values, or other names.
     ValueError
-        A row is neither list nor object, or a value does not belong into its column.
+        A row is neither a list nor an object, or a value has the wrong type for its column.
     """
     if set(map(type, rows)) != {list}:
         pick = itemgetter(*columns.names) if len(columns.names) > 1 else None
@@ -88,14 +92,14 @@ def matrix_of(rows: Sequence[Any], columns: Columns, word: str, first: int = 1) 
             ]
             for number, row in enumerate(rows, start=first)
         ]
-    with np.errstate(over="ignore"):  # too large for float32 is infinite, as in CSV
+    with np.errstate(over="ignore"):  # a value too large for float32 becomes infinite, as in CSV
         return np.array(rows, dtype=np.float32)
 
 
 def _values(
     row: Any, columns: Columns, pick: Callable[[Any], Sequence[Any]] | None, word: str, number: int
 ) -> Sequence[Any]:
-    """Find the values of a row, in the model's order."""
+    """Return the values of a row in the model's order."""
     if isinstance(row, list):
         return row
     where = f"{word} {number}"
@@ -114,7 +118,7 @@ def _values(
         try:
             return pick(row) if pick else [row[names[0]]]
         except KeyError:
-            pass  # named below
+            pass  # check_names() raises the error
     check_names(row, names, where)
     raise ColumnsError(f"{where} has {len(row)} names, expected {len(names)}")
 

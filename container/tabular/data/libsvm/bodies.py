@@ -1,8 +1,8 @@
-"""LIBSVM in requests: the dense rows that a model is asked about.
+"""Read LIBSVM in requests into dense rows.
 
-A request of a few rows is read by plain Python, which has no start-up cost and takes under
-20 us for 30 values; a large body by ``libsvm_tokens``. What either can't read,
-``libsvm_lines`` reads again, slowly, and names line and token.
+Plain Python reads small bodies: it has no start-up cost and takes under 20 us for 30 values.
+``tokens`` reads large bodies. What they can't read, ``lines`` reads again, line by line, and names
+line and token of a fault.
 """
 
 from __future__ import annotations
@@ -17,40 +17,41 @@ from tabular.data.blocks import BYTE_ORDER_MARK, Block, blocks_of
 from tabular.data.libsvm.lines import blank, row_of
 from tabular.data.libsvm.tokens import BLOCK_BYTES, tokens_of
 
-# Below this a body is read by plain Python: importing pyarrow takes 40 MB in each worker.
+# Plain Python reads bodies up to this size. To import pyarrow takes 40 MB in each worker.
 SMALL_BODY_BYTES = 64 << 10
-# A large body is read again in such parts where a block of it can't be read: the plain reader
-# takes 50 ms for one.
+# Where a block of a large body can't be read, it is read again in parts of this size. ``lines``
+# takes 50 ms for a part.
 PART_BYTES = 64 << 10
-# All that a small body is written with; float() takes more (1_0, digits of other scripts).
+# The characters of LIBSVM. float() also accepts 1_0 and digits of other scripts.
 PLAIN = b"0123456789+-.eEinfatyINFATY: \t\n"
 
 
 def read_body(body: bytes, num_features: int, index_base: int) -> Floats:
-    """Read the rows of a request; every line is one, but for lines with only a comment.
+    """Read the rows of a request: every line is a row, except lines with only a comment.
 
-    A row may begin with a label, a weight and a group, which are left out. Without them, a
-    first ``a:b`` is a feature if it can be one: ``label:weight`` is told by a label that is no
-    whole number, by a group behind it, or by the same index behind it.
+    A row may begin with a label, a weight and a group, which are ignored. A first ``a:b`` is a
+    feature, unless ``a`` is not a whole number, a group follows, or the index ``a`` follows: then
+    it is ``label:weight``.
 
     Parameters
     ----------
     num_features : int
-        How many the model expects.
+        The number of features of the model.
     index_base : int
-        What the indices of the training data start from, 0 or 1.
+        The index of the first feature in the training data, 0 or 1.
 
     Returns
     -------
     float32 array, (rows, num_features)
-        NaN where a value is missing; a row without features is all NaN.
+        NaN where a value is missing, also in all columns of a row without features.
 
     Raises
     ------
     ColumnCountError
         An index is too large for the model.
     ValueError
-        A line can't be read, or an index is below ``index_base``; names line and token.
+        A line can't be read, or an index is below ``index_base``. The message names line and
+        token.
     """
     body = body.removeprefix(BYTE_ORDER_MARK)
     if not body:
@@ -61,7 +62,7 @@ def read_body(body: bytes, num_features: int, index_base: int) -> Floats:
     for block in [Block(body, 1)] if small else blocks_of(BytesIO(body), BLOCK_BYTES):
         try:
             parts.append(read(block.content, num_features, index_base))
-        except ValueError:  # what only the plain reader takes, or a fault that it names
+        except ValueError:  # only ``lines`` can read the block, or name its fault
             again = _plain_body if small else _read_in_parts
             parts.append(again(block, num_features, index_base))
     rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -102,11 +103,11 @@ def _small_body(body: bytes, num_features: int, index_base: int) -> Floats:
 
 
 def _fast_body(content: bytes, num_features: int, index_base: int) -> Floats:
-    if b"#" in content:  # a line of its own is no row
+    if b"#" in content:  # a line with only a comment is not a row
         raise ValueError
     tokens = tokens_of(content)
     alone = tokens.first & ~tokens.paired
-    # A group behind label:weight is left to the other reader, as label:weight is.
+    # A group must follow a label without a weight; ``lines`` reads label:weight.
     if not (tokens.first[tokens.groups] | alone[tokens.groups - 1]).all():
         raise ValueError
     tokens.int64(tokens.groups + 1)
@@ -127,7 +128,7 @@ def _fast_body(content: bytes, num_features: int, index_base: int) -> Floats:
 
 
 def _read_in_parts(block: Block, num_features: int, index_base: int) -> Floats:
-    """Read a block again, and leave to the plain reader no more of it than has to be."""
+    """Read a block again in parts; only parts that ``tokens`` can't read go to ``lines``."""
     parts = []
     for part in blocks_of(BytesIO(block.content), PART_BYTES):
         try:

@@ -1,10 +1,12 @@
-"""LIBSVM: ``label[:weight] [qid:group] index:value index:value ...  # comment``, a row a line.
+"""Read LIBSVM for training, one row per line.
 
-Two readers with one meaning, as for CSV: ``libsvm_tokens`` reads blocks with NumPy and Arrow,
-``libsvm_lines`` reads what the first can't, and names line and token of what nobody can. A
-value ``nan`` is missing, as is one that is not there. Either every row of a file has a weight
-or none has; the same for groups. (XGBoost's own reader gives a row without a weight whatever
-stands in memory behind the others'.) Indices need no order.
+A line is ``label[:weight] [qid:group] index:value index:value ...  # comment``. ``tokens`` reads
+blocks with NumPy and Arrow. ``lines`` reads what ``tokens`` can't, and names line and token of a
+fault. Both give the same rows.
+
+A value is missing when it is ``nan`` or absent. Indices may come in any order. Either all rows of a
+file have a weight, or none; the same for groups. (In a file where only some rows have a weight,
+XGBoost's own reader takes the missing ones from memory after the array.)
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ EXCERPT = 50  # characters of the first line, as in AWS's message
 
 
 class _CsrArrays(NamedTuple):
-    """The rows of a block, in CSR form but for the order of indices within a row."""
+    """The rows of a block in CSR form; the indices of a row have the order of its line."""
 
     label: Floats
     weight: Floats | None
@@ -49,28 +51,28 @@ def read_file(source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
     Parameters
     ----------
     layout : Layout
-        Must choose no column by name, as these have none; ``weights`` means nothing here.
+        Must choose no column by name, because the columns have no names. ``weights`` is ignored.
     threads : int
-        How many read blocks at a time.
+        How many threads read blocks.
 
     Yields
     ------
     Batch
-        A CSR matrix of the file's own indices, sorted, without missing values; an index whose
-        values are all ``nan`` still counts for width and lowest index.
+        A CSR matrix with the file's own indices, sorted, without missing values. An index whose
+        values are all ``nan`` still counts for the width and the lowest index.
 
     Raises
     ------
     UserError
-        A line can't be read; names file, line and token. Some rows have a weight, or a group,
-        and others have none.
+        A line can't be read, or only some rows have a weight or a group. The message names file,
+        line and token.
     """
     path = source.path
     if layout.named:
         raise UserError(
-            f"{path} is LIBSVM, whose columns have no names; take target, weight, group, features "
-            "and header out of the job's settings (a weight is written label:weight, a group "
-            "qid:group), or use another format"
+            f"{path} is LIBSVM, whose columns have no names; remove target, weight, group, "
+            "features and header from the job's settings (a weight is written label:weight, a "
+            "group qid:group), or use another format"
         )
     first: Batch | None = None
     with source.open() as stream:
@@ -107,7 +109,7 @@ def _where(content: bytes, first_line: int, row: int) -> str:
 
 
 def _batch(rows: _CsrArrays, where: Callable[[int], str]) -> Batch:
-    """Sort each row's indices, and drop what is missing; ValueError if an index stands twice."""
+    """Sort each row's indices and drop missing values; ValueError if a row has an index twice."""
     from scipy.sparse import csr_matrix
 
     width = int(rows.indices.max(initial=-1)) + 1
@@ -200,7 +202,7 @@ def _explained(path: Path, block: Block, error: LineError) -> str:
         return f"{path} {error}"
     text = lines[at].decode("utf-8", errors="replace")[:EXCERPT]
     start = "".join(letter if letter.isprintable() else " " for letter in text)
-    return (  # AWS's words first
+    return (  # the first two sentences are those of AWS's container
         f"First line '{start}...' of file '{path.name}' is not 'LIBSVM' format. Please ensure "
         f"the file is in 'LIBSVM' format. {path} {error}"
     )

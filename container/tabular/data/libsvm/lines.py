@@ -1,4 +1,4 @@
-"""LIBSVM line by line, in plain Python: slow, exact, and able to name line and token."""
+"""Read LIBSVM line by line, in plain Python: slow, but names line and token of a fault."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from tabular.data.quoting import quoted
 
-# Halfway between the largest float32 and the one that would follow: rounds to infinity.
+# Numbers from here on round to infinity in float32: half a step above the largest float32.
 FLOAT32_LIMIT = float(np.finfo(np.float32).max) + 2.0**103
-# The number of columns, which is one more, is to fit an int32 as well.
+# The number of columns, which is one more, must also fit into an int32.
 LARGEST_INDEX = 2**31 - 2
 LARGEST_GROUP = 2**63 - 1
 QID = "qid"
@@ -22,12 +22,12 @@ WHOLE = re.compile(r"\d+", re.A)
 
 
 class LineError(ValueError):
-    """A line that can't be read; the message names line and token, both from 1.
+    """A line can't be read. The message names line and token, both from 1.
 
     Attributes
     ----------
     malformed : bool
-        The line does not look like LIBSVM; else it does, and says something impossible.
+        The line is not LIBSVM. False for a line of LIBSVM with an impossible value.
     """
 
     def __init__(self, line: int, token: int, reason: str, malformed: bool = False) -> None:
@@ -38,7 +38,7 @@ class LineError(ValueError):
 
 @dataclass
 class Row:
-    """What a line says; ``pairs`` maps index to value, in the order of the line."""
+    """The content of a line; ``pairs`` maps index to value, in the order of the line."""
 
     label: float | None = None
     weight: float | None = None
@@ -47,22 +47,22 @@ class Row:
 
 
 def bare(line: bytes) -> bytes:
-    """Take the comment and the CR of a line end away."""
+    """Return a line without its comment and without the CR of its line end."""
     return line.partition(b"#")[0].removesuffix(b"\r")
 
 
 def blank(line: bytes) -> bool:
-    """Tell whether a line has no token."""
+    """Return whether a line has no token."""
     return not bare(line).strip(b" \t")
 
 
 def rows_of(content: bytes, first_line: int) -> Iterator[Row]:
-    """Read training rows; blank lines are none.
+    """Read the rows of a training file; blank lines are not rows.
 
     Raises
     ------
     LineError
-        A line can't be read, or weights or groups stand in some rows only.
+        A line can't be read, or only some rows have a weight or a group.
     """
     first: Row | None = None
     for number, line in enumerate(content.split(b"\n"), start=first_line):
@@ -80,12 +80,12 @@ def rows_of(content: bytes, first_line: int) -> Iterator[Row]:
 
 
 def uneven(name: str, given: bool) -> str:
-    """Say that a row has a weight or a group and those before it have none, or the reverse."""
+    """Return the message for a row with a weight or group after rows without, or the reverse."""
     mine, others = ("a", "no") if given else ("no", "a")
     form = {"weight": "label:weight", "group": "qid:group"}[name]
     return (
         f"the row has {mine} {name} ({form}) and the rows before it have {others} {name}; give "
-        "every row one, or none"
+        "every row a {name}, or no row"
     )
 
 
@@ -95,11 +95,11 @@ def row_of(line: bytes, number: int, training: bool, lowest: int = 0) -> Row:
     Parameters
     ----------
     training : bool
-        Whether the line begins with a label, and numbers must be finite. Else a first ``a:b``
-        is index and value if it can be; no whole number before the colon, a group behind it
-        or the same index behind it make it label and weight.
+        The line begins with a label, and numbers must be finite. In requests the label is
+        optional. There a first ``a:b`` is index and value, unless ``a`` is not a whole number, a
+        group follows, or the index ``a`` follows: then it is label and weight.
     lowest : int
-        The smallest index that is possible.
+        The smallest index that is allowed.
 
     Raises
     ------
@@ -131,18 +131,18 @@ def row_of(line: bytes, number: int, training: bool, lowest: int = 0) -> Row:
         index = tokens.whole_of(name, "index", LARGEST_INDEX)
         if index < lowest:
             raise tokens.wrong(
-                f"the index {index} is too small, the training data's begin with {lowest}; number "
-                "the features as there, and leave a label:weight out"
+                f"the index {index} is too small, the indices of the training data begin with "
+                f"{lowest}; number the features in the same way, and leave label:weight out"
             )
         if index in row.pairs:
-            raise tokens.wrong(f"the index {index} stands twice in the line; give each one once")
+            raise tokens.wrong(f"the index {index} stands twice in the line; give each index once")
         row.pairs[index] = tokens.number_of(tail, "value", missing=True)
         tokens.at += 1
     return row
 
 
 class _Tokens:
-    """The tokens of a line, and how far it is read."""
+    """The tokens of a line, and the position ``at`` of the next one to read."""
 
     def __init__(self, line: bytes, number: int, training: bool) -> None:
         self.text = bare(line).decode("utf-8", errors="replace")
@@ -166,7 +166,7 @@ class _Tokens:
         if not WHOLE.fullmatch(token):
             reason = f"the {what} {quoted(token)} is not a whole number from 0, in digits"
             raise self.wrong(reason) if NUMBER.fullmatch(token) else self.malformed(reason)
-        digits = token.lstrip("0") or "0"  # int() refuses thousands of them
+        digits = token.lstrip("0") or "0"  # int() refuses thousands of digits
         if len(digits) > len(str(largest)) or int(digits) > largest:
             raise self.wrong(f"the {what} {quoted(token)} is larger than {largest}")
         return int(digits)

@@ -1,8 +1,7 @@
-"""LIBSVM a block at a time: NumPy finds the tokens, Arrow reads their numbers, in any thread.
+"""Read LIBSVM block by block: NumPy finds the tokens, Arrow parses their numbers.
 
-Nothing here says what is wrong with a text: whatever does not add up raises a bare
-``ValueError``, and the caller reads the text again with ``libsvm_lines``. What is read here is
-read alike there.
+For any fault these functions raise ``ValueError`` without a message, and the caller reads the text
+again with ``lines``, which names the fault. Both readers give the same rows.
 """
 
 from __future__ import annotations
@@ -22,34 +21,35 @@ COMMENT = re.compile(rb"#[^\n]*")
 QID, Q = b"qid:", ord("q")
 SEPARATORS = b" \t\r\n:"
 TAB, NEWLINE, CR, SPACE, COLON = b"\t\n\r :"
-# The longest that are possible, without zeros before them.
+# The largest numbers of digits that are possible, without leading zeros.
 INDEX_DIGITS, INT64_DIGITS = len(str(LARGEST_INDEX)), len(str(LARGEST_GROUP))
-# The arrays below take 7 times a block; larger ones are read no faster (measured to 4 MiB).
+# The arrays below take 7 times the size of a block. Larger blocks, measured up to 4 MiB, are not
+# faster.
 BLOCK_BYTES = 1 << 20
-# Arrow counts the bytes of a text in int32.
+# Arrow's StringArray has int32 offsets.
 LARGEST_TEXT = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """What stands between the separators of a text, in order.
+    """The tokens of a text, in order: what stands between the separators.
 
     Attributes
     ----------
     text : uint8 array
         The bytes, without comments.
     ends, sizes : int32 arrays, (tokens,)
-        The place behind each token in ``text``, and its bytes.
+        The offset of each token's end in ``text``, and its size in bytes.
     first : bool array, (tokens,)
         Whether it is the first of its line.
     paired : bool array, (tokens,)
-        Whether a colon parts it from the next one.
+        Whether a colon follows the token.
     strings : pyarrow.StringArray
         The tokens.
     values : float64 array, (tokens,)
-        Their numbers; ``qid`` is 0.
+        The numbers of the tokens; ``qid`` is 0.
     groups : int64 array
-        The tokens that are ``qid`` before a colon.
+        The positions of the tokens ``qid`` that a colon follows.
     """
 
     text: npt.NDArray[np.uint8]
@@ -62,7 +62,7 @@ class Tokens:
     groups: Integers
 
     def indices(self, at: Integers) -> Integers:
-        """Read tokens of digits alone, up to the largest index."""
+        """Return the numbers of tokens ``at``, which must be digits, up to the largest index."""
         self._check_whole(at, INDEX_DIGITS)
         indices = self.values[at].astype(np.int64)
         if indices.max(initial=0) > LARGEST_INDEX:
@@ -70,13 +70,13 @@ class Tokens:
         return indices
 
     def lines(self) -> Integers:
-        """Find the line of each token, from 0."""
+        """Return the line of each token, from 0."""
         firsts = np.flatnonzero(self.first)
         lines = np.searchsorted(np.flatnonzero(self.text == NEWLINE), self.ends[firsts])
         return np.repeat(lines, np.diff(firsts, append=len(self.first)))
 
     def int64(self, at: Integers) -> Integers:
-        """Read tokens of digits alone; float64 does not hold all that int64 does."""
+        """Return the numbers of tokens ``at``, which must be digits; exact, unlike ``values``."""
         import pyarrow
 
         self._check_whole(at, INT64_DIGITS)
@@ -95,12 +95,12 @@ class Tokens:
 
 
 def tokens_of(content: bytes) -> Tokens:
-    """Cut a text into tokens, and check that they are alone or pairs ``a:b``.
+    """Split a text into tokens, and check that each is single or part of a pair ``a:b``.
 
     Raises
     ------
     ValueError
-        They are not, or one is no number.
+        A colon has no token before or after it, or a token is not a number.
     """
     import pyarrow
 
@@ -109,7 +109,7 @@ def tokens_of(content: bytes) -> Tokens:
         content += b"\n"
     if b"#" in content:
         content = COMMENT.sub(b"", content)
-    # C's strtod, which Arrow's reader follows, takes nan(...) as well.
+    # Arrow parses numbers like C's strtod, which also accepts nan(...).
     if len(content) > LARGEST_TEXT or b"(" in content:
         raise ValueError
     if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
@@ -126,7 +126,7 @@ def tokens_of(content: bytes) -> Tokens:
     sizes[1:] -= 1
     first = _behind(newline, True)
     if not sizes.all():
-        # A token stands right before and right behind each colon.
+        # Each colon needs a token directly before and directly after it.
         if not sizes[paired].all() or not sizes[1:][paired[:-1]].all():
             raise ValueError
         kept = np.flatnonzero(sizes)
@@ -155,7 +155,7 @@ def tokens_of(content: bytes) -> Tokens:
 
 
 def _behind(marks: Booleans, start: bool) -> Booleans:
-    """Move marks by one, to what follows."""
+    """Shift marks by one, to the following token."""
     moved = np.empty_like(marks)
     moved[:1] = start
     moved[1:] = marks[:-1]

@@ -1,4 +1,4 @@
-"""Parquet: training files, several of them in one stream, and requests."""
+"""Parquet: ``files`` reads training files and streams of them, ``bodies`` requests."""
 
 from tabular.data.parquet.bodies import read_body
 from tabular.data.parquet.extent import of_parquet

@@ -1,4 +1,4 @@
-"""Record batches of Parquet into batches: which types are numbers, which are categories."""
+"""Convert pyarrow's record batches of a Parquet file to batches, by the types of the columns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO_CODE = "no code of a category; codes are whole numbers from 0 on"
 
 @dataclass(frozen=True)
 class _Where:
-    """Says which row of its file a row of a batch is."""
+    """Returns the number of a row in its file, such as ``row 12``."""
 
     first_row: int
     place: str
@@ -36,14 +36,14 @@ class _Where:
 
 
 class BatchReader:
-    """Makes batches of one Parquet file's record batches.
+    """Converts the record batches of one Parquet file.
 
     Attributes
     ----------
     used : list of str
         The columns to read.
     texts : list of str
-        Those of them that hold text.
+        The columns to read that hold text.
     """
 
     def __init__(self, path: Path, schema: pyarrow.Schema, layout: Layout, place: str) -> None:
@@ -78,12 +78,13 @@ class BatchReader:
         ]
 
     def read(self, batch: pyarrow.RecordBatch, first_row: int) -> Batch:
-        """Read rows, the first of which has the number ``first_row``, from 1.
+        """Convert a record batch; ``first_row`` is the number of its first row, from 1.
 
         Raises
         ------
         UserError
-            A label, weight or group is missing, a value is infinite, or no code.
+            A label, weight or group is missing, a value is infinite, or a code of a category is
+            not a whole number from 0 on.
         """
         where = _Where(first_row, self._place)
         roles = self._roles
@@ -105,7 +106,7 @@ class BatchReader:
         return Batch(features, label, weight, qid, roles.names, categories, classes, where=where)
 
     def _label(self, batch: pyarrow.RecordBatch, where: _Where) -> tuple[Floats, Sequence[str]]:
-        """Read the labels, or their codes and what those mean; zeros where there are none."""
+        """Return labels and no texts, or codes and their texts; zeros for rows without labels."""
         import pyarrow
 
         column = self._roles.label
@@ -115,7 +116,7 @@ class BatchReader:
             return self._required(batch, column, where), ()
         values = self._values(batch, column)
         codes, classes = _coded(values)
-        if pyarrow.types.is_boolean(values.type):  # as Python, and pandas in CSV, write them
+        if pyarrow.types.is_boolean(values.type):  # "True", as Python and pandas write it
             classes = [text.capitalize() for text in classes]
         label = np.array(codes, np.float32)
         self._refuse(np.isnan(label), column, where, MISSING)
@@ -127,7 +128,7 @@ class BatchReader:
     def _numbers(self, batch: pyarrow.RecordBatch, column: int, where: _Where) -> Floats:
         import pyarrow
 
-        # Not safe: large integers lose digits in float32, as in XGBoost.
+        # safe=False, because large integers lose digits in float32, as in XGBoost.
         values = self._values(batch, column).cast(pyarrow.float32(), safe=False)
         numbers = np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float32)
         self._refuse(np.isinf(numbers), column, where, INFINITE)
@@ -165,11 +166,11 @@ class BatchReader:
         if stated == "c" or (stated is None and layout.categorical):
             return
         cure = (
-            f"feature_types has {stated} for it; give c to a category"
+            f"feature_types has {stated} for it; use c for a category"
             if stated
             else NUMBERS_ALONE
             if layout.classes
-            else "set enable_categorical=true to take text for categories, or encode it"
+            else "set enable_categorical=true to read text as categories, or encode the text"
         )
         raise UserError(f"{self._path}, {self._shown(column)} is text ({kind}); {cure}")
 
@@ -197,7 +198,7 @@ class BatchReader:
 
 
 def index_columns(schema: pyarrow.Schema) -> frozenset[str]:
-    """Find the columns that pandas wrote its index to; AWS's container takes them for no data."""
+    """Return the columns that hold the index of a pandas frame; AWS's container ignores them."""
     try:
         index = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
         return frozenset(name for name in index if isinstance(name, str))
@@ -206,11 +207,11 @@ def index_columns(schema: pyarrow.Schema) -> frozenset[str]:
 
 
 def _coded(values: pyarrow.Array) -> tuple[Any, list[str]]:
-    """Encode a column of texts: the code of each row, NaN where missing, and the texts."""
+    """Encode a column of text: the code of each row, NaN where missing, and the texts."""
     import pyarrow
 
     if pyarrow.types.is_dictionary(values.type):
-        # A dictionary may hold a text twice, or texts that no row of the batch has.
+        # The dictionary may contain a text twice, or texts that no row of the batch has.
         coded = values.dictionary.cast(pyarrow.string()).dictionary_encode()
         codes = coded.indices.take(values.indices).dictionary_encode()
         texts = coded.dictionary.take(codes.dictionary).to_pylist()
@@ -220,7 +221,7 @@ def _coded(values: pyarrow.Array) -> tuple[Any, list[str]]:
 
 
 def is_text(kind: Any) -> bool:
-    """Tell whether a column of this type holds text."""
+    """Return whether a column of this type holds text."""
     from pyarrow import types
 
     kind = kind.value_type if types.is_dictionary(kind) else kind
@@ -228,7 +229,7 @@ def is_text(kind: Any) -> bool:
 
 
 def is_number(kind: Any) -> bool:
-    """Tell whether a column of this type holds numbers, or nothing."""
+    """Return whether a column of this type holds numbers, or only nulls."""
     from pyarrow import types
 
     kind = kind.value_type if types.is_dictionary(kind) else kind

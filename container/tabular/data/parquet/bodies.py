@@ -1,4 +1,4 @@
-"""Parquet in requests: rows of features, by name where the model has names."""
+"""Read Parquet in requests; columns are found by name where the model has names."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tabular.data.parquet.batches import index_columns, is_number, is_text
 from tabular.data.parquet.extent import BATCH_VALUES, of_parquet
 from tabular.data.pyarrow_without_pandas import hide_pandas
 
-# Parquet may be a thousand times smaller than its rows. The server's own budget is mostly less;
-# this is what the densest CSV of a batch transform's largest payload (100 MB of "1,1,1,...")
-# takes as float32, twice.
+# Rows may take a thousand times the memory of the Parquet file. The server's own memory budget is
+# mostly smaller than this limit, which is twice the float32 matrix of the densest CSV in the
+# largest payload of a batch transform (100 MB of "1,1,1,...").
 MOST_BYTES = 512 << 20
 BATCH_ROWS = 1 << 16
 
@@ -23,20 +23,21 @@ BATCH_ROWS = 1 << 16
 def read_body(body: bytes, columns: Columns) -> Floats:
     """Read the rows of a request.
 
-    With the model's names, its columns are found by them; if the file has none of the names, by
-    place. Columns that pandas wrote its index to are left out.
+    Columns are found by the model's names, or by position when the file has none of the names.
+    Columns that hold the index of a pandas frame are ignored.
 
     Returns
     -------
     float32 array, (rows, columns)
-        NaN for null, and for a text that a column of categories does not know.
+        NaN for null, and for a text that is not one of its column's categories.
 
     Raises
     ------
     ColumnsError
         The file has other columns than the model.
     ValueError
-        No Parquet, a column of another type than the model's, or more rows than fit.
+        The body is not Parquet, a column has another type than in the model, or the rows take more
+        than ``MOST_BYTES``.
     """
     import pyarrow
     import pyarrow.parquet
@@ -49,16 +50,16 @@ def read_body(body: bytes, columns: Columns) -> Floats:
             _check_types(file.schema_arrow, names, columns)
             _check_size(body, columns)
             texts = [names[column] for column in columns.categories]
-        # Texts as dictionaries: a long one in each row is held once.
+        # Text is read as dictionaries, so that a long text in many rows is held once.
         with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body), read_dictionary=texts) as file:
             return _matrix(file, names, columns)
     except (pyarrow.ArrowException, OSError) as error:
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(f"broken Parquet ({said}); write it again") from error
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(f"broken Parquet ({reason}); write the file again") from error
 
 
 def _names(schema: Any, columns: Columns) -> list[str]:
-    """Find the names of the file's columns, in the model's order."""
+    """Return the names of the file's columns in the model's order."""
     index = index_columns(schema)
     names = [name for name in schema.names if name not in index or name in columns.names]
     if not set(names).isdisjoint(columns.names):
@@ -67,7 +68,7 @@ def _names(schema: Any, columns: Columns) -> list[str]:
     if len(names) != columns.count:
         raise ColumnCountError(len(names), columns.count)
     if len(set(names)) < len(names):
-        raise ValueError("the file has a column name twice; give each column its own")
+        raise ValueError("the file has a column name twice; give each column its own name")
     return names
 
 
@@ -81,7 +82,8 @@ def _check_types(schema: Any, names: list[str], columns: Columns) -> None:
         )
         if not fits:
             raise ValueError(
-                f"column {name[:60]!r} has type {str(kind)[:60]}, expected {expected}; write it so"
+                f"column {name[:60]!r} has type {str(kind)[:60]}, expected {expected}; write the "
+                "column with that type"
             )
 
 
@@ -99,12 +101,12 @@ def _check_size(body: bytes, columns: Columns) -> None:
 def _matrix(file: Any, names: list[str], columns: Columns) -> Floats:
     matrix = np.empty((file.metadata.num_rows, columns.count), np.float32)
     start = 0
-    with np.errstate(over="ignore"):  # too large for float32 is infinite, as in CSV
+    with np.errstate(over="ignore"):  # a value too large for float32 becomes infinite, as in CSV
         size = max(1, min(BATCH_ROWS, BATCH_VALUES // max(1, len(names))))
         for batch in file.iter_batches(size, columns=names):
             rows = matrix[start : start + batch.num_rows]
             if len(rows) < batch.num_rows:
-                raise ValueError(f"broken Parquet: it says {len(matrix)} rows and has more")
+                raise ValueError(f"broken Parquet: it states {len(matrix)} rows and has more")
             start += batch.num_rows
             for column, name in enumerate(names):
                 values, codes = batch.column(name), columns.codes.get(column)
@@ -112,14 +114,14 @@ def _matrix(file: Any, names: list[str], columns: Columns) -> Floats:
                     _numbers(values) if codes is None else _coded(values, codes, columns.unknown)
                 )
     if start < len(matrix):
-        raise ValueError(f"broken Parquet: it says {len(matrix)} rows and has {start}")
+        raise ValueError(f"broken Parquet: it states {len(matrix)} rows and has {start}")
     return matrix
 
 
 def _numbers(values: Any) -> Any:
     import pyarrow
 
-    # Not safe: large integers lose digits in float32, as in XGBoost.
+    # safe=False, because large integers lose digits in float32, as in XGBoost.
     return values.cast(pyarrow.float32(), safe=False).to_numpy(zero_copy_only=False)
 
 

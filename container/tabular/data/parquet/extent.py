@@ -1,4 +1,4 @@
-"""What a request of Parquet becomes in memory: a page of constants takes a few bytes a million."""
+"""Estimate the memory that a request of Parquet takes: a few bytes may hold a million values."""
 
 from __future__ import annotations
 
@@ -10,40 +10,42 @@ from tabular.data.extent import FLOAT32, Extent
 from tabular.data.parquet.footer import Chunk, chunks_of
 from tabular.data.parquet.pages import DELTA_BYTE_ARRAY, MOST_PAGES, pages_of
 
-# Values that are decoded at a time, and what one takes: as it is stored (decimals: 16), as
-# float32, and with its levels.
+# Values that are decoded at a time. A value takes its stored form (16 bytes for decimals), its
+# float32 and its levels.
 BATCH_VALUES = 1 << 19
 BYTES_PER_VALUE = 40
-# A dictionary of texts: its page, pyarrow's copy, and Python's texts.
+# A dictionary of texts exists as its page, as pyarrow's copies, and as Python strings.
 COPIES_OF_TEXTS = 4
 BYTES_PER_TEXT = 64
-# Columns that pyarrow reads at the same time hold a page each, packed and unpacked.
+# A column that pyarrow reads holds a page, compressed and decompressed.
 COPIES_OF_A_PAGE = 2
 
 
 def of_parquet(body: bytes, columns: Columns) -> Extent:
-    """Estimate by the footer and by the headers of all pages.
+    """Estimate rows and memory from the footer and the headers of all pages.
 
     Raises
     ------
     ValueError
-        No Parquet, or the headers and the footer contradict each other.
+        Headers and footer are broken or contradict each other, or the file has an encoding or a
+        number of pages that is not accepted.
     """
     import pyarrow
     import pyarrow.parquet
 
     try:
         metadata = pyarrow.parquet.read_metadata(pyarrow.BufferReader(body))
-    except (pyarrow.ArrowException, OSError):  # whoever reads it says so
+    except (pyarrow.ArrowException, OSError):  # read_body() raises the error
         return Extent(0, 0)
     groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
-    # pyarrow reads beyond its memory for a column that the schema does not have.
+    # pyarrow reads outside of its memory for a column that the schema does not have.
     if any(group.num_columns != metadata.num_columns for group in groups):
         raise ValueError("broken Parquet: a row group has other columns than the file")
     rows = sum(group.num_rows for group in groups)
     if rows != metadata.num_rows or any(group.num_rows < 0 for group in groups):
         raise ValueError(
-            f"broken Parquet: it says {metadata.num_rows} rows and has {rows}; write it again"
+            f"broken Parquet: it states {metadata.num_rows} rows and has {rows}; write the file "
+            "again"
         )
     chunks = chunks_of(body)
     if [len(group) for group in chunks] != [group.num_columns for group in groups]:
@@ -54,7 +56,7 @@ def of_parquet(body: bytes, columns: Columns) -> Extent:
 
 
 def _of_group(body: bytes, group: Sequence[Chunk]) -> int:
-    """Count what the pages of a row group take at a time."""
+    """Return the bytes that the pages of a row group take at the same time."""
     file, size, count = BytesIO(body), 0, 0
     for chunk in group:
         texts = chunk.is_text
@@ -62,24 +64,24 @@ def _of_group(body: bytes, group: Sequence[Chunk]) -> int:
         for page in pages_of(file, chunk, len(body)):
             count += 1
             if count > MOST_PAGES:
-                raise ValueError(f"more than {MOST_PAGES} pages; write it in fewer ones")
+                raise ValueError(f"more than {MOST_PAGES} pages; write the file with fewer pages")
             if texts and page.encoding == DELTA_BYTE_ARRAY:
                 raise ValueError(
                     f"column {chunk.name[:60]!r} has the encoding DELTA_BYTE_ARRAY, "
-                    "which says nothing about the size of its texts; write it with a dictionary"
+                    "which does not state the size of its texts; write the column with a dictionary"
                 )
             if page.dictionary:
                 copies = COPIES_OF_TEXTS if texts else COPIES_OF_A_PAGE
                 dictionaries += copies * page.unpacked + BYTES_PER_TEXT * texts * page.values
             else:
                 values += page.values
-                # Texts that are not in a dictionary become one.
+                # Texts without a dictionary are decoded into one.
                 copies = COPIES_OF_TEXTS if texts else COPIES_OF_A_PAGE
                 largest = max(largest, page.packed + copies * page.unpacked)
         if values != chunk.num_values:
             raise ValueError(
                 f"broken Parquet: the pages of column {chunk.name[:60]!r} have {values} "
-                f"values, the footer says {chunk.num_values}; write it again"
+                f"values, the footer states {chunk.num_values}; write the file again"
             )
         size += largest + dictionaries
     return size

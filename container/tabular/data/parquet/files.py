@@ -1,8 +1,8 @@
-"""Parquet for training: columns by name, types from the file.
+"""Read Parquet for training: columns by name, types from the file.
 
-A file is read batch by batch, one column chunk a page at a time. A stream that can't go back
-(Pipe mode, gzip around the file) is held in memory, one Parquet file of it at a time: SageMaker
-sends the files of a channel one behind the other.
+A file is read batch by batch, and each of its columns page by page. A stream that can't seek (Pipe
+mode, or a gzip file of Parquet) holds the files of a channel one after the other; each Parquet file
+of it is read into memory as a whole.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ NAME = "parquet"
 CONTENT_TYPES = ("application/x-parquet", "parquet")
 
 MAGIC, ENCRYPTED = b"PAR1", b"PARE"
-# A file ends with the length of its footer, in four bytes, and the magic bytes.
+# A Parquet file ends with the length of its footer, in four bytes, and the magic bytes.
 TAIL_BYTES = 8
 BATCH_ROWS = 1 << 16
-# Measured: 2 MB of float32 stay in the cache while the columns are put side by side.
+# Measured: 2 MB of float32 stay in the cache while the columns are copied into rows.
 BATCH_VALUES = 1 << 19
 FEWEST_ROWS = 1 << 10
-# Without a buffer pyarrow holds all pages of a column in a row group, compressed.
+# Without this buffer pyarrow holds all compressed pages of a column in a row group.
 PAGE_BUFFER_BYTES = 1 << 16
 READ_BYTES = 4 << 20
 
@@ -38,16 +38,16 @@ def read_file(source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
     Parameters
     ----------
     layout : Layout
-        Chooses columns by name; without ``target`` the label is the first. ``weights``
-        (``csv_weights``) is for CSV, as in AWS's container.
+        Chooses columns by name; without ``target``, the first column is the label. ``weights``
+        (``csv_weights``) is for CSV only, as in AWS's container.
     threads : int
-        More than one: pyarrow decodes columns side by side.
+        With more than one, pyarrow decodes columns in parallel.
 
     Raises
     ------
     UserError
-        The file is no Parquet, is cut off, has a column of another type than numbers and
-        text, a missing label, or an infinite value; names file, row and column.
+        The file is not Parquet, is cut off, has a column that is neither numbers nor text, a
+        missing label, or an infinite value. The message names file, row and column.
     """
     import pyarrow
 
@@ -56,12 +56,14 @@ def read_file(source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
             place = "" if number == 1 else f" of the stream's Parquet file {number}"
             yield from _read_one(source, content, layout, threads, place)
     except (pyarrow.ArrowException, OSError) as error:
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"{source.path} is broken Parquet ({said}); write it again") from error
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"{source.path} is broken Parquet ({reason}); write the file again"
+        ) from error
 
 
 def _contents(source: Source) -> Iterator[Any]:
-    """Hand on what pyarrow is to open: the path, or the bytes of each file of a stream."""
+    """Yield what pyarrow opens: the path, or the bytes of each Parquet file of a stream."""
     if source.is_file:
         try:
             with source.path.open("rb") as file:
@@ -90,7 +92,7 @@ def _chunks(source: Source) -> Iterator[bytes]:
 
 
 def _files_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Part a stream where one Parquet file ends and the next begins."""
+    """Split a stream into its Parquet files."""
     held = bytearray()
     searched = len(MAGIC)
     for chunk in chunks:
@@ -98,7 +100,7 @@ def _files_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
         while (at := held.find(MAGIC + MAGIC, searched)) >= 0:
             end = at + len(MAGIC)
             searched = at + 1
-            # The same eight bytes may stand in the data; a footer before them can't.
+            # The data may contain the magic bytes twice, but not with a footer before them.
             if _has_footer(held, end):
                 yield bytes(memoryview(held)[:end])
                 del held[:end]
@@ -125,16 +127,18 @@ def _has_footer(held: bytearray, end: int) -> bool:
 def _check_whole(source: Source, start: bytes, end: bytes) -> None:
     path = source.path
     if ENCRYPTED in (start, end[-len(MAGIC) :]):
-        raise UserError(f"{path} is encrypted Parquet, which can't be read; write it as plain")
+        raise UserError(
+            f"{path} is encrypted Parquet, which can't be read; write it without encryption"
+        )
     if start != MAGIC:
         raise UserError(
-            f"{path} is not Parquet (it begins with {start!r}, not with {MAGIC!r}); give the "
-            "channel the content type of its files, such as text/csv, or take the file out"
+            f"{path} is not Parquet (it begins with {start!r}, expected {MAGIC!r}); give the "
+            "channel the content type of its files, such as text/csv, or remove the file"
         )
     if not end.endswith(MAGIC) or len(end) < TAIL_BYTES:
         raise UserError(
-            f"{path} is cut off: it begins as Parquet, but does not end with {MAGIC!r}; upload it "
-            "again"
+            f"{path} is cut off: it begins as Parquet, but does not end with {MAGIC!r}; upload the "
+            "file again"
         )
 
 
@@ -156,7 +160,7 @@ def _read_one(
 
     with opened([]) as file:
         reader = BatchReader(source.path, file.schema_arrow, layout, place)
-    # Texts as dictionaries: a long one in each row is held once.
+    # Text is read as dictionaries, so that a long text in many rows is held once.
     with opened(reader.texts) as file:
         first_row = 1
         size = min(BATCH_ROWS, max(FEWEST_ROWS, BATCH_VALUES // len(reader.used)))

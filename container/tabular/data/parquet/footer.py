@@ -1,4 +1,4 @@
-"""The column chunks of a Parquet file, by its footer."""
+"""Read the column chunks of a Parquet file from its footer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BYTE_ARRAY = 6
 
 @dataclass(frozen=True)
 class Chunk:
-    """One column of a row group.
+    """The metadata of one column in a row group.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Chunk:
     total_compressed_size : int
         Bytes.
     data_page_offset, dictionary_page_offset : int
-        Bytes from the start of the file; 0 for no dictionary.
+        Offsets in the file, in bytes; 0 for no dictionary.
     """
 
     name: str
@@ -41,12 +41,12 @@ class Chunk:
 
 
 def chunks_of(body: bytes) -> list[list[Chunk]]:
-    """Read the footer: the chunks of each row group.
+    """Return the column chunks of each row group.
 
     Raises
     ------
     ValueError
-        It is broken, or encrypted.
+        The footer is broken, or encrypted.
     """
     end = len(body) - LENGTH_BYTES - len(MAGIC)
     if end < 0 or not body.endswith(MAGIC):

@@ -1,8 +1,7 @@
-"""The pages of a Parquet file: what they unpack to, before anything is unpacked.
+"""Read the headers of a Parquet file's pages, which state the decompressed sizes.
 
-A footer may say less than the pages hold, so the header of each page is read. pyarrow takes a
-page's unpacked size from there, and fails when the page unpacks to another size.
-Only the few fields below are looked at.
+The footer may state less than the pages hold, so the header of each page is read. pyarrow allocates
+a page's decompressed size from its header, and fails when the page has another size.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from tabular.data.parquet.thrift import read_struct
 UNPACKED, PACKED, DATA, DICTIONARY, DATA_V2 = 2, 3, 5, 7, 8
 VALUES, ENCODING, ENCODING_V2 = 1, 2, 4
 DELTA_BYTE_ARRAY = 7
-# A page header takes 20 to 100 bytes, and statistics of long texts more.
+# A page header takes 20 to 100 bytes, and more with statistics of long texts.
 LONGEST_HEADER = 64 << 10
-# A body of 6 MiB with a thousand columns has ten thousand.
+# A body of 6 MiB with 1,000 columns has 10,000 pages.
 MOST_PAGES = 100_000
 
 
@@ -31,12 +30,12 @@ class Page:
     Attributes
     ----------
     unpacked, packed : int
-        Bytes.
+        Bytes after and before decompression.
     values : int
-        As its header says; of a dictionary, its entries.
+        The number of values that the header states; for a dictionary, its entries.
     dictionary : bool
     encoding : int
-        Parquet's number of it; -1 for none.
+        Parquet's number of the encoding; -1 for none.
     """
 
     unpacked: int
@@ -47,7 +46,7 @@ class Page:
 
 
 def pages_of(file: BinaryIO, chunk: Chunk, size: int) -> Iterator[Page]:
-    """Read the headers of a column chunk's pages.
+    """Iterate over the pages of a column chunk.
 
     Parameters
     ----------
@@ -55,7 +54,7 @@ def pages_of(file: BinaryIO, chunk: Chunk, size: int) -> Iterator[Page]:
         The whole Parquet file.
     chunk : Chunk
     size : int
-        Bytes of the file.
+        The size of the file, in bytes.
 
     Raises
     ------
@@ -85,7 +84,7 @@ def pages_of(file: BinaryIO, chunk: Chunk, size: int) -> Iterator[Page]:
 def _page(header: Mapping[int, Any]) -> Page:
     unpacked, packed = _number(header, UNPACKED, None), _number(header, PACKED, None)
     kinds = [kind for kind in (DATA, DATA_V2, DICTIONARY) if kind in header]
-    if not kinds:  # an index page, which is skipped
+    if not kinds:  # an index page, which readers skip
         return Page(unpacked, packed, 0, True, -1)
     if len(kinds) > 1:
         raise ValueError("broken Parquet: a page is of several kinds")
@@ -94,14 +93,14 @@ def _page(header: Mapping[int, Any]) -> Page:
         raise ValueError("broken Parquet: the header of a page is a number, expected a struct")
     encoding = _number(data, ENCODING_V2 if kind == DATA_V2 else ENCODING, -1)
     page = Page(unpacked, packed, _number(data, VALUES, 0), kind == DICTIONARY, encoding)
-    # Each entry of a dictionary takes a byte at least; pyarrow makes room for as many as it says.
+    # Each entry of a dictionary takes at least one byte; pyarrow allocates the stated number.
     if page.dictionary and page.values > page.unpacked:
         raise ValueError("broken Parquet: a dictionary has more entries than bytes")
     return page
 
 
 def _number(fields: Mapping[int, Any], name: int, default: int | None) -> int:
-    """Return a field that is a number from 0 on; a damaged one may have any type."""
+    """Return a field that must be a number from 0 on; in a damaged header it may have any type."""
     value = fields.get(name, default)
     if value is None and name not in fields:
         raise ValueError("broken Parquet: a page does not say its size")

@@ -1,7 +1,7 @@
-"""Thrift's compact protocol, as far as the headers and footers of Parquet need it.
+"""Decode Thrift's compact protocol, as far as headers and footers of Parquet use it.
 
-pyarrow ends the process at some footers with one damaged byte when it is asked for a column's
-metadata, so those are read here.
+pyarrow can't be used for this: for some footers with one damaged byte it ends the process when it
+is asked for the metadata of a column.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ from __future__ import annotations
 from typing import Any
 
 TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
-# The size of a list that has more elements than fit beside its type.
+# In the 4 bits for the size of a list: the size follows as a number of its own.
 LONG_LIST = 15
-# A footer nests to the statistics of a column: 6.
+# The deepest struct of a footer, the statistics of a column, is at level 6.
 DEEPEST = 16
 
 
 def read_struct(content: bytes, at: int = 0, depth: int = 0) -> tuple[dict[int, Any], int]:
-    """Read a struct.
+    """Decode a struct.
 
     Returns
     -------
     fields, end : dict of int to object, int
-        The values by the numbers of their fields, and where the struct ends.
+        The values by field number, and the offset after the struct.
 
     Raises
     ------
     ValueError
-        It is broken.
+        The struct is broken.
     """
     if depth > DEEPEST:
         raise ValueError("broken Parquet: a header is nested too deeply")
@@ -73,12 +73,12 @@ def _list(content: bytes, at: int, depth: int) -> tuple[list[Any], int]:
     at += 1
     if size == LONG_LIST:
         size, at = _varint(content, at)
-    # Each element takes a byte at least.
+    # Each element takes at least one byte.
     if size > len(content) - at:
         raise ValueError("broken Parquet: a header has a list that is longer than the file")
     items = []
     for _ in range(size):
-        if kind in (TRUE, FALSE):  # in a list a boolean is a byte
+        if kind in (TRUE, FALSE):  # in a list a boolean takes a byte
             value, at = None, at + 1
         else:
             value, at = _value(content, at, kind, depth)

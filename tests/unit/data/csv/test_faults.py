@@ -1,4 +1,4 @@
-"""What is wrong with a line of CSV."""
+"""Faults in lines of CSV."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ def test_text_after_a_block_of_numbers_is_refused(
 def test_feature_types_forbid_a_category(tmp_path: Path) -> None:
     layout = Layout(header=True, categorical=True, feature_types=("q",))
     message = refusal(tmp_path, "y,x\n1,red\n", layout)
-    assert "feature_types has q for this column; give c to a category" in message
+    assert "feature_types has q for this column; use c for a category" in message
 
 
 def test_feature_types_follow_the_chosen_features(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How CSV is written: delimiters and quotes."""
+"""The syntax of CSV: delimiters and quotes."""
 
 from __future__ import annotations
 

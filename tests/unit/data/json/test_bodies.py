@@ -1,4 +1,4 @@
-"""JSON requests: every shape of rows, and what is said of those that are none."""
+"""JSON requests: the forms of rows that are read, and the messages of those that are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every reader of LIBSVM on generated texts; what they refuse, and how they say so."""
+"""LIBSVM for training, on generated texts: both readers agree, and faults are named."""
 
 from __future__ import annotations
 

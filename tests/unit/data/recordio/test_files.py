@@ -1,4 +1,4 @@
-"""RecordIO-protobuf against the SDK's writers and protobuf itself; what is refused, and how."""
+"""RecordIO-protobuf for training, compared with the SDK's writers and with protobuf."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RecordIO-protobuf that is written, against protobuf and the SDK's own reading of records."""
+"""Written RecordIO-protobuf, read back by protobuf and the SDK."""
 
 from __future__ import annotations
 
