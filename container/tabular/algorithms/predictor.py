@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tabular.algorithms.parallel import ONE_THREAD, Parallel
+from tabular.algorithms.selection_keys import KeySet
 from tabular.artifact.manifest import Manifest
 from tabular.contract.errors import RequestError
 from tabular.data.batch import Floats
@@ -22,25 +23,33 @@ Scores = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Meaning:
-    """What ``selection`` has to know to make labels and probabilities of scores.
+    """What the scores of a model mean.
 
     Attributes
     ----------
     objective : str
-        XGBoost's name of it (``binary:logistic``); empty for a scikit-learn estimator.
+        XGBoost's name of the objective; empty for a scikit-learn estimator.
     num_class : int
-        Of XGBoost's ``multi:*`` objectives, else 0.
+        The number of classes of a multiclass objective of XGBoost, else 0.
     classes : sequence
         The labels of a scikit-learn classifier, in the order of its probabilities; empty for a
         regressor.
     has_probabilities : bool
         Whether a scikit-learn classifier has ``predict_proba``.
+    keys : mapping or None
+        The keys of selectable inference that the model has. With None, ``classes`` and
+        ``has_probabilities`` decide; see ``selection_keys.key_set``.
+    answer : str
+        What the model answers for a row, in words for the model's page:
+        "the probability of class 1". Empty if not known.
     """
 
     objective: str
     num_class: int = 0
     classes: Sequence[Any] = ()
     has_probabilities: bool = True
+    keys: KeySet | None = None
+    answer: str = ""
 
 
 class Predictor:

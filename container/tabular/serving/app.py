@@ -49,7 +49,7 @@ def create_app(
     UserError
         The default ``Accept`` is none that is offered.
     """
-    card = card_of(manifest, predictor.columns.count, predictor.engine)
+    card = card_of(manifest, predictor.columns.count, predictor.engine, predictor.meaning.answer)
     described = {
         "algorithm": card.algorithm,
         "objective": predictor.meaning.objective,

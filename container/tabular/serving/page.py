@@ -18,29 +18,6 @@ from markupsafe import Markup
 
 from tabular.artifact.manifest import Manifest
 
-# What a score is, by objective; one that is not here goes by its name alone.
-OBJECTIVES = {
-    "binary:logistic": "the probability of class 1",
-    "binary:logitraw": "the log-odds of class 1",
-    "binary:hinge": "the class, 0 or 1",
-    "count:poisson": "an expected count",
-    "multi:softmax": "the most probable class",
-    "multi:softprob": "the probability of each class",
-    "rank:map": "a score to rank rows by",
-    "rank:ndcg": "a score to rank rows by",
-    "rank:pairwise": "a score to rank rows by",
-    "reg:absoluteerror": "a number, fitted to the median",
-    "reg:gamma": "an expected positive amount",
-    "reg:linear": "a number, fitted to the mean",
-    "reg:logistic": "a share between 0 and 1",
-    "reg:pseudohubererror": "a number, fitted with little weight on outliers",
-    "reg:quantileerror": "the quantiles asked for in training",
-    "reg:squarederror": "a number, fitted to the mean",
-    "reg:squaredlogerror": "a number, fitted by its relative error",
-    "reg:tweedie": "an expected amount, often zero",
-    "survival:aft": "an expected time until the event",
-    "survival:cox": "a hazard ratio",
-}
 NAMES = {"xgboost": "XGBoost", "scikit-learn": "scikit-learn"}
 
 
@@ -53,6 +30,8 @@ class Card:
     num_features : int
     engine : str
         What computes the scores.
+    answer : str
+        What the model answers for a row, in words.
     rounds : int
         Of boosting, that the scores are made of.
     libraries : Mapping[str, str]
@@ -69,6 +48,7 @@ class Card:
     engine: str = ""
     algorithm: str = ""
     objective: str = ""
+    answer: str = ""
     num_class: int = 0
     rounds: int = 0
     training_job: str = ""
@@ -78,16 +58,17 @@ class Card:
     categories: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
-def card_of(manifest: Manifest | None, num_features: int, engine: str) -> Card:
+def card_of(manifest: Manifest | None, num_features: int, engine: str, answer: str = "") -> Card:
     """Take what the page tells from a manifest; of AWS's own artifacts that is not much."""
     if manifest is None:
-        return Card(num_features, engine)
+        return Card(num_features, engine, answer=answer)
     best = manifest.best_iteration
     return Card(
         num_features=num_features,
         engine=engine,
         algorithm=manifest.algorithm,
         objective=manifest.objective,
+        answer=answer,
         num_class=manifest.num_class,
         rounds=manifest.rounds if best is None else best + 1,
         training_job=manifest.training_job,
@@ -113,7 +94,7 @@ def render(card: Card) -> tuple[bytes, Mapping[str, str]]:
     body = environment.from_string(_part("page.html")).render(
         title=card.training_job or (f"{algorithm} model" if algorithm else "Model"),
         facts=facts(card, algorithm),
-        meaning=OBJECTIVES.get(card.objective, ""),
+        answer=card.answer,
         datasets=datasets,
         metrics=metrics,
         data={

@@ -11,9 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from tabular.algorithms.xgboost.hyperparameters.learning import OBJECTIVES as TRAINED
 from tabular.artifact.manifest import Manifest
-from tabular.serving.page import OBJECTIVES, Card, card_of, metrics_table, render
+from tabular.serving.page import Card, card_of, metrics_table, render
 
 MANIFEST = Manifest(
     algorithm="xgboost",
@@ -89,8 +88,14 @@ def test_metrics_are_a_row_each_and_a_column_for_each_set() -> None:
     )
 
 
-def test_each_objective_of_training_is_put_into_words() -> None:
-    assert set(TRAINED) <= set(OBJECTIVES)
+@pytest.mark.parametrize("manifest", [MANIFEST, None])
+def test_page_says_what_the_model_answers(manifest: Manifest | None) -> None:
+    body, _ = render(card_of(manifest, 2, "XGBoost", "the class, 0 or 1"))
+    assert b"Answers each row with the class, 0 or 1." in body
+
+
+def test_page_of_a_model_whose_answer_is_unknown_does_not_describe_it() -> None:
+    assert b"Answers each row" not in render(card_of(MANIFEST, 2, "XGBoost"))[0]
 
 
 @pytest.mark.parametrize(("features", "milliseconds"), [(1000, 50), (100_000, 500)])

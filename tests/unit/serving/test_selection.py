@@ -12,10 +12,11 @@ import xgboost
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 
-from tabular.algorithms.predictor import Meaning
+from tabular.algorithms.predictor import Meaning, Predictor
+from tabular.algorithms.xgboost.objectives import meaning_of
 from tabular.serving import selection
 from tabular.serving.responses import ENCODERS
-from tabular.serving.selection import Explained, keys_of, select
+from tabular.serving.selection import keys_of, select
 
 draw = np.random.default_rng(3)
 ROWS = draw.normal(size=(60, 4)).astype(np.float32)
@@ -55,7 +56,7 @@ CLASSIFICATIONS = {
 }
 
 
-class Model:
+class Model(Predictor):
     """Whatever ``predictors`` makes of a booster or an estimator, and what was asked of it."""
 
     def __init__(self, meaning: Meaning, model: Any) -> None:
@@ -93,7 +94,7 @@ def booster(objective: str) -> Model:
     if objective == "survival:aft":
         matrix.set_float_info("label_lower_bound", NUMBER)
         matrix.set_float_info("label_upper_bound", NUMBER)
-    return Model(Meaning(objective, classes), xgboost.train(params, matrix, 3))
+    return Model(meaning_of(objective, classes), xgboost.train(params, matrix, 3))
 
 
 def awss(objective: str, key: str, score: np.ndarray) -> Any:
@@ -117,7 +118,7 @@ def awss(objective: str, key: str, score: np.ndarray) -> Any:
     }[key]
 
 
-def lines(keys: tuple[str, ...], model: Explained) -> list[dict[str, Any]]:
+def lines(keys: tuple[str, ...], model: Predictor) -> list[dict[str, Any]]:
     body = ENCODERS["application/jsonlines"](select(keys, model, ROWS))
     return [json.loads(line) for line in body.splitlines()]
 

@@ -8,7 +8,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_detector
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    RegressorMixin,
+    is_classifier,
+    is_clusterer,
+    is_outlier_detector,
+)
 from sklearn.base import is_regressor as is_sklearn_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.utils._param_validation import (
@@ -65,6 +72,30 @@ def find_class(name: str) -> type[BaseEstimator]:
             f"Hyperparameter algorithm: scikit-learn has no estimator {shown(name)}{_near(last)}"
         )
     return found
+
+
+def kinds_by_name() -> dict[str, str]:
+    """Return the kind of every estimator of scikit-learn, by its dotted name.
+
+    An estimator whose kind is that of the estimator inside (GridSearchCV) is left out.
+    """
+    from sklearn.utils.discovery import all_estimators
+
+    return {
+        f"{_public_module(found)}.{found.__name__}": kind
+        for _, found in all_estimators()
+        for kind in [_kind_of_class(found)]
+        if kind is not None
+    }
+
+
+def _kind_of_class(found: type[BaseEstimator]) -> str | None:
+    mixins = ((ClassifierMixin, CLASSIFIER), (RegressorMixin, REGRESSOR))
+    try:
+        estimator = found()
+        return next((kind for kind, holds in KINDS.items() if holds(estimator)), None)
+    except (TypeError, AttributeError):  # it takes other estimators
+        return next((kind for mixin, kind in mixins if issubclass(found, mixin)), None)
 
 
 def _near(name: str) -> str:

@@ -19,9 +19,10 @@ from tabular.algorithms.sklearn.catalogue import (
 from tabular.contract.environment import RESERVED_NAMES, RESERVED_PREFIX
 from tabular.contract.errors import UserError
 from tabular.contract.hyperparameters import ALGORITHM
+from tabular.contract.interval import Interval
 from tabular.contract.machine import Machine
 from tabular.data.layout import Layout
-from tabular.training.hyperparameters.kinds import Hyperparameter, Interval
+from tabular.training.hyperparameters.kinds import Hyperparameter
 from tabular.training.hyperparameters.shared import (
     CSV_WEIGHTS,
     FEATURES,

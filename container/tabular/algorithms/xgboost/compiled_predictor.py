@@ -11,8 +11,8 @@ import numpy as np
 import onnxruntime
 
 from tabular.algorithms.predictor import Meaning, Predictor
-from tabular.algorithms.xgboost.links import LINKS
 from tabular.algorithms.xgboost.margins import Margins
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 
@@ -46,7 +46,7 @@ class CompiledPredictor(Predictor):
         self.columns, self.meaning = columns, meaning
         self._margins = Margins(path, np.array(categorical, np.int64))
         self.width, self.groups = self._margins.width, self._margins.groups
-        self._scores = LINKS[meaning.objective].scores
+        self._scores = OBJECTIVES[meaning.objective].link.scores
         self._load, self._lock = native, Lock()
         self._native: BoosterPredictor | None = None
 

@@ -8,7 +8,8 @@ from typing import cast
 import numpy as np
 
 from tabular.algorithms.predictor import Predictor
-from tabular.algorithms.xgboost.links import LINKS
+from tabular.algorithms.xgboost.objective import Predicts
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.data.batch import Floats
 
 
@@ -20,8 +21,8 @@ class Ensemble(Predictor):
         self.bytes_per_value = max(member.bytes_per_value for member in members)
         self.engine = f"{members[0].engine}, {len(members)} models"
         self._members = members
-        link = LINKS.get(self.meaning.objective)
-        self._vote = link is not None and link.classes
+        objective = OBJECTIVES.get(self.meaning.objective)
+        self._vote = objective is not None and objective.predicts is Predicts.CLASSES
 
     def predict(self, rows: Floats) -> Floats:
         """Score rows; see ``Predictor.predict``."""

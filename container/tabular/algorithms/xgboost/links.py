@@ -1,8 +1,10 @@
-"""What an objective makes of margins, and margins of its base score; numpy alone.
+"""Link functions of XGBoost's objectives: margins to scores, and base scores to margins.
 
-A compiled model gives margins, the sums of its leaves; the functions here make scores of them
-as XGBoost does (``PredTransform`` and ``ProbToMargin`` in its ``src/objective``), in float32,
-and nearly always to the last bit: what AWS's container answers, byte for byte.
+A compiled model computes margins: the sums of its leaves. A link turns them into the scores that
+XGBoost computes (``PredTransform`` and ``ProbToMargin`` in XGBoost's ``src/objective``), in
+float32, nearly always equal to the last bit. AWS's container returns XGBoost's scores.
+
+``objectives`` says which objective has which link. This module imports NumPy only.
 """
 
 from __future__ import annotations
@@ -19,29 +21,26 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 ONE = np.float32(1)
-# XGBoost's own bound, below the largest number that float32's exp takes.
+# XGBoost's own bound, just below the largest exponent that float32's exp accepts.
 LARGEST_EXPONENT = np.float32(88.7)
-# Of so few numbers plain Python takes half the time of NumPy's calls, each of which is cold.
+# For at most 8 numbers, plain Python takes half the time of NumPy's calls.
 FEW = 8
 
 
 @dataclass(frozen=True)
 class Link:
-    """How one objective goes from margins to scores.
+    """The link function of an objective, and its inverse.
 
     Attributes
     ----------
     scores : callable
-        Of margins, float32, (rows, groups): scores, (rows,) or (rows, groups).
+        Margins, float32 (rows, groups), to scores, float32 (rows,) or (rows, groups).
     base_margin : callable
-        Of base scores as a saved model has them: the margins that its trees add to.
-    classes : bool
-        Scores are classes: no mean can be taken of them.
+        Base scores of a saved model to the margins that its trees add to.
     """
 
     scores: Callable[[Floats], Floats]
     base_margin: Callable[[Floats], Floats]
-    classes: bool = False
 
 
 def _same(margins: Floats) -> Floats:
@@ -49,15 +48,15 @@ def _same(margins: Floats) -> Floats:
 
 
 def _powers(exponents: Floats) -> Floats:
-    """Raise e in float64 and round: the float32 that C's expf gives, to the last bit."""
+    """Compute exp in float64 and round to float32: equal to C's expf, to the last bit."""
     return np.exp(exponents, dtype=np.float64).astype(np.float32)
 
 
 def _sigmoid(margins: Floats) -> Floats:
     margins = _same(margins)
     if margins.ndim == 1 and len(margins) <= FEW:
-        # float64 holds sums and quotients of float32 so exactly that rounding them once more, as
-        # array() does, gives what float32 alone gives.
+        # float64 is exact enough here: rounding each result to float32, as array("f") does, gives
+        # the same bits as float32 arithmetic.
         most = float(LARGEST_EXPONENT)
         powers = array("f", [math.exp(min(-margin, most)) for margin in margins.tolist()])
         sums = array("f", [1 + power for power in powers])
@@ -99,26 +98,6 @@ def _log(base: Floats) -> Floats:
 IDENTITY = Link(_same, _unchanged)
 LOGISTIC = Link(_sigmoid, _logit)
 EXPONENTIAL = Link(_exp, _log)
-
-# An objective that is not here is served by XGBoost itself.
-LINKS = {
-    "binary:hinge": Link(_hinge, _unchanged, classes=True),
-    "binary:logistic": LOGISTIC,
-    "binary:logitraw": IDENTITY,
-    "count:poisson": EXPONENTIAL,
-    "multi:softmax": Link(_softmax, _unchanged, classes=True),
-    "multi:softprob": Link(_softprob, _unchanged),
-    "rank:map": IDENTITY,
-    "rank:ndcg": IDENTITY,
-    "rank:pairwise": IDENTITY,
-    "reg:absoluteerror": IDENTITY,
-    "reg:gamma": EXPONENTIAL,
-    "reg:logistic": LOGISTIC,
-    "reg:pseudohubererror": IDENTITY,
-    "reg:quantileerror": IDENTITY,
-    "reg:squarederror": IDENTITY,
-    "reg:squaredlogerror": IDENTITY,
-    "reg:tweedie": EXPONENTIAL,
-    "survival:aft": EXPONENTIAL,
-    "survival:cox": EXPONENTIAL,
-}
+HINGE = Link(_hinge, _unchanged)
+SOFTMAX = Link(_softmax, _unchanged)
+SOFTPROB = Link(_softprob, _unchanged)

@@ -1,15 +1,17 @@
-"""Evaluation metrics: which there are, and which objectives they go with.
+"""Evaluation metrics of XGBoost jobs: the table, and which objectives each metric goes with.
 
-XGBoost computes most of them, with the rows' weights. Those marked ``ours`` are computed by
-``training.scores``, without weights. ``rmse`` and ``mae`` are XGBoost's here; AWS's container
-computes them with scikit-learn, without weights.
+XGBoost computes most metrics, with the weights of the rows. ``training.scores`` computes the
+metrics marked ``ours``, which XGBoost does not have, without weights. ``rmse`` and ``mae`` are
+XGBoost's; AWS's container computes these two with scikit-learn, without weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tabular.algorithms.xgboost.objective import Kind, Objective
+from tabular.algorithms.xgboost.objectives import OBJECTIVES, names_of, names_reading
 from tabular.training.hyperparameters.values import shown, suggestion
 
 FLOAT32_MAX = 3.4028234663852886e38  # XGBoost holds a threshold in 32 bits
@@ -17,65 +19,69 @@ RANKS_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Rule:
-    """Which objectives a metric goes with; an objective is known by how its name begins.
+class ObjectiveRule:
+    """A condition that a metric sets on the objective.
 
     Attributes
     ----------
     words : str
-        What to say of the others; ``{metric}`` and ``{objective}`` are filled in.
-    only, never : tuple of str
-        Beginnings of the names of objectives. Without ``only``, all but those of ``never``.
+        The error message; ``{metric}`` and ``{objective}`` are filled in.
+    holds : callable
+        Whether the metric goes with an objective.
     """
 
     words: str
-    only: tuple[str, ...] = ("",)
-    never: tuple[str, ...] = ()
-
-    def holds(self, objective: str) -> bool:
-        """Tell whether the metric goes with an objective."""
-        return objective.startswith(self.only) and not objective.startswith(self.never)
+    holds: Callable[[Objective], bool]
 
 
-SEVERAL_CLASSES = Rule(
-    "Metric '{metric}' needs objective multi:softmax or multi:softprob, the objective is "
-    "{objective}; use error or logloss with binary:, rmse or mae with reg:",
-    only=("multi:",),
+def _is_multiclass(objective: Objective) -> bool:
+    return objective.kind is Kind.MULTICLASS
+
+
+def _is_not_multiclass(objective: Objective) -> bool:
+    return objective.kind is not Kind.MULTICLASS
+
+
+MULTICLASS = ObjectiveRule(
+    f"Metric '{{metric}}' needs objective {' or '.join(names_of(_is_multiclass))}, the objective "
+    "is {objective}; use error or logloss for two classes, rmse or mae for numbers",
+    _is_multiclass,
 )
-ONE_PREDICTION = Rule(
+ONE_PREDICTION = ObjectiveRule(
     "Metric '{metric}' needs one number for each row, and {objective} predicts one of several "
     "classes; use mlogloss, merror, accuracy or f1_macro",
-    never=("multi:",),
+    _is_not_multiclass,
 )
-# AWS refuses multi: too, which XGBoost has learnt since. reg:logistic predicts a probability.
-RANKED = Rule(
+# AWS's container refuses multiclass objectives here, which XGBoost supports by now.
+RANKED = ObjectiveRule(
     "Metric '{metric}' can only be applied for classification and ranking problems. The objective "
     "is {objective}; use rmse or mae",
-    only=("binary:", "multi:", "rank:", "reg:logistic"),
+    lambda objective: objective.has_classes or objective.kind is Kind.RANKING,
 )
-CLASSIFIED = Rule(
+CLASSES = ObjectiveRule(
     "Metric '{metric}' compares classes, and {objective} predicts none; use rmse, mae or r2, or an "
-    "objective binary: or multi:",
-    only=("binary:", "multi:", "reg:logistic"),
+    "objective for classification",
+    lambda objective: objective.has_classes,
 )
-SURVIVAL = Rule(
-    "Metric '{metric}' can only be applied for 'survival:aft' objective. The objective is "
-    "{objective}; choose another of both",
-    only=("survival:aft",),
+CENSORED = ObjectiveRule(
+    "Metric '{metric}' can only be applied for "
+    f"'{' or '.join(names_of(lambda row: row.censored))}' objective. The objective is "
+    "{objective}; choose another metric or another objective",
+    lambda objective: objective.censored,
 )
-QUANTILE = Rule(
-    "Metric '{metric}' needs objective reg:quantileerror, with quantile_alpha; the objective is "
-    "{objective}",
-    only=("reg:quantileerror",),
+QUANTILE = ObjectiveRule(
+    f"Metric '{{metric}}' needs objective {' or '.join(names_reading('quantile_alpha'))}, with "
+    "quantile_alpha; the objective is {objective}",
+    lambda objective: "quantile_alpha" in objective.required,
 )
 
 
-def _two_classes(instead: str) -> tuple[Rule, ...]:
+def _two_classes(instead: str) -> tuple[ObjectiveRule, ...]:
     words = (
         "Target is multiclass but average='binary': metric '{metric}' is for two classes, the "
         f"objective is {{objective}}; use {instead}"
     )
-    return CLASSIFIED, Rule(words, never=("multi:",))
+    return CLASSES, ObjectiveRule(words, _is_not_multiclass)
 
 
 @dataclass(frozen=True)
@@ -85,45 +91,45 @@ class Metric:
     Attributes
     ----------
     maximized : bool
-        More is better.
+        Whether more is better.
     ours : bool
-        XGBoost does not know it.
-    rules : tuple of Rule
-        What it asks of the objective.
+        Whether ``training.scores`` computes the metric, because XGBoost does not have it.
+    rules : tuple of ObjectiveRule
+        The conditions on the objective.
     after : {"", "threshold", "rank", "power"}
-        What may stand after an ``@``: a number that divides two classes, how many rows of a
-        group count, or the variance power of Tweedie, which must be there.
+        The number that may follow an ``@``: the threshold between two classes, how many rows of
+        a group count, or the variance power of Tweedie, which is required.
     """
 
     name: str
     maximized: bool = False
     ours: bool = False
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[ObjectiveRule, ...] = ()
     after: str = ""
 
 
 TABLE = (
-    Metric("accuracy", maximized=True, ours=True, rules=(CLASSIFIED,)),
-    Metric("aft-nloglik", rules=(SURVIVAL,)),
+    Metric("accuracy", maximized=True, ours=True, rules=(CLASSES,)),
+    Metric("aft-nloglik", rules=(CENSORED,)),
     Metric("auc", maximized=True, rules=(RANKED,)),
-    # As in AWS's container, not held to the objectives of auc.
+    # Goes with every objective, unlike auc, as in AWS's container.
     Metric("aucpr", maximized=True),
-    Metric("balanced_accuracy", maximized=True, ours=True, rules=(CLASSIFIED,)),
+    Metric("balanced_accuracy", maximized=True, ours=True, rules=(CLASSES,)),
     Metric("cox-nloglik", rules=(ONE_PREDICTION,)),
     Metric("error", rules=(ONE_PREDICTION,), after="threshold"),
-    Metric("f1", maximized=True, ours=True, rules=(CLASSIFIED,)),
+    Metric("f1", maximized=True, ours=True, rules=(CLASSES,)),
     Metric("f1_binary", maximized=True, ours=True, rules=_two_classes("f1_macro")),
-    Metric("f1_macro", maximized=True, ours=True, rules=(CLASSIFIED,)),
+    Metric("f1_macro", maximized=True, ours=True, rules=(CLASSES,)),
     Metric("gamma-deviance", rules=(ONE_PREDICTION,)),
     Metric("gamma-nloglik", rules=(ONE_PREDICTION,)),
-    # AWS's container counts it among those to minimize, though it is a share of right ones.
-    Metric("interval-regression-accuracy", maximized=True, rules=(SURVIVAL,)),
+    # The share of correct predictions. AWS's container minimizes it, by mistake.
+    Metric("interval-regression-accuracy", maximized=True, rules=(CENSORED,)),
     Metric("logloss", rules=(ONE_PREDICTION,)),
     Metric("mae", rules=(ONE_PREDICTION,)),
     Metric("map", maximized=True, rules=(ONE_PREDICTION,), after="rank"),
     Metric("mape", rules=(ONE_PREDICTION,)),
-    Metric("merror", rules=(SEVERAL_CLASSES,)),
-    Metric("mlogloss", rules=(SEVERAL_CLASSES,)),
+    Metric("merror", rules=(MULTICLASS,)),
+    Metric("mlogloss", rules=(MULTICLASS,)),
     Metric("mphe", rules=(ONE_PREDICTION,)),
     Metric("mse", ours=True, rules=(ONE_PREDICTION,)),
     Metric("ndcg", maximized=True, rules=(ONE_PREDICTION,), after="rank"),
@@ -135,51 +141,59 @@ TABLE = (
         ours=True,
         rules=_two_classes("precision_macro or precision_micro"),
     ),
-    Metric("precision_macro", maximized=True, ours=True, rules=(CLASSIFIED,)),
-    Metric("precision_micro", maximized=True, ours=True, rules=(CLASSIFIED,)),
+    Metric("precision_macro", maximized=True, ours=True, rules=(CLASSES,)),
+    Metric("precision_micro", maximized=True, ours=True, rules=(CLASSES,)),
     Metric("quantile", rules=(QUANTILE,)),
     Metric("r2", maximized=True, ours=True, rules=(ONE_PREDICTION,)),
     Metric("recall", maximized=True, ours=True, rules=_two_classes("recall_macro or recall_micro")),
-    Metric("recall_macro", maximized=True, ours=True, rules=(CLASSIFIED,)),
-    Metric("recall_micro", maximized=True, ours=True, rules=(CLASSIFIED,)),
+    Metric("recall_macro", maximized=True, ours=True, rules=(CLASSES,)),
+    Metric("recall_micro", maximized=True, ours=True, rules=(CLASSES,)),
     Metric("rmse", rules=(ONE_PREDICTION,)),
     Metric("rmsle", rules=(ONE_PREDICTION,)),
     Metric("tweedie-nloglik", rules=(ONE_PREDICTION,), after="power"),
 )
 ROWS = {row.name: row for row in TABLE}
 METRICS = tuple(ROWS)
-# A minus at the end counts a group without a relevant row as 0 instead of 1; pre ignores it.
+# A minus at the end counts a group without a relevant row as 0 instead of 1. XGBoost's pre
+# ignores the minus.
 WITH_MINUS = ("map", "ndcg")
 
 
 def name_of(metric: str) -> str:
-    """Strip what is added to a name: ``ndcg`` of ``ndcg@5`` and of ``ndcg-``."""
+    """Return the name of a metric without number and minus.
+
+    >>> name_of("ndcg@5"), name_of("ndcg-")
+    ('ndcg', 'ndcg')
+    """
     name, at, _ = metric.partition("@")
     name = name.strip()
     return name[:-1] if not at and name.endswith("-") and name[:-1] in WITH_MINUS else name
 
 
 def is_maximized(metric: str) -> bool:
-    """Tell whether more is better, for ``ndcg@5`` as for ``ndcg``."""
+    """Return whether more is better; ``ndcg@5`` is like ``ndcg``."""
     row = ROWS.get(name_of(metric))
     return row is not None and row.maximized
 
 
-def native(asked: Sequence[str]) -> list[str]:
-    """Pick the metrics that XGBoost computes; where none is left, it takes its default."""
+def computed_by_xgboost(asked: Sequence[str]) -> list[str]:
+    """Return the metrics that XGBoost computes. Given none, XGBoost evaluates its default."""
     return [metric for metric in asked if not ROWS[name_of(metric)].ours]
 
 
-def ours(asked: Sequence[str]) -> list[str]:
-    """Pick the metrics that ``tabular.algorithms.xgboost.training.scores`` computes."""
+def computed_here(asked: Sequence[str]) -> list[str]:
+    """Return the metrics that ``training.scores`` computes."""
     return [metric for metric in asked if ROWS[name_of(metric)].ours]
 
 
 def normal_form(metric: str) -> str:
-    """Spell a metric as XGBoost does in its log: ``error@0.7`` for ``error@.70``.
+    """Write a metric as XGBoost writes it in the log.
 
-    ``error@0.5`` is ``error``. A threshold keeps six digits, as in the log. What can't be read
-    stays as it is: ``metric_error`` explains it.
+    A threshold keeps six digits. A metric that can't be parsed is returned as it is:
+    ``metric_error`` reports it.
+
+    >>> normal_form("error@.70"), normal_form("error@0.5"), normal_form("ndcg@5.0")
+    ('error@0.7', 'error', 'ndcg@5')
     """
     row = ROWS.get(name_of(metric))
     number, minus = _number(metric)
@@ -193,13 +207,13 @@ def normal_form(metric: str) -> str:
 
 
 def near(metric: str) -> str:
-    """Offer the known name that is nearest to an unknown one."""
+    """Suggest the known name that is nearest to an unknown one; empty for a known name."""
     name = name_of(metric)
     return "" if name in ROWS else suggestion(name, METRICS)
 
 
 def metric_error(metric: str, objective: str) -> str | None:
-    """Say why a metric can't be used with an objective, or None when it can."""
+    """Return why a metric can't be used with an objective, or None if it can."""
     _, at, text = metric.partition("@")
     row = ROWS.get(name_of(metric))
     if "<function" in metric:
@@ -220,14 +234,14 @@ def metric_error(metric: str, objective: str) -> str | None:
         (
             rule.words.format(metric=shown(metric), objective=shown(objective))
             for rule in row.rules
-            if not rule.holds(objective)
+            if not rule.holds(OBJECTIVES[objective])
         ),
         None,
     )
 
 
 def _number(metric: str) -> tuple[float | None, str]:
-    """Read what stands after the ``@``: the number, and the minus behind it."""
+    """Parse the part after the ``@``: the number, and the minus after the number."""
     text = metric.partition("@")[2].strip()
     minus = "-" if name_of(metric) in WITH_MINUS and text.endswith("-") else ""
     try:
@@ -247,15 +261,16 @@ def _number_error(row: Metric, metric: str, text: str) -> str | None:
             return None
         return (
             f"Metric '{row.name}' needs the variance power after an @: {row.name}@1.5. Objective "
-            "reg:tweedie reports it without being asked, with tweedie_variance_power"
+            f"{' or '.join(names_reading('tweedie_variance_power'))} evaluates it without "
+            "eval_metric, with tweedie_variance_power"
         )
     number, _ = _number(metric)
     if number is None:
         return f"Threshold value '{shown(text)}' in '{shown(metric)}' expects float input."
     if row.after == "rank" and not _is_rank(number):
         return (
-            f"Threshold value '{shown(text)}' in '{shown(metric)}' is how many rows of a group "
-            f"count: expects a whole number from 1, as in {row.name}@5"
+            f"Threshold value '{shown(text)}' in '{shown(metric)}' is the number of rows of a "
+            f"group that count: expects a whole number from 1, as in {row.name}@5"
         )
     if row.after == "power" and not 1 < number < 2:
         return (

@@ -7,9 +7,10 @@ from typing import cast
 import numpy as np
 
 from tabular.algorithms.parallel import ONE_THREAD, Parallel
-from tabular.algorithms.predictor import Meaning, Predictor
+from tabular.algorithms.predictor import Predictor
 from tabular.algorithms.xgboost.lean_xgboost import xgboost
 from tabular.algorithms.xgboost.model import objective_of, plain_message
+from tabular.algorithms.xgboost.objectives import meaning_of
 from tabular.contract.errors import RequestError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
@@ -25,7 +26,7 @@ class BoosterPredictor(Predictor):
     ) -> None:
         self._parallel = parallel
         self.columns = columns
-        self.meaning = Meaning(*objective_of(booster))
+        self.meaning = meaning_of(*objective_of(booster))
         self._booster = booster
         best = booster.attributes().get("best_iteration")
         # (0, 0) means all rounds.

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tabular.algorithms.onnx_predictor import rehearse_unusual
-from tabular.algorithms.predictor import Loading, Meaning, Predictor, predict_once
-from tabular.algorithms.xgboost.links import LINKS
+from tabular.algorithms.predictor import Loading, Predictor, predict_once
+from tabular.algorithms.xgboost.objective import Kind
+from tabular.algorithms.xgboost.objectives import OBJECTIVES, meaning_of
 from tabular.artifact.files import COMPILED
 from tabular.artifact.manifest import Manifest, require_fit
 from tabular.artifact.rehearsal import rehearse
@@ -68,8 +69,9 @@ def rehearsal(path: Path) -> None:
 def _compiled(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
     from tabular.algorithms.xgboost.compiled_predictor import CompiledPredictor
 
-    if manifest.objective not in LINKS:
+    if manifest.objective not in OBJECTIVES:
         require_fit(folder, "objective", manifest.objective, "an objective that is compiled")
+    objective = OBJECTIVES[manifest.objective]
     names = [name for name in manifest.files if COMPILED.fullmatch(name)]
     if not names:
         raise UserError(
@@ -89,12 +91,12 @@ def _compiled(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
         compiled = CompiledPredictor(
             folder / name,
             manifest.columns,
-            Meaning(manifest.objective, manifest.num_class),
+            meaning_of(manifest.objective, manifest.num_class),
             tuple(manifest.categorical),
             native,
         )
         require_fit(folder, "num_features", manifest.num_features, compiled.width)
-        classes = compiled.groups if manifest.objective.startswith("multi:") else 0
+        classes = compiled.groups if objective.kind is Kind.MULTICLASS else 0
         require_fit(folder, "num_class", manifest.num_class, classes)
         return compiled
 

@@ -6,11 +6,11 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import inf
 
 import numpy as np
 
 from tabular.contract.errors import UserError
+from tabular.contract.interval import Interval
 from tabular.training.hyperparameters.values import (
     items_of,
     literal,
@@ -26,34 +26,6 @@ LARGEST_FLOAT = float(np.finfo(np.float32).max)
 SMALLEST_FLOAT = float(np.finfo(np.float32).tiny)
 SWITCH = {"true": True, "1": True, "false": False, "0": False}
 DEVICE = re.compile(r"(cpu)|(?:cuda|gpu)(:[0-9]{1,4})?")
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A range of numbers; ``low_open`` and ``high_open`` say whether the ends are outside."""
-
-    low: float = -inf
-    high: float = inf
-    low_open: bool = False
-    high_open: bool = True
-
-    def __contains__(self, value: float) -> bool:
-        above = value > self.low if self.low_open else value >= self.low
-        below = value < self.high if self.high_open else value <= self.high
-        return above and below
-
-    def __str__(self) -> str:
-        ends = [f"{end:+}" if end in (inf, -inf) else str(end) for end in (self.low, self.high)]
-        left, right = "(" if self.low_open else "[", ")" if self.high_open else "]"
-        return f"{left}{ends[0]}, {ends[1]}{right}"
-
-
-UNIT = Interval(0, 1, high_open=False)
-FRACTION = Interval(0, 1, low_open=True, high_open=False)
-NOT_NEGATIVE = Interval(0)
-POSITIVE = Interval(0, low_open=True)
-COUNT = Interval(1)
-ANY = Interval(low_open=True)
 
 
 @dataclass(frozen=True)

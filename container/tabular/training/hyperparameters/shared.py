@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tabular.contract.interval import UNIT, Interval
 from tabular.data.layout import Layout
-from tabular.training.hyperparameters.kinds import UNIT, Hyperparameter, Interval
+from tabular.training.hyperparameters.kinds import Hyperparameter
 
 SEED = Hyperparameter(
     "seed",

@@ -3,7 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tabular.algorithms.xgboost.links import LINKS
+from tabular.algorithms.xgboost.objective import Predicts
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
+
+LINKS = {name: row.link for name, row in OBJECTIVES.items()}
 
 MARGINS = np.array([[-200], [-88.8], [-1], [0], [1], [88.8], [200]], np.float32)
 CLASSES = np.array([[1, 1, 0], [-200, 200, 0], [0, 0, 0]], np.float32)
@@ -41,14 +44,10 @@ def test_hinge_takes_zero_for_the_negative_class() -> None:
     assert LINKS["binary:hinge"].scores(MARGINS).tolist() == [0, 0, 0, 0, 1, 1, 1]
 
 
-def test_only_the_scores_of_classes_have_no_mean() -> None:
-    assert {name for name, link in LINKS.items() if link.classes} == {
-        "binary:hinge",
-        "multi:softmax",
-    }
-
-
-@pytest.mark.parametrize("objective", [name for name, link in LINKS.items() if not link.classes])
+@pytest.mark.parametrize(
+    "objective",
+    [row.name for row in OBJECTIVES.values() if row.predicts is not Predicts.CLASSES],
+)
 def test_base_margin_is_what_the_link_takes_back_to_the_base_score(objective: str) -> None:
     link, base = LINKS[objective], np.array([0.25], np.float32)
     if objective == "multi:softprob":  # has the same for all classes, whatever the base score

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from tabular.algorithms.xgboost.metrics import (
     METRICS,
+    computed_by_xgboost,
+    computed_here,
     is_maximized,
     metric_error,
     name_of,
-    native,
     normal_form,
-    ours,
 )
 from tabular.algorithms.xgboost.training import scores
 from tabular.algorithms.xgboost.training.evaluator import parse_evaluation
@@ -62,7 +62,7 @@ MINIMIZED = [
     "rmsle",
     "tweedie-nloglik",
 ]
-OURS = [*scores.CLASS_METRICS, *scores.OF_ERRORS]
+OURS = [*scores.CLASS_METRICS, *scores.ERROR_METRICS]
 
 
 def evaluate(metric: str, objective: str = "binary:logistic") -> dict[str, float]:
@@ -87,7 +87,7 @@ def of_row(metric: str) -> str:
     return f"{metric}@1.5" if metric == "tweedie-nloglik" else metric
 
 
-@pytest.mark.parametrize("metric", native(METRICS))
+@pytest.mark.parametrize("metric", computed_by_xgboost(METRICS))
 def test_metric_of_xgboost_is_computed_under_its_name(metric: str) -> None:
     objective = OBJECTIVE.get(metric, "binary:logistic")
     assert metric_error(of_row(metric), objective) is None
@@ -95,7 +95,7 @@ def test_metric_of_xgboost_is_computed_under_its_name(metric: str) -> None:
 
 
 def test_metrics_that_xgboost_lacks_are_those_of_scores() -> None:
-    assert sorted(ours(METRICS)) == sorted(OURS)
+    assert sorted(computed_here(METRICS)) == sorted(OURS)
 
 
 @pytest.mark.parametrize("metric", OURS)
@@ -124,7 +124,7 @@ def test_unknown_metric_is_not_maximized() -> None:
 
 def test_asked_metrics_are_parted_in_their_order() -> None:
     asked = ["f1", "ndcg@5-", "mse", "auc"]
-    assert (native(asked), ours(asked)) == (["ndcg@5-", "auc"], ["f1", "mse"])
+    assert (computed_by_xgboost(asked), computed_here(asked)) == (["ndcg@5-", "auc"], ["f1", "mse"])
 
 
 @pytest.mark.parametrize(

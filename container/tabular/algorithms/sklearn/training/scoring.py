@@ -114,3 +114,26 @@ TABLE: dict[str, Callable[[Any, Rows], Iterator[tuple[str, Measure]]]] = {
     CLUSTERER: _of_clusters,
     OUTLIER_DETECTOR: _of_outliers,
 }
+# The names that the functions above yield, each with the direction in which the metric is better;
+# None: it has no direction.
+MAXIMIZE, MINIMIZE = "Maximize", "Minimize"
+METRICS: dict[str, dict[str, str | None]] = {
+    CLASSIFIER: {
+        "accuracy": MAXIMIZE,
+        "balanced_accuracy": MAXIMIZE,
+        "f1": MAXIMIZE,
+        "f1_binary": MAXIMIZE,
+        "precision": MAXIMIZE,
+        "recall": MAXIMIZE,
+        "f1_macro": MAXIMIZE,
+        "precision_macro": MAXIMIZE,
+        "recall_macro": MAXIMIZE,
+        "precision_micro": MAXIMIZE,
+        "recall_micro": MAXIMIZE,
+        "logloss": MINIMIZE,
+        "auc": MAXIMIZE,
+    },
+    REGRESSOR: {"rmse": MINIMIZE, "mse": MINIMIZE, "mae": MINIMIZE, "r2": MAXIMIZE},
+    CLUSTERER: {"clusters": None, "silhouette": MAXIMIZE},
+    OUTLIER_DETECTOR: {"outlier_fraction": None},
+}

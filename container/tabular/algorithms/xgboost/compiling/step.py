@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from tabular.algorithms.xgboost.compiling.trees import compile_booster, trees_of
 from tabular.algorithms.xgboost.lean_xgboost import xgboost
-from tabular.algorithms.xgboost.links import LINKS
 from tabular.algorithms.xgboost.margins import Margins
 from tabular.algorithms.xgboost.model import load_models
+from tabular.algorithms.xgboost.objective import Predicts
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.contract.errors import PlatformError, UserError
 from tabular.data.batch import Floats
 from tabular.training.compile_step import write_compiled
@@ -100,9 +101,10 @@ def _difference(
     native = native.reshape(len(rows), -1)
     scores = booster.inplace_predict(rows, validate_features=False)
     margins = Margins(content, categorical)(rows)
-    link = LINKS[objective]
+    row = OBJECTIVES[objective]
+    link = row.link
     pairs = [(margins, native), (link.scores(native), scores)]
-    if not link.classes:
+    if row.predicts is not Predicts.CLASSES:
         pairs.append((link.scores(margins), scores))
     return max(difference(ours, theirs) for ours, theirs in pairs)
 

@@ -18,8 +18,8 @@ import onnx
 import xgboost
 from onnx import TensorProto, helper
 
-from tabular.algorithms.xgboost.links import LINKS
 from tabular.algorithms.xgboost.margins import INPUT, OUTPUT
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.training.parity import NotCompilableError
 
 # The first opsets with all that is used; any later runtime takes them.
@@ -48,7 +48,7 @@ def compile_booster(booster: xgboost.Booster) -> bytes:
     """
     learner = json.loads(booster.save_raw(raw_format="json"))["learner"]
     objective = learner["objective"]["name"]
-    if objective not in LINKS:
+    if objective not in OBJECTIVES:
         raise NotCompilableError(f"the objective {objective} has no known link function")
     model, weights = trees_of(learner["gradient_booster"])
     groups = max(
@@ -65,7 +65,7 @@ def compile_booster(booster: xgboost.Booster) -> bytes:
     nodes = _Nodes()
     base = json.loads(learner["learner_model_param"]["base_score"])
     base = np.atleast_1d(np.asarray(base, np.float32))
-    margins = np.broadcast_to(LINKS[objective].base_margin(base), (groups,))
+    margins = np.broadcast_to(OBJECTIVES[objective].link.base_margin(base), (groups,))
     # Trees of one leaf each, and first: so the sum is XGBoost's to the last bit.
     for group, margin in enumerate(margins.tolist()):
         nodes.add_leaf(group, group, margin)

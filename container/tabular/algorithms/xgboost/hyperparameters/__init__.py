@@ -1,11 +1,11 @@
-"""The hyperparameters of the XGBoost algorithm: tables, from which all else follows.
+"""The hyperparameters of the XGBoost algorithm, as tables.
 
-One module for each group of rows (``job``, ``trees``, ``dart``, ``linear``, ``learning``,
-``removed``), ``companions`` for the rules between them, ``settings`` for what comes out, and
-``pages`` for the documentation and the launcher's list.
+``job``, ``trees``, ``dart``, ``linear`` and ``learning`` have the rows. ``removed`` translates
+hyperparameters of older versions of XGBoost, ``companions`` has the rules between hyperparameters,
+``settings`` validates a job, and ``pages`` writes the documentation and the launcher's list.
+To add a hyperparameter, add its row; ``settings`` fails at import if nothing reads the row.
 """
 
-from tabular.algorithms.xgboost.hyperparameters.learning import OBJECTIVES
 from tabular.algorithms.xgboost.hyperparameters.settings import (
     GROUPS,
     HYPERPARAMETERS,
@@ -14,4 +14,4 @@ from tabular.algorithms.xgboost.hyperparameters.settings import (
     validate,
 )
 
-__all__ = ["GROUPS", "HYPERPARAMETERS", "NAMES", "OBJECTIVES", "Settings", "validate"]
+__all__ = ["GROUPS", "HYPERPARAMETERS", "NAMES", "Settings", "validate"]

@@ -1,7 +1,7 @@
-"""Which hyperparameters go together: one function for each rule, and the list of them.
+"""Rules between hyperparameters: one function for each rule, and the table of the rules.
 
-Where AWS's container has a rule, the first words of the message are its own. A combination is
-refused only where XGBoost itself fails; what has merely no effect, XGBoost warns of.
+Where AWS's container has the same rule, the message begins with AWS's words. A combination is an
+error only where XGBoost fails; XGBoost itself warns of a hyperparameter that has no effect.
 """
 
 from __future__ import annotations
@@ -15,72 +15,61 @@ from tabular.algorithms.xgboost.hyperparameters.trees import (
     UPDATE_PLUGINS,
 )
 from tabular.algorithms.xgboost.metrics import metric_error, near
+from tabular.algorithms.xgboost.objective import Objective
+from tabular.algorithms.xgboost.objectives import DEFAULT, OBJECTIVES, names_reading
 from tabular.contract.errors import UserError
-from tabular.training.hyperparameters.kinds import NOT_NEGATIVE, POSITIVE, UNIT, Interval
 from tabular.training.hyperparameters.values import shown, suggestion
 
 Values = Mapping[str, Any]
 Rule = Callable[[Values], None]
 
-DEFAULT_OBJECTIVE = "reg:squarederror"  # XGBoost's own
 TREE_PLUGINS = (*GROWERS, "sync", *UPDATE_PLUGINS)
-# Outside of these the first prediction has no logarithm, or is no probability.
-BASE_SCORES: Mapping[str, Interval] = {
-    "binary:logistic": UNIT,
-    "reg:logistic": UNIT,
-    "count:poisson": NOT_NEGATIVE,
-    "reg:gamma": POSITIVE,
-    "reg:tweedie": POSITIVE,
-    "reg:squaredlogerror": Interval(-1, low_open=True),
-    "survival:aft": POSITIVE,
-    "survival:cox": POSITIVE,
-}
 SHOTGUN_SELECTORS = ("cyclic", "shuffle")
 
 
 def check_companions(values: Values) -> None:
-    """Apply every rule to the validated values of a job.
+    """Apply every rule to the hyperparameters of a job, each of which is valid by itself.
 
     Raises
     ------
     UserError
-        Names the hyperparameters that do not go together, and what to change.
+        Names the hyperparameters that can't be combined, and what to change.
     """
     for rule in RULES:
         rule(values)
 
 
 def is_exact(values: Values) -> bool:
-    """Tell whether trees are built by looking at every value."""
+    """Return whether trees are built by the exact method, which tries every value as a split."""
     if values.get("booster") == "gblinear":
         return False
     updater = values.get("updater")
     return "grow_colmaker" in updater if updater else values.get("tree_method") == "exact"
 
 
-def _objective(values: Values) -> str:
-    return str(values.get("objective", DEFAULT_OBJECTIVE))
+def _objective(values: Values) -> Objective:
+    return OBJECTIVES[values.get("objective", DEFAULT)]
 
 
 def _num_class(values: Values) -> None:
     objective = _objective(values)
-    multiclass = objective.startswith("multi:")
-    if multiclass and "num_class" not in values:
+    required = "num_class" in objective.required
+    if required and "num_class" not in values:
         raise UserError(
             "Require input for parameter 'num_class' for multi-classification: set num_class to "
             "the number of classes"
         )
-    if not multiclass and "num_class" in values:
+    if not required and "num_class" in values:
         raise UserError(
             "Do not need to setup parameter 'num_class' for learning task other than "
-            f"multi-classification: objective is {objective}; leave it out, or take "
-            "multi:softmax or multi:softprob"
+            f"multi-classification: objective is {objective.name}; leave it out, or set "
+            f"objective to {' or '.join(names_reading('num_class'))}"
         )
 
 
 def _eval_metric(values: Values) -> None:
     for metric in values.get("eval_metric", ()):
-        message = metric_error(metric, _objective(values))
+        message = metric_error(metric, _objective(values).name)
         if message:
             raise UserError(message + near(metric))
 
@@ -109,7 +98,7 @@ def _growing_updater(updater: list[str]) -> None:
     if any(name not in TREE_PLUGINS for name in updater):
         raise UserError(
             f"Tree updater should be selected from these options: {_quoted(TREE_PLUGINS)}; "
-            f"updater is {shown(','.join(updater))}, and those of a linear model need "
+            f"updater is {shown(','.join(updater))}, and the updaters of a linear model need "
             "booster=gblinear"
         )
     if sum(name in GROWERS for name in updater) > 1:
@@ -119,8 +108,8 @@ def _growing_updater(updater: list[str]) -> None:
         )
     if updater[0] not in GROWERS:
         raise UserError(
-            f"Hyperparameter updater: '{updater[0]}' only changes trees that there are, and none "
-            f"is grown before it; begin with one of {_quoted(GROWERS)}, or leave updater out"
+            f"Hyperparameter updater: '{updater[0]}' only changes existing trees, and no updater "
+            f"before it grows trees; begin with one of {_quoted(GROWERS)}, or leave updater out"
         )
 
 
@@ -138,7 +127,7 @@ def _exact(values: Values) -> None:
     wrong = {
         "max_depth=0": values.get("max_depth") == 0,
         "colsample_bynode below 1": values.get("colsample_bynode", 1) < 1,
-        # XGBoost looks at the method of sampling only where there is sampling.
+        # With subsample=1 XGBoost ignores sampling_method.
         "sampling_method=gradient_based": values.get("sampling_method") == "gradient_based"
         and values.get("subsample", 1) < 1,
         "enable_categorical=true": values.get("enable_categorical", False),
@@ -148,8 +137,8 @@ def _exact(values: Values) -> None:
         if given:
             cause = "updater grow_colmaker" if values.get("updater") else "tree_method exact"
             raise UserError(
-                f"Hyperparameter {cause} does not go with {what}; take tree_method=hist and no "
-                "updater"
+                f"Hyperparameter {cause} does not go with {what}; set tree_method=hist and leave "
+                "updater out"
             )
 
 
@@ -158,14 +147,14 @@ def _linear(values: Values) -> None:
         return
     if values.get("enable_categorical"):
         raise UserError(
-            "Hyperparameter booster: gblinear does not go with enable_categorical=true; take "
+            "Hyperparameter booster: gblinear does not go with enable_categorical=true; set "
             "booster=gbtree, or encode the categories as numbers"
         )
     selector = values.get("feature_selector", "cyclic")
     if selector not in SHOTGUN_SELECTORS and values.get("updater", [""]) != ["coord_descent"]:
         raise UserError(
             f"Hyperparameter feature_selector: {selector} needs updater=coord_descent; the default "
-            f"one, shotgun, takes {' and '.join(SHOTGUN_SELECTORS)}"
+            f"updater, shotgun, takes only {' and '.join(SHOTGUN_SELECTORS)}"
         )
 
 
@@ -183,43 +172,43 @@ def _multi_output_tree(values: Values) -> None:
     for what, given in wrong.items():
         if given:
             raise UserError(
-                f"Hyperparameter multi_strategy: multi_output_tree does not go with {what}; take "
-                "multi_strategy=one_output_per_tree, or leave that out"
+                f"Hyperparameter multi_strategy: multi_output_tree does not go with {what}; set "
+                "multi_strategy=one_output_per_tree, or leave multi_strategy out"
             )
 
 
 def _quantile_alpha(values: Values) -> None:
-    if _objective(values) == "reg:quantileerror" and not values.get("quantile_alpha"):
+    objective = _objective(values)
+    if "quantile_alpha" in objective.required and not values.get("quantile_alpha"):
         raise UserError(
-            "Hyperparameter objective: reg:quantileerror needs quantile_alpha, the quantile to "
-            "learn; set it, as 0.9"
+            f"Hyperparameter objective: {objective.name} needs quantile_alpha, the quantile to "
+            "learn; set quantile_alpha, for example to 0.9"
         )
 
 
 def _base_score(values: Values) -> None:
     objective = _objective(values)
-    interval = BASE_SCORES.get(objective)
-    score = values.get("base_score")
+    interval, score = objective.base_score, values.get("base_score")
     if score is not None and interval is not None and score not in interval:
         raise UserError(
             f"Hyperparameter base_score: {score:g} is not in {interval}, its range with objective "
-            f"{objective}; change it, or leave it out, and it is found from the labels"
+            f"{objective.name}; change base_score, or leave it out to estimate it from the labels"
         )
 
 
 def _columns(values: Values) -> None:
     if values.get("csv_weights") and values.get("weight"):
         raise UserError(
-            "Hyperparameters csv_weights and weight both say where the weights are; give weight "
-            "for columns with names, csv_weights=1 for CSV without a header"
+            "Hyperparameters csv_weights and weight both say where the weights are; set weight "
+            "for columns with names, or csv_weights=1 for CSV without a header"
         )
     roles: dict[str, str] = {}
     for role in ("target", "weight", "group"):
         column = values.get(role)
         if column and column in roles:
             raise UserError(
-                f"Hyperparameters {roles[column]} and {role} are both {shown(column)}; each needs "
-                "a column of its own"
+                f"Hyperparameters {roles[column]} and {role} are both {shown(column)}; give "
+                "each of them a different column"
             )
         if column:
             roles[column] = role
@@ -227,8 +216,8 @@ def _columns(values: Values) -> None:
     for column in features:
         if column in roles:
             raise UserError(
-                f"Hyperparameter features: column {shown(column)} is the {roles[column]} too; take "
-                "it out of features"
+                f"Hyperparameter features: column {shown(column)} is the {roles[column]} too; "
+                "remove the column from features"
             )
     _constrained_columns(values, features)
 
@@ -273,7 +262,7 @@ def _quoted(names: tuple[str, ...]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-# To add a rule is to add a function and an entry here.
+# To add a rule, add a function and an entry here.
 RULES: tuple[Rule, ...] = (
     _num_class,
     _eval_metric,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tabular.training.hyperparameters.kinds import UNIT, Hyperparameter
+from tabular.contract.interval import UNIT
+from tabular.training.hyperparameters.kinds import Hyperparameter
 
 DART_BOOSTER = {"booster": "dart"}
 
@@ -13,7 +14,7 @@ DART = (
         choices=("uniform", "weighted"),
         default="uniform",
         used_with=DART_BOOSTER,
-        description="How trees are drawn for the dropout",
+        description="How the trees to drop are drawn",
     ),
     Hyperparameter(
         "normalize_type",
@@ -21,7 +22,8 @@ DART = (
         choices=("tree", "forest"),
         default="tree",
         used_with=DART_BOOSTER,
-        description="Whether a new tree weighs as much as each dropped one, or as all together",
+        description="tree: a new tree has the weight of each dropped tree; forest: a new tree has "
+        "the weight of the sum of the dropped trees",
     ),
     Hyperparameter(
         "rate_drop",
@@ -29,7 +31,7 @@ DART = (
         UNIT,
         default="0",
         used_with=DART_BOOSTER,
-        description="Share of the trees that is dropped in a round",
+        description="Share of the trees that a round drops",
     ),
     Hyperparameter(
         "one_drop",
@@ -37,7 +39,7 @@ DART = (
         UNIT,
         default="0",
         used_with=DART_BOOSTER,
-        description="1: at least one tree is dropped in each round",
+        description="1: each round drops at least one tree",
     ),
     Hyperparameter(
         "skip_drop",
@@ -45,6 +47,6 @@ DART = (
         UNIT,
         default="0",
         used_with=DART_BOOSTER,
-        description="How likely a round is to go without dropout",
+        description="Probability that a round drops no tree",
     ),
 )

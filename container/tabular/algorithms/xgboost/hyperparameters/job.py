@@ -1,8 +1,9 @@
-"""Hyperparameters of the job: its rounds, its data, its hosts, and what XGBoost has dropped."""
+"""Hyperparameters of rounds, data and hosts, and those that XGBoost has removed."""
 
 from __future__ import annotations
 
-from tabular.training.hyperparameters.kinds import COUNT, UNIT, Hyperparameter, Interval
+from tabular.contract.interval import COUNT, UNIT, Interval
+from tabular.training.hyperparameters.kinds import Hyperparameter
 from tabular.training.hyperparameters.shared import CSV_WEIGHTS, FEATURES, SEED, TARGET, WEIGHT
 
 JOB = (
@@ -13,7 +14,7 @@ JOB = (
         required=True,
         passed=False,
         tunable=(1, 4000),
-        description="How many rounds to train; each adds one tree, or one for each class",
+        description="Number of rounds; each round adds one tree, or one tree for each class",
     ),
     Hyperparameter(
         "early_stopping_rounds",
@@ -21,8 +22,8 @@ JOB = (
         COUNT,
         passed=False,
         default="no early stopping",
-        description="Stop when the metric on the validation channel has not improved for so many "
-        "rounds, and keep the best round",
+        description="Stop when the metric of the validation channel has not improved for this many "
+        "rounds, and keep the model of the best round",
     ),
     Hyperparameter(
         "save_model_on_termination",
@@ -30,8 +31,8 @@ JOB = (
         choices=("true", "false"),
         passed=False,
         default="false",
-        description="On SIGTERM (StopTrainingJob, spot interruption) save the model trained so "
-        "far, and end the job well",
+        description="On SIGTERM (StopTrainingJob, spot interruption), save the model trained so "
+        "far, and end the job successfully",
     ),
     Hyperparameter(
         "checkpoint_interval",
@@ -39,7 +40,7 @@ JOB = (
         COUNT,
         passed=False,
         default="1",
-        description="Rounds between two checkpoints, where the job has a checkpoint folder",
+        description="Rounds between two checkpoints, if the job has a checkpoint folder",
     ),
     Hyperparameter(
         "_kfold",
@@ -47,7 +48,7 @@ JOB = (
         Interval(2),
         passed=False,
         default="no cross-validation",
-        description="Cross-validate with so many folds, and save one model for each",
+        description="Cross-validate with this many folds, and save one model for each fold",
     ),
     Hyperparameter(
         "_num_cv_round",
@@ -56,22 +57,22 @@ JOB = (
         passed=False,
         default="1",
         used_with={"_kfold": "2"},
-        description="How often to repeat the cross-validation, with other folds each time",
+        description="Number of repetitions of the cross-validation, each with different folds",
     ),
     Hyperparameter(
         "_tuning_objective_metric",
         "list",
         passed=False,
         default="none",
-        description="The metric that the tuner watches, as validation:auc; SageMaker's tuner sets "
-        "it, and it is evaluated with those of eval_metric",
+        description="The metric of the tuner, such as validation:auc; SageMaker's tuner sets it; "
+        "the metric is evaluated in addition to eval_metric",
     ),
     SEED,
     Hyperparameter(
         "seed_per_iteration",
         "switch",
         default="false",
-        description="Seed the random numbers anew in each round, from the round's number",
+        description="Seed the random numbers in each round with the number of the round",
     ),
     Hyperparameter(
         "nthread",
@@ -79,20 +80,21 @@ JOB = (
         COUNT,
         aliases=("n_jobs",),
         default="the processors of the container",
-        description="Threads",
+        description="Number of threads",
     ),
     Hyperparameter(
         "verbosity",
         "integer",
         Interval(0, 3, high_open=False),
         default="1",
-        description="How much XGBoost writes to the log: 0 nothing, 1 warnings, 2 more, 3 all",
+        description="How much XGBoost writes to the log: 0 nothing, 1 warnings, 2 information, "
+        "3 debugging",
     ),
     Hyperparameter(
         "validate_parameters",
         "switch",
         default="true",
-        description="Let XGBoost warn of hyperparameters that have no effect",
+        description="Whether XGBoost warns of hyperparameters that have no effect",
     ),
 )
 
@@ -106,7 +108,7 @@ DATA = (
         layout="group",
         passed=False,
         default="no groups",
-        description="Name of the column with the query that a row belongs to, for ranking",
+        description="Name of the column with the query of each row, for ranking",
     ),
     FEATURES,
     Hyperparameter(
@@ -117,7 +119,7 @@ DATA = (
         passed=False,
         default="numbers",
         description="The type of each feature: c is a category, q a number (int, float and i are "
-        "numbers too, and only shown differently in a dump of the trees)",
+        "numbers too, and only a dump of the trees shows the difference)",
     ),
     Hyperparameter(
         "enable_categorical",
@@ -125,7 +127,7 @@ DATA = (
         layout="categorical",
         passed=False,
         default="false; true where feature_types has a c",
-        description="Take columns of text for categories",
+        description="Whether columns of text are categories",
     ),
 )
 
@@ -136,14 +138,14 @@ HOSTS = (
         Interval(1, 86400, high_open=False),
         passed=False,
         default="3600",
-        description="Seconds that hosts wait for one that is late; one that is silent for so long "
-        "(from 15 s to 600 s) is taken for dead",
+        description="Seconds to wait for a host that is late; a host without a sign of life for "
+        "this long (at least 15 s, at most 600 s) counts as dead",
     ),
     Hyperparameter(
         "device",
         "device",
         default="cpu; cuda with tree_method=gpu_hist",
-        description="Where to train: cpu, cuda (or gpu, which is the same), or cuda:N for GPU N",
+        description="Where to train: cpu, cuda (or gpu, which means the same), or cuda:N for GPU N",
     ),
 )
 
@@ -162,15 +164,15 @@ REMOVED = (
         Interval(0, 1, low_open=True),
         passed=False,
         description="Precision of the histograms",
-        removed="ignored: max_bin says how many bins there are",
+        removed="ignored: max_bin sets the number of bins",
     ),
     Hyperparameter(
         "dsplit",
         "category",
         choices=("row", "col"),
         passed=False,
-        description="How data is split over hosts",
-        removed="ignored: each host has rows",
+        description="How data is distributed over hosts",
+        removed="ignored: data is distributed by row",
     ),
     Hyperparameter(
         "lambda_bias",
@@ -185,7 +187,7 @@ REMOVED = (
         "category",
         choices=("true", "false"),
         passed=False,
-        description="Whether the histograms of a GPU are the same in each run",
+        description="Whether histograms on a GPU are deterministic",
         removed="ignored: they always are",
     ),
     Hyperparameter(
@@ -193,7 +195,7 @@ REMOVED = (
         "integer",
         Interval(1, low_open=True),
         passed=False,
-        description="A setting of a tree builder that is gone",
+        description="A setting of a tree builder that XGBoost has removed",
         removed="ignored",
     ),
     Hyperparameter(
@@ -202,6 +204,6 @@ REMOVED = (
         choices=("true", "false"),
         passed=False,
         description="Train on several GPUs with Dask",
-        removed="true means device=cuda, unless device is given; GPUs work without Dask here",
+        removed="true means device=cuda, unless device is given; GPUs are used without Dask",
     ),
 )

@@ -1,8 +1,9 @@
-"""Hyperparameters of linear models; eta, lambda and alpha they share with trees."""
+"""Hyperparameters of linear models, besides eta, lambda and alpha, which trees have too."""
 
 from __future__ import annotations
 
-from tabular.training.hyperparameters.kinds import NOT_NEGATIVE, Hyperparameter
+from tabular.contract.interval import NOT_NEGATIVE
+from tabular.training.hyperparameters.kinds import Hyperparameter
 
 LINEAR = (
     Hyperparameter(
@@ -11,8 +12,8 @@ LINEAR = (
         choices=("cyclic", "shuffle", "random", "greedy", "thrifty"),
         default="cyclic",
         used_with={"booster": "gblinear"},
-        description="The order in which features are fitted; the updater shotgun has cyclic and "
-        "shuffle only",
+        description="The order in which features are fitted; the updater shotgun supports cyclic "
+        "and shuffle only",
     ),
     Hyperparameter(
         "top_k",
@@ -20,6 +21,6 @@ LINEAR = (
         NOT_NEGATIVE,
         default="0",
         used_with={"booster": "gblinear", "updater": "coord_descent"},
-        description="How many features greedy and thrifty fit; 0 is all",
+        description="Number of features that greedy and thrifty fit; 0 is all",
     ),
 )

@@ -1,20 +1,16 @@
-"""Writes the documentation and the launcher's list of hyperparameters from the table.
+"""The documentation and the launcher's list of hyperparameters, generated from the table.
 
-``python -m tabular.algorithms.xgboost.hyperparameters.pages docs/hyperparameters.md
-launcher/sagemaker_tabular/hyperparameters.json``, in the repository with ``PYTHONPATH=container``.
-A test fails when the files differ from the table.
+``tabular.algorithms.generated`` writes the files; a test fails if they differ from the table.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 from tabular.algorithms.xgboost.hyperparameters import GROUPS, HYPERPARAMETERS
-from tabular.algorithms.xgboost.metrics import METRICS
+from tabular.algorithms.xgboost.metrics import METRICS, TABLE
+from tabular.algorithms.xgboost.objectives import OBJECTIVES, REMOVED, names_reading
 from tabular.contract.errors import UserError
 from tabular.training.hyperparameters.kinds import (
     LARGEST_FLOAT,
@@ -23,58 +19,23 @@ from tabular.training.hyperparameters.kinds import (
     Hyperparameter,
 )
 
-COMMAND = (
-    "PYTHONPATH=container python -m tabular.algorithms.xgboost.hyperparameters.pages "
-    "docs/hyperparameters.md launcher/sagemaker_tabular/hyperparameters.json"
-)
 INTRODUCTION = f"""\
 # Hyperparameters
 
-<!-- Written by {COMMAND} -->
+<!-- Written by {{command}} -->
 
-What `train` takes in algorithm mode. Names, ranges and aliases are those of AWS's XGBoost
-container; what it refuses and XGBoost 3.2 knows is taken too. One that is not given is left to
-XGBoost, whose default the table shows. A value may come as text, as JSON (`"0.1"`, `[1, 2]`)
-or in Python's spelling (`True`, `['auc']`). An unknown name, a value out of range and a
-combination that XGBoost can't train end the job before data is read, with one line that says
-what to change. Whole numbers go up to {LARGEST_INTEGER}, others up to {LARGEST_FLOAT:.2g}.
+The hyperparameters of `train` for XGBoost. Names, ranges and aliases are those of AWS's XGBoost
+container; hyperparameters of XGBoost 3.2 that AWS's container refuses are accepted too. XGBoost
+decides the value of a hyperparameter that is not given: the table shows its default. A value is
+text, JSON (`"0.1"`, `[1, 2]`) or a Python literal (`True`, `['auc']`). An unknown name, a value out
+of range and a combination that XGBoost can't train end the job before data is read, with one line
+that says what to change. Integers go up to {LARGEST_INTEGER}, other numbers up to \
+{LARGEST_FLOAT:.2g}.
 
-In a range `[` and `]` belong to it, `(` and `)` do not. *Tunable* is what SageMaker's tuner
-searches unless you name a range of your own; the scaling is {{scaling}}. The launcher reads the
-same from [`hyperparameters.json`](../launcher/sagemaker_tabular/hyperparameters.json).
-"""
-OUTRODUCTION = f"""\
-## Metrics
-
-`eval_metric` takes a comma separated list of: {", ".join(f"`{name}`" for name in METRICS)}; and
-with a number `error@0.7`, `ndcg@5`, `map@5`, `pre@5`, and `tweedie-nloglik@1.5`, which needs one;
-with a minus at the end, `ndcg@5-` or `map-`, a group without a relevant row counts 0 instead of 1.
-`_tuning_objective_metric` takes them as `validation:auc`.
-
-## What goes together
-
-| this | needs, or does not go with |
-|---|---|
-| `objective` `multi:softmax`, `multi:softprob` | need `num_class`; no other objective takes it |
-| `objective` `reg:quantileerror` | needs `quantile_alpha` |
-| `updater` with `booster=gblinear` | exactly one of `shotgun`, `coord_descent` |
-| `updater` with `process_type=update` | `refresh`, `prune` or both; one must be given |
-| `updater` otherwise | one that grows trees, first; then any of `sync`, `refresh`, `prune` |
-| `updater` `grow_gpu_hist`, `grow_gpu_approx` | mean `device=cuda` |
-| `tree_method` `exact`, `updater` `grow_colmaker` | not with `max_depth=0`, `colsample_bynode` \
-below 1, `sampling_method=gradient_based` with `subsample` below 1, categories, a GPU |
-| `booster` `gblinear` | not with categories; `feature_selector` `random`, `greedy` and `thrifty` \
-need `updater=coord_descent` |
-| `multi_strategy` `multi_output_tree` | not with `dart`, `exact`, `approx`, \
-`monotone_constraints`, `interaction_constraints`, categories |
-| `base_score` | in `[0, 1]` with `binary:logistic` and `reg:logistic`, `[0, +inf)` with \
-`count:poisson`, `(0, +inf)` with `reg:gamma`, `reg:tweedie`, `survival:*`, `(-1, +inf)` with \
-`reg:squaredlogerror` |
-| `csv_weights` | not with `weight` |
-| `target`, `weight`, `group`, `features` | each column has one of these roles |
-| `feature_types` | as many as `features`; `c` not with `enable_categorical=false` |
-| constraints by name | names of `features`, where that is given |
-| `early_stopping_rounds` | not with `disable_default_eval_metric` without `eval_metric` |
+In a range, `[` and `]` include the end, `(` and `)` exclude it. *Tunable* is the range that
+SageMaker's tuner searches if you name no other range; the scaling is {{scaling}}. The launcher
+reads [`hyperparameters.json`](../launcher/sagemaker_tabular/hyperparameters.json), which is
+generated from the same tables.
 """
 HEAD = "| name | type and range | default | tunable | goes to | what it is |"
 TYPES = {
@@ -91,25 +52,25 @@ TYPES = {
     "monotone": "tuple, or map of names",
     "interaction": "list of lists",
 }
-# One companion stands for all of its kind.
-SHOWN_COMPANIONS = {
-    ("_kfold", "2"): "_kfold",
-    ("objective", "binary:logistic"): "objective=binary:*",
-    ("objective", "multi:softmax"): "objective=multi:*",
-    ("objective", "rank:ndcg"): "objective=rank:*",
-}
-# A list and a column's name are left out: any word could be one.
+# The kinds whose default may be a fixed value. For the other kinds, words such as "all other
+# columns" could be read as a value.
 WITH_DEFAULT = ("integer", "float", "category", "switch")
 
 
-def page() -> str:
-    """Write the documentation, in Markdown."""
+def page(command: str) -> str:
+    """Return the page of the hyperparameters, in Markdown.
+
+    Parameters
+    ----------
+    command : str
+        The command that writes the page, for its first lines.
+    """
     scalings = sorted({row.scaling for row in HYPERPARAMETERS if row.tunable})
-    parts = [INTRODUCTION.format(scaling=" or ".join(scalings).lower())]
+    parts = [INTRODUCTION.format(command=command, scaling=" or ".join(scalings).lower())]
     for title, rows in GROUPS.items():
         lines = [f"## {title}", "", HEAD, "|---|---|---|---|---|---|"]
         parts.append("\n".join([*lines, *map(_line, rows)]) + "\n")
-    return "\n".join([*parts, OUTRODUCTION])
+    return "\n".join([*parts, _metrics_section(), _combinations_section()])
 
 
 def _line(row: Hyperparameter) -> str:
@@ -123,17 +84,90 @@ def _line(row: Hyperparameter) -> str:
     if row.removed:
         what += f"; {row.removed}"
     if row.used_with:
-        needs = (SHOWN_COMPANIONS.get(pair, "=".join(pair)) for pair in row.used_with.items())
-        what += f"; only with {' and '.join(f'`{need}`' for need in needs)}"
+        needs = [_companion(row, *pair) for pair in row.used_with.items()]
+        what += f"; only with {' and '.join(needs)}"
     default = "**required**" if row.required else row.default
     tunable = f"{row.tunable[0]:g} to {row.tunable[1]:g}" if row.tunable else ""
-    goes_to = "XGBoost" if row.passed else "nobody" if row.removed else "the container"
+    goes_to = "XGBoost" if row.passed else "nothing" if row.removed else "the container"
     cells = (names, kind, default, tunable, goes_to, what + ".")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+def _companion(row: Hyperparameter, name: str, value: str) -> str:
+    if name == "objective":
+        return ", ".join(f"`objective={each}`" for each in _patterns(names_reading(row.name)))
+    return f"`{name}`" if name == "_kfold" else f"`{name}={value}`"
+
+
+def _patterns(names: Iterable[str]) -> list[str]:
+    """Return names of objectives in short: ``rank:*`` where all objectives of a prefix are there.
+
+    >>> _patterns(["rank:map", "rank:ndcg", "rank:pairwise", "reg:gamma"])
+    ['rank:*', 'reg:gamma']
+    """
+    patterns: list[str] = []
+    wanted = set(names)
+    for name in OBJECTIVES:
+        prefix = name.partition(":")[0] + ":"
+        of_prefix = {each for each in OBJECTIVES if each.startswith(prefix)}
+        whole = len(of_prefix) > 1 and of_prefix <= wanted
+        pattern = f"{prefix}*" if whole else name
+        if name in wanted and pattern not in patterns:
+            patterns.append(pattern)
+    return patterns
+
+
+def _metrics_section() -> str:
+    return f"""\
+## Metrics
+
+`eval_metric` takes a comma separated list of: {", ".join(f"`{name}`" for name in METRICS)}.
+A number may follow: `error@0.7`, `ndcg@5`, `map@5`, `pre@5`; `tweedie-nloglik@1.5` requires it.
+With a minus at the end, `ndcg@5-` or `map-`, a group without a relevant row counts 0 instead of 1.
+`_tuning_objective_metric` takes the same metrics as `validation:auc`. Without `eval_metric`, the
+metric of the objective is evaluated.
+"""
+
+
+def _combinations_section() -> str:
+    classes = ", ".join(f"`{name}`" for name in names_reading("num_class"))
+    quantile = ", ".join(f"`{name}`" for name in names_reading("quantile_alpha"))
+    names: dict[str, list[str]] = {}
+    for row in OBJECTIVES.values():
+        if row.base_score is not None:
+            names.setdefault(str(row.base_score), []).append(row.name)
+    scores = ", ".join(
+        f"`{interval}` with " + ", ".join(f"`{pattern}`" for pattern in _patterns(found))
+        for interval, found in names.items()
+    )
+    return f"""\
+## Combinations
+
+| this | needs, or does not go with |
+|---|---|
+| `objective` {classes} | need `num_class`; no other objective takes it |
+| `objective` {quantile} | needs `quantile_alpha` |
+| `updater` with `booster=gblinear` | exactly one of `shotgun`, `coord_descent` |
+| `updater` with `process_type=update` | `refresh`, `prune` or both; one must be given |
+| `updater` otherwise | one that grows trees, first; then any of `sync`, `refresh`, `prune` |
+| `updater` `grow_gpu_hist`, `grow_gpu_approx` | mean `device=cuda` |
+| `tree_method` `exact`, `updater` `grow_colmaker` | not with `max_depth=0`, `colsample_bynode` \
+below 1, `sampling_method=gradient_based` with `subsample` below 1, categories, a GPU |
+| `booster` `gblinear` | not with categories; `feature_selector` `random`, `greedy` and `thrifty` \
+need `updater=coord_descent` |
+| `multi_strategy` `multi_output_tree` | not with `dart`, `exact`, `approx`, \
+`monotone_constraints`, `interaction_constraints`, categories |
+| `base_score` | in {scores} |
+| `csv_weights` | not with `weight` |
+| `target`, `weight`, `group`, `features` | each column has one of these roles |
+| `feature_types` | as many as `features`; `c` not with `enable_categorical=false` |
+| constraints by name | names of `features`, where that is given |
+| `early_stopping_rounds` | not with `disable_default_eval_metric` without `eval_metric` |
+"""
+
+
 def specification() -> dict[str, Any]:
-    """List the hyperparameters as SageMaker's API wants them.
+    """Return the hyperparameters in the form of SageMaker's API.
 
     Returns
     -------
@@ -188,9 +222,9 @@ def _specified(row: Hyperparameter) -> dict[str, Any]:
 
 
 def _fixed_default(row: Hyperparameter) -> str:
-    """Find the default that SageMaker may send in the customer's place, without any effect.
+    """Return the default that SageMaker may send without any effect; empty if there is none.
 
-    Words are none, and a value that needs a companion would make XGBoost warn.
+    A default in words is not a value. XGBoost would warn of a value without its companion.
     """
     if row.used_with or row.kind not in WITH_DEFAULT:
         return ""
@@ -205,14 +239,24 @@ def _text(number: float) -> str:
     return str(int(number)) if number == int(number) and abs(number) < 2**53 else repr(number)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Write both files: the page, then the list."""
-    docs, listing = map(Path, arguments)
-    docs.write_text(page(), encoding="utf-8")
-    listing.write_text(
-        json.dumps(specification(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+def metrics() -> dict[str, str]:
+    """Return the metrics of ``eval_metric``, each with the direction of the tuner."""
+    return {row.name: "Maximize" if row.maximized else "Minimize" for row in TABLE}
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def default_metrics() -> dict[str, dict[str, str]]:
+    """Return the metric that each objective evaluates if ``eval_metric`` is not given.
+
+    Returns
+    -------
+    dict of str to dict
+        By objective: ``Metric``, and ``NumberFrom``, the hyperparameter whose value replaces the
+        number after the ``@``, where there is one.
+    """
+    found = {}
+    for name in (*OBJECTIVES, *REMOVED):
+        row = OBJECTIVES[REMOVED.get(name, name)]
+        found[name] = {"Metric": row.metric}
+        if row.metric_number:
+            found[name]["NumberFrom"] = row.metric_number
+    return found

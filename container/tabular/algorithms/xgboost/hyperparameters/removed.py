@@ -1,12 +1,12 @@
-"""What XGBoost 3 no longer has: put into its words, or left out, with one warning for all."""
+"""Translate hyperparameters that XGBoost 3 no longer has, or leave them out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from tabular.algorithms.xgboost import objectives
 from tabular.algorithms.xgboost.hyperparameters.job import REMOVED
-from tabular.algorithms.xgboost.hyperparameters.learning import REMOVED_OBJECTIVES
 from tabular.algorithms.xgboost.hyperparameters.trees import GROWERS, REMOVED_GROWERS
 from tabular.contract.errors import UserError
 
@@ -17,12 +17,12 @@ def modernized(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     Returns
     -------
     dict, list of str
-        The hyperparameters, and what to tell the customer.
+        The hyperparameters, and what was translated or ignored, for a warning.
 
     Raises
     ------
     UserError
-        An old one means a GPU, and device says cpu.
+        A hyperparameter means training on a GPU, and device is cpu.
     """
     new = dict(values)
     notes = []
@@ -31,7 +31,7 @@ def modernized(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             notes.append(f"{row.name} ({row.removed})")
     if values.get("use_dask_gpu_training") == "true":
         new.setdefault("device", "cuda")
-    objective = REMOVED_OBJECTIVES.get(new.get("objective", ""))
+    objective = objectives.REMOVED.get(new.get("objective", ""))
     if objective:
         notes.append(f"objective {new['objective']} (means {objective})")
         new["objective"] = objective
@@ -52,14 +52,14 @@ def _updaters(new: dict[str, Any]) -> list[str]:
     if not gone:
         return []
     left = [name for name in given if name not in gone]
-    # Without the step that grows trees the others have nothing to do.
+    # Without an updater that grows trees, the other updaters have no trees to change.
     new["updater"] = left if any(name in GROWERS for name in left) else []
-    return [f"updater {', '.join(gone)} (ignored: tree_method says how trees are built)"]
+    return [f"updater {', '.join(gone)} (ignored: tree_method decides how trees are built)"]
 
 
 def _require_gpu(new: dict[str, Any], cause: str) -> None:
     if new.setdefault("device", "cuda") == "cpu":
         raise UserError(
             f"Hyperparameter {cause} needs a GPU, and device is cpu; leave device out to train on "
-            "a GPU, or take tree_method=hist and no updater to train on the processor"
+            "a GPU, or set tree_method=hist and leave updater out to train on the CPU"
         )

@@ -1,8 +1,8 @@
-"""The hyperparameters of the XGBoost algorithm: one table, from which all else follows.
+"""The hyperparameters of the XGBoost algorithm: the whole table, and its validation.
 
-Names, ranges and the first words of the messages are those of AWS's container. A row that is
-not set is not passed on: XGBoost's own default holds. ``pages`` writes the
-documentation and the launcher's list from the same table.
+Names, ranges and the first words of the messages are those of AWS's container. A hyperparameter
+that is not given is not passed to XGBoost, so that XGBoost's default applies.
+``pages`` writes the documentation from the same table.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from tabular.algorithms.xgboost.hyperparameters.companions import (
-    DEFAULT_OBJECTIVE,
-    check_companions,
-)
+from tabular.algorithms.xgboost.hyperparameters.companions import check_companions
 from tabular.algorithms.xgboost.hyperparameters.dart import DART
 from tabular.algorithms.xgboost.hyperparameters.job import DATA, HOSTS, JOB, REMOVED
 from tabular.algorithms.xgboost.hyperparameters.learning import LEARNING
@@ -23,6 +20,7 @@ from tabular.algorithms.xgboost.hyperparameters.linear import LINEAR
 from tabular.algorithms.xgboost.hyperparameters.removed import modernized
 from tabular.algorithms.xgboost.hyperparameters.trees import TREES
 from tabular.algorithms.xgboost.metrics import metric_error, near, normal_form
+from tabular.algorithms.xgboost.objectives import DEFAULT
 from tabular.contract.errors import UserError
 from tabular.data.layout import Layout
 from tabular.training.hyperparameters.kinds import Hyperparameter
@@ -44,22 +42,22 @@ GROUPS: Mapping[str, tuple[Hyperparameter, ...]] = {
 HYPERPARAMETERS = tuple(row for rows in GROUPS.values() for row in rows)
 NAMES = {name: row for row in HYPERPARAMETERS for name in (row.name, *row.aliases)}
 
-# What reads bins and no values: these, after the first of which trees are only cut or shared.
+# These updaters read the bins of the values, not the values.
 BINNED_UPDATERS = ("grow_quantile_histmaker", "grow_gpu_hist", "prune", "sync")
 TUNER_PREFIXES = ("validation:", "train:", "validation-", "train-")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Validated hyperparameters, in the words of XGBoost 3.
+    """Validated hyperparameters, translated to XGBoost 3.
 
     Attributes
     ----------
     params : Mapping[str, object]
-        What XGBoost gets. The other attributes are hyperparameters that steer this package;
-        some of them XGBoost gets too.
+        The parameters of the booster. The other attributes control this package; some of them
+        are in ``params`` too.
     layout : Layout
-        What the hyperparameters say about the columns.
+        The roles and types of the columns, as the hyperparameters describe them.
     device : str
         ``cpu``, ``cuda`` or ``cuda:N``.
     """
@@ -69,7 +67,7 @@ class Settings:
     layout: Layout = field(default_factory=Layout)
     early_stopping_rounds: int | None = None
     save_model_on_termination: str = "false"
-    objective: str = DEFAULT_OBJECTIVE
+    objective: str = DEFAULT
     num_class: int = 0
     eval_metric: Sequence[str] = ()
     tuning_objective_metric: Sequence[str] = ()
@@ -81,13 +79,13 @@ class Settings:
 
     @property
     def stopping_metric(self) -> str | None:
-        """What early stopping watches: the tuner's metric, else the last one; None is XGBoost's."""
+        """The metric of early stopping: the tuner's, else the last; None is XGBoost's default."""
         metrics = self.tuning_objective_metric or self.eval_metric
         return metrics[-1] if metrics else None
 
     @property
     def needs_raw_values(self) -> bool:
-        """Whether training looks at the values themselves, so that binning them is too early."""
+        """Whether training needs the values themselves, so that they can't be binned before."""
         if self.params.get("booster") == "gblinear" or self.params.get("process_type") == "update":
             return True
         if "updater" in self.params:
@@ -110,9 +108,10 @@ if UNREAD:
 
 
 def validate(given: Mapping[str, object]) -> Settings:
-    """Check every hyperparameter of a job against the table.
+    """Validate the hyperparameters of a job against the table.
 
-    What XGBoost 3 no longer has is translated or left out, with one warning in the log.
+    Hyperparameters that XGBoost 3 no longer has are translated or left out, with one warning in
+    the log.
 
     Parameters
     ----------
@@ -122,7 +121,8 @@ def validate(given: Mapping[str, object]) -> Settings:
     Raises
     ------
     UserError
-        One is unknown, missing, can't be read, is out of range, or lacks its companion.
+        A hyperparameter is unknown, missing, unreadable or out of range, or can't be combined
+        with another one.
     """
     values, notes = modernized(_read(given))
     if notes:
@@ -154,8 +154,8 @@ def _read(given: Mapping[str, object]) -> dict[str, Any]:
         if row is None:
             near = suggestion(name, (*NAMES, "algorithm")) or "."
             raise UserError(
-                f"Extraneous hyperparameter found: {shown(name)}{near} Mend the name or leave it "
-                "out; docs/hyperparameters.md has all known ones"
+                f"Extraneous hyperparameter found: {shown(name)}{near} Correct the name or leave "
+                "it out; docs/hyperparameters.md lists all known hyperparameters"
             )
         if value is None or value == "":
             continue
@@ -174,7 +174,7 @@ def _settle_metrics(values: dict[str, Any]) -> None:
         values["eval_metric"] = [normal_form(metric) for metric in values["eval_metric"]]
     tuned: list[str] = []
     for item in values.pop("_tuning_objective_metric", []):
-        metric = _metric_of(item, values.get("objective", DEFAULT_OBJECTIVE))
+        metric = _metric_of(item, values.get("objective", DEFAULT))
         if metric:
             tuned.append(metric)
     if tuned:
@@ -183,10 +183,10 @@ def _settle_metrics(values: dict[str, Any]) -> None:
 
 
 def _metric_of(tuned: str, objective: str) -> str | None:
-    """Take the metric out of ``validation:auc`` (a third field, the frequency, is ignored).
+    """Return the metric in the tuner's name of it: auc of ``validation:auc``.
 
-    A tuner of a container of one's own may give its metric any name, with a regular expression
-    that finds it in the log; such a name says nothing here.
+    A third field, the frequency, is ignored. A tuner may give a metric any name, with a regular
+    expression that finds the value in the log: None for a name without a known metric.
     """
     prefix = next((prefix for prefix in TUNER_PREFIXES if tuned.startswith(prefix)), "")
     metric = normal_form(tuned.removeprefix(prefix).partition(":")[0])
@@ -199,7 +199,7 @@ def _metric_of(tuned: str, objective: str) -> str | None:
     if message:
         log.warning(
             "hyperparameter _tuning_objective_metric: '%s' is no metric of this container, and is "
-            "not used; the tuner's regular expression must find it in the log",
+            "ignored; the tuner's regular expression must find it in the log",
             shown(tuned),
         )
         return None

@@ -1,17 +1,11 @@
-"""Hyperparameters of trees, and which booster there is."""
+"""Hyperparameters of trees, and of the booster."""
 
 from __future__ import annotations
 
+from tabular.algorithms.xgboost.hyperparameters.by_objective import default_of, used_with
 from tabular.algorithms.xgboost.hyperparameters.constraints import interaction, monotone
-from tabular.training.hyperparameters.kinds import (
-    COUNT,
-    FRACTION,
-    NOT_NEGATIVE,
-    POSITIVE,
-    UNIT,
-    Hyperparameter,
-    Interval,
-)
+from tabular.contract.interval import COUNT, FRACTION, NOT_NEGATIVE, POSITIVE, UNIT, Interval
+from tabular.training.hyperparameters.kinds import Hyperparameter
 
 GROWERS = (
     "grow_colmaker",
@@ -38,8 +32,8 @@ TREES = (
         "category",
         choices=("auto", "exact", "approx", "hist", "gpu_hist"),
         default="auto",
-        description="How splits are found; auto is hist, and gpu_hist, which XGBoost 3 has no "
-        "longer, means hist with device=cuda",
+        description="The method that finds splits; auto is hist; gpu_hist, which XGBoost 3 no "
+        "longer has, means hist with device=cuda",
     ),
     Hyperparameter(
         "eta",
@@ -48,7 +42,7 @@ TREES = (
         aliases=("learning_rate",),
         default="0.3; 0.5 with gblinear",
         tunable=(0.1, 0.5),
-        description="How much of each new tree is taken",
+        description="The learning rate: the factor by which each new tree is scaled",
     ),
     Hyperparameter(
         "gamma",
@@ -57,7 +51,7 @@ TREES = (
         aliases=("min_split_loss",),
         default="0",
         tunable=(0, 5),
-        description="How much a split must lower the loss",
+        description="The least reduction of the loss by a split",
     ),
     Hyperparameter(
         "max_depth",
@@ -65,7 +59,7 @@ TREES = (
         NOT_NEGATIVE,
         default="6",
         tunable=(0, 10),
-        description="Depth of a tree; 0 is no limit, which exact does not have",
+        description="Largest depth of a tree; 0 is no limit, and not possible with exact",
     ),
     Hyperparameter(
         "min_child_weight",
@@ -79,9 +73,9 @@ TREES = (
         "max_delta_step",
         "float",
         NOT_NEGATIVE,
-        default="0; 0.7 with count:poisson",
+        default=default_of("max_delta_step", "0"),
         tunable=(0, 10),
-        description="The largest value of a leaf; 0 is no limit",
+        description="The largest absolute value of a leaf; 0 is no limit",
     ),
     Hyperparameter(
         "subsample",
@@ -89,14 +83,14 @@ TREES = (
         FRACTION,
         default="1",
         tunable=(0.5, 1),
-        description="Share of the rows that each tree sees",
+        description="Share of the rows that each tree is trained on",
     ),
     Hyperparameter(
         "sampling_method",
         "category",
         choices=("uniform", "gradient_based"),
         default="uniform",
-        description="How these rows are drawn; exact has uniform only",
+        description="How the rows of subsample are drawn; exact supports uniform only",
     ),
     Hyperparameter(
         "colsample_bytree",
@@ -104,7 +98,7 @@ TREES = (
         FRACTION,
         default="1",
         tunable=(0.5, 1),
-        description="Share of the columns that each tree sees",
+        description="Share of the columns that each tree uses",
     ),
     Hyperparameter(
         "colsample_bylevel",
@@ -112,7 +106,7 @@ TREES = (
         FRACTION,
         default="1",
         tunable=(0.1, 1),
-        description="Share of those columns that each level of a tree sees",
+        description="Share of the tree's columns that each level of a tree uses",
     ),
     Hyperparameter(
         "colsample_bynode",
@@ -120,7 +114,7 @@ TREES = (
         FRACTION,
         default="1",
         tunable=(0.1, 1),
-        description="Share of those columns that each split sees; exact has 1 only",
+        description="Share of the level's columns that each split uses; exact supports 1 only",
     ),
     Hyperparameter(
         "lambda",
@@ -145,30 +139,31 @@ TREES = (
         "float",
         POSITIVE,
         default="1",
-        used_with={"objective": "binary:logistic"},
-        description="Weight of the rows with label 1; often the number of rows with label 0 by "
-        "that of rows with label 1",
+        used_with=used_with("scale_pos_weight"),
+        description="Weight of the rows with label 1; often the number of rows with label 0 "
+        "divided by the number of rows with label 1",
     ),
     Hyperparameter(
         "grow_policy",
         "category",
         choices=("depthwise", "lossguide"),
         default="depthwise",
-        description="Split level by level, or where the loss falls most; not with exact",
+        description="depthwise: split level by level; lossguide: split first where the loss is "
+        "reduced most; not with exact",
     ),
     Hyperparameter(
         "max_leaves",
         "integer",
         NOT_NEGATIVE,
         default="0",
-        description="Leaves of a tree; 0 is no limit; not with exact",
+        description="Largest number of leaves of a tree; 0 is no limit; not with exact",
     ),
     Hyperparameter(
         "max_bin",
         "integer",
         Interval(2),
         default="256",
-        description="Bins of a histogram, for hist and approx",
+        description="Largest number of bins of each feature, for hist and approx",
     ),
     Hyperparameter(
         "num_parallel_tree",
@@ -182,16 +177,16 @@ TREES = (
         "monotone",
         reader=monotone,
         default="none",
-        description="Which way each feature may push: (1,0,-1), one entry for each column, or "
-        '{"age": 1} where columns have names',
+        description="The direction in which each feature may change the prediction: (1,0,-1), one "
+        'entry for each column, or {"age": 1} where columns have names',
     ),
     Hyperparameter(
         "interaction_constraints",
         "interaction",
         reader=interaction,
         default="none",
-        description="Which columns may share a branch: [[0,1],[2,3]], numbered from 0, or lists of "
-        "names",
+        description="Groups of columns that may be used together in one branch: [[0,1],[2,3]], "
+        "numbered from 0, or lists of names",
     ),
     Hyperparameter(
         "max_cat_to_onehot",
@@ -199,7 +194,7 @@ TREES = (
         COUNT,
         default="4",
         used_with=CATEGORIES,
-        description="Features with fewer categories are split one category against the others",
+        description="A feature with fewer categories is split into one category and all others",
     ),
     Hyperparameter(
         "max_cat_threshold",
@@ -207,40 +202,40 @@ TREES = (
         COUNT,
         default="64",
         used_with=CATEGORIES,
-        description="How many categories of a feature a split looks at",
+        description="Largest number of categories that a split considers",
     ),
     Hyperparameter(
         "multi_strategy",
         "category",
         choices=("one_output_per_tree", "multi_output_tree"),
         default="one_output_per_tree",
-        description="One tree for each class, or one for all; the latter with hist only, and "
-        "without dart, constraints and categories",
+        description="One tree for each class, or one tree for all classes; multi_output_tree needs "
+        "hist, and does not support dart, constraints and categories",
     ),
     Hyperparameter(
         "max_cached_hist_node",
         "integer",
         COUNT,
         default="no limit",
-        description="Histograms of how many nodes are kept; fewer take less memory, for hist and "
-        "approx",
+        description="Largest number of nodes whose histograms are cached, for hist and approx; a "
+        "smaller number takes less memory",
     ),
     Hyperparameter(
         "process_type",
         "category",
         choices=("default", "update"),
         default="default",
-        description="Grow new trees, or update those there are, which only a job has that goes on "
-        "from a checkpoint; update needs updater",
+        description="Grow new trees, or update the trees of the checkpoint from which the job "
+        "resumes; update needs updater",
     ),
     Hyperparameter(
         "updater",
         "choices",
         choices=(*GROWERS, "sync", *UPDATE_PLUGINS, *LINEAR_UPDATERS, *REMOVED_GROWERS),
         default="by tree_method; shotgun with gblinear",
-        description="The steps that build a tree, or the one that fits a linear model; "
+        description="The updaters that build a tree, or the updater that fits a linear model; "
         + ", ".join(REMOVED_GROWERS)
-        + " are ignored, since XGBoost 3 has them no longer",
+        + " are ignored, as XGBoost 3 no longer has them",
     ),
     Hyperparameter(
         "refresh_leaf",

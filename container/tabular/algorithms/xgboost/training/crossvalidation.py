@@ -17,11 +17,11 @@ import numpy.typing as npt
 import xgboost
 from xgboost import collective
 
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.algorithms.xgboost.training.collectives import anywhere, gathered
 from tabular.algorithms.xgboost.training.folds import (
     HeldOutPredictions,
     folds,
-    is_classification,
     summary_line,
     write_predictions,
 )
@@ -94,7 +94,7 @@ def _deal(
     seed = settings.params.get("seed", 0)
     qids = [store.qid for store in stores.values()]
     if not any(qid is not None for qid in qids):
-        stratified = is_classification(settings.objective)
+        stratified = OBJECTIVES[settings.objective].is_classification
         return folds(label, settings.kfold or 0, settings.num_cv_round, stratified, seed)
     begins = [np.diff(qid, prepend=qid[:1] - 1) != 0 for qid in qids if qid is not None]
     group = np.cumsum(np.concatenate(begins)) - 1

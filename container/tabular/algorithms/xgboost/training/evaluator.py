@@ -1,4 +1,4 @@
-"""Each round's metrics: XGBoost's own, those it lacks, and the line that carries them."""
+"""The metrics of each round: XGBoost's, and those that XGBoost does not have."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections.abc import Mapping, Sequence
 
 import xgboost
 
-from tabular.algorithms.xgboost.metrics import normal_form, ours
+from tabular.algorithms.xgboost.metrics import computed_here, normal_form
 from tabular.algorithms.xgboost.training.collectives import summed
 from tabular.algorithms.xgboost.training.scores import statistics, values
 
 
 class Evaluator:
-    """Evaluates a model on some matrices, the same on every host.
+    """Evaluates a model on the matrices of the channels; the values are equal on every host.
 
     Parameters
     ----------
     matrices : Mapping[str, DMatrix]
-        By the channel's name, in the order of the log lines.
+        By channel, in the order of the log line.
     asked : Sequence[str]
-        Metrics, in the order of the log lines; empty for XGBoost's default of the objective.
+        The metrics of ``eval_metric``, in the order of the log line; empty for XGBoost's default
+        metric of the objective.
     """
 
     def __init__(
@@ -31,17 +32,22 @@ class Evaluator:
     ) -> None:
         self.matrices = matrices
         self._asked = asked
-        self._ours = ours(asked)
+        self._ours = computed_here(asked)
         self._objective, self._num_class = objective, num_class
         self._labels = {name: matrix.get_label() for name, matrix in matrices.items() if self._ours}
 
     def evaluate(self, booster: xgboost.Booster, number: int) -> dict[str, float]:
-        """Compute the metrics after a round.
+        """Compute the metrics of a round.
+
+        Parameters
+        ----------
+        number : int
+            The round, from 0.
 
         Returns
         -------
         dict of str to float
-            ``train-rmse`` and the like, in the order of the log line.
+            By name, such as ``train-rmse``, in the order of the log line.
         """
         evals = [(matrix, name) for name, matrix in self.matrices.items()]
         found = parse_evaluation(str(booster.eval_set(evals, number)))
@@ -58,19 +64,24 @@ class Evaluator:
 
 
 def parse_evaluation(text: str) -> dict[str, dict[str, float]]:
-    r"""Read what ``Booster.eval_set`` returns.
+    r"""Parse what ``Booster.eval_set`` returns.
 
     Parameters
     ----------
     text : str
         ``[0]\ttrain-rmse:0.35465179594850071\tvalidation-rmse:...``. XGBoost writes 17 digits
-        after the point: values from 0.1 up come whole, smaller ones to within 5e-18. The names of
-        the data must be without a hyphen.
+        after the decimal point: values from 0.1 are exact, the error of smaller values is at most
+        5e-18. The names of the data sets have no hyphen.
 
     Returns
     -------
-    dict
-        For each data, in their order, its metrics in theirs.
+    dict of str to dict
+        The metrics of each data set, in the order of the text.
+
+    Examples
+    --------
+    >>> parse_evaluation("[0]\ttrain-rmse:0.5\ttrain-aft-nloglik:2")
+    {'train': {'rmse': 0.5, 'aft-nloglik': 2.0}}
     """
     values: dict[str, dict[str, float]] = {}
     for item in text.split("\t")[1:]:
@@ -83,25 +94,26 @@ def parse_evaluation(text: str) -> dict[str, dict[str, float]]:
 def ordered(
     values: Mapping[str, Mapping[str, float]], asked: Sequence[str] = ()
 ) -> dict[str, float]:
-    """Line up the metrics of a round: all of the first data, then all of the next.
+    """Order the metrics of a round: all metrics of the first data set, then of the next one.
 
     Parameters
     ----------
     values : mapping
-        For each data (train, then validation) its metrics.
+        The metrics of each data set: train, then validation.
     asked : sequence of str
-        ``eval_metric``. Those not asked for stand first: the default of the objective, which
-        XGBoost adds when all that are asked for are ours.
+        The metrics of ``eval_metric``. Other metrics come first: XGBoost evaluates the default
+        metric of the objective where it computes none of ``asked``.
 
     Returns
     -------
     dict
-        ``train-auc`` and the like, in the order of the log line, which is the same on every host.
+        By name, such as ``train-auc``, in the order of the log line, which is the same on every
+        host.
 
     Raises
     ------
     KeyError
-        One that was asked for is not there.
+        A metric of ``asked`` has no value.
     """
     names = [normal_form(metric) for metric in asked]
     return {

@@ -1,4 +1,4 @@
-"""k-fold cross-validation: which fold each row falls into, and what is reported of the folds."""
+"""k-fold cross-validation: assign rows to folds, and report on the held-out rows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tabular.algorithms.xgboost.objective import Kind, Objective, Predicts
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.algorithms.xgboost.training.scores import Doubles, Numbers, predicted_classes
 from tabular.artifact.files import not_written
 from tabular.contract.errors import UserError
@@ -20,11 +22,6 @@ log = logging.getLogger(__name__)
 PREDICTIONS = "predictions.csv"
 
 
-def is_classification(objective: str) -> bool:
-    """Tell whether folds keep the share of each class, and predictions.csv has a class."""
-    return objective.startswith(("binary:", "multi:"))
-
-
 def folds(
     label: Numbers,
     num_folds: int,
@@ -33,23 +30,24 @@ def folds(
     seed: int,
     of: str = "rows",
 ) -> npt.NDArray[np.int32]:
-    """Deal the rows into folds, by chance and anew for each repeat.
+    """Assign each row to a random fold, independently for each repeat.
 
     Parameters
     ----------
     label : array, (rows,)
-        Of this host's rows; each host deals its own.
+        The labels of this host's rows; each host makes the folds of its own rows.
     stratified : bool
-        Keep the share of each label: its rows in any two folds differ by one at most.
+        Whether every fold gets the same share of each label: the numbers of its rows in two folds
+        differ by at most one.
     seed : int
-        The same seed, data and NumPy give the same folds. Negative ones are fine.
+        May be negative. Equal seed, data and NumPy version give equal folds.
     of : str
-        What is dealt, for the message.
+        The plural of what is assigned, for the error message.
 
     Returns
     -------
     int32 array, (repeats, rows)
-        The number of the fold that holds the row out. Sizes of folds differ by one at most.
+        The fold that holds the row out. The sizes of two folds differ by at most one.
 
     Raises
     ------
@@ -68,7 +66,8 @@ def folds(
     numbers = np.empty((repeats, rows), np.int32)
     turns = np.arange(rows, dtype=np.int32) % num_folds
     for each in numbers:
-        # Rows are dealt like cards; where they lie sorted by label, each fold gets its share.
+        # The folds take turns along a random order of the rows. Sorted by label, that order gives
+        # each fold its share of each label.
         order = draw.permutation(rows)
         each[order[np.argsort(label[order], kind="stable")] if stratified else order] = turns
     return numbers
@@ -79,8 +78,8 @@ def _warn_of_rare_classes(label: Numbers, num_folds: int) -> None:
     rare = int(counts.argmin())
     if counts[rare] < num_folds:
         log.warning(
-            "label %g has %d row%s, fewer than the %d folds: some folds hold none of it "
-            "(labels as rare: %d)",
+            "label %g has %d row%s, fewer than the %d folds: some folds have no row of this label "
+            "(number of such labels: %d)",
             classes[rare],
             counts[rare],
             "s" * int(counts[rare] > 1),
@@ -92,19 +91,19 @@ def _warn_of_rare_classes(label: Numbers, num_folds: int) -> None:
 def summary_line(
     num_round: int, results: Sequence[Mapping[str, float]], clock: str | None = None
 ) -> str:
-    """Write the line of a whole cross-validation: the means over its folds.
+    """Return the log line of a cross-validation: the mean of each metric over the folds.
 
     Parameters
     ----------
     results : sequence of mappings
-        For each fold the metrics of its last round, as ``metric_lines.ordered`` returns them.
+        For each fold the metrics of its last round, as ``evaluator.ordered`` returns them.
     clock : str or None
         As for ``metric_line``.
 
     Returns
     -------
     str
-        In AWS's order: the first metric of all data, then the next.
+        In AWS's order: the first metric of all data sets, then the second metric.
     """
     metrics = dict.fromkeys(name.partition("-")[2] for name in results[0])
     names = (name for metric in metrics for name in results[0] if name.partition("-")[2] == metric)
@@ -113,37 +112,38 @@ def summary_line(
 
 
 class HeldOutPredictions:
-    """What the models say of the rows that they were not trained on.
+    """The predictions for the rows that a model was not trained on.
 
     Parameters
     ----------
     label : array, (rows,)
     repeats : int
         How often each row is held out.
+    objective : str
     """
 
     def __init__(self, label: Numbers, repeats: int, objective: str) -> None:
         self._label = label
-        self._objective = objective
+        self._objective = OBJECTIVES[objective]
         self._shape = (repeats, len(label))
         self._outputs: Numbers | None = None
-        self._classes = np.zeros(self._shape if is_classification(objective) else 0, np.int32)
+        self._classes = np.zeros(self._shape if self._objective.is_classification else 0, np.int32)
 
     def add(self, repeat: int, rows: Numbers, predictions: Numbers) -> None:
-        """Take the predictions for a fold.
+        """Add the predictions for the held-out rows of a fold.
 
         Parameters
         ----------
         repeat : int
             From 0.
-        rows : integer array, or boolean array of all rows
-            Which rows they are for.
+        rows : array
+            The numbers of the held-out rows, or a boolean array of all rows.
         predictions : array
-            ``Booster.predict``.
+            The result of ``Booster.predict`` for the held-out rows.
         """
         outputs = predictions
-        if is_classification(self._objective):
-            self._classes[repeat, rows] = predicted_classes(predictions, self._objective)
+        if self._objective.is_classification:
+            self._classes[repeat, rows] = predicted_classes(predictions, self._objective.name)
             outputs = _probability(predictions, self._objective)
         outputs = outputs.reshape(len(predictions), -1)
         if self._outputs is None:
@@ -151,27 +151,28 @@ class HeldOutPredictions:
         self._outputs[repeat, rows] = outputs
 
     def table(self) -> Doubles:
-        """Join the repeats.
+        """Combine the repeats into the table of ``predictions.csv``.
 
         Returns
         -------
         float64 array, (rows, 2 or more)
-            Regression and ranking: the label and the mean prediction (one column for each, when
-            a row has several). Classification: the label, the mean probability and the class
-            that most repeats say, the lowest of them at a tie.
+            Classification: the label, the mean probability over the repeats, and the most
+            frequent predicted class, the lowest class at a tie. Other objectives: the label and
+            the mean of each prediction.
 
-            The probability is that of class 1 with ``binary:``, and with ``multi:softprob`` that
-            of the class which the repeat says, as in AWS's container. ``binary:hinge`` and
-            ``multi:softmax`` give no probabilities: there it is the share of repeats that say
-            class 1, or the class in the third column.
+            The probability is that of class 1 for two classes, and that of the predicted class
+            for several classes, as in AWS's container. An objective that predicts classes has no
+            probabilities: there the column is the share of repeats that predict class 1 (two
+            classes) or the class of the third column (several classes).
         """
         if self._outputs is None:
             raise ValueError("no predictions were added")
         mean = self._outputs.mean(axis=0, dtype=np.float64)
-        if not is_classification(self._objective):
+        if not self._objective.is_classification:
             return np.column_stack([self._label, mean])
         mode = _mode(self._classes)
-        if self._objective == "multi:softmax":
+        row = self._objective
+        if row.kind is Kind.MULTICLASS and row.predicts is Predicts.CLASSES:
             mean = (self._classes == mode).mean(axis=0)
         return np.column_stack([self._label, mean, mode]).astype(np.float64)
 
@@ -193,15 +194,15 @@ def write_predictions(table: Doubles, folder: Path) -> Path:
     return path
 
 
-def _probability(predictions: Numbers, objective: str) -> Numbers:
-    if objective == "binary:logitraw":
+def _probability(predictions: Numbers, objective: Objective) -> Numbers:
+    if objective.predicts is Predicts.MARGINS:
         probability: Numbers = 0.5 * (1 + np.tanh(0.5 * predictions))
         return probability
     return predictions.max(axis=1) if predictions.ndim > 1 else predictions
 
 
 def _mode(classes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Find the most frequent value of each column, the lowest one at a tie."""
+    """Return the most frequent value of each column, the lowest value at a tie."""
     ranks = np.sort(classes, axis=0)
     best: npt.NDArray[np.int32] = ranks[0].copy()
     run = longest = np.ones(classes.shape[1], np.int32)

@@ -1,65 +1,22 @@
-"""Which labels an objective takes; checked before training, where the row is still known."""
+"""Checks of labels, weights and groups, for XGBoost's objectives.
+
+Labels and weights are checked batch by batch, while the place of each row in its file is known.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from tabular.algorithms.xgboost.objective import Kind
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.contract.errors import UserError
-from tabular.data.batch import Batch, Floats
+from tabular.data.batch import Batch
 from tabular.data.store import Store
 
 log = logging.getLogger(__name__)
-
-Mask = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What labels must be: the words (AWS's where it has some) and the test of an array."""
-
-    words: str
-    holds: Callable[[Floats, int], Any]
-
-
-PROBABILITY = Rule(
-    "label must be in [0,1] for logistic regression",
-    lambda label, classes: (label >= 0) & (label <= 1),
-)
-NOT_NEGATIVE = Rule("label must be nonnegative", lambda label, classes: label >= 0)
-CLASS_NUMBER = Rule(
-    "label must be in [0, num_class) and whole",
-    lambda label, classes: (label >= 0) & (label < classes) & (label == np.floor(label)),
-)
-
-RULES = {
-    "binary:logistic": PROBABILITY,
-    "binary:logitraw": PROBABILITY,
-    "reg:logistic": PROBABILITY,
-    "binary:hinge": Rule(
-        "label must be 0 or 1 for hinge loss",
-        lambda label, classes: (label == 0) | (label == 1),
-    ),
-    "multi:softmax": CLASS_NUMBER,
-    "multi:softprob": CLASS_NUMBER,
-    "count:poisson": NOT_NEGATIVE,
-    "reg:tweedie": NOT_NEGATIVE,
-    "reg:gamma": Rule("label must be positive", lambda label, classes: label > 0),
-    "reg:squaredlogerror": Rule("label must be greater than -1", lambda label, classes: label > -1),
-    # Which labels above 31 ndcg_exp_gain refuses is XGBoost's to say.
-    "rank:ndcg": NOT_NEGATIVE,
-    "rank:pairwise": NOT_NEGATIVE,
-    "rank:map": Rule(
-        "label must be 0 or 1 for rank:map",
-        lambda label, classes: (label == 0) | (label == 1),
-    ),
-}
 
 
 def check(batch: Batch, path: Path, objective: str, num_class: int) -> None:
@@ -68,9 +25,9 @@ def check(batch: Batch, path: Path, objective: str, num_class: int) -> None:
     Raises
     ------
     UserError
-        Names file, place and value of the first such row.
+        Names the file, the place and the value of the first wrong row.
     """
-    rule = RULES.get(objective)
+    rule = OBJECTIVES[objective].labels
     if rule is not None:
         wrong = np.flatnonzero(~rule.holds(batch.label, num_class))
         if wrong.size:
@@ -91,35 +48,35 @@ def check(batch: Batch, path: Path, objective: str, num_class: int) -> None:
 
 
 def check_width(batch: Batch, path: Path, most: int) -> None:
-    """Refuse an index that makes more columns than memory takes.
+    """Refuse a feature index that makes more columns than fit into memory.
 
     Parameters
     ----------
     most : int
-        How many columns there may be.
+        The largest number of columns that fits into memory.
 
     Raises
     ------
     UserError
-        Names file, place and index.
+        Names the file, the place and the index.
     """
     width = batch.features.shape[1]
     if width <= most:
         return
-    said = f"which makes {width:,} columns, and the container has memory for {most:,}"
-    cure = "number the features without gaps, or use an instance type with more memory"
+    reason = f"which makes {width:,} columns, and the container has memory for {most:,}"
+    remedy = "number the features without gaps, or use an instance type with more memory"
     if isinstance(batch.features, np.ndarray):
         raise UserError(f"{path} has {width:,} columns, and the container has memory for {most:,}")
     indices = batch.features.indices
     largest = int(indices.max(initial=-1))
-    if largest + 1 < width:  # a record's shape
-        raise UserError(f"{path}: a record has a shape of {width:,}, {said}; {cure}")
+    if largest + 1 < width:  # the shape of a RecordIO record sets the width
+        raise UserError(f"{path}: a record has a shape of {width:,}, {reason}; {remedy}")
     row = int(np.searchsorted(batch.features.indptr, indices.argmax(), "right")) - 1
-    raise UserError(f"{path} {batch.where(row)} has the index {largest:,}, {said}; {cure}")
+    raise UserError(f"{path} {batch.where(row)} has the index {largest:,}, {reason}; {remedy}")
 
 
 def check_groups(store: Store, channel: str, objective: str) -> None:
-    """Refuse groups that are torn apart, and weights that differ within a group.
+    """Refuse groups whose rows are not contiguous, and weights that differ within a group.
 
     Raises
     ------
@@ -127,11 +84,12 @@ def check_groups(store: Store, channel: str, objective: str) -> None:
         Names the channel and the group.
     """
     qid = store.qid
+    ranking = OBJECTIVES[objective].kind is Kind.RANKING
     if qid is None:
-        if objective.startswith("rank:"):
+        if ranking:
             log.warning(
                 "channel '%s' has no groups (qid in LIBSVM, the hyperparameter group for named "
-                "columns): %s takes all of its rows for one group",
+                "columns): %s treats all rows of the channel as one group",
                 channel,
                 objective,
             )
@@ -143,7 +101,7 @@ def check_groups(store: Store, channel: str, objective: str) -> None:
             f"channel '{channel}': the rows of group {groups[counts.argmax()]} do not stand "
             "together; sort the rows by their group, over all files in the order of their names"
         )
-    if store.weight is not None and objective.startswith("rank:"):
+    if store.weight is not None and ranking:
         highest = np.maximum.reduceat(store.weight, begins)
         lowest = np.minimum.reduceat(store.weight, begins)
         if (highest != lowest).any():

@@ -1,4 +1,4 @@
-"""Which kind of matrix a job learns from, chosen by the memory of the container."""
+"""Choose the kind of matrix of a training job by the memory of the container."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, cast
 import xgboost
 
 from tabular.algorithms.xgboost.hyperparameters import Settings
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.algorithms.xgboost.training.matrices import Plan
 from tabular.contract.errors import PlatformError, UserError
 from tabular.contract.machine import give_back
@@ -32,14 +33,14 @@ from tabular.training.rows import TRAIN
 
 log = logging.getLogger(__name__)
 
-# An entry of a plain matrix, an index and a value, and beside it the value it is filled from.
+# An entry of a DMatrix (index and value), and the value that it is copied from.
 BYTES_PER_ENTRY = 8 + 4
-# XGBoost's pages of a plain matrix on disk: its entries, and the bins that approx makes of them.
+# XGBoost's pages of a DMatrix on disk: entries, and the bins that approx computes from them.
 PAGE_BYTES_PER_ENTRY = 8 + 4
-# Of a plain matrix XGBoost holds 12 times the piece, pages of rows and of bins read ahead; of a
-# binned one 3 times.
+# For a DMatrix on disk, XGBoost holds 12 times the piece in memory: pages of rows and of bins that
+# are read ahead. For a binned matrix, it holds 3 times the piece.
 PLAIN_PAGES = 4
-# Pages have headers, and a disk that is full is of no use to others.
+# Pages have headers, and other programs need some space on the disk.
 DISK_SURPLUS = 1.1
 
 
@@ -56,16 +57,16 @@ def plan(
     Parameters
     ----------
     folder : Path
-        For what does not fit into memory.
+        For pages that do not fit into memory.
     on_disk : bool
-        Keep matrices on disk in any case: another host of the job has to.
+        Keep matrices on disk in any case, because another host of the job has to.
 
     Raises
     ------
     UserError
-        What is needed in memory in any case does not fit.
+        What every kind of matrix keeps in memory does not fit.
     PlatformError
-        The disk does not take what does not fit into memory.
+        The disk is too small for the rows that do not fit into memory.
     """
     need = needed(stores, TRAIN, settings.params, settings.num_class)
     _require_memory(stores[TRAIN].rows, settings, memory)
@@ -81,7 +82,7 @@ def plan(
         piece = memory.piece
         if matrix is xgboost.DMatrix:
             piece = max(MEBIBYTE, piece // PLAIN_PAGES) if cache else LARGEST_PIECE
-        censored = settings.objective == "survival:aft"
+        censored = OBJECTIVES[settings.objective].censored
         return Plan(
             kind, reason, matrix, options, piece, censored, folder / cache if cache else None
         )
@@ -108,7 +109,7 @@ def plan(
     )
     if not on_disk:
         spilled = any(store.on_disk for store in stores.values())
-        # Rows are read once more for each fold; a GPU takes them over as they are.
+        # The folds read the rows again; a GPU takes the rows unbinned.
         raw_stays = settings.kfold is not None or settings.device != "cpu"
         if not spilled and need.in_memory(raw_stays) <= memory.planned:
             kind = "QuantileDMatrix from rows in memory"
@@ -131,7 +132,7 @@ def _spill(stores: Mapping[str, Store]) -> None:
 
 
 def _require_space(folder: Path, size: int) -> None:
-    # XGBoost ends the process, without a word of ours, when it can't write its pages.
+    # If XGBoost can't write its pages, it aborts the process without an error message of ours.
     free = shutil.disk_usage(folder).free
     if free < DISK_SURPLUS * size:
         raise PlatformError(
@@ -142,12 +143,12 @@ def _require_space(folder: Path, size: int) -> None:
 
 
 def _require_memory(rows: int, settings: Settings, memory: Memory) -> None:
-    """Refuse what no kind of matrix can do without: scores of all rows, and trees."""
+    """Refuse a job whose predictions and trees, which every kind of matrix needs, do not fit."""
     classes = max(1, settings.num_class)
-    # With early stopping the rounds are not known.
+    # With early stopping the number of rounds is not known.
     rounds = 1 if settings.early_stopping_rounds else settings.num_round
     trees = trees_of(settings.params, settings.num_class, rounds)
-    # On a GPU the rows' scores lie in its own memory.
+    # On a GPU, gradients and predictions are in the memory of the GPU.
     scores = least(rows, settings.num_class) if settings.device == "cpu" else 0
     model = model_bytes(trees)
     size = scores + model
@@ -168,9 +169,9 @@ def _warn_of_model(rows: int, settings: Settings, memory: Memory) -> None:
     size = model_bytes(trees, rows, settings.params, settings.num_class)
     if size > memory.usable:
         log.warning(
-            "memory may not do for the model: %s trees take up to %s, of %s beside the program; if "
-            "the job is killed, use fewer rounds, a smaller max_depth or num_parallel_tree, or an "
-            "instance type with more memory",
+            "memory may not do for the model: %s trees take up to %s, and %s are left beside the "
+            "program; if the job is killed, use fewer rounds, a smaller max_depth or "
+            "num_parallel_tree, or an instance type with more memory",
             f"{trees:,}",
             mib(size),
             mib(memory.usable),
@@ -178,12 +179,12 @@ def _warn_of_model(rows: int, settings: Settings, memory: Memory) -> None:
 
 
 def _warn_if_scarce(need: Need, settings: Settings, memory: Memory) -> None:
-    # On one host columns are sketched in turns, in half of what there is.
+    # One host sketches the columns in turns, with half of the planned memory.
     sketch = min(need.sketch, memory.planned // 2)
     size = replace(need, sketch=sketch).on_disk(memory.piece)
     if settings.device == "cpu" and size > memory.usable:
         log.warning(
-            "memory may not do: about %s at the most beside %s for the program, of %s; if the job "
+            "memory may not do: about %s at most beside %s for the program, of %s; if the job "
             "is killed, use an instance type with more memory, a smaller max_bin or max_depth, or "
             "more instances",
             mib(size),

@@ -12,7 +12,7 @@ import xgboost
 from xgboost import collective
 
 from tabular.algorithms.xgboost.hyperparameters import Settings
-from tabular.algorithms.xgboost.metrics import native
+from tabular.algorithms.xgboost.metrics import computed_by_xgboost
 from tabular.algorithms.xgboost.training.boosting import BoostingConfig, blame, boost
 from tabular.algorithms.xgboost.training.checkpoints import Checkpoints, Expected
 from tabular.algorithms.xgboost.training.collectives import shared
@@ -178,7 +178,7 @@ class Trainer:
 
     def _params(self) -> dict[str, Any]:
         params = {"nthread": self.nthread, **self.settings.params}
-        params["eval_metric"] = native(self.settings.eval_metric)
+        params["eval_metric"] = computed_by_xgboost(self.settings.eval_metric)
         if not params["eval_metric"]:
             del params["eval_metric"]
         return params

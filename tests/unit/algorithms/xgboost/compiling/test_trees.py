@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tabular.algorithms.xgboost.compiling import trees
 from tabular.algorithms.xgboost.compiling.trees import NotCompilableError, compile_booster
-from tabular.algorithms.xgboost.links import LINKS
 from tabular.algorithms.xgboost.margins import Margins
+from tabular.algorithms.xgboost.objective import Predicts
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 
 Floats = npt.NDArray[np.float32]
 
@@ -70,14 +71,15 @@ def hard(rows: Floats, categorical: tuple[int, ...]) -> Floats:
 def assert_agrees(
     booster: xgboost.Booster, rows: Floats = ROWS, categorical: tuple[int, ...] = NUMERIC
 ) -> None:
-    link = LINKS[json.loads(booster.save_config())["learner"]["objective"]["name"]]
+    objective = OBJECTIVES[json.loads(booster.save_config())["learner"]["objective"]["name"]]
     rows = hard(rows, categorical)
     margins = Margins(compile_booster(booster), np.array(categorical, np.int64))(rows)
     native = booster.inplace_predict(rows, predict_type="margin", validate_features=False)
     native = native.reshape(len(rows), -1)
     np.testing.assert_allclose(margins, native, rtol=1e-5, atol=1e-5)
     scores = booster.inplace_predict(rows, validate_features=False)
-    mine = link.scores(native if link.classes else margins)
+    classes = objective.predicts is Predicts.CLASSES
+    mine = objective.link.scores(native if classes else margins)
     assert mine.shape == scores.shape
     np.testing.assert_allclose(mine, scores, rtol=1e-5, atol=1e-5)
 
@@ -89,7 +91,7 @@ def with_categories(count: int) -> Floats:
 
 
 @pytest.mark.parametrize("booster", ["gbtree", "dart"])
-@pytest.mark.parametrize("objective", sorted(LINKS))
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 def test_objective_is_scored_as_by_xgboost(objective: str, booster: str) -> None:
     params = {"objective": objective, "booster": booster}
     if booster == "dart":
@@ -99,7 +101,7 @@ def test_objective_is_scored_as_by_xgboost(objective: str, booster: str) -> None
     assert_agrees(fit(params, rows, LAST), rows, LAST)
 
 
-@pytest.mark.parametrize("objective", sorted(LINKS))
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 def test_base_score_that_was_given_is_the_models(objective: str) -> None:
     base = 0.3 if "logi" in objective or objective.startswith("binary:") else 1.7
     assert_agrees(fit({"objective": objective, "base_score": base}))
@@ -204,7 +206,7 @@ def test_what_onnx_has_not_is_refused(params: dict[str, Any], reason: str) -> No
 
 
 def test_objective_without_a_link_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(LINKS, "reg:squarederror")
+    monkeypatch.setattr(trees, "OBJECTIVES", {})
     with pytest.raises(NotCompilableError, match="reg:squarederror has no known link"):
         compile_booster(fit({}))
 
@@ -222,7 +224,7 @@ def test_model_of_too_many_nodes_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 @settings(max_examples=25)
 @given(
-    objective=st.sampled_from(sorted(LINKS)),
+    objective=st.sampled_from(sorted(OBJECTIVES)),
     booster=st.sampled_from(["gbtree", "dart"]),
     seed=st.integers(0, 1000),
     depth=st.integers(1, 7),

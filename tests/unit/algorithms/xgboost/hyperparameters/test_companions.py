@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from tabular.algorithms.xgboost.hyperparameters import OBJECTIVES, Settings, validate
+from tabular.algorithms.xgboost.hyperparameters import Settings, validate
 from tabular.algorithms.xgboost.hyperparameters.job import REMOVED
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.contract.errors import UserError
 
 
@@ -58,8 +59,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "^Tree updater should be selected from these options: 'grow_colmaker'",
     ),
     ({"updater": "grow_colmaker,grow_histmaker"}, "^Only one tree grow plugin can be selected"),
-    ({"updater": "prune"}, "'prune' only changes trees that there are"),
-    ({"updater": "sync,grow_histmaker"}, "'sync' only changes trees that there are"),
+    ({"updater": "prune"}, "'prune' only changes existing trees"),
+    ({"updater": "sync,grow_histmaker"}, "'sync' only changes existing trees"),
     ({"tree_method": "exact", "max_depth": 0}, "tree_method exact does not go with max_depth=0"),
     ({"updater": "grow_colmaker", "max_depth": 0}, "updater grow_colmaker does not go with max_d"),
     ({"tree_method": "exact", "colsample_bynode": 0.5}, "does not go with colsample_bynode below"),
@@ -83,7 +84,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"objective": "count:poisson", "base_score": -1}, r"base_score: -1 is not in \[0, \+inf\)"),
     ({"objective": "survival:cox", "base_score": 0}, r"base_score: 0 is not in \(0, \+inf\)"),
     ({"csv_weights": 1, "weight": "w"}, "csv_weights and weight both say where the weights are"),
-    ({"target": "a", "weight": "a"}, "target and weight are both a; each needs a column"),
+    ({"target": "a", "weight": "a"}, "target and weight are both a; give each of them"),
     ({"target": "a", "group": "a"}, "target and group are both a"),
     ({"weight": "a", "features": "b,a"}, "features: column a is the weight too"),
     ({"features": "a,b", "feature_types": "q"}, "feature_types has 1 entries, features has 2"),

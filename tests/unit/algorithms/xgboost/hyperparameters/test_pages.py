@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from tabular.algorithms.xgboost.hyperparameters import HYPERPARAMETERS, NAMES, validate
-from tabular.algorithms.xgboost.hyperparameters.pages import COMMAND, main, page, specification
+from tabular.algorithms.xgboost.hyperparameters.pages import page, specification
 
 ROOT = Path(__file__).parents[5]
-DOCS = ROOT / "docs" / "hyperparameters.md"
 LISTING = ROOT / "launcher" / "sagemaker_tabular" / "hyperparameters.json"
 SENT = {
     entry["Name"]: entry["DefaultValue"]
@@ -21,14 +20,8 @@ SENT = {
 }
 
 
-def test_files_are_what_the_table_says(tmp_path: Path) -> None:
-    main([str(tmp_path / "page.md"), str(tmp_path / "list.json")])
-    for written, kept in ((tmp_path / "page.md", DOCS), (tmp_path / "list.json", LISTING)):
-        assert written.read_text() == kept.read_text(), f"out of date; run: {COMMAND}"
-
-
 def test_page_names_every_hyperparameter_in_a_line_of_its_own() -> None:
-    lines = [line for line in page().splitlines() if line.startswith("| `")]
+    lines = [line for line in page("COMMAND").splitlines() if line.startswith("| `")]
     for name, row in NAMES.items():
         assert any(re.match(rf"\| `{row.name}`.*`{name}`|\| `{name}`", line) for line in lines)
     assert all(len(re.findall(r"(?<!\\)\|", line)) in (3, 7) for line in lines)

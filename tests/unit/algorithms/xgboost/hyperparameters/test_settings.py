@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tabular.algorithms.xgboost.hyperparameters import (
     HYPERPARAMETERS,
     NAMES,
-    OBJECTIVES,
     Settings,
     validate,
 )
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.contract.errors import UserError
 from tabular.data.layout import Layout
 from tabular.training.hyperparameters.kinds import Hyperparameter

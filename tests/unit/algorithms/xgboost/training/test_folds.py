@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.algorithms.xgboost.training.folds import (
     HeldOutPredictions,
     folds,
-    is_classification,
     summary_line,
     write_predictions,
 )
@@ -82,7 +82,7 @@ def test_folds_of_a_regression_are_not_warned_of(caplog: pytest.LogCaptureFixtur
     [("binary:hinge", True), ("multi:softmax", True), ("reg:logistic", False), ("rank:map", False)],
 )
 def test_classification_is_told_from_the_objective(objective: str, expected: bool) -> None:
-    assert is_classification(objective) is expected
+    assert OBJECTIVES[objective].is_classification is expected
 
 
 def test_summary_line_is_awss() -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tabular.algorithms.xgboost.hyperparameters import OBJECTIVES
-from tabular.algorithms.xgboost.training.labels import RULES, check, check_groups
+from tabular.algorithms.xgboost.training.labels import check, check_groups
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
 from tabular.data.store import Room, Store
@@ -108,8 +107,3 @@ def test_ranking_without_groups_is_warned_of(
 ) -> None:
     check_groups(stored(tmp_path, batch(1)), "train", "rank:ndcg")
     assert "has no groups" in caplog.text
-
-
-@pytest.mark.parametrize("objective", RULES)
-def test_every_rule_belongs_to_an_objective(objective: str) -> None:
-    assert objective in OBJECTIVES

@@ -15,7 +15,7 @@ from tabular.algorithms.xgboost.training.evaluator import parse_evaluation
 from tabular.contract.errors import UserError
 
 Row = tuple[int, int]  # label, predicted class
-ALL = [*scores.CLASS_METRICS, *scores.OF_ERRORS]
+ALL = [*scores.CLASS_METRICS, *scores.ERROR_METRICS]
 
 
 def of(
