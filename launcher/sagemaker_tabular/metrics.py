@@ -1,73 +1,93 @@
-"""Metric definitions: what SageMaker reads from a training job's log."""
+"""Metric definitions: the regular expressions with which SageMaker reads a job's log.
+
+The metrics of each objective and of each kind of estimator are in ``hyperparameters.json``, which
+is generated from the tables of the image.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
-# What XGBoost reports when eval_metric does not say: https://xgboost.readthedocs.io, "Learning
-# Task Parameters".
-DEFAULT_OBJECTIVE = "reg:squarederror"
-DEFAULT_METRICS = {
-    "binary:hinge": "error",
-    "binary:logistic": "logloss",
-    "binary:logitraw": "logloss",
-    "count:poisson": "poisson-nloglik",
-    "multi:softmax": "mlogloss",
-    "multi:softprob": "mlogloss",
-    "rank:map": "map@32",
-    "rank:ndcg": "ndcg@32",
-    "rank:pairwise": "ndcg@32",
-    "reg:absoluteerror": "mae",
-    "reg:gamma": "gamma-deviance",
-    "reg:linear": "rmse",
-    "reg:logistic": "rmse",
-    "reg:pseudohubererror": "mphe",
-    "reg:quantileerror": "quantile",
-    "reg:squarederror": "rmse",
-    "reg:squaredlogerror": "rmsle",
-    "survival:aft": "aft-nloglik",
-    "survival:cox": "cox-nloglik",
-}
-WATCHED_CHANNELS = ("train", "validation")
+TRAIN, VALIDATION = "train", "validation"
+# Hyperparameters that make validation rows without a validation channel.
+HOLD_OUT = ("_kfold", "cross_validation", "validation_fraction")
+XGBOOST = "xgboost"
 
 
 def metric_definitions(
     hyperparameters: Mapping[str, str], channels: Collection[str]
 ) -> list[dict[str, str]]:
-    """Define ``train:<metric>`` and ``validation:<metric>`` for a job.
+    """Return the definitions of ``train:<metric>`` and ``validation:<metric>`` for a job.
 
     Parameters
     ----------
     hyperparameters : Mapping[str, str]
-        ``eval_metric`` (comma separated) counts, or else the default of ``objective``.
+        For XGBoost, ``eval_metric`` (comma separated) names the metrics, else ``objective``
+        decides. For an estimator of scikit-learn, ``algorithm`` decides.
     channels : Collection[str]
-        Names of the job's channels; only ``train`` and ``validation`` are measured.
+        The names of the job's channels. Only ``train`` and ``validation`` have metrics.
 
     Returns
     -------
     list of dict
-        Name and Regex, as CreateTrainingJob takes them, under the names that AWS's built-in
-        XGBoost has. Empty when the metric can't be told.
+        Name and Regex, as CreateTrainingJob takes them, with the names of AWS's built-in XGBoost.
+        Empty if the metrics are not known.
+
+    Examples
+    --------
+    >>> metric_definitions({"eval_metric": "auc"}, ["train"])
+    [{'Name': 'train:auc', 'Regex': 'train-auc:([-+0-9.eE]+)'}]
     """
+    measured = {name for name in (TRAIN, VALIDATION) if name in channels}
+    if TRAIN in measured and any(name in hyperparameters for name in HOLD_OUT):
+        measured.add(VALIDATION)
     return [
         {"Name": f"{channel}:{metric}", "Regex": _pattern(channel, metric)}
-        for channel in WATCHED_CHANNELS
-        if channel in channels
+        for channel in (TRAIN, VALIDATION)
+        if channel in measured
         for metric in _metrics(hyperparameters)
     ]
 
 
 def _metrics(hyperparameters: Mapping[str, str]) -> list[str]:
+    algorithm = hyperparameters.get("algorithm", XGBOOST)
+    if algorithm.lower() != XGBOOST:
+        return _estimator_metrics(algorithm, hyperparameters)
     chosen = [name.strip() for name in hyperparameters.get("eval_metric", "").split(",")]
     if any(chosen):
         return list(dict.fromkeys(filter(None, chosen)))
-    objective = hyperparameters.get("objective", DEFAULT_OBJECTIVE)
-    if objective == "reg:tweedie":
-        return [f"tweedie-nloglik@{hyperparameters.get('tweedie_variance_power', '1.5')}"]
-    return [DEFAULT_METRICS[objective]] if objective in DEFAULT_METRICS else []
+    return _default_metrics(hyperparameters)
+
+
+def _default_metrics(hyperparameters: Mapping[str, str]) -> list[str]:
+    objective = hyperparameters.get("objective", _tables()["DefaultObjective"])
+    default = _tables()["DefaultMetrics"].get(objective)
+    if default is None:
+        return []
+    metric: str = default["Metric"]
+    number = hyperparameters.get(default.get("NumberFrom", ""))
+    return [f"{metric.partition('@')[0]}@{number}" if number else metric]
+
+
+def _estimator_metrics(algorithm: str, hyperparameters: Mapping[str, str]) -> list[str]:
+    kinds = _tables()["EstimatorKinds"]
+    # The kind of GridSearchCV is that of the estimator inside.
+    kind = kinds.get(algorithm) or kinds.get(hyperparameters.get("estimator", ""))
+    return list(_tables()["EstimatorMetrics"].get(kind, ()))
+
+
+@cache
+def _tables() -> dict[str, Any]:
+    text = files(__package__).joinpath("hyperparameters.json").read_text(encoding="utf-8")
+    tables: dict[str, Any] = json.loads(text)
+    return tables
 
 
 def _pattern(channel: str, metric: str) -> str:
-    # A digit must end it: CloudWatch shows the tab before the next metric as #011.
+    # The value ends with its last digit: CloudWatch shows the tab after it as #011.
     return rf"{channel}-{re.escape(metric)}:([-+0-9.eE]+)"
