@@ -1,8 +1,9 @@
-"""Names of features that XGBoost takes, for columns of any name.
+"""Feature names that XGBoost accepts, for columns of any name.
 
-XGBoost refuses ``[``, ``]`` and ``<`` in feature names, which pandas writes (``age_(0, 10]``,
-``price[EUR]``). The model file holds names without them, so that XGBoost and AWS's container load
-it and show names that people can read; the manifest, the log and requests have the real ones.
+XGBoost refuses ``[``, ``]`` and ``<`` in feature names, but pandas makes such names
+(``age_(0, 10]``, ``price[EUR]``). The model file has readable names without these characters, so
+that XGBoost and AWS's container can load it. The manifest, the log and requests have the original
+names.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ REPLACED = str.maketrans({"[": "(", "]": ")", "<": "lt "} | {code: " " for code 
 
 
 def safe_names(names: Sequence[str]) -> list[str]:
-    """Make names that XGBoost takes, one for each; those that it takes as they are stay.
+    """Return names that XGBoost accepts, one for each name; accepted names stay unchanged.
 
     >>> safe_names(["age_(0, 10]", "price[EUR]", "age<18", "size"])
     ['age_(0, 10)', 'price(EUR)', 'agelt 18', 'size']

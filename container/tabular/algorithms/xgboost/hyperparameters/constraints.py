@@ -1,7 +1,7 @@
-"""The two constraints of trees: which way a feature may push, and which may share a branch.
+"""Parse the constraints of trees: monotone_constraints and interaction_constraints.
 
-Columns are numbers from 0 or, where the data has names, names. XGBoost wants numbers as text
-and names as Python objects.
+A column is given by its number from 0 or, where the data has names, by its name. XGBoost takes
+constraints by number as text, and constraints by name as Python objects.
 """
 
 from __future__ import annotations
@@ -18,17 +18,22 @@ DIRECTIONS = (-1, 0, 1)
 
 
 def monotone(name: str, value: object) -> str | dict[str, int]:
-    """Read ``(1,0,-1)``, one direction for each column, or ``{"age": 1}``.
+    """Parse ``(1,0,-1)``, one direction for each column, or ``{"age": 1}``.
 
     Returns
     -------
     str or dict
-        ``"(1,0,-1)"``, or the map of names.
+        ``"(1,0,-1)"``, or the directions by name.
 
     Raises
     ------
     UserError
-        It is neither, or a direction is none of -1, 0, 1.
+        The value has another form, or a direction is not -1, 0 or 1.
+
+    Examples
+    --------
+    >>> monotone("monotone_constraints", "[1, 0, -1]")
+    '(1,0,-1)'
     """
     expected = 'one of -1, 0, 1 for each column, as (1,0,-1), or a map of names, as {"age": 1}'
     value = _object(name, value, expected)
@@ -46,7 +51,7 @@ def monotone(name: str, value: object) -> str | dict[str, int]:
         if entry not in DIRECTIONS:
             raise UserError(
                 f"Hyperparameter {name}: value {shown(str(entry))} not in range [-1, 0, 1]; write "
-                "-1 for falling, 1 for rising, 0 for either"
+                "-1 for decreasing, 1 for increasing, 0 for no constraint"
             )
     if isinstance(value, dict):
         return {str(column): entry for column, entry in value.items()}
@@ -54,7 +59,7 @@ def monotone(name: str, value: object) -> str | dict[str, int]:
 
 
 def interaction(name: str, value: object) -> str | list[list[str]]:
-    """Read ``[[0,1],[2,3]]`` or ``[["age", "size"], ["price"]]``.
+    """Parse ``[[0,1],[2,3]]`` or ``[["age", "size"], ["price"]]``.
 
     Returns
     -------
@@ -64,7 +69,7 @@ def interaction(name: str, value: object) -> str | list[list[str]]:
     Raises
     ------
     UserError
-        It is no list of lists, mixes numbers and names, or has a number below 0.
+        The value is not a list of lists, mixes numbers and names, or has a number below 0.
     """
     expected = "groups of columns that may share a branch, as [[0,1],[2,3]], by number or by name"
     value = _object(name, value, expected)
@@ -79,26 +84,26 @@ def interaction(name: str, value: object) -> str | list[list[str]]:
     for column in columns:
         if column < 0:
             raise UserError(
-                f"Hyperparameter {name}: {shown(str(column))} is not in [0, +inf); columns are "
-                "numbered from 0, the label not counted"
+                f"Hyperparameter {name}: {shown(str(column))} is not in [0, +inf); feature columns "
+                "are numbered from 0, without the label"
             )
     return str([list(group) for group in groups])
 
 
 def with_safe_names(params: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Name the columns of constraints as the matrices do, which XGBoost compares.
+    """Replace the column names of constraints by the names that XGBoost's matrices have.
 
     Parameters
     ----------
     params : mapping of str to object
-        XGBoost's.
+        The parameters of the booster.
     names : sequence of str
-        Of the feature columns, as the data has them.
+        The names of the feature columns in the data.
 
     Raises
     ------
     UserError
-        A constraint names a column that is not there.
+        A constraint names a column that the data does not have.
     """
     safe = dict(zip(names, safe_names(names), strict=True))
     result = dict(params)

@@ -1,4 +1,4 @@
-"""Early stopping: which round was the best, and when to give up waiting for a better one."""
+"""Early stopping: record the best round, and stop when no better round follows."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import xgboost
 
 from tabular.algorithms.xgboost.metrics import is_maximized
 
-# Attributes of the model, as XGBoost's own callback names them. A checkpoint carries them, so a
-# resumed job stops where the unbroken one does.
+# Attributes of the model, named as in XGBoost's own callback. Checkpoints save them, so that a
+# resumed job stops in the same round as an uninterrupted job.
 BEST_ITERATION, BEST_SCORE = "best_iteration", "best_score"
 
 
 class EarlyStopping:
-    """Stops when a metric has not become better for some rounds.
+    """Stops training when a metric has not improved for some rounds.
 
     Parameters
     ----------
     rounds : int
-        How long to wait for a better round.
+        How many rounds to wait for an improvement.
     channel : str
-        Whose metric counts.
+        The channel whose metric counts.
     metric : str or None
-        None takes the last one that is there: XGBoost's default for the objective.
+        None: the last metric of the channel, which is XGBoost's default for the objective.
     """
 
     def __init__(self, rounds: int, channel: str, metric: str | None) -> None:
@@ -32,14 +32,14 @@ class EarlyStopping:
         self._metric = metric
 
     def note(self, booster: xgboost.Booster, number: int, values: Mapping[str, float]) -> None:
-        """Write into the model which round was the best so far.
+        """Record the best round so far in the attributes of the model.
 
         Parameters
         ----------
         number : int
             The round, from 0.
         values : Mapping[str, float]
-            Its metrics, named ``validation-auc`` and the like.
+            The metrics of the round by name, such as ``validation-auc``.
         """
         name = self._metric or [name for name in values if name.startswith(self._channel)][
             -1
@@ -50,19 +50,19 @@ class EarlyStopping:
             booster.set_attr(**{BEST_ITERATION: str(number), BEST_SCORE: repr(float(score))})
 
     def is_over(self, booster: xgboost.Booster) -> bool:
-        """Tell whether the best round is too long ago."""
+        """Return whether the last ``rounds`` rounds were no better than the best round."""
         best = booster.attr(BEST_ITERATION)
         last = booster.num_boosted_rounds() - 1
         return best is not None and last - int(best) >= self._rounds
 
 
 def best_of(booster: xgboost.Booster, sliceable: bool) -> xgboost.Booster:
-    """Cut a model back to its best round.
+    """Return the model without the rounds after its best round.
 
     Parameters
     ----------
     sliceable : bool
-        A linear model has no rounds to cut off: its last state is kept.
+        False for a linear model, which has no rounds to remove: it is returned as it is.
     """
     best = booster.attr(BEST_ITERATION)
     if best is None or not sliceable or int(best) + 1 == booster.num_boosted_rounds():
