@@ -8,9 +8,9 @@ from sklearn.cluster import KMeans
 from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
-from tabular.algorithms.sklearn.training.rows import Rows
 
 from tabular.algorithms.sklearn.catalogue import CLASSIFIER, CLUSTERER, OUTLIER_DETECTOR, REGRESSOR
+from tabular.algorithms.sklearn.training.dataset import Dataset
 from tabular.algorithms.sklearn.training.scoring import METRICS, TABLE, scores_of
 
 FEATURES = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
@@ -36,7 +36,7 @@ def test_metrics_of_a_kind_are_those_of_the_table(
     estimator: Any, kind: str, label: Any, lacks: set[str]
 ) -> None:
     model = estimator.fit(FEATURES, label)
-    found = scores_of(model, kind, Rows(FEATURES, FEATURES, label, None))
+    found = scores_of(model, kind, Dataset(FEATURES, FEATURES, label, None))
     assert {*found} == {*METRICS[kind]} - lacks
 
 
