@@ -280,7 +280,7 @@ def test_of_two_unloads_at_once_one_finds_nothing(root: Path, gate: Gate) -> Non
 def test_model_is_freed_when_unload_returns(store: ModelStore, root: Path) -> None:
     load(store, root, "a")
     store.use("a", score)
-    predictor = weakref.ref(store.find("a").predictor)
+    predictor = weakref.ref(store.find("a").served)
     gc.disable()
     try:
         store.unload("a")
@@ -298,7 +298,7 @@ def test_model_in_a_cycle_is_freed_too(root: Path) -> None:
 
     store = ModelStore(lambda _: Circular(), [root], lambda: PLENTY)  # type: ignore[arg-type,return-value]
     load(store, root, "a")
-    predictor = weakref.ref(store.find("a").predictor)
+    predictor = weakref.ref(store.find("a").served)
     store.unload("a")
     assert predictor() is None
 
@@ -309,7 +309,7 @@ def test_model_of_a_failed_request_is_freed(store: ModelStore, root: Path) -> No
 
     load(store, root, "a")
     refusal(lambda: store.use("a", fails))
-    predictor = weakref.ref(store.find("a").predictor)
+    predictor = weakref.ref(store.find("a").served)
     store.unload("a")
     assert predictor() is None
 
