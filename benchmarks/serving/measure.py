@@ -25,7 +25,7 @@ PAIRS, SECONDS, STARTS = 5, 4, 7
 WORKERS = (1, 2, 4)
 LARGE_ROWS = 20_700  # of 30 values: 6 MB
 SERVE = ("python", "/benchmark/serve.py")
-# gunicorn's workers beside ours; PooledWorker is gthread with a lane for /ping.
+# gunicorn's workers beside ours; PooledWorker is gthread with a thread pool for /ping.
 SETTINGS: dict[str, dict[str, object]] = {
     "PooledWorker, 4 threads": {},
     "PooledWorker, 1 thread": {"THREADS": 1},
