@@ -1,4 +1,4 @@
-"""Who must wait when bodies that are coming take more memory than there is for them."""
+"""Which connections are paused when the memory for bodies is used up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMIT = 1_000_000
 
 @pytest.fixture
 def conns() -> Iterator[list[Connection]]:
-    """Three connections that collect, and hold 900,000 bytes together."""
+    """Three collecting connections that hold 900,000 bytes together."""
     with ExitStack() as stack:
         made = []
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""Where a request ends: the same place as for gunicorn, however its bytes come."""
+"""The end of a request, which must be where gunicorn finds it, however its bytes arrive."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WHOLE: dict[str, bytes] = {
 
 
 def collected(data: bytes, step: int = 1 << 30, largest: int = LARGEST) -> IncomingRequest:
-    """Add bytes step by step, until the request is whole."""
+    """Add bytes step by step, until the request is complete."""
     incoming = IncomingRequest(largest)
     for at in range(0, len(data), step):
         incoming.data += data[at : at + step]
@@ -41,7 +41,7 @@ def collected(data: bytes, step: int = 1 << 30, largest: int = LARGEST) -> Incom
 
 
 def parsed(data: bytearray) -> tuple[bytes, bytes]:
-    """Let gunicorn read a request; its body, and what is left."""
+    """Let gunicorn read a request; return its body and the bytes left."""
     source = CollectedBytes()
     source.load(data)
     parser = get_parser(Config(), iter(()), ("127.0.0.1", 1))
@@ -160,7 +160,7 @@ TOKENS = (
 
 @pytest.mark.parametrize("seed", range(4))
 def test_no_request_is_understood_in_two_ways(seed: int) -> None:
-    """Mutated requests: whatever gunicorn accepts ends where the poll loop ended it."""
+    """Mutated requests: gunicorn accepts a request only with the end that the event loop found."""
     source = random.Random(seed)
     accepted = 0
     for _ in range(3000):

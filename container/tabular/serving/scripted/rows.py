@@ -136,7 +136,9 @@ def _json(body: bytes, content_type: str, columns: Columns | None, texts: Collec
         return _mixed([[row[name] for name in names] for row in rows], texts)
     if not isinstance(rows[0], list):
         rows = [rows]
-    if rows[0] and isinstance(rows[0][0], list):  # more than two dimensions: for the script's own predict_fn
+    if rows[0] and isinstance(
+        rows[0][0], list
+    ):  # more than two dimensions: for the script's own predict_fn
         return np.array(rows, dtype=np.float32)
     return _mixed(rows, texts)
 
@@ -145,7 +147,9 @@ def _npy(body: bytes, content_type: str, columns: Columns | None, texts: Collect
     array: Array = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
     if array.shape and len(array) and not array.nbytes:
         raise ValueError(f"the array has {len(array)} rows without values; expected values")
-    if array.ndim == 1 and array.dtype.kind in "fiub":  # an array of texts may be documents, one feature
+    if (
+        array.ndim == 1 and array.dtype.kind in "fiub"
+    ):  # an array of texts may be documents, one feature
         return array.reshape((-1, 1) if columns and columns.count == 1 else (1, -1))
     return array
 
@@ -153,7 +157,9 @@ def _npy(body: bytes, content_type: str, columns: Columns | None, texts: Collect
 def _npz(body: bytes, content_type: str, columns: Columns | None, texts: Collection[int]) -> Any:
     import scipy.sparse
 
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:  # zipfile unpacks no entry beyond its declared size
+    with zipfile.ZipFile(
+        io.BytesIO(body)
+    ) as archive:  # zipfile unpacks no entry beyond its declared size
         size = sum(entry.file_size for entry in archive.infolist())
     if size > LARGEST_NPZ:
         raise ValueError(f"the archive unpacks to {size} bytes, expected at most {LARGEST_NPZ}")
