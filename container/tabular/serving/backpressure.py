@@ -30,8 +30,8 @@ class Backpressure:
         self._leader: Connection | None = None
         self._leader_until = 0.0
 
-    def change(self, conn: Connection, count: int) -> None:
-        """Set how many bytes a connection holds."""
+    def set_held(self, conn: Connection, count: int) -> None:
+        """Set how many bytes of requests a connection holds."""
         self._total += count - conn.held
         conn.held = count
         if conn.state is State.WORKING and count > READ_BYTES:
@@ -39,7 +39,7 @@ class Backpressure:
         else:
             self._answering.discard(conn)
 
-    def pauses(self, conn: Connection) -> bool:
+    def must_pause(self, conn: Connection) -> bool:
         """Return whether the caller must stop reading a connection with a large body."""
         if self._total <= self._limit or conn is self._current_leader():
             return False

@@ -41,7 +41,7 @@ class State(Enum):
     CLOSED = auto()
 
 
-class Unsent:
+class UnsentBytes:
     """Counts the bytes of responses that a worker keeps for its clients.
 
     Parameters
@@ -83,7 +83,7 @@ class ClientSocket(socket.socket):
 
     sending_until = 0.0
 
-    def __init__(self, accepted: socket.socket, unsent: Unsent, limits: Limits) -> None:
+    def __init__(self, accepted: socket.socket, unsent: UnsentBytes, limits: Limits) -> None:
         super().__init__(accepted.family, accepted.type, fileno=accepted.detach())
         self._unsent, self._limits = unsent, limits
         self._kept: deque[memoryview] = deque()

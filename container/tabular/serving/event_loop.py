@@ -18,7 +18,7 @@ from typing import Any
 from gunicorn.workers import gthread
 
 from tabular.serving.backpressure import Backpressure
-from tabular.serving.connection import Connection, State, Unsent
+from tabular.serving.connection import Connection, State, UnsentBytes
 from tabular.serving.errors import event_loop_response
 from tabular.serving.limits import (
     CLOSING_SECONDS,
@@ -47,8 +47,8 @@ class EventLoopWorker(gthread.ThreadWorker):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.limits: Limits = self.app.limits
-        self._unsent = Unsent(self.limits.held_bytes)
-        self._held = Backpressure(self.limits.held_bytes)
+        self._unsent = UnsentBytes(self.limits.held_bytes)
+        self._backpressure = Backpressure(self.limits.held_bytes)
         self._waiting: dict[Connection, None] = {}
         self._leaving: dict[Connection, None] = {}
         self._checked_at = 0.0
@@ -57,7 +57,7 @@ class EventLoopWorker(gthread.ThreadWorker):
     def finish_request(self, conn: Connection, fs: Future[Any]) -> None:
         """Continue with a connection after a thread has answered its request."""
         conn.kept = not (fs.cancelled() or fs.exception()) and bool(fs.result()) and not conn.last
-        self._held.change(conn, len(conn.incoming.data) if conn.incoming else 0)
+        self._backpressure.set_held(conn, len(conn.incoming.data) if conn.incoming else 0)
         if conn.sock.kept:
             conn.state, conn.deadline = State.SENDING, conn.sock.sending_until
             self._register(conn, self._leaving, selectors.EVENT_WRITE)
@@ -82,7 +82,7 @@ class EventLoopWorker(gthread.ThreadWorker):
         for among in (self._waiting, self._leaving):
             if conn in among:
                 del among[conn]
-                if not self._held.forget(conn):
+                if not self._backpressure.forget(conn):
                     self.poller.unregister(conn.sock)
 
     def _ready(self, conn: Connection, _: object) -> None:
@@ -141,7 +141,7 @@ class EventLoopWorker(gthread.ThreadWorker):
         if conn.state is State.IDLE:
             conn.state, conn.begun = State.COLLECTING, time.monotonic()
             conn.deadline = conn.begun + self.limits.head_seconds
-        self._held.change(conn, len(incoming.data))
+        self._backpressure.set_held(conn, len(incoming.data))
         if progress is Progress.HEAD_TOO_LONG:
             self._refuse(conn, 431)
         elif progress is Progress.BODY:
@@ -153,7 +153,7 @@ class EventLoopWorker(gthread.ThreadWorker):
             # Reset to 1 for the last part of a large body, which may be smaller than the mark.
             large = incoming.missing > READ_BYTES
             conn.wake_at(min(incoming.missing, LARGE_READ_BYTES) if large else 1)
-            if incoming.is_large and conn in self._waiting and self._held.pauses(conn):
+            if incoming.is_large and conn in self._waiting and self._backpressure.must_pause(conn):
                 self.poller.unregister(conn.sock)
 
     def _dispatch(self, conn: Connection, incoming: IncomingRequest) -> None:
@@ -162,7 +162,7 @@ class EventLoopWorker(gthread.ThreadWorker):
         conn.wake_at(1)
         conn.state = State.WORKING
         rest = conn.load(incoming)
-        self._held.change(conn, len(incoming.data) + len(rest))
+        self._backpressure.set_held(conn, len(incoming.data) + len(rest))
         conn.incoming = IncomingRequest(self.limits.largest_body, rest) if rest else None
         self.enqueue_req(conn)
 
@@ -200,7 +200,7 @@ class EventLoopWorker(gthread.ThreadWorker):
         response.
         """
         self._unregister(conn)
-        self._held.change(conn, 0)
+        self._backpressure.set_held(conn, 0)
         conn.incoming = None
         conn.wake_at(1)
         try:
@@ -224,7 +224,7 @@ class EventLoopWorker(gthread.ThreadWorker):
         if conn.state is State.CLOSED:
             return
         self._unregister(conn)
-        self._held.change(conn, 0)
+        self._backpressure.set_held(conn, 0)
         conn.state = State.CLOSED
         conn.sock.close()
         self.nr_conns -= 1
@@ -239,20 +239,20 @@ class EventLoopWorker(gthread.ThreadWorker):
 
     def _resume(self) -> None:
         """Resume reading paused connections if there is memory."""
-        for conn in self._held.resumable():
+        for conn in self._backpressure.resumable():
             self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._ready, conn))
 
     def _enforce_deadlines(self, now: float) -> None:
         for conn in [conn for conn in chain(self._waiting, self._leaving) if conn.deadline <= now]:
             if conn.state is State.COLLECTING:
-                self._refuse(conn, 503 if self._held.is_paused(conn) else 408)
+                self._refuse(conn, 503 if self._backpressure.is_paused(conn) else 408)
             elif conn.state is State.IDLE:
                 self._collect(conn)  # its request may have arrived just now
                 if conn.state is State.IDLE:
                     self._leave(conn, CHECK_SECONDS)  # the client waits for no response
             else:
                 self._close(conn)
-        slowest = self._held.slow_leader(now)
+        slowest = self._backpressure.slow_leader(now)
         if slowest is not None:
             self._refuse(slowest, 503)
         if self._unsent.short:

@@ -170,7 +170,7 @@ def _check_name(name: str) -> None:
     raise RequestError(
         400,
         f"Parameter model_name {wrong}, expected printable characters without / and without a "
-        f"space at either end, not . or .., at most {LONGEST_NAME_BYTES} bytes of UTF-8",
+        f"space at either end, not '.' or '..', and at most {LONGEST_NAME_BYTES} bytes of UTF-8",
     )
 
 
