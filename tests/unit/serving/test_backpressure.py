@@ -39,7 +39,7 @@ def held(conns: list[Connection]) -> Backpressure:
 
 
 def test_nobody_waits_while_there_is_room(held: Backpressure, conns: list[Connection]) -> None:
-    assert not any(map(held.pauses, conns))
+    assert not any(map(held.must_pause, conns))
 
 
 def test_one_goes_on_and_the_others_wait(held: Backpressure, conns: list[Connection]) -> None:
