@@ -138,7 +138,7 @@ def test_kept_alive_connections_hold_no_thread(served: Served) -> None:
         connection.close()
 
 
-def test_connection_is_kept_for_both_lanes(served: Served) -> None:
+def test_connection_is_kept_for_both_pools(served: Served) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=5)
     for _ in range(3):
         connection.request("POST", "/invocations", AT_ONCE, {"Content-Type": "text/csv"})

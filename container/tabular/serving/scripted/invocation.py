@@ -69,7 +69,9 @@ def script_invoker(
         size = 0 if reads_itself else estimated_bytes(scripted, body)
         # All handlers of a request run in one call: no handler of another request runs between.
         return respond_within_budget(
-            memory, size, lambda: _run(scripted, lambda: respond(scripted, body))
+            memory,
+            size,
+            lambda: with_custom_attributes(_run(scripted, lambda: respond(scripted, body))),
         )
 
     def estimated_bytes(scripted: ScriptedModel, body: bytes) -> int:
@@ -90,15 +92,15 @@ def script_invoker(
         if handlers.transform_fn:
             data = _input_data(body, content_type)
             result = _call(scripted, "transform_fn", scripted.model, data, content_type, accept)
-            return with_custom_attributes(_response("transform_fn", result, accept))
+            return _response("transform_fn", result, accept)
         prediction = _prediction(scripted, body, content_type)
         environ[ROWS] = _rows(prediction)
         if handlers.output_fn:
             result = _call(scripted, "output_fn", prediction, accept)
-            return with_custom_attributes(_response("output_fn", result, accept))
+            return _response("output_fn", result, accept)
         answer_type = answers.choose(accept)
         written = _guarded(scripted, "output_fn", answers.write, answer_type, prediction)
-        return with_custom_attributes(Response(written, mimetype=answer_type))
+        return Response(written, mimetype=answer_type)
 
     return invoke
 
