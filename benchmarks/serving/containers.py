@@ -1,4 +1,4 @@
-"""Containers of the image under measurement, and the load on them; for ``measure.py``."""
+"""Start containers of the measured image and load them; for ``measure.py``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def docker(*arguments: str) -> str:
-    """Run the engine's client; what it printed, or the end of the benchmark."""
+    """Run the engine's client and return its output; an error ends the benchmark."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"docker {arguments[0]} failed: {done.stderr.strip()}")
@@ -28,7 +28,7 @@ def docker(*arguments: str) -> str:
 def container(
     image: str, model: Path, *command: str, options: Sequence[str] = (), **environment: object
 ) -> Iterator[tuple[str, str]]:
-    """Start one container on a free port of 127.0.0.1; its id and address, once it answers."""
+    """Start a container on a free port of 127.0.0.1; return its id and address once it answers."""
     name = docker(
         *("run", "--detach", "--publish", "127.0.0.1::8080", *options),
         *("--volume", f"{model}:/opt/ml/model:ro", "--volume", f"{HERE}:/benchmark:ro"),
@@ -44,20 +44,20 @@ def container(
 
 
 def wait_for_200(address: str) -> None:
-    """Ask for /ping until it is answered."""
+    """Send /ping until it is answered."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"{address}/ping", timeout=5):
                 return
-        # A connection to a free port of one's own machine may come out as one to itself.
+        # A connection to a free local port may connect to itself.
         except (urllib.error.URLError, http.client.HTTPException, OSError):
             time.sleep(0.005)
     raise SystemExit(f"{address}/ping was not answered within 60 s")
 
 
 def require_score(url: str, row: str) -> None:
-    """End the benchmark if a route does not answer a row with 200 and something."""
+    """End the benchmark if a route does not answer a row with 200 and a body."""
     request = urllib.request.Request(url, row.encode(), {"Content-Type": "text/csv"})
     with urllib.request.urlopen(request, timeout=30) as response:
         body = response.read()
@@ -66,7 +66,7 @@ def require_score(url: str, row: str) -> None:
 
 
 def load(url: str, row: str, connections: int, seconds: float) -> dict[str, float]:
-    """Run wrk once; ends the benchmark when a request fails, for a failed one is fast."""
+    """Run wrk once; end the benchmark if a request fails, because failed requests are fast."""
     command = ["wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds:.0f}s"]
     done = subprocess.run(
         [*command, "--latency", "--script", HERE / "post.lua", url],

@@ -1,4 +1,4 @@
-"""What is timed inside a container: a large body, and the start. Prints JSON.
+"""Time a large body and the start inside a container; print JSON.
 
     python inside.py large ROWS BODY    against parse, predict, encode by the fastest libraries
     python inside.py start TIMES        against ``python -c "import flask, numpy, onnxruntime"``
@@ -24,7 +24,7 @@ IMPORTS = "import flask, numpy, onnxruntime"
 
 
 def large(body: bytes) -> list[dict[str, float]]:
-    """Time both by turns; the answers have to be the same."""
+    """Time both by turns; their answers must be equal."""
     import numpy as np
     import pyarrow
     import pyarrow.csv
@@ -56,7 +56,7 @@ def large(body: bytes) -> list[dict[str, float]]:
 
 
 def metrics(row: str) -> list[dict[str, float]]:
-    """Time requests to two applications by turns, in this process."""
+    """Time requests to two applications by turns in this process."""
     from werkzeug.test import EnvironBuilder
 
     from tabular.contract.endpoint import Endpoint
@@ -97,7 +97,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def start(times: int) -> list[dict[str, float]]:
-    """Time both by turns, as processes of their own."""
+    """Time both by turns, each in its own process."""
     return [{"first_200_s": to_first_200(), "import_s": imports()} for _ in range(times)]
 
 

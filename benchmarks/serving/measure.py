@@ -1,4 +1,4 @@
-"""Measure serving from outside the container; ``run.sh`` calls it once the tools are there."""
+"""Measure serving from outside the container; ``run.sh`` installs the tools and calls it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAIRS, SECONDS, STARTS = 5, 4, 7
 WORKERS = (1, 2, 4)
 LARGE_ROWS = 20_700  # of 30 values: 6 MB
 SERVE = ("python", "/benchmark/serve.py")
-# gunicorn's workers beside ours; PooledWorker is gthread with a lane for /ping.
+# gunicorn's workers beside ours; PooledWorker is gthread with a thread pool for /ping.
 SETTINGS: dict[str, dict[str, object]] = {
     "PooledWorker, 4 threads": {},
     "PooledWorker, 1 thread": {"THREADS": 1},
@@ -34,8 +34,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "gevent": {"WORKER_CLASS": "gevent", "THREADS": 1},
     "PooledWorker, 4 threads, no preload": {"PRELOAD": "off"},
 }
-# In the container: its processes, their parents and what each costs; shared pages are split
-# among those who share them (PSS).
+# Runs in the container: its processes, their parents, and the proportional set size (PSS) of each.
 MEMORY = """
 import json, os
 found = []
@@ -66,7 +65,7 @@ print(ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def main() -> None:
-    """Measure what is asked for, print Markdown, write JSON."""
+    """Measure the chosen figures, print Markdown, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image")
     parser.add_argument("figures", nargs="*", default=["requests", "large", "start", "memory"])
@@ -104,7 +103,7 @@ def main() -> None:
 def measure_requests(
     image: str, model: Model, connections: tuple[int, ...] = CONNECTIONS, **settings: object
 ) -> list[dict[str, Any]]:
-    """Load both routes of one server by turns, so that what else the machine does hits both."""
+    """Load both routes of one server by turns, so that other load on the machine affects both."""
     measured: list[dict[str, Any]] = []
     with container(image, model.folder, *SERVE, **settings) as (_, address):
         for route in ROUTES.values():
@@ -133,7 +132,7 @@ def summary(runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
 
 
 def measure_large(image: str, model: Model) -> dict[str, Any]:
-    """Time a body of 6 MB beside the libraries alone, in one container."""
+    """Compare a body of 6 MB with the libraries alone, in one container."""
     body = "\n".join(line.partition(",")[2] for line in lines_of(LARGE_ROWS, seed=12)) + "\n"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "body.csv"
@@ -146,7 +145,7 @@ def measure_large(image: str, model: Model) -> dict[str, Any]:
 
 
 def measure_start(image: str, model: Model) -> dict[str, Any]:
-    """Time ``serve`` to the first 200 beside the import of its libraries, in one container."""
+    """Compare the start of ``serve`` with the import of its libraries, in one container."""
     with container(image, model.folder, "serve") as (name, _):
         runs = docker("exec", name, "python", "/benchmark/inside.py", "start", str(STARTS))
     return compared(json.loads(runs), "first_200_s", "import_s")
@@ -162,7 +161,7 @@ def compared(
 
 
 def measure_memory(image: str, model: Model, workers: int) -> dict[str, Any]:
-    """Weigh master and workers after a second of load."""
+    """Measure the memory of master and workers after a second of load."""
     with container(image, model.folder, "serve", SAGEMAKER_MODEL_SERVER_WORKERS=workers) as (
         name,
         address,
@@ -173,7 +172,7 @@ def measure_memory(image: str, model: Model, workers: int) -> dict[str, Any]:
 
 
 def weigh(name: str) -> dict[str, Any]:
-    """Weigh the processes of a container."""
+    """Measure the memory of the processes of a container."""
     found = json.loads(docker("exec", name, "python", "-c", MEMORY))
     # Process 1, whose parent is outside the container, is the master.
     master = next(entry["pss_mib"] for entry in found if entry["parent"] == 0)
@@ -187,7 +186,7 @@ def weigh(name: str) -> dict[str, Any]:
 
 
 def measure_metrics(image: str, model: Model) -> dict[str, Any]:
-    """Time what counting adds to a request, in one process, beside what a whole request takes."""
+    """Time a request with and without telemetry, in one process."""
     with container(image, model.folder, "serve") as (name, address):
         load(f"{address}/invocations", model.row, 16, seconds=2)
         before = processor_seconds(name)
@@ -202,12 +201,12 @@ def measure_metrics(image: str, model: Model) -> dict[str, Any]:
 
 
 def processor_seconds(name: str) -> float:
-    """Sum up what the processes of a container have taken of the processors."""
+    """Return the processor time of all processes of a container."""
     return float(docker("exec", name, "python", "-c", PROCESSOR))
 
 
 def measure_workers(image: str, model: Model) -> dict[str, Any]:
-    """Try other workers of gunicorn; one that the image lacks is left out."""
+    """Measure other workers of gunicorn; skip those that the image lacks."""
     measured = {}
     for name, settings in SETTINGS.items():
         try:
@@ -220,7 +219,7 @@ def measure_workers(image: str, model: Model) -> dict[str, Any]:
 
 
 def measure_soak(image: str, model: Model, seconds: float) -> dict[str, Any]:
-    """Load for long, weigh before and after; then SIGTERM in the middle of more load."""
+    """Load for a long time, measure memory before and after, then send SIGTERM under load."""
     with container(image, model.folder, "serve") as (name, address):
         load(f"{address}/invocations", model.row, 16, seconds=20)
         before = weigh(name)["total_pss_mib"]

@@ -1,4 +1,4 @@
-"""The two models that are measured, and a row and a large body for each."""
+"""The two measured models, with a row and a large body for each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOREST = {"algorithm": "sklearn.ensemble.RandomForestClassifier", "n_estimators"
 
 @dataclass(frozen=True)
 class Model:
-    """A model's folder, and one row for it."""
+    """A model's folder, and one row of data."""
 
     name: str
     folder: Path

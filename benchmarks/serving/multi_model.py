@@ -22,7 +22,7 @@ from many_models import at, churn, load_all, make_models, unload_all, worker_byt
 
 
 def main() -> int:
-    """Measure and print Markdown; 1 when an answer was wrong."""
+    """Measure and print Markdown; return 1 if an answer was wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image")
     parser.add_argument("--models", type=int, default=2000)

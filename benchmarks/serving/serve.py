@@ -1,7 +1,7 @@
-"""The product's server, with one route more that answers a constant.
+"""The product's server with an additional route that answers a constant.
 
 Runs in the image, whose package it imports; the image does not hold it. The route's path begins
-with ``/invocations``, so that the server treats both alike: same lane, same threads. WORKER_CLASS,
+with ``/invocations``, so that the server answers both in the same thread pool. WORKER_CLASS,
 THREADS and PRELOAD try other settings of gunicorn.
 """
 
@@ -24,10 +24,10 @@ CONSTANT = b"0.8971942067146301\n"
 
 
 class Server(server.Server):
-    """The product's, with settings of the environment."""
+    """The product's server, with settings from the environment."""
 
     def load_config(self) -> None:
-        """Change what is asked for."""
+        """Change the settings that the environment names."""
         super().load_config()
         for name in ("worker_class", "threads"):
             if value := os.environ.get(name.upper()):

@@ -1,4 +1,4 @@
-"""Clients that ask without end while a server is stopped, and the outcome of each request.
+"""Clients that send requests while a server is stopped, and the outcome of each request.
 
     python stopping.py PORT [--kept 6] [--pausing 4] [--fresh 6] [--path /invocations] [--row 1,2]
 
@@ -31,13 +31,13 @@ from collections import Counter
 
 ANSWER_SECONDS = 40
 LIMIT_SECONDS = 90
-# At the most, between two requests of a client that pauses.
+# The longest pause between two requests of a client that pauses.
 PAUSE_SECONDS = 0.2
 KINDS = ("kept", "pausing", "fresh")
 
 
 class Outcomes:
-    """What all clients saw."""
+    """The outcomes of all clients."""
 
     def __init__(self, clients: int) -> None:
         self.counts: Counter[str] = Counter()
@@ -47,11 +47,11 @@ class Outcomes:
 
 
 class IncompleteError(Exception):
-    """The connection ended before a whole answer."""
+    """The connection ended before the response was complete."""
 
 
 def ask(connection: socket.socket, request: bytes) -> tuple[int, bool]:
-    """Send a request and read its whole answer.
+    """Send a request and read the whole response.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def _part(connection: socket.socket, before: bytes) -> bytes:
 
 
 def client(kind: str, port: int, request: bytes, outcomes: Outcomes) -> None:
-    """Ask until connections are refused."""
+    """Send requests until connections are refused."""
     found: Counter[str] = Counter()
     losses: list[str] = []
     deadline = time.monotonic() + LIMIT_SECONDS

@@ -1,4 +1,4 @@
-"""Stops a server under load, with clients in the network namespace of its container."""
+"""Stop a server under load, with clients in the network namespace of its container."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COUNTS = ("answered", "refused", "closed", "lost")
 
 @contextmanager
 def clients(image: str, server: str, row: str) -> Iterator[subprocess.Popen[str]]:
-    """Start the clients of ``stopping.py`` beside a server, and wait until each has an answer."""
+    """Start the clients of ``stopping.py``, and wait until each has a response."""
     process = subprocess.Popen(
         [
             *("docker", "run", "--rm", "--network", f"container:{server}"),
@@ -43,9 +43,9 @@ def clients(image: str, server: str, row: str) -> Iterator[subprocess.Popen[str]
 
 
 def stopped(image: str, server: str, row: str) -> dict[str, Any]:
-    """Stop a server under load; what its clients saw, and how it ended."""
+    """Stop a server under load; return the outcomes of its clients, and its exit."""
     with clients(image, server, row) as process:
-        # A new server is slow for its first requests: the stop is to meet all ages.
+        # A new server is slow for its first requests: stop servers of different ages.
         time.sleep(random.uniform(0.1, 1))  # noqa: S311 - no secret
         begun = time.monotonic()
         docker("kill", "--signal", "TERM", server)

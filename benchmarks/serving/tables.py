@@ -47,7 +47,7 @@ def start_table(result: dict[str, Any]) -> str:
 
 
 def memory_table(result: list[dict[str, Any]]) -> str:
-    """Write what the processes weigh."""
+    """Write the memory of the processes."""
     lines = [
         "| workers | master PSS MiB | each worker PSS MiB | all PSS MiB | a worker's RSS MiB |",
         "|---:|---:|---:|---:|---:|",
@@ -62,7 +62,7 @@ def memory_table(result: list[dict[str, Any]]) -> str:
 
 
 def metrics_table(result: dict[str, Any]) -> str:
-    """Write what counting costs."""
+    """Write the cost of telemetry."""
     share = result["counting_us"] / result["request_us"]
     return (
         f"counting for /metrics takes {result['counting_us']:.1f} us of the "
@@ -71,7 +71,7 @@ def metrics_table(result: dict[str, Any]) -> str:
 
 
 def workers_table(result: dict[str, Any]) -> str:
-    """Write what other workers of gunicorn make of it."""
+    """Write the figures of other workers of gunicorn."""
     lines = [
         "| worker | requests/s | p50 ms | p99 ms | requests/s against the constant answer |",
         "|---|---:|---:|---:|---:|",
@@ -89,7 +89,7 @@ def workers_table(result: dict[str, Any]) -> str:
 
 
 def soak_table(result: dict[str, Any]) -> str:
-    """Write what the long load did."""
+    """Write the figures of the long load."""
     return (
         f"{result['seconds']:.0f} s at {result['requests_per_second']:.0f} requests/s, "
         f"{result['failed']:.0f} failed; {result['before_mib']:.1f} MiB before, "
@@ -99,7 +99,7 @@ def soak_table(result: dict[str, Any]) -> str:
 
 
 def stops_table(result: dict[str, Any]) -> str:
-    """Write what clients saw of stops."""
+    """Write the outcomes of clients while servers stop."""
     return (
         f"{result['stops']} stops, {result['stops_with_losses']} with losses: "
         f"{result['answered']} requests answered, {result['lost']} lost, {result['closed']} kept "

@@ -13,7 +13,7 @@ from tabular.artifact.manifest import Manifest
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.machine import MEBIBYTE
 from tabular.serving.answers.types import JSON
-from tabular.serving.errors import ErrorResponse, error_response, handle_errors
+from tabular.serving.errors import ErrorResponse, handle_errors, plain_error_response
 from tabular.serving.invocation import model_invoker
 from tabular.serving.middleware import observed
 from tabular.serving.page import card_of, render
@@ -76,7 +76,7 @@ def create_base_app(
     endpoint: Endpoint,
     telemetry: Telemetry | None,
     labels: Mapping[str, str],
-    error_response: ErrorResponse = error_response,
+    error_response: ErrorResponse = plain_error_response,
     ping_body: str = "",
     execution_parameters: Callable[[], Response] | None = None,
 ) -> Flask:

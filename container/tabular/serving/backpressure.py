@@ -1,4 +1,4 @@
-"""Memory for bodies that are coming: who must wait when it is used up."""
+"""Backpressure: stop reading large bodies while the memory for bodies is used up."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tabular.serving.request_framing import READ_BYTES
 
 
 class Backpressure:
-    """Bytes of requests that a worker holds, and the connections that it does not read meanwhile.
+    """Counts the bytes of requests that a worker holds, and pauses connections beyond a limit.
 
-    Beyond the limit large bodies are read no further until others are answered. When none is
-    being answered, one of them, the leader, is read to its end all the same.
+    Beyond the limit, large bodies are not read until other requests are answered. When no large
+    request is being answered, one of the paused connections, the leader, is read to its end.
 
     Parameters
     ----------
     limit : int
-        A leader goes beyond it by the size of one body.
+        In bytes. A leader exceeds the limit by at most one body.
     """
 
     def __init__(self, limit: int) -> None:
@@ -30,8 +30,8 @@ class Backpressure:
         self._leader: Connection | None = None
         self._leader_until = 0.0
 
-    def change(self, conn: Connection, count: int) -> None:
-        """Note how many bytes a connection holds now."""
+    def set_held(self, conn: Connection, count: int) -> None:
+        """Set how many bytes of requests a connection holds."""
         self._total += count - conn.held
         conn.held = count
         if conn.state is State.WORKING and count > READ_BYTES:
@@ -39,8 +39,8 @@ class Backpressure:
         else:
             self._answering.discard(conn)
 
-    def pauses(self, conn: Connection) -> bool:
-        """Tell whether a large body must wait; the caller stops to read it then."""
+    def must_pause(self, conn: Connection) -> bool:
+        """Return whether the caller must stop reading a connection with a large body."""
         if self._total <= self._limit or conn is self._current_leader():
             return False
         if self._lead(conn):
@@ -49,18 +49,18 @@ class Backpressure:
         return True
 
     def is_paused(self, conn: Connection) -> bool:
-        """Tell whether a connection is not read for want of memory."""
+        """Return whether a connection is paused."""
         return conn in self._paused
 
     def forget(self, conn: Connection) -> bool:
-        """Drop a connection from those that wait; return whether it was among them."""
+        """Remove a connection from the paused ones; return whether it was paused."""
         if conn in self._paused:
             del self._paused[conn]
             return True
         return False
 
     def resumable(self) -> Sequence[Connection]:
-        """Take the connections that can be read again from those that wait."""
+        """Remove and return the paused connections that can be read again."""
         if not self._paused:
             return ()
         if self._total <= self._limit:
@@ -74,7 +74,7 @@ class Backpressure:
         return ()
 
     def slow_leader(self, now: float) -> Connection | None:
-        """Find the leader, if it is slow and others wait for it."""
+        """Return the leader if it has exceeded its time and other connections are paused."""
         leader = self._current_leader()
         return leader if leader and self._paused and now > self._leader_until else None
 

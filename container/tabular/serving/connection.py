@@ -1,4 +1,7 @@
-"""One client's connection: what it sends is collected, what it is sent never waits in a thread."""
+"""A client's connection: buffers for the request that arrives and the response to be sent.
+
+No thread waits for a client: the event loop reads requests and sends the rest of responses.
+"""
 
 from __future__ import annotations
 
@@ -18,43 +21,43 @@ from gunicorn.http.unreader import Unreader
 from gunicorn.workers import gthread
 
 from tabular.serving.limits import Limits
-from tabular.serving.request_framing import Incoming
+from tabular.serving.request_framing import IncomingRequest
 
-# What gunicorn reads at a time while it looks for the end of a head.
+# gunicorn's parser reads this many bytes at a time while it looks for the end of the head.
 HEAD_READ_BYTES = 8192
 LARGEST_READ_BYTES = 1 << 20
-# How often a thread looks for room for the rest of its answer.
+# How often a thread checks whether there is memory for the rest of its response.
 ROOM_SECONDS = 0.1
 
 
 class State(Enum):
-    """What a connection is doing."""
+    """The state of a connection."""
 
-    IDLE = auto()  # no byte of a request has come
-    COLLECTING = auto()
-    WORKING = auto()  # a thread has it, or will
-    SENDING = auto()  # the thread is done, and the client has not taken the whole answer
-    CLOSING = auto()  # no more is sent; what the client still sends is dropped
+    IDLE = auto()  # no byte of a request has arrived
+    COLLECTING = auto()  # a request is arriving
+    WORKING = auto()  # a thread answers the request, or will
+    SENDING = auto()  # the thread is done, and the client has not read the whole response
+    CLOSING = auto()  # the response is sent; bytes that the client still sends are dropped
     CLOSED = auto()
 
 
-class Unsent:
-    """Bytes of answers that wait for their clients, of all connections of a worker.
+class UnsentBytes:
+    """Counts the bytes of responses that a worker keeps for its clients.
 
     Parameters
     ----------
     limit : int
-        A thread waits for its client when more than this is kept.
+        In bytes; beyond it a thread waits for its client.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._kept = 0
         self._lock = Lock()
-        self.short = False  # a thread waits
+        self.short = False  # whether a thread waits for memory
 
     def keep(self, count: int) -> bool:
-        """Account for bytes, or return False when there is no room for them."""
+        """Count bytes, or return False where they would exceed the limit."""
         with self._lock:
             if self._kept and self._kept + count > self._limit:
                 self.short = True
@@ -63,44 +66,44 @@ class Unsent:
             return True
 
     def release(self, count: int) -> None:
-        """Give room back."""
+        """Count bytes as sent."""
         with self._lock:
             self._kept -= count
             self.short = False
 
 
 class ClientSocket(socket.socket):
-    """A client's socket, whose ``sendall`` hands what the client does not take to the poll loop.
+    """A client's socket, whose ``sendall`` leaves the bytes that do not fit to the event loop.
 
     Attributes
     ----------
     sending_until : float
-        Deadline of the answer of which a part could not be sent at once; 0 without one.
+        Deadline of a response that could not be sent at once, otherwise 0.
     """
 
     sending_until = 0.0
 
-    def __init__(self, accepted: socket.socket, unsent: Unsent, limits: Limits) -> None:
+    def __init__(self, accepted: socket.socket, unsent: UnsentBytes, limits: Limits) -> None:
         super().__init__(accepted.family, accepted.type, fileno=accepted.detach())
         self._unsent, self._limits = unsent, limits
         self._kept: deque[memoryview] = deque()
-        # For ``sendfile`` only, by which a script may answer with a file.
+        # For ``sendfile`` only, which sends a script's response from a file.
         seconds = struct.pack("ll", int(limits.answer_seconds), 0)
-        with suppress(OSError):  # the client is gone
+        with suppress(OSError):  # the client has disconnected
             self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
 
     def setblocking(self, flag: bool) -> None:
-        """Change the mode where it is another: gunicorn asks for each request."""
+        """Change the mode if it differs: gunicorn calls this for each request."""
         if flag != self.getblocking():
             super().setblocking(flag)
 
     @property
     def kept(self) -> bool:
-        """Whether bytes wait for the poll loop."""
+        """Whether the event loop has bytes to send."""
         return bool(self._kept)
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
-        """Send what the client takes now, and keep the rest; wait only where there is no room."""
+        """Send what fits into the socket and keep the rest; wait only if memory is used up."""
         rest = memoryview(data)
         if not self._kept:
             rest = self._send(rest)
@@ -116,7 +119,7 @@ class ClientSocket(socket.socket):
             self._kept.append(rest)
 
     def send_kept(self) -> bool:
-        """Send of the kept bytes what the client takes now; return True when none is left."""
+        """Send kept bytes as far as they fit into the socket; return True when none is left."""
         while self._kept:
             first = self._kept[0]
             rest = self._send(first)
@@ -129,7 +132,7 @@ class ClientSocket(socket.socket):
         return True
 
     def close(self) -> None:
-        """Close the connection, and forget what was kept for it."""
+        """Close the connection and drop the kept bytes."""
         while self._kept:
             self._unsent.release(len(self._kept.pop()))
         super().close()
@@ -141,16 +144,18 @@ class ClientSocket(socket.socket):
             return data
 
     def _wait(self) -> None:
-        """Wait until the client takes more, or for a moment, after which there may be room."""
+        """Wait until the socket is writable, at most ROOM_SECONDS."""
         waiting = select.poll()
         waiting.register(self, select.POLLOUT)
         waiting.poll(1000 * ROOM_SECONDS)
         if time.monotonic() > self.sending_until:
-            raise ConnectionAbortedError(errno.EPIPE, "the client did not take its answer in time")
+            raise ConnectionAbortedError(
+                errno.EPIPE, "the client did not read its response in time"
+            )
 
 
 class CollectedBytes(Unreader):
-    """What gunicorn's parser reads from: a request that has come whole, then end of file."""
+    """The input of gunicorn's parser: one complete request, then the end of file."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -158,11 +163,11 @@ class CollectedBytes(Unreader):
         self._at = 0
 
     def load(self, data: bytearray) -> None:
-        """Hold another request."""
+        """Set the next request."""
         self._data, self._at = memoryview(data), 0
 
     def read(self, size: int | None = None, read_ahead: int | None = None) -> bytes:
-        """Read ``size`` bytes, or some."""
+        """Read ``size`` bytes, or fewer at the end; without a size, some bytes."""
         if size is None:
             size = min(max(read_ahead or 0, HEAD_READ_BYTES), LARGEST_READ_BYTES)
         part = bytes(self._data[self._at : self._at + size])
@@ -170,7 +175,7 @@ class CollectedBytes(Unreader):
         return part
 
     def unread(self, data: bytes) -> None:
-        """Go back by what was read last; the parser gives back nothing else."""
+        """Go back by the bytes that were read last; the parser unreads no others."""
         self._at -= len(data)
 
     def chunk(self, size_hint: int | None = None) -> bytes:
@@ -179,26 +184,28 @@ class CollectedBytes(Unreader):
 
 
 class Connection(gthread.TConn):
-    """gunicorn's connection, with the request that is coming.
+    """gunicorn's connection, with the request that is arriving.
 
     Attributes
     ----------
     begun : float
-        When the first byte of the request came.
+        When the first byte of the request arrived.
     deadline : float
-        When the poll loop ends the state that the connection is in.
+        When the event loop ends the connection's state.
     held : int
-        Bytes that the connection holds of requests.
-    last, kept : bool
-        No request can follow this one; the answer says that one may.
+        Bytes of requests that the connection holds.
+    last : bool
+        No request can follow this one on the connection.
+    kept : bool
+        The response keeps the connection open for another request.
     first_line : bytes
-        The request line of the request that a thread has.
+        The request line of the request that a thread answers.
     """
 
     sock: ClientSocket
 
     def __init__(self, cfg: Any, sock: ClientSocket, client: Any, server: Any) -> None:
-        # As gunicorn's, which would make the socket non-blocking.
+        # gunicorn's own __init__ would make the socket non-blocking.
         self.cfg, self.sock, self.client, self.server = cfg, sock, client, server
         self.timeout = None
         self.parser: Any = None
@@ -207,34 +214,34 @@ class Connection(gthread.TConn):
         self.state = State.IDLE
         self.begun = self.deadline = 0.0
         self._wakes_at = 1
-        self.incoming: Incoming | None = None
+        self.incoming: IncomingRequest | None = None
         self.first_line = b""
         self.held = 0
         self.last = self.kept = False
         self.collected = CollectedBytes()
 
     def init(self) -> None:
-        """Make the parser; called in a thread, for the first request."""
+        """Create the parser; called in a thread, for the first request."""
         if not self.initialized:
             self.initialized = True
             self.parser = get_parser(self.cfg, iter(()), self.client)
             self.parser.unreader = self.collected
 
     def wake_at(self, count: int) -> None:
-        """Let the poll loop see the socket as readable only when so many bytes have come.
+        """Make the socket readable for the event loop only when it has ``count`` bytes.
 
-        Each read of a large body may have to wait for Python's lock; few are better than many.
+        Each read of a large body may wait for the GIL: few large reads are better than many.
         """
         if count != self._wakes_at:
             self._wakes_at = count
-            with suppress(OSError):  # where the system has no such limit
+            with suppress(OSError):  # some systems have no SO_RCVLOWAT
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
-    def load(self, incoming: Incoming) -> bytearray:
-        """Hand a whole request to the parser; return the bytes that follow it."""
+    def load(self, incoming: IncomingRequest) -> bytearray:
+        """Give a complete request to the parser; return the bytes that follow it."""
         self.first_line, self.last = incoming.first_line, incoming.last
         data, rest = incoming.take()
         self.collected.load(data)
         if self.parser is not None:
-            self.parser.mesg = None  # the end of the request before is known
+            self.parser.mesg = None  # the parser need not look for the last request's end
         return rest

@@ -1,8 +1,8 @@
-"""Load a described model within a deadline, in the process that serves it.
+"""Load a model that a manifest describes within a deadline, in the process that serves it.
 
-A model without a manifest is loaded in a process of its own first, which can be ended. One that
-its manifest describes is not, for it would take ten times as long; if it does not end, the caller
-goes on without it.
+A model without a manifest is first loaded in a separate process, which can be killed. For a model
+with a manifest that would take ten times as long: it is loaded in a thread, and the caller goes on
+without the thread if the deadline passes.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import TypeVar
 from tabular.contract.errors import OutOfTimeError
 
 T = TypeVar("T")
-# What a model without a manifest has at the most, by the clock (artifact/rehearsal.py).
+# The same as for a model without a manifest (artifact/rehearsal.py).
 SECONDS = 60.0
 
 
 def within_deadline(load: Callable[[], T], what: object, seconds: float = SECONDS) -> T:
-    """Call a function in a thread, and return what it returns or raise what it raises.
+    """Call a function in a thread; return its result or raise its exception.
 
     Parameters
     ----------
     what : object
-        What is loaded, for the message.
+        The model's name in the error message.
 
     Raises
     ------
     OutOfTimeError
-        It did not end in time; its thread is left behind.
+        The function did not return in time; its thread goes on.
     """
     made: list[T] = []
     failed: list[BaseException] = []

@@ -57,7 +57,7 @@ EVENT_LOOP_MESSAGES = {
 }
 
 
-def error_response(status: int, message: str) -> Response:
+def plain_error_response(status: int, message: str) -> Response:
     """Make a response of one line of text, or of JSON when the client accepts only JSON."""
     accept = request.environ.get("HTTP_ACCEPT", "").partition(";")[0].strip().lower()
     if accept == JSON:

@@ -1,7 +1,7 @@
-"""What the poll loop does with connections: collects requests, sends on answers, keeps deadlines.
+"""The event loop's work on connections: collect requests, send responses, enforce deadlines.
 
-No thread is held by a client that is slow to send its request or to take its answer, or that
-sends nothing: the poll loop waits for all of them.
+Threads get complete requests only, and leave the rest of a response to the event loop. So a
+client that sends or reads slowly, or not at all, occupies no thread.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from gunicorn.workers import gthread
 
 from tabular.serving.backpressure import Backpressure
-from tabular.serving.connection import Connection, State, Unsent
+from tabular.serving.connection import Connection, State, UnsentBytes
 from tabular.serving.errors import event_loop_response
 from tabular.serving.limits import (
     CLOSING_SECONDS,
@@ -27,38 +27,37 @@ from tabular.serving.limits import (
     SHORT_SECONDS,
     Limits,
 )
-from tabular.serving.request_framing import LARGE_READ_BYTES, READ_BYTES, Incoming, Progress
+from tabular.serving.request_framing import LARGE_READ_BYTES, READ_BYTES, IncomingRequest, Progress
 
-# How often deadlines are looked at.
-LOOK_SECONDS = 0.25
-# Of large bodies in one round of the poll loop, lest they keep a ping waiting: after each read the
-# loop may have to wait for Python's lock, 5 ms for each thread that computes.
+# How often deadlines are checked.
+CHECK_SECONDS = 0.25
+# Reads of large bodies in one round of the event loop. After each read the loop may wait for the
+# GIL, 5 ms for each thread that computes; with more reads a ping would wait too long.
 LARGE_READS = 2
 
 
 class EventLoopWorker(gthread.ThreadWorker):
-    """gunicorn's threaded worker, whose threads get whole requests only.
+    """gunicorn's threaded worker, whose threads get complete requests only.
 
-    A connection is in ``_waiting`` while its request is awaited, in ``_leaving`` while the rest of
-    an answer is sent or the client's end is awaited, each in the order in which that began, and in
-    neither while a thread has it.
+    A connection is in ``_waiting`` while the worker waits for its request, and in ``_leaving``
+    while the worker sends the rest of a response or waits for the client to close. Both are in
+    the order in which the wait began. While a thread has the connection, it is in neither.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.limits: Limits = self.app.limits
-        self._unsent = Unsent(self.limits.held_bytes)
-        self._held = Backpressure(self.limits.held_bytes)
-        # In the order in which they began to wait.
+        self._unsent = UnsentBytes(self.limits.held_bytes)
+        self._backpressure = Backpressure(self.limits.held_bytes)
         self._waiting: dict[Connection, None] = {}
         self._leaving: dict[Connection, None] = {}
-        self._looked_at = 0.0
+        self._checked_at = 0.0
         self._large_reads = 0
 
     def finish_request(self, conn: Connection, fs: Future[Any]) -> None:
-        """Go on with a connection after a thread has answered its request."""
+        """Continue with a connection after a thread has answered its request."""
         conn.kept = not (fs.cancelled() or fs.exception()) and bool(fs.result()) and not conn.last
-        self._held.change(conn, len(conn.incoming.data) if conn.incoming else 0)
+        self._backpressure.set_held(conn, len(conn.incoming.data) if conn.incoming else 0)
         if conn.sock.kept:
             conn.state, conn.deadline = State.SENDING, conn.sock.sending_until
             self._register(conn, self._leaving, selectors.EVENT_WRITE)
@@ -67,7 +66,7 @@ class EventLoopWorker(gthread.ThreadWorker):
         self._resume()
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
-        """Keep a connection whose body gunicorn reads to the end that the poll loop found."""
+        """Keep a connection if gunicorn finds the same end of the body as the event loop."""
         try:
             return bool(keepalive) and bool(conn.parser.finish_body())
         except Exception:  # a broken chunk or trailer: the next request may begin anywhere
@@ -83,13 +82,13 @@ class EventLoopWorker(gthread.ThreadWorker):
         for among in (self._waiting, self._leaving):
             if conn in among:
                 del among[conn]
-                if not self._held.forget(conn):
+                if not self._backpressure.forget(conn):
                     self.poller.unregister(conn.sock)
 
     def _ready(self, conn: Connection, _: object) -> None:
-        # In the midst of a round another event may have ended this connection.
+        # An earlier event of this round may have closed the connection.
         if conn.state is State.COLLECTING and conn.incoming and conn.incoming.is_large:
-            # Those that are left out are ready in the next round too.
+            # Connections that are skipped are ready in the next round too.
             self._large_reads += 1
             if self._large_reads <= LARGE_READS:
                 self._collect(conn)
@@ -106,9 +105,9 @@ class EventLoopWorker(gthread.ThreadWorker):
         conn.deadline = time.monotonic() + seconds
 
     def _collect(self, conn: Connection) -> None:
-        """Read what has come of a request."""
+        """Read the bytes of a request that have arrived."""
         if conn.incoming is None:
-            conn.incoming = Incoming(self.limits.largest_body)
+            conn.incoming = IncomingRequest(self.limits.largest_body)
         incoming = conn.incoming
         try:
             part = conn.sock.recv(incoming.wanted, socket.MSG_DONTWAIT)
@@ -126,23 +125,23 @@ class EventLoopWorker(gthread.ThreadWorker):
         else:
             self._close(conn)
 
-    def _advance(self, conn: Connection, incoming: Incoming) -> None:
-        """Look at what has come of a request, and hand it over once it is whole."""
+    def _advance(self, conn: Connection, incoming: IncomingRequest) -> None:
+        """Examine the bytes of a request; give a complete request to the threads."""
         try:
-            self._look_at(conn, incoming)
-        except Exception:  # whatever a client sends must not end the loop that serves all others
+            self._examine(conn, incoming)
+        except Exception:  # no client's bytes may end the loop that serves all clients
             self.log.exception("a request could not be collected; its connection is closed")
             self._close(conn)
 
-    def _look_at(self, conn: Connection, incoming: Incoming) -> None:
-        progress = incoming.come()
-        if progress is Progress.WHOLE:
+    def _examine(self, conn: Connection, incoming: IncomingRequest) -> None:
+        progress = incoming.advance()
+        if progress is Progress.COMPLETE:
             self._dispatch(conn, incoming)
             return
         if conn.state is State.IDLE:
             conn.state, conn.begun = State.COLLECTING, time.monotonic()
             conn.deadline = conn.begun + self.limits.head_seconds
-        self._held.change(conn, len(incoming.data))
+        self._backpressure.set_held(conn, len(incoming.data))
         if progress is Progress.HEAD_TOO_LONG:
             self._refuse(conn, 431)
         elif progress is Progress.BODY:
@@ -151,20 +150,20 @@ class EventLoopWorker(gthread.ThreadWorker):
                 incoming.expects = False
                 with suppress(OSError):
                     conn.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            # Of a large body's last part too: it may be less than what the socket waits for.
+            # Reset to 1 for the last part of a large body, which may be smaller than the mark.
             large = incoming.missing > READ_BYTES
             conn.wake_at(min(incoming.missing, LARGE_READ_BYTES) if large else 1)
-            if incoming.is_large and conn in self._waiting and self._held.pauses(conn):
+            if incoming.is_large and conn in self._waiting and self._backpressure.must_pause(conn):
                 self.poller.unregister(conn.sock)
 
-    def _dispatch(self, conn: Connection, incoming: Incoming) -> None:
-        """Hand a whole request to the threads."""
+    def _dispatch(self, conn: Connection, incoming: IncomingRequest) -> None:
+        """Give a complete request to the threads."""
         self._unregister(conn)
         conn.wake_at(1)
         conn.state = State.WORKING
         rest = conn.load(incoming)
-        self._held.change(conn, len(incoming.data) + len(rest))
-        conn.incoming = Incoming(self.limits.largest_body, rest) if rest else None
+        self._backpressure.set_held(conn, len(incoming.data) + len(rest))
+        conn.incoming = IncomingRequest(self.limits.largest_body, rest) if rest else None
         self.enqueue_req(conn)
 
     def _go_on(self, conn: Connection) -> None:
@@ -173,7 +172,7 @@ class EventLoopWorker(gthread.ThreadWorker):
             self._leave(conn)
             return
         self._await_request(conn)
-        if conn.incoming is not None:  # its bytes came together with the last ones
+        if conn.incoming is not None:  # its first bytes arrived with the last request
             self._advance(conn, conn.incoming)
         if conn.state in (State.IDLE, State.COLLECTING):
             self._register(conn, self._waiting)
@@ -187,7 +186,7 @@ class EventLoopWorker(gthread.ThreadWorker):
             self._close(conn)
 
     def _refuse(self, conn: Connection, status: int) -> None:
-        """Answer without the application, and close."""
+        """Send an error without the application, and close the connection."""
         head = conn.incoming is None or conn.incoming.progress is Progress.HEAD
         answer = event_loop_response(status, conn.deadline - conn.begun, "head" if head else "body")
         with suppress(OSError):
@@ -195,13 +194,13 @@ class EventLoopWorker(gthread.ThreadWorker):
         self._leave(conn)
 
     def _leave(self, conn: Connection, seconds: float = CLOSING_SECONDS) -> None:
-        """Close, but not before the client has read its answer and closed too.
+        """Close a connection after the client has closed it, or after some seconds.
 
-        To close a socket that has unread bytes resets the connection, and the client may lose
-        the answer.
+        Closing a socket that has unread bytes resets the connection, and the client may lose the
+        response.
         """
         self._unregister(conn)
-        self._held.change(conn, 0)
+        self._backpressure.set_held(conn, 0)
         conn.incoming = None
         conn.wake_at(1)
         try:
@@ -225,13 +224,13 @@ class EventLoopWorker(gthread.ThreadWorker):
         if conn.state is State.CLOSED:
             return
         self._unregister(conn)
-        self._held.change(conn, 0)
+        self._backpressure.set_held(conn, 0)
         conn.state = State.CLOSED
         conn.sock.close()
         self.nr_conns -= 1
 
     def _evict(self) -> bool:
-        """Close the connection that has waited longest; return False when none waits."""
+        """Close the connection that has been waiting longest; return False if there is none."""
         conn = next(chain(self._waiting, self._leaving), None)
         if conn is None:
             return False
@@ -239,29 +238,29 @@ class EventLoopWorker(gthread.ThreadWorker):
         return True
 
     def _resume(self) -> None:
-        """Read on where reading was paused for want of memory."""
-        for conn in self._held.resumable():
+        """Resume reading paused connections if there is memory."""
+        for conn in self._backpressure.resumable():
             self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._ready, conn))
 
     def _enforce_deadlines(self, now: float) -> None:
         for conn in [conn for conn in chain(self._waiting, self._leaving) if conn.deadline <= now]:
             if conn.state is State.COLLECTING:
-                self._refuse(conn, 503 if self._held.is_paused(conn) else 408)
+                self._refuse(conn, 503 if self._backpressure.is_paused(conn) else 408)
             elif conn.state is State.IDLE:
-                self._collect(conn)  # what came in this very moment
+                self._collect(conn)  # its request may have arrived just now
                 if conn.state is State.IDLE:
-                    self._leave(conn, LOOK_SECONDS)  # no answer is on its way
+                    self._leave(conn, CHECK_SECONDS)  # the client waits for no response
             else:
                 self._close(conn)
-        slowest = self._held.slow_leader(now)
+        slowest = self._backpressure.slow_leader(now)
         if slowest is not None:
             self._refuse(slowest, 503)
         if self._unsent.short:
-            self._make_way(now)
+            self._drop_oldest_response(now)
         self._resume()
 
-    def _make_way(self, now: float) -> None:
-        """Give up the oldest answer that its client does not take, for a thread waits for room."""
+    def _drop_oldest_response(self, now: float) -> None:
+        """Close the connection of the oldest unread response: a thread waits for memory."""
         oldest = now + self.limits.answer_seconds - SHORT_SECONDS
         for conn in self._leaving:
             if conn.state is State.SENDING and conn.deadline < oldest:

@@ -1,4 +1,4 @@
-"""How long a client may take, and how much a worker keeps for its clients."""
+"""Deadlines of clients, and the memory and connections that a worker grants them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ HEAD_SECONDS = 10.0
 BODY_SECONDS = 60.0
 # Beyond 6 MiB, the largest body of an endpoint: batch transform sends up to 100 MB.
 LEAST_BYTES_PER_SECOND = 100_000
-# A client that has the end of its answer has this long to close the connection.
+# After the end of a response, the client has this long to close the connection.
 CLOSING_SECONDS = 2.0
-# As AWS's load balancers, which keep connections for 60 s, ask for: longer than they do.
+# Longer than AWS's load balancers, which keep connections for 60 s, as AWS recommends.
 KEEPALIVE_SECONDS = 75.0
-# In a stopping worker, for requests that are on their way on kept connections.
+# A stopping worker waits this long for requests on idle connections.
 LINGER_SECONDS = 2.0
-# While memory is short: for the one body that is read on, and for an answer to be taken.
+# While memory for bodies is used up, one body is still read, for this long.
 LEADER_SECONDS = 5.0
+# While memory for responses is used up, a client has this long to take its response.
 SHORT_SECONDS = 2.0
-# A connection that waits takes 4 KiB, measured with 2,000.
+# An idle connection takes 4 KiB, measured with 2,000 connections.
 MOST_CONNECTIONS = 4096
-# Descriptors for all else: libraries, files of models, pipes.
+# File descriptors for libraries, files of models and pipes.
 OTHER_DESCRIPTORS = 96
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a worker grants to its clients.
+    """Deadlines and sizes that a worker grants to its clients.
 
     Attributes
     ----------
@@ -40,11 +41,11 @@ class Limits:
     body_seconds : float
         From the first byte of a request to the end of its body, up to 6 MiB.
     answer_seconds : float
-        For the client to take the whole answer.
+        For the client to read the whole response.
     largest_body : int
-        Bytes; nothing is kept of a larger body.
+        In bytes; a larger body is dropped while it is read.
     held_bytes : int
-        Of bodies that are coming or being answered, and as many of answers.
+        Memory for bodies that arrive or are being answered; as much again for responses.
     """
 
     head_seconds: float = HEAD_SECONDS
@@ -54,13 +55,13 @@ class Limits:
     held_bytes: int = 8 * MAX_BODY_BYTES
 
     def request_seconds(self, body_bytes: int) -> float:
-        """Tell how long a request with a body of this size may take to come."""
+        """Return how many seconds a request with a body of this size may take to arrive."""
         beyond = max(0, min(body_bytes, self.largest_body) - MAX_BODY_BYTES)
         return self.body_seconds + beyond / LEAST_BYTES_PER_SECOND
 
 
 def limits_of(endpoint: Endpoint) -> Limits:
-    """Choose the limits of an endpoint; ``timeout_seconds`` may shorten them."""
+    """Return the limits of an endpoint; its ``timeout_seconds`` may shorten the deadlines."""
     body_seconds = min(BODY_SECONDS, endpoint.timeout_seconds)
     return Limits(
         head_seconds=min(HEAD_SECONDS, endpoint.timeout_seconds),
@@ -72,13 +73,13 @@ def limits_of(endpoint: Endpoint) -> Limits:
 
 
 def _held_bytes(endpoint: Endpoint) -> int:
-    """Return a quarter of the memory for requests, but room for two to eight of the largest."""
+    """Return a quarter of the memory for requests, at least two and at most eight bodies."""
     largest = endpoint.max_body_bytes
     return min(max(2 * largest, endpoint.request_bytes // 4), 8 * largest)
 
 
 def most_connections() -> int:
-    """Tell how many connections a worker's file descriptors suffice for."""
+    """Return how many connections a worker can hold; raises its limit of file descriptors."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < MOST_CONNECTIONS + OTHER_DESCRIPTORS:
         wanted = MOST_CONNECTIONS + OTHER_DESCRIPTORS

@@ -1,11 +1,11 @@
-"""A listening socket that refuses new clients while it is emptied.
+"""Stop a listening socket without resetting the connections that wait to be accepted.
 
-Closing a listening socket resets the connections that wait in it, and between the last
-``accept`` and ``close`` another may come. So new ones are refused first: their packets have a
-smaller time to live than ``IP_MINTTL`` asks for, and the system drops the first of them, while
-handshakes that have begun end as usual. A dropped client tries again after a second and finds the
-port closed. A packet filter (``SO_ATTACH_FILTER``) would do the same, but the system may forbid it
-to a container: it did where this was measured.
+Closing a listening socket resets the connections in its backlog, and a connection may arrive
+between the last ``accept`` and ``close``. So new connections are refused first: ``IP_MINTTL`` asks
+for a larger time to live than packets have, and the kernel drops the first packet of each new
+connection, while handshakes in progress complete. A refused client sends its packet again after a
+second and finds the port closed. A packet filter (``SO_ATTACH_FILTER``) would do the same, but the
+system may forbid it to a container, and did where this was measured.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 
-# Linux, <linux/in.h> and <linux/in6.h>; Python does not name them.
+# From Linux's <linux/in.h> and <linux/in6.h>; Python's socket module lacks them.
 IP_MINTTL, IPV6_MINHOPCOUNT = 21, 73
 # Systems send 64 (Linux, macOS) or 128 (Windows).
 LARGEST_TTL = 255
 
 
 def refuse_new(listener: socket.socket) -> None:
-    """Drop the first packet of new connections; it holds for all processes that listen."""
+    """Drop the first packet of new connections, in all processes that share the socket."""
     _set_least_ttl(listener, LARGEST_TTL)
 
 
 def admit_all(sock: socket.socket) -> None:
-    """Take packets of every time to live.
+    """Accept packets of every time to live.
 
-    An accepted socket inherits what another worker, which is stopping, asked of the listening
-    one, and a new worker finds the listening socket as the one before left it.
+    An accepted socket inherits the setting that a stopping worker made on the listening socket,
+    and a new worker finds the listening socket with the setting of the worker before it.
     """
     _set_least_ttl(sock, 0)
 

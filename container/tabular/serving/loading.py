@@ -1,4 +1,4 @@
-"""Load the model of an artifact, by the algorithm that its manifest or its file names."""
+"""Load the model of an artifact with the algorithm that its manifest or its file type names."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ from tabular.serving.deadline import within_deadline
 
 
 def loading_of(endpoint: Endpoint) -> Loading:
-    """Read how models are loaded from the settings of the endpoint."""
+    """Return the endpoint's settings for loading models."""
     return Loading(Parallel(endpoint.cpus), endpoint.ensemble, endpoint.refuse_pickles)
 
 
 def load_predictor(folder: Path, loading: Loading | None = None) -> Predictor:
-    """Load the model of an artifact, or its models; engines are imported when they are needed.
+    """Load the model of an artifact, or the models of k-fold as one.
+
+    Only the libraries that the model needs are imported.
 
     Raises
     ------
     UserError
-        There is none, or it is broken; a subclass says that it takes too long or too much memory.
+        The artifact has no model, or the model is broken. OutOfTimeError and OutOfMemoryError,
+        its subclasses: the model takes too long or too much memory.
     """
     loading = loading or Loading()
     manifest = read_manifest(folder)
@@ -37,7 +40,7 @@ def load_predictor(folder: Path, loading: Loading | None = None) -> Predictor:
             _require_no_pickle(found)
         return algorithm_of_kind(found.kind).predictor.load_foreign(found.paths, loading)
     for name in manifest.files:
-        if (folder / name).exists():  # else verify says that it is missing
+        if (folder / name).exists():  # verify reports a missing file
             require_inside(folder, folder / name)
     verify(folder, manifest)
     predictor = algorithm_of(manifest.algorithm).predictor

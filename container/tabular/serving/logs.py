@@ -1,4 +1,4 @@
-"""What the server writes to standard error: one line for each record, as text or as JSON."""
+"""The server's log on standard error: one line for each record, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ access = logging.getLogger("tabular.access")
 ACCESS_LEVEL = logging.INFO
 
 INFERENCE_ID = "HTTP_X_AMZN_SAGEMAKER_INFERENCE_ID"
-# InvokeEndpoint takes no longer ones; a client without SageMaker may send anything.
+# The limit of InvokeEndpoint; a client that calls the container itself may send more.
 INFERENCE_ID_CHARACTERS = 64
-# How gunicorn's warning of a broken request begins, and its error where the application failed.
+# The first words of gunicorn's warning of an invalid request, and of its error for an exception.
 INVALID_REQUEST = "Invalid request from ip="
 HANDLED_REQUEST = "Error handling request"
-# What every record has; all else was given to the call with ``extra``.
+# Attributes of every log record; others were passed with ``extra``.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-# What could end a line, or steer a terminal: C0, DEL, C1, and Unicode's two separators.
+# Characters that end a line or control a terminal: C0, DEL, C1, and Unicode's line separators.
 CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
     code: f"\\u{code:04x}" for code in (0x2028, 0x2029)
 }
 
 
 class TextFormatter(logging.Formatter):
-    """Lines for people: time, level, message, then extra fields as ``name=value``.
+    """Formats records as text: time, level, message, then extra fields as ``name=value``.
 
-    A message is one line, whatever clients put into it; a traceback follows on lines of its own.
+    A message is one line, whatever a client sends; the lines of a traceback follow.
     """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 logging's name
-        """Write the line without its traceback."""
+        """Return the line without its traceback."""
         line = super().formatMessage(record)
         fields = (f" {name}={_value(value)}" for name, value in extras(record).items())
         return (line + "".join(fields)).translate(CONTROL)
 
 
 class JsonFormatter(logging.Formatter):
-    """Lines for programs: one JSON object each, in ASCII."""
+    """Formats records as JSON: one object in ASCII on each line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write the line, with the traceback as one of its fields."""
+        """Return the line, with the traceback as one of its fields."""
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         fields = {
             "time": time.replace("+00:00", "Z"),
@@ -65,27 +65,27 @@ class JsonFormatter(logging.Formatter):
             fields["traceback"] = self.formatException(record.exc_info)
         if record.stack_info:
             fields["stack"] = self.formatStack(record.stack_info)
-        # First so that they stand first, last so that no extra field takes their place.
+        # ``fields`` come first for their order, and again last to win over extras of equal names.
         return json.dumps({**fields, **extras(record), **fields}, default=str)
 
 
 class ServerLogger(glogging.Logger):
-    """gunicorn's logger without a handler and a format of its own.
+    """gunicorn's logger without gunicorn's handlers and format.
 
     For gunicorn's setting ``logger_class``, with ``errorlog`` None.
     """
 
     def setup(self, cfg: Any) -> None:
-        """Hand gunicorn's records on to the root logger."""
+        """Let gunicorn's records propagate to the root logger."""
         super().setup(cfg)
         self.error_log.setLevel(logging.NOTSET)
         self.error_log.propagate = True
 
     def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """Log a warning; of a request that is no HTTP only what kind of fault it is.
+        """Log a warning; for an invalid request, log only the type of the exception.
 
-        gunicorn's own words quote the request line or the header, and behind a wrong length
-        these are bytes of a body.
+        gunicorn's message quotes the request line or a header, which may be bytes of a body if
+        the length before it was wrong.
         """
         error = sys.exc_info()[1]
         if msg.startswith(INVALID_REQUEST) and error is not None:
@@ -93,7 +93,7 @@ class ServerLogger(glogging.Logger):
         super().warning(msg, *args, **kwargs)
 
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """Log an exception without its text and without the query of a request's address."""
+        """Log an exception without its message and without the query of the request's URL."""
         error = sys.exc_info()[1]
         if error is None:
             super().exception(msg, *args, **kwargs)
@@ -107,21 +107,21 @@ FORMATTERS: dict[Format, type[logging.Formatter]] = {"text": TextFormatter, "jso
 
 
 def configure(form: Format, level: int = logging.INFO, access_log: bool = False) -> None:
-    """Set up the root logger, in place of what it had.
+    """Configure the root logger; handlers that it has are removed.
 
     Parameters
     ----------
     form : "text" or "json"
     level : int
-        The least that is written.
+        The lowest level that is logged.
     access_log : bool
-        Write a line for each request too.
+        Log each request.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FORMATTERS[form]())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     redact_logs()
-    # Asked for is asked for, also when the level leaves out what is no warning.
+    # Also where ``level`` is above INFO.
     access.setLevel(ACCESS_LEVEL if access_log else logging.CRITICAL + 1)
 
 
@@ -134,18 +134,18 @@ def access_line(
     seconds: float,
     model: str = "",
 ) -> None:
-    """Write what one request was, if ``configure`` was asked to; no body, no other header.
+    """Log one request, if ``configure`` was called with ``access_log``.
 
     Parameters
     ----------
     environ : mapping
-        The request's, as WSGI has it.
+        The WSGI environ of the request.
     bytes_in, bytes_out : int
-        Of the bodies.
+        Sizes of the bodies.
     seconds : float
-        What it took in the server.
+        The time that the application took.
     model : str
-        Which, where there are several.
+        The model's name, where there are several.
     """
     if not access.isEnabledFor(ACCESS_LEVEL):
         return
@@ -165,24 +165,24 @@ def access_line(
 
 
 def inference_id(environ: Mapping[str, Any]) -> dict[str, object]:
-    """Take the caller's id of a request, to give to any logging call as ``extra``.
+    """Return the request's ``InferenceId`` as ``extra`` of a logging call.
 
     Returns
     -------
     dict
-        ``inference_id``, at most 64 characters; empty when the caller sent none.
+        ``inference_id``, at most 64 characters; empty if the request has none.
     """
     sent = str(environ.get(INFERENCE_ID, ""))[:INFERENCE_ID_CHARACTERS]
     return {"inference_id": sent} if sent else {}
 
 
 def extras(record: logging.LogRecord) -> dict[str, Any]:
-    """Find the fields that a logging call gave with ``extra``."""
+    """Return the fields that were passed with ``extra``."""
     return {name: value for name, value in vars(record).items() if name not in STANDARD}
 
 
 def _value(value: object) -> str:
-    """Quote what would look like more than one field."""
+    """Quote a value that would look like several fields."""
     text = str(value)
     plain = text and not any(letter.isspace() or letter in '"=' for letter in text)
     return text if plain else json.dumps(text, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""See each request go by: counted, and logged for those who ask."""
+"""WSGI middleware: count each invocation, and write the access log."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from tabular.serving.telemetry import Telemetry
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-# Where the application leaves how many rows it scored, in the request's environ.
+# The key of the number of scored rows in the request's environ; the application sets it.
 ROWS = "tabular.rows"
-INVOCATIONS, INVOKE = "/invocations", "/invoke"  # the second of a multi-model endpoint
-# SageMaker asks every five seconds; nobody looks for it in a log.
+# The path of invocations, and the end of it on a multi-model endpoint.
+INVOCATIONS, INVOKE = "/invocations", "/invoke"
+# SageMaker pings every five seconds.
 UNLOGGED = "/ping"
 
 
 def observed(
     application: Application, telemetry: Telemetry, access_log: bool = False
 ) -> Application:
-    """Put a WSGI application under watch: ``app.wsgi_app = observed(app.wsgi_app, telemetry)``.
+    """Wrap a WSGI application: ``app.wsgi_app = observed(app.wsgi_app, telemetry)``.
 
-    Only invocations count: ``/ping``, ``/metrics`` and the page would blur its figures.
+    Only invocations are counted: ``/ping``, ``/metrics`` and the page would distort the durations.
 
     Parameters
     ----------
     access_log : bool
-        Log each request; ``logs.configure`` is to be asked for the same.
+        Log each request, if ``logs.configure`` was called with ``access_log`` too.
     """
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         begun = time.perf_counter()
-        # As it is when the application fails before it says anything.
+        # Logged where the application fails before it starts a response.
         started: tuple[str, list[tuple[str, str]]] = ("500", [])
 
         def starting(status: str, headers: list[tuple[str, str]], *failed: Any) -> Any:
@@ -61,5 +62,5 @@ def _length(headers: list[tuple[str, str]]) -> str | None:
 
 
 def _size(length: str | None) -> int:
-    """Read a Content-Length; 0 for a body in chunks, which has none."""
+    """Read a Content-Length; a body in chunks has none and counts as 0."""
     return int(length) if length and length.isdecimal() else 0

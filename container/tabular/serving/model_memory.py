@@ -1,4 +1,4 @@
-"""What a model will take of memory, estimated from its files before it is loaded."""
+"""Estimate the memory of a model from its files, before it is loaded."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from tabular.artifact.manifest import FOLDER, NAME
 from tabular.contract.errors import UserError
 from tabular.script_mode.inference_script import CODE
 
-# Bytes of memory for each byte of a file, at the most while it is loaded. Measured on models of
-# 10 to 1,000 trees (docs/serving.md): ONNX 14.2 (4.6 to 6.4 stay), UBJSON 3.6 (1.6 stay),
-# a pickled Booster 5.6, a packed joblib 7.3, XGBoost's JSON 12.1.
+# Peak bytes of memory for each byte of a file while it is loaded. Measured on models of 10 to 1,000
+# trees (docs/serving.md): ONNX 14.2 (then 4.6 to 6.4), UBJSON 3.6 (then 1.6), a pickled Booster
+# 5.6, a compressed joblib file 7.3, XGBoost's JSON 12.1.
 PEAK_OF_ONNX, PEAK_OF_UBJSON, PEAK_OF_OTHERS = 15, 4, 13
-# What a script reads and we do not know: the file's bytes, and what is made of them.
+# A file of an unknown kind that a script reads: its bytes, and the object made of them.
 PEAK_OF_UNKNOWN = 2
-# What stays of XGBoost's own model, which large requests to a compiled one load.
-STAYS_OF_NATIVE = 1.6
-# Ten trees take 103 KB compiled, whatever their file says.
+# XGBoost's own model after it is loaded; large requests to a compiled model load it.
+BYTES_OF_NATIVE = 1.6
+# Ten compiled trees take 103 KB, also where their file is smaller.
 LEAST_BYTES = 256 << 10
-# A model without a manifest is first loaded by a process of its own: Python with XGBoost or
+# A model without a manifest is first loaded in a separate process, which imports XGBoost or
 # scikit-learn.
 REHEARSAL_BYTES = 160 << 20
-# A request's body, its values while they are parsed, and the rows made of them.
+# A request's body, its values while they are parsed, and the rows.
 COPIES_OF_A_BODY = 4
 
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """What one model takes, in bytes.
+    """The memory of one model, in bytes.
 
     Attributes
     ----------
     loading : int
-        At the most, while it is loaded.
+        The peak while the model is loaded.
     later : int
-        What it may take beside that once it is loaded: its native model.
+        What the model may load later: the native model beside a compiled one.
     """
 
     loading: int
@@ -48,7 +48,7 @@ class MemoryEstimate:
 
 
 def estimate_model(folder: Path) -> MemoryEstimate:
-    """Estimate what the model of an artifact takes.
+    """Estimate the memory of an artifact's model.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def estimate_model(folder: Path) -> MemoryEstimate:
     native = {path: size for path, size in files.items() if path.parent == folder}
     if compiled:
         return MemoryEstimate(
-            LEAST_BYTES + PEAK_OF_ONNX * compiled, int(STAYS_OF_NATIVE * sum(native.values()))
+            LEAST_BYTES + PEAK_OF_ONNX * compiled, int(BYTES_OF_NATIVE * sum(native.values()))
         )
     loading = sum(_peak(path) * size for path, size in native.items())
     rehearsed = folder / FOLDER / NAME not in files
@@ -78,7 +78,7 @@ def estimate_model(folder: Path) -> MemoryEstimate:
 
 
 def headroom(limit: int, threads: int, max_body_bytes: int) -> int:
-    """Tell what no model may take: requests need it, a third of all memory at the most."""
+    """Return the bytes that requests need and models may not take, at most a third of all."""
     return min(threads * COPIES_OF_A_BODY * max_body_bytes, limit // 3)
 
 

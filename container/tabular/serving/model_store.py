@@ -1,4 +1,4 @@
-"""The models of a multi-model endpoint: loaded, lent to requests, unloaded; without HTTP."""
+"""The models of a multi-model endpoint: load, use and unload them; without HTTP."""
 
 from __future__ import annotations
 
@@ -21,46 +21,47 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Served = TypeVar("Served")
-# An error's traceback holds the model of the request that failed until its answer is made.
-DROPPED_SECONDS = 1.0
+# The traceback of a failed request holds the model until the response is sent.
+FREED_SECONDS = 1.0
 
 
 @dataclass(eq=False)
 class LoadedModel(Generic[Served]):
-    """A model that is loaded.
+    """A loaded model.
 
     Attributes
     ----------
     number : int
-        Counts the models ever loaded, from 1.
-    predictor : Predictor, ScriptedModel or None
-        The only reference that lasts; None once the model is unloaded.
+        Number of the load, from 1.
+    served : object or None
+        What ``load`` returned; the store holds the only lasting reference. None after the model is
+        unloaded.
     later : int
-        Bytes kept for what it may still load.
+        Bytes reserved for what the model may still load.
     requests : int
-        In flight.
+        Requests in flight.
     """
 
     name: str
     url: str
     number: int
-    predictor: Served | None
+    served: Served | None
     later: int
     requests: int = 0
 
 
 class ModelStore(Generic[Served]):
-    """Models by their names, one copy of each. Every method may be called by many threads.
+    """Models by name, one copy of each; thread-safe.
 
     Parameters
     ----------
     load : callable
-        Makes a predictor of an artifact's folder. Called by several threads at once, for
+        Loads the model of an artifact's folder. Several threads call it at the same time, for
         different models.
     roots : sequence of Path
-        The folders that models may lie in.
+        Folders that contain models.
     memory_left : callable
-        Tells how many bytes models may still take.
+        Returns how many bytes models may still take.
     patience_seconds : float
         How long ``unload`` waits for the requests in flight.
     """
@@ -78,25 +79,25 @@ class ModelStore(Generic[Served]):
         self._loading: set[str] = set()
         self._reserved = 0
         self._numbers = itertools.count(1)
-        # Guards all of the above, and tells of every change of it.
+        # Guards the attributes above; notified of each change.
         self._changed = Condition()
 
     def load(self, name: str, url: str) -> None:
-        """Load a model; waits for a load of the same name that is under way.
+        """Load a model. A load of the same name in progress is waited for.
 
         Raises
         ------
         RequestError
-            400: the folder is not one for models. 404: it does not exist. 409: the name is
-            taken. 500: the model is broken. 503: it did not load in time. 507: memory does not
-            suffice.
+            400: the folder is outside the folders of models. 404: the folder does not exist.
+            409: the name is taken. 500: the model is broken. 503: the model did not load in time.
+            507: there is not enough memory.
         """
         folder = self._folder(url)
         try:
             need = estimate_model(folder)
             self._begin(name, need)
             try:
-                predictor = self._load(folder)
+                served = self._load(folder)
             except BaseException:
                 self._end(name, need, None)
                 raise
@@ -108,17 +109,17 @@ class ModelStore(Generic[Served]):
             raise RequestError(500, f"Model {name} can't be loaded: {error}") from error
         except MemoryError as error:
             raise RequestError(507, f"Out of memory while model {name} was loaded") from error
-        self._end(name, need, LoadedModel(name, url, next(self._numbers), predictor, need.later))
+        self._end(name, need, LoadedModel(name, url, next(self._numbers), served, need.later))
 
     def unload(self, name: str) -> None:
-        """Forget a model, wait for its requests in flight, and free its memory.
+        """Unregister a model, wait for its requests in flight, and free its memory.
 
-        A load of the same name that is under way is waited for.
+        A load of the same name in progress is waited for.
 
         Raises
         ------
         RequestError
-            404: no such model. 408: requests still use it; the last one frees it.
+            404: no such model. 408: requests still use the model; the last of them frees it.
         """
         with self._changed:
             self._changed.wait_for(lambda: name not in self._loading)
@@ -135,8 +136,8 @@ class ModelStore(Generic[Served]):
             )
         _free(model)
 
-    def use(self, name: str, ask: Callable[[Served], T]) -> T:
-        """Call a function with a model's predictor, which stays loaded for so long.
+    def use(self, name: str, function: Callable[[Served], T]) -> T:
+        """Call a function with a model, which stays loaded during the call.
 
         Raises
         ------
@@ -145,11 +146,11 @@ class ModelStore(Generic[Served]):
         """
         with self._changed:
             model = self._models.get(name)
-            if model is None or model.predictor is None:
+            if model is None or model.served is None:
                 raise _not_found(name)
             model.requests += 1
         try:
-            return ask(model.predictor)
+            return function(model.served)
         finally:
             with self._changed:
                 model.requests -= 1
@@ -157,7 +158,7 @@ class ModelStore(Generic[Served]):
                     self._changed.notify_all()
 
     def find(self, name: str) -> LoadedModel[Served]:
-        """Find a model.
+        """Return a model.
 
         Raises
         ------
@@ -172,16 +173,18 @@ class ModelStore(Generic[Served]):
     def page(self, after: int, limit: int) -> tuple[list[LoadedModel[Served]], int | None]:
         """List models in the order in which they were loaded.
 
+        A model that is loaded or unloaded between two pages neither hides nor repeats another.
+
         Parameters
         ----------
         after : int
-            The number of the last model of the page before, or 0.
+            The number of the last model of the previous page, or 0.
 
         Returns
         -------
-        models, next : list of LoadedModel, int or None
-            What to pass as ``after`` for the page that follows, if there is one. Models that
-            come and go between two pages neither hide nor repeat another.
+        models : list of LoadedModel
+        following : int or None
+            The argument ``after`` of the next page, if there is one.
         """
         with self._changed:
             models = [model for model in self._models.values() if model.number > after]
@@ -213,7 +216,7 @@ class ModelStore(Generic[Served]):
                 raise RequestError(409, f"Model {name} is already registered.")
             wanted = need.loading + need.later
             if wanted > self._memory_left() - self._reserved:
-                give_back()  # what other models took while they were loaded
+                give_back()  # memory that was freed, but not returned to the system
                 left = self._memory_left() - self._reserved
                 if wanted > left:
                     raise RequestError(
@@ -235,14 +238,14 @@ class ModelStore(Generic[Served]):
 
 
 def _free(model: LoadedModel[Served]) -> None:
-    """Drop a model that nobody uses, and hand its memory back to the system."""
-    held, model.predictor = weakref.ref(model.predictor), None
-    deadline = time.monotonic() + DROPPED_SECONDS
+    """Drop an unused model, and return its memory to the system."""
+    held, model.served = weakref.ref(model.served), None
+    deadline = time.monotonic() + FREED_SECONDS
     while held() is not None and time.monotonic() < deadline:
         gc.collect()
         time.sleep(0.005)
     if held() is not None:
-        log.warning("model %s is unregistered, but something still holds it", model.name)
+        log.warning("model %s is unregistered, but its memory is still in use", model.name)
     give_back()
 
 

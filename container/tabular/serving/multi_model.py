@@ -1,4 +1,4 @@
-"""SageMaker's routes of a multi-model endpoint; the answers are those of Multi Model Server."""
+"""The Flask application of a multi-model endpoint; it answers as Multi Model Server does."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ def open_store(
 def create_multi_model_app(
     endpoint: Endpoint, store: ModelStore[Model], telemetry: Telemetry | None = None
 ) -> Flask:
-    """Make the application that serves the models of a store.
+    """Create the application that serves the models of a store.
 
     Raises
     ------
     UserError
-        The default ``Accept`` is none that is offered.
+        The default ``Accept`` is not offered.
     """
     app = create_base_app(
         endpoint,
@@ -102,8 +102,8 @@ def create_multi_model_app(
 
     @app.post("/models")
     def load() -> Response:
-        wanted = _parameters(read_body(endpoint.max_body_bytes))
-        store.load(wanted["model_name"], wanted["url"])
+        name, url = _name_and_url(read_body(endpoint.max_body_bytes))
+        store.load(name, url)
         return multi_model_response({"status": "Workers scaled"})
 
     @app.get("/models")
@@ -132,19 +132,19 @@ def create_multi_model_app(
     @app.post("/invocations")
     def invocations() -> Response:
         raise RequestError(
-            404, "A multi-model endpoint answers POST /models/<model_name>/invoke, no /invocations"
+            404, "A multi-model endpoint answers POST /models/<model_name>/invoke, not /invocations"
         )
 
     return app
 
 
-def _parameters(body: bytes) -> dict[str, str]:
+def _name_and_url(body: bytes) -> tuple[str, str]:
     try:
         sent = parse_json(body)
     except StrictJSONError as error:
-        raise RequestError(400, f"The body is no JSON: {error}") from error
+        raise RequestError(400, f"The body is not JSON: {error}") from error
     if not isinstance(sent, dict):
-        raise RequestError(400, "The body is no JSON object with model_name and url")
+        raise RequestError(400, "The body is not a JSON object with model_name and url")
     for parameter in ("url", "model_name"):
         value = sent.get(parameter)
         if value is None or value == "":
@@ -153,14 +153,14 @@ def _parameters(body: bytes) -> dict[str, str]:
             found = "JSON" if isinstance(value, list | dict) else repr(value)[:40]
             raise RequestError(400, f"Parameter {parameter} is {found}, expected a text")
     _check_name(sent["model_name"])
-    return sent
+    return sent["model_name"], sent["url"]
 
 
 def _check_name(name: str) -> None:
-    """Refuse a name that no path of this server could hold.
+    """Check that the path ``/models/<name>/invoke`` can hold a model's name.
 
-    SageMaker sends a hash. Any name is taken that ``/models/<name>/invoke`` can hold, in percent
-    encoding too: three bytes for each of the name's, within gunicorn's 4,094 for a request line.
+    SageMaker sends a hash. Percent encoding takes three bytes for a byte of the name, and gunicorn
+    limits the request line to 4,094 bytes.
     """
     size = len(name.encode())
     if size > LONGEST_NAME_BYTES:
@@ -171,8 +171,8 @@ def _check_name(name: str) -> None:
         return
     raise RequestError(
         400,
-        f"Parameter model_name {wrong}, expected no /, printable characters, no space at either "
-        f"end, neither . nor .., and at most {LONGEST_NAME_BYTES} bytes of UTF-8",
+        f"Parameter model_name {wrong}, expected printable characters without / and without a "
+        f"space at either end, not '.' or '..', and at most {LONGEST_NAME_BYTES} bytes of UTF-8",
     )
 
 
@@ -182,13 +182,13 @@ def _number(parameter: str, default: int, least: int) -> int:
         return int(text)
     raise RequestError(
         400,
-        f"Parameter {parameter} is {text[:40]!r}, expected a whole number from {least} on of at "
+        f"Parameter {parameter} is {text[:40]!r}, expected an integer of at least {least} with at "
         "most 9 digits",
     )
 
 
 def _description(model: LoadedModel[Model]) -> Mapping[str, object]:
-    """Describe a model as Multi Model Server does; the one process is its worker."""
+    """Describe a model as Multi Model Server does; the server's one process is its worker."""
     return {
         "modelName": model.name,
         "modelUrl": model.url,

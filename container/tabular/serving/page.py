@@ -1,8 +1,7 @@
-"""``GET /`` for people: what model this is, and a form to try it.
+"""The HTML page of ``GET /``: a description of the model, and a form to send rows to it.
 
-One document that asks nobody for anything: style and script stand in it, and the
-Content-Security-Policy lets only those run. The model's own words are escaped by Jinja, and the
-script reads them as JSON.
+The document loads nothing: it contains its style and its script, and the Content-Security-Policy
+allows only those. Jinja escapes the texts of the model, and the script reads them as JSON.
 """
 
 from __future__ import annotations
@@ -23,25 +22,25 @@ NAMES = {"xgboost": "XGBoost", "scikit-learn": "scikit-learn"}
 
 @dataclass(frozen=True)
 class Card:
-    """What the page tells of a model; empty what is not known.
+    """The facts of a model that the page shows; unknown facts are empty.
 
     Attributes
     ----------
     num_features : int
     engine : str
-        What computes the scores.
+        The library that computes the scores.
     answer : str
         What the model answers for a row, in words.
     rounds : int
-        Of boosting, that the scores are made of.
+        Boosting rounds that the scores use.
     libraries : Mapping[str, str]
-        Versions that it was trained with, by name.
+        Versions of the libraries in training, by name.
     metrics : Mapping[str, float or None]
-        Named ``train-rmse`` and the like.
+        By name, such as ``train-rmse``.
     feature_names : sequence of str
-        Empty, or one for each feature.
+        Empty, or one name for each feature.
     categories : Mapping[int, sequence of str]
-        The values of each column of text, by its number from 0.
+        The values of each text column, by its number from 0.
     """
 
     num_features: int
@@ -59,7 +58,7 @@ class Card:
 
 
 def card_of(manifest: Manifest | None, num_features: int, engine: str, answer: str = "") -> Card:
-    """Take what the page tells from a manifest; of AWS's own artifacts that is not much."""
+    """Return the facts in a manifest; AWS's artifacts have none, and few facts are known."""
     if manifest is None:
         return Card(num_features, engine, answer=answer)
     best = manifest.best_iteration
@@ -80,12 +79,13 @@ def card_of(manifest: Manifest | None, num_features: int, engine: str, answer: s
 
 
 def render(card: Card) -> tuple[bytes, Mapping[str, str]]:
-    """Make the page.
+    """Render the page.
 
     Returns
     -------
-    tuple of bytes and Mapping[str, str]
-        The document, and the headers to send with it.
+    document : bytes
+    headers : Mapping[str, str]
+        The headers of the response.
     """
     style, script = _part("page.css"), _part("page.js")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -102,8 +102,8 @@ def render(card: Card) -> tuple[bytes, Mapping[str, str]]:
             "names": list(card.feature_names),
             "categories": {str(column): list(texts) for column, texts in card.categories.items()},
         },
-        style=Markup(style),  # noqa: S704 ours
-        script=Markup(script),  # noqa: S704 ours
+        style=Markup(style),  # noqa: S704 this package's file
+        script=Markup(script),  # noqa: S704 this package's file
     )
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
@@ -117,12 +117,12 @@ def render(card: Card) -> tuple[bytes, Mapping[str, str]]:
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-cache",
     }
-    # A lone surrogate can't be encoded; a name may hold one when its file was no UTF-8.
+    # A lone surrogate can't be encoded; the name of a file that is not UTF-8 may contain one.
     return body.encode(errors="replace"), headers
 
 
 def facts(card: Card, algorithm: str) -> dict[str, str]:
-    """List what is known of a model, in the order of the page."""
+    """Return the known facts of a model, in the order of the page."""
     known = {
         "Algorithm": algorithm,
         "Objective": card.objective,
@@ -138,12 +138,14 @@ def facts(card: Card, algorithm: str) -> dict[str, str]:
 def metrics_table(
     metrics: Mapping[str, float | None],
 ) -> tuple[list[str], dict[str, list[str]]]:
-    """Lay metrics out: a row for each metric, a column for each set of data.
+    """Arrange metrics in a table: a row for each metric, a column for each data set.
 
     Returns
     -------
-    tuple of list of str and dict of str to list of str
-        The columns' names, and each row's cells by the name of the metric.
+    datasets : list of str
+        The names of the columns.
+    rows : dict of str to list of str
+        The cells of each row, by the name of the metric.
     """
     parts = {name: tuple(name.split("-", 1)) if "-" in name else ("", name) for name in metrics}
     datasets = list(dict.fromkeys(dataset for dataset, _ in parts.values()))

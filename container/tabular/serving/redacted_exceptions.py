@@ -1,7 +1,7 @@
-"""Exceptions without what a request's body holds, to be written to a log.
+"""Log exceptions without values of the request's body.
 
-A traceback names files, lines and types; its last line is the exception's text, which may quote
-a value: ``could not convert string to float: '4711'``.
+The last line of a traceback is the exception's message, which may quote a value: ``could not
+convert string to float: '4711'``. The other lines name files, functions and types only.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import TypeAlias
 ExceptionInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 LEFT_OUT = "(text left out: it may hold values of the request)"
-HIDDEN = "…"
+MASK = "…"
 WORD = re.compile(r"[\w.+-]+")
-# An exception's causes; a longer chain repeats itself.
+# A longer chain of causes repeats itself.
 MOST_CAUSES = 10
 
 
 def without_text(error: BaseException, traceback: TracebackType | None = None) -> ExceptionInfo:
-    """Make what ``exc_info`` takes, with the types and tracebacks of an exception and its causes.
+    """Return ``exc_info`` for a logging call, without the messages of the exception and its causes.
 
     Parameters
     ----------
     traceback : TracebackType or None
-        In place of the exception's own.
+        Replaces the traceback of the exception.
     """
     return _info(_copied(error, None, MOST_CAUSES), traceback)
 
@@ -33,26 +33,26 @@ def without_text(error: BaseException, traceback: TracebackType | None = None) -
 def without_body_words(
     error: BaseException, body: bytes, traceback: TracebackType | None = None
 ) -> ExceptionInfo:
-    """Make what ``exc_info`` takes, with all text but the words that stand in a body.
+    """Return ``exc_info`` for a logging call, with words of the body masked in the messages.
 
-    For the exceptions of a customer's script, whose text its author needs.
+    For exceptions of a customer's script, whose author needs the messages.
     """
     return _info(_copied(error, body, MOST_CAUSES), traceback)
 
 
-def hidden(text: str, body: bytes) -> str:
-    """Hide the words of a text that a body holds as whole words.
+def mask_body_words(text: str, body: bytes) -> str:
+    """Replace the words of a text that are words of a body.
 
-    >>> hidden("could not convert string to float: 'S3CR3T'", b"1,S3CR3T,3")
+    >>> mask_body_words("could not convert string to float: 'S3CR3T'", b"1,S3CR3T,3")
     "could not convert string to float: '…'"
     """
 
-    def shown(word: re.Match[str]) -> str:
+    def masked(word: re.Match[str]) -> str:
         plain = word[0].strip(".+-")
         pattern = rb"(?<![\w.])" + re.escape(plain.encode()) + rb"(?![\w])"
-        return HIDDEN if plain and re.search(pattern, body) else word[0]
+        return MASK if plain and re.search(pattern, body) else word[0]
 
-    return WORD.sub(shown, text)
+    return WORD.sub(masked, text)
 
 
 def _info(error: BaseException, traceback: TracebackType | None) -> ExceptionInfo:
@@ -60,10 +60,10 @@ def _info(error: BaseException, traceback: TracebackType | None) -> ExceptionInf
 
 
 def _copied(error: BaseException, body: bytes | None, depth: int) -> BaseException:
-    """Copy an exception's type by name, its traceback and causes; its text as far as allowed."""
+    """Copy an exception: the name of its type, its traceback, its causes, and the safe text."""
     kind = type(error)
     namespace = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    text = LEFT_OUT if body is None else hidden(_text(error), body)
+    text = LEFT_OUT if body is None else mask_body_words(_text(error), body)
     copy: BaseException = type(kind.__name__, (Exception,), namespace)(text)
     copy.__traceback__ = error.__traceback__
     if depth:
@@ -78,5 +78,5 @@ def _copied(error: BaseException, body: bytes | None, depth: int) -> BaseExcepti
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # a script's own exception, whose text fails
+    except Exception:  # a script's exception whose __str__ fails
         return ""

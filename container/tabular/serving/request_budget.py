@@ -1,7 +1,7 @@
-"""Memory for requests, shared by the threads of a worker: those that do not fit wait.
+"""The memory budget of a worker's requests: a request that does not fit waits.
 
-A request is counted by what its body becomes, not by its length: 100 kB of Parquet may be ten
-million rows.
+A request counts with the memory that its rows and its answer take, not with the length of its
+body: 100 kB of Parquet may be ten million rows.
 """
 
 from __future__ import annotations
@@ -16,26 +16,32 @@ from tabular.data.columns import Columns
 from tabular.data.extent import Extent
 from tabular.data.formats import Format
 
-# What each worker takes at rest is measured at the start; these are counted for already.
-COUNTED_AT_REST = 128 * MEBIBYTE
-# A request that takes no more is not counted: most are a row or a few.
+# Of a process without a model; ``Endpoint.request_bytes`` has subtracted it already.
+RESTING_BYTES = 128 * MEBIBYTE
+# A request that takes no more than this is not counted: most requests are a few rows.
 FREE_BYTES = 8 * MEBIBYTE
-# Python's number, its text, the line, and the copies while they are put together. Measured on a
-# million scores: 45 bytes a score in CSV, 150 in JSON.
+# A score as a Python object, its text, its line, and the copies while lines are joined. Measured
+# on a million scores: 45 bytes a score in CSV, 150 in JSON.
 BYTES_PER_SCORE_OF_CSV, BYTES_PER_SCORE = 64, 176
-# What each byte of a body becomes at the most, in the formats of text; only to tell that a body is
-# small without looking at it.
+# Upper bound of the memory for each byte of a body in a text format. With it, the length alone
+# shows that a body is small.
 BYTES_PER_BYTE = 130
 PARQUET = "parquet"
 
 
 class RequestBudget:
-    """Bytes that requests may take at the same time; first come, first served.
+    """Limits the bytes that requests take at the same time; requests are served in order.
 
-    Attributes
+    Parameters
     ----------
     limit : int
-        No single request may take more.
+        Bytes for all requests together.
+
+    Examples
+    --------
+    >>> budget = RequestBudget(100)
+    >>> release = budget.reserve(70)
+    >>> release()
     """
 
     def __init__(self, limit: int) -> None:
@@ -45,12 +51,12 @@ class RequestBudget:
         self._changed = Condition()
 
     def reserve(self, size: int) -> Callable[[], None]:
-        """Wait until ``size`` bytes are free, and take them.
+        """Wait until ``size`` bytes are free, and reserve them.
 
         Returns
         -------
         callable
-            Gives them back; a second call does nothing.
+            Releases the bytes; a second call does nothing.
         """
         ticket = object()
         with self._changed:
@@ -58,40 +64,46 @@ class RequestBudget:
             self._changed.wait_for(
                 lambda: (
                     self._waiting[0] is ticket
-                    # A single one is let in whatever it takes, or it would wait for ever.
+                    # A request larger than the limit would wait forever: it runs alone.
                     and (self._taken == 0 or self._taken + size <= self.limit)
                 )
             )
             self._waiting.popleft()
             self._taken += size
             self._changed.notify_all()
-        given_back = False
+        released = False
 
-        def give_back() -> None:
-            nonlocal given_back
+        def release() -> None:
+            nonlocal released
             with self._changed:
-                if not given_back:
-                    given_back = True
+                if not released:
+                    released = True
                     self._taken -= size
                     self._changed.notify_all()
 
-        return give_back
+        return release
 
 
 def budget_of(request_bytes: int, workers: int) -> RequestBudget:
-    """Make a worker's budget of what the endpoint has for requests, beside a loaded model.
+    """Create the budget of a worker: the endpoint's memory for requests less its model's memory.
 
     Parameters
     ----------
     request_bytes : int
-        For each worker, with a model that takes nothing.
+        Memory for the requests of one worker, with a model that takes no memory.
     """
-    model = max(0, resident_bytes() - COUNTED_AT_REST)
+    model = max(0, resident_bytes() - RESTING_BYTES)
     return RequestBudget(max(request_bytes - model // workers, request_bytes // 4))
 
 
 def is_small(body: bytes, form: Format, columns: Columns, outputs: int) -> bool:
-    """Tell by its length alone that a body takes no memory to speak of, whatever it holds."""
+    """Return whether the length of a body alone shows that the request needs no reservation.
+
+    Parameters
+    ----------
+    outputs : int
+        Values in the answer to a row.
+    """
     if form.name == PARQUET:
         return False
     row = 16 * columns.count + BYTES_PER_SCORE * outputs
@@ -101,14 +113,14 @@ def is_small(body: bytes, form: Format, columns: Columns, outputs: int) -> bool:
 def estimate_request(
     body: bytes, extent: Extent, columns: Columns, bytes_per_value: int, bytes_per_row: int
 ) -> int:
-    """Estimate what a request takes at its peak, in bytes.
+    """Estimate the peak memory of a request, in bytes.
 
     Parameters
     ----------
     bytes_per_value : int
-        What the engine makes of each value of the matrix.
+        Memory that the engine takes for each value of the matrix.
     bytes_per_row : int
-        The answer to a row.
+        Memory of the answer to a row.
     """
     values = extent.rows * columns.count
     answered = 4 * values + bytes_per_value * values + bytes_per_row * extent.rows
@@ -116,15 +128,15 @@ def estimate_request(
 
 
 def too_large(extent: Extent, columns: Columns, need: int, limit: int) -> RequestError:
-    """Say that a request becomes more than there is memory for (413)."""
-    said = (
+    """Return the error (413) of a request that needs more memory than the budget."""
+    message = (
         f"The body becomes {extent.rows:,} rows of {columns.count:,} columns, which take about "
         f"{need // MEBIBYTE:,} MiB of memory with their answer; this server has "
         f"{limit // MEBIBYTE:,} MiB for a request"
     )
     return RequestError(
         413,
-        f"{said}. Send fewer rows in one request (batch transform: a smaller MaxPayloadInMB), or "
-        "use an instance type with more memory",
-        said,
+        f"{message}. Send fewer rows in one request (batch transform: a smaller MaxPayloadInMB), "
+        "or use an instance type with more memory",
+        message,
     )

@@ -1,4 +1,4 @@
-"""Requests to rows: the body, whole and unpacked, and the values in it."""
+"""Read requests: the body, decompressed, and the rows in it."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ from tabular.data.columns import Columns, listed
 from tabular.data.extent import Extent
 from tabular.data.formats import Format, format_of, guess, has_header
 
-# Where the body is left in the request's environ: its words are kept out of the log.
+# The key of the body in the request's environ: log messages must not show words of the body.
 BODY = "tabular.body"
 BLOCK_BYTES = 1 << 16
+# Digits of a Content-Length; Python's int() refuses more than 4,300 digits.
 LONGEST_LENGTH = 15
-# Enough of a body to tell its format by, when it has no content type.
-LOOKED_AT_BYTES = 1 << 12
+# A body without a content type: its format is guessed from this many bytes.
+GUESSED_FROM_BYTES = 1 << 12
 # The largest payload of batch transform.
 DRAINED_BYTES = 100 * MEBIBYTE
-# gzip files may follow one another; what is left is copied each time.
+# A gzip body may have several members; the rest of the body is copied for each of them.
 MOST_MEMBERS = 100
-# zlib's way to say: a header and a checksum of gzip.
 FORM = "application/x-www-form-urlencoded"
-CURLS_OWN = (
+CURL_HINT = (
     " curl -d sends this type by itself: add -H 'Content-Type: text/csv', and send a file with "
     "--data-binary @FILE, which keeps its line ends"
 )
+# zlib's window bits for gzip's header and checksum.
 GZIP = 16 + zlib.MAX_WBITS
-# Where a fault is, as the readers of all formats begin their messages. Nothing else of a message
-# is taken: the rest may hold a value, a key or a header line of the body.
+# The position at which a body is faulty: the readers of all formats begin their messages with it.
+# The log gets only the position: the rest of a message may hold a value, a key or a header line.
 PLACE = re.compile(
     r"(?:line|row|record) [0-9]+(?: \(byte [0-9]+\))?"
     r"(?:,? (?:column|character|token|byte) [0-9]+)?"
@@ -43,27 +44,31 @@ PLACE = re.compile(
 
 
 def read_body(limit: int) -> bytes:
-    """Read the body, of known length or in chunks, and unpack it if it is packed.
+    """Read the request's body, of known length or in chunks, and decompress it.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes that the body may have, as sent and decompressed.
 
     Raises
     ------
     RequestEntityTooLarge
-        The body is larger than the limit, as it came or unpacked.
+        The body is larger than the limit.
     RequestError
-        400: it broke off, or is not what it says. 415: packed in a way that is not known.
+        400: the body is incomplete, or not gzip. 415: the ``Content-Encoding`` is not supported.
     """
     environ = request.environ
     encoding = environ.get("HTTP_CONTENT_ENCODING")
     length = environ.get("CONTENT_LENGTH", "")
-    # Python reads no number of more than 4,300 digits.
     if length.isdecimal() and len(length) <= LONGEST_LENGTH and int(length) <= limit:
         body = _exactly(environ["wsgi.input"], int(length))
     else:
         body = _bounded(limit)
-        if length:  # too large, and broken off: the part that came is not the body
+        if length:  # longer than the limit, and incomplete: the bytes read are not the body
             raise RequestEntityTooLarge
     if encoding is not None:
-        body = _unpacked(body, encoding, limit)
+        body = _decompressed(body, encoding, limit)
     environ[BODY] = body
     return body
 
@@ -71,19 +76,19 @@ def read_body(limit: int) -> bytes:
 def _exactly(stream: BinaryIO, length: int) -> bytes:
     try:
         body = stream.read(length)
-    except Exception as error:  # the HTTP server has its own for a lost client
+    except Exception as error:  # gunicorn has its own exceptions for a lost client
         raise _broken(0, error) from error
     if len(body) < length:
-        said = f"The body ends after {len(body)} of {length} bytes"
-        raise RequestError(400, said, said)
+        message = f"The body ends after {len(body)} of {length} bytes"
+        raise RequestError(400, message, message)
     return body
 
 
 def _bounded(limit: int) -> bytes:
-    """Read a body of unknown or too great length.
+    """Read a body of unknown length, or of one above the limit.
 
-    What is beyond the limit is read too, and dropped: closing a connection with unread bytes
-    resets it, and the client never sees the answer.
+    Bytes beyond the limit are read and dropped: closing a connection that has unread bytes resets
+    the connection, and the client never gets the response.
     """
     body = bytearray()
     size = 0
@@ -92,7 +97,7 @@ def _bounded(limit: int) -> bytes:
             size += len(block)
             if size <= limit:
                 body += block
-    except Exception as error:  # the HTTP server has its own for a broken chunk, a lost client
+    except Exception as error:  # gunicorn has its own for a broken chunk and a lost client
         raise _broken(size, error) from error
     if size > limit:
         raise RequestEntityTooLarge
@@ -100,18 +105,18 @@ def _bounded(limit: int) -> bytes:
 
 
 def _broken(size: int, error: Exception) -> RequestError:
-    said = f"The body can't be read beyond {size} bytes: {type(error).__name__}"
-    return RequestError(400, said, said)
+    message = f"The body can't be read beyond {size} bytes: {type(error).__name__}"
+    return RequestError(400, message, message)
 
 
-def _unpacked(body: bytes, encoding: str, limit: int) -> bytes:
+def _decompressed(body: bytes, encoding: str, limit: int) -> bytes:
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip"):
         raise RequestError(
             415,
-            f"Content-Encoding {encoding} is not supported; send gzip, or the body as it is",
+            f"Content-Encoding {encoding} is not supported; send gzip, or no compression",
             "the Content-Encoding is not supported",
         )
     whole, rest, members = bytearray(), body, 0
@@ -119,41 +124,47 @@ def _unpacked(body: bytes, encoding: str, limit: int) -> bytes:
         while rest:
             members += 1
             if members > MOST_MEMBERS:
-                said = f"The gzip body has more than {MOST_MEMBERS} members"
-                raise RequestError(400, said, said)
+                message = f"The gzip body has more than {MOST_MEMBERS} members"
+                raise RequestError(400, message, message)
             member = zlib.decompressobj(GZIP)
             whole += member.decompress(rest, limit + 1 - len(whole))
             if len(whole) > limit:
                 raise RequestEntityTooLarge
             if not member.eof:
-                said = "The gzip body breaks off before its end"
-                raise RequestError(400, said, said)
+                message = "The gzip body breaks off before its end"
+                raise RequestError(400, message, message)
             rest = member.unused_data
     except zlib.error as error:
-        raise RequestError(400, f"The body is no gzip: {error}", "The body is no gzip") from error
+        raise RequestError(400, f"The body is not gzip: {error}", "The body is not gzip") from error
     return bytes(whole)
 
 
 def split_header(body: bytes, content_type: str | None, columns: Columns) -> tuple[bool, bytes]:
-    """Part a request of batch transform from the header line that its first one begins with.
+    """Split the header line from a request of batch transform.
+
+    Batch transform splits a file into requests, of which only the first has the header line. A
+    line is a header if it holds the model's column names.
 
     Returns
     -------
-    (bool, bytes)
-        Whether there is one, by the model's names, and the body without it.
+    found : bool
+        Whether the body has a header line.
+    rest : bytes
+        The body without it.
 
     Raises
     ------
     RequestError
-        400: the line has the names in another order, and later requests will have no header.
+        400: the names are in another order than the model's: the requests that follow have no
+        header, so their columns would be read in the wrong order.
     """
-    if has_header(content_type or ""):  # each request has one
+    if has_header(content_type or ""):  # the content type says that each request has one
         return True, body
     try:
         if content_type and format_of(content_type).name != csv.NAME:
             return False, body
         header = csv.header_of(body, columns)
-    except (UserError, ColumnsError):  # whoever reads the rows says so
+    except (UserError, ColumnsError):  # read_rows reports the error
         return False, body
     if header is None:
         return False, body
@@ -168,35 +179,35 @@ def split_header(body: bytes, content_type: str | None, columns: Columns) -> tup
     return True, header.rows
 
 
-def _told_by_form(body: bytes) -> str:
-    """Find the content type of a body that has none; AWS's containers take LIBSVM or JSON."""
+def _guessed_type(body: bytes) -> str:
+    """Guess the content type of a body without one; AWS's containers assume LIBSVM or JSON."""
     if body.lstrip()[:1] in (b"{", b"["):
         return "application/json"
-    return guess(body[:LOOKED_AT_BYTES]).content_types[0]
+    return guess(body[:GUESSED_FROM_BYTES]).content_types[0]
 
 
 def body_format(body: bytes, content_type: str | None) -> Format:
-    """Find the format of a body.
+    """Return the format of a body, by its content type or else by its first bytes.
 
     Raises
     ------
     RequestError
-        415: the content type is not known.
+        415: the content type is unknown.
     """
     try:
-        return format_of(content_type or _told_by_form(body))
+        return format_of(content_type or _guessed_type(body))
     except UserError as error:
-        hint = CURLS_OWN if str(content_type).startswith(FORM) else ""
+        hint = CURL_HINT if str(content_type).startswith(FORM) else ""
         raise RequestError(415, f"{error}{hint}", "the content type is not known") from error
 
 
 def measure_body(body: bytes, form: Format, columns: Columns) -> Extent:
-    """Estimate what a body becomes.
+    """Estimate the rows of a body, and the memory to read them.
 
     Raises
     ------
     RequestError
-        415: the body contradicts itself.
+        415: the body is not in its format.
     """
     try:
         return form.measure(body, columns)
@@ -205,19 +216,23 @@ def measure_body(body: bytes, form: Format, columns: Columns) -> Extent:
 
 
 def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats:
-    """Turn a request's body into rows that fit the model.
+    """Read the rows of a body and check that they fit the model.
+
+    Returns
+    -------
+    float32 array, (rows, columns.count)
+        NaN where a value is missing.
 
     Raises
     ------
     RequestError
-        415: unknown content type, or a body that is not what it says. 400: another number
-        of columns than the model has features. 413: more rows than any request may have. The
-        first words are AWS's.
+        415: unknown content type, or a body that is not in its format. 400: other columns than
+        the model's. 413: more rows than a request may have. The messages begin with AWS's words.
     """
     form = body_format(body, content_type)
     try:
         return form.read_body(body, columns)
-    except ColumnCountError as error:  # numbers alone
+    except ColumnCountError as error:  # its message holds no value of the body
         one_more = form.name == "csv" and error.found == error.expected + 1
         hint = " (is the label among them?)" if one_more else ""
         raise RequestError(
@@ -233,7 +248,7 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
             f"Unable to evaluate payload provided: {error}.",
             f"Unable to evaluate payload provided: {_at(error)}other columns than the model's",
         ) from error
-    except TooLargeError as error:  # numbers alone
+    except TooLargeError as error:  # its message holds no value of the body
         raise RequestError(413, f"The body is too large: {error}", str(error)) from error
     except ValueError as error:
         raise _unreadable(form, error) from error
@@ -254,11 +269,11 @@ def _at(error: ValueError) -> str:
 
 
 def fault_place(error: BaseException) -> str:
-    """Find the row and column that a reader's message begins with.
+    """Return the row and column that a reader's message begins with, or an empty text.
 
     >>> fault_place(ValueError("line 3, column 2 (age): 'x' is not a number"))
     'line 3, column 2'
-    >>> fault_place(ValueError("the key 'line 3' is not known"))
+    >>> fault_place(ValueError("unknown key 'line 3'"))
     ''
     """
     found = PLACE.match(str(error))

@@ -1,8 +1,8 @@
-"""gunicorn around the application: workers, threads, and a lane that is always free.
+"""gunicorn's settings, and its start.
 
-The model is loaded before the workers are forked, so they share its memory, and a broken one
-ends ``serve`` before anything listens. The models of a multi-model endpoint are loaded in its
-one worker.
+The model is loaded before the workers are forked: the workers share its memory, and a broken model
+ends ``serve`` before it listens. The models of a multi-model endpoint are loaded in its only
+worker.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from tabular.serving.limits import limits_of, most_connections
 from tabular.serving.logs import ServerLogger
 from tabular.serving.worker import MultiModelWorker, PooledWorker
 
-# Prediction threads in each worker. XGBoost lets go of Python's lock while it predicts; more
-# than one thread keeps small requests from waiting behind a large one.
+# Prediction threads in each worker. XGBoost releases the GIL while it predicts, and with several
+# threads a small request does not wait for a large one.
 THREADS = 4
 # A multi-model endpoint has one process for all processors.
 MOST_THREADS = 32
-# A poll loop that is silent for so long is stuck; on a busy machine it may wait for seconds.
+# gunicorn ends a worker that is silent for this long; on a busy machine the event loop may wait
+# for seconds.
 LEAST_SILENT_SECONDS = 30
 # SageMaker sends SIGKILL 30 s after SIGTERM.
 GRACE_SECONDS = 25
@@ -38,15 +39,15 @@ def threads(endpoint: Endpoint) -> int:
     return max(count, endpoint.script_threads)
 
 
-def _begin_worker(cpus: int) -> Callable[[object, object], None]:
-    def begin(_: object, __: object) -> None:
-        # Undo the master's handler, which would swallow SIGTERM until the worker has its own:
-        # the master sends the signal once, and would wait for its whole grace.
+def _after_fork(cpus: int) -> Callable[[object, object], None]:
+    def after_fork(_: object, __: object) -> None:
+        # Until the worker has its own handler of SIGTERM, the inherited handler of the master
+        # would ignore the signal. The master sends it once, and would wait its whole timeout.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        # pyarrow reads it when a large request loads it; a single thread was for the fork.
+        # For pyarrow, which large requests import. The limit of one thread was for the fork.
         os.environ["OMP_NUM_THREADS"] = str(cpus)
 
-    return begin
+    return after_fork
 
 
 class Server(BaseApplication):
@@ -55,7 +56,7 @@ class Server(BaseApplication):
     Attributes
     ----------
     limits : Limits
-        What the workers grant to their clients.
+        The limits of the workers' clients.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Server(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
-        """Set what differs from gunicorn's defaults."""
+        """Set gunicorn's settings that differ from its defaults."""
         settings = {
             "bind": f"{self._endpoint.address}:{self._endpoint.port}",
             "workers": self._endpoint.workers,
@@ -78,38 +79,39 @@ class Server(BaseApplication):
             "timeout": max(self._endpoint.timeout_seconds, LEAST_SILENT_SECONDS),
             "graceful_timeout": GRACE_SECONDS,
             "worker_connections": most_connections(),
-            "post_fork": _begin_worker(self._endpoint.cpus),
+            "post_fork": _after_fork(self._endpoint.cpus),
             "logger_class": ServerLogger,
             "errorlog": None,
-            # It would write a socket into the home folder, which may be read-only.
+            # The control socket would be written to the home folder, which may be read-only.
             "control_socket_disable": True,
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        """Hand over the application."""
+        """Return the application."""
         return self._make()
 
 
 def run(
     make: Callable[[], Flask], endpoint: Endpoint, worker: type[PooledWorker] | None = None
 ) -> None:
-    """Serve until SIGTERM, finish the requests in flight, and end with ``SystemExit``.
+    """Serve until SIGTERM, finish the requests in flight, and raise ``SystemExit``.
 
     Parameters
     ----------
     make : callable
-        Makes the application, or hands it over; called in each worker where the endpoint says so.
+        Returns the application. Called in each worker if ``endpoint.load_in_workers`` is set,
+        otherwise once, before the workers are forked.
     worker : type of PooledWorker or None
-        The class of the workers; None chooses by the endpoint.
+        The class of the workers; None chooses it by the endpoint.
     """
     worker = worker or (MultiModelWorker if endpoint.multi_model else PooledWorker)
-    # What is there now stays: a collection that looked at it would write to each object, and so
-    # copy 7 MB of memory that the workers share.
+    # A garbage collection in a worker writes to each object that it visits, which would copy 7 MB
+    # of the memory that the workers share.
     gc.collect()
     gc.freeze()
     try:
         Server(make, endpoint, worker).run()
-    except HaltServer as halt:  # when a second worker fails to boot, gunicorn lets it out
+    except HaltServer as halt:  # gunicorn does not catch it when a second worker fails to boot
         raise SystemExit(halt.exit_status) from halt

@@ -1,8 +1,8 @@
-"""``/metrics``: counters that all workers share, and Prometheus' text of them.
+"""``/metrics``: counters that all workers share, in Prometheus' text format.
 
-Each process has a slot of its own in memory that was mapped before the fork, so nothing is
-locked between processes. A slot keeps its counts when its process ends, and the process that
-is started instead goes on counting there: no counter ever goes down.
+Each process has its own slot in memory that is mapped before the fork, so processes need no lock.
+A slot keeps its counts when its process ends, and the next process continues with them: no
+counter ever decreases. Why not prometheus-client: docs/architecture.md, Dependencies.
 """
 
 from __future__ import annotations
@@ -21,30 +21,32 @@ from contextlib import suppress
 import numpy as np
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-# Upper bounds of the histogram's buckets, in seconds: from a single row to gunicorn's timeout.
+# Upper bounds of the histogram's buckets in seconds, from a single row to gunicorn's timeout.
 BOUNDS = (
     *(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
 )
-# A slot's cells, eight bytes each: requests by status code, then the buckets, then these.
+# The cells of a slot, eight bytes each: requests by status code, the histogram's buckets, the rows,
+# the sum of seconds, the process id.
 STATUSES = 600
 ROWS = STATUSES + len(BOUNDS) + 1
 SECONDS = ROWS + 1
 PID = SECONDS + 1
 CELLS = PID + 1
-# Besides one for each worker and its successor: workers that TTIN adds, and unknown children.
+# Slots beyond two for each worker (itself and its successor): for workers that SIGTTIN adds, and
+# for other child processes.
 SPARE_SLOTS = 32
 
 
 class Telemetry:
-    """Counts of the invocations of a server and its workers.
+    """Counts the invocations of a server and its workers.
 
-    Make it before the workers are forked; each takes a slot while it is forked.
+    Create it before the workers are forked: each worker takes a slot at the fork.
 
     Parameters
     ----------
     workers : int
-        Processes that will be forked at a time.
+        Worker processes that run at the same time.
     started : float
         When the server started, in seconds since 1970.
     """
@@ -53,25 +55,25 @@ class Telemetry:
         self._started = started
         self._slots = 1 + 2 * workers + SPARE_SLOTS
         self._memory = memoryview(mmap.mmap(-1, self._slots * CELLS * 8))
-        # Never written to. A process that holds a slot locks the byte of its number: the kernel
-        # takes the lock back when the process ends, however it ends.
-        self._claims = tempfile.TemporaryFile()  # noqa: SIM115 open as long as the server is
+        # An empty file. A process locks the byte at the number of its slot: the kernel releases
+        # the lock when the process ends, for whatever reason.
+        self._claims = tempfile.TemporaryFile()  # noqa: SIM115 open until the server ends
         self._parent = os.getpid()
         self._take(0)
         forked = weakref.WeakMethod(self._forked)
         os.register_at_fork(after_in_child=lambda: (method := forked()) and method())
 
     def observe(self, status: int, rows: int, seconds: float) -> None:
-        """Count one invocation; any thread of any process may.
+        """Count one invocation; thread-safe.
 
         Parameters
         ----------
         status : int
-            The response's.
+            The response's HTTP status.
         rows : int
-            How many were scored; 0 in an error.
+            Scored rows, 0 in an error.
         seconds : float
-            From the request's first byte to the response.
+            The time that the application took.
         """
         with self._lock:
             counts = self._counts
@@ -81,12 +83,12 @@ class Telemetry:
             self._sums[SECONDS] += seconds
 
     def text(self, model: Mapping[str, str]) -> bytes:
-        """Write all counts in Prometheus' text format 0.0.4.
+        """Return all counts in Prometheus' text format 0.0.4.
 
         Parameters
         ----------
         model : Mapping[str, str]
-            Labels of ``tabular_model_info``: algorithm, objective, and the like.
+            Labels of ``tabular_model_info``, such as the algorithm.
         """
         return "".join(f"{line}\n" for line in self._lines(model)).encode()
 
@@ -135,17 +137,18 @@ class Telemetry:
 
     def _forked(self) -> None:
         for slot in range(1, self._slots):
-            with suppress(OSError):  # another process's
+            with suppress(OSError):  # another process has this slot
                 fcntl.lockf(self._claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, slot)
                 return self._take(slot)
-        # Two processes in one slot would lose counts. Better to show none of this one's.
+        # Without a free slot, this process counts in private memory that /metrics does not show:
+        # two processes in one slot would lose counts of both.
         self._memory = memoryview(bytearray(self._memory))
         return self._take(0)
 
     def _take(self, slot: int) -> None:
         size = CELLS * 8
         cells = self._memory[slot * size : (slot + 1) * size]
-        # One process's threads; in a child, that of its parent may be held for ever.
+        # A new lock in each process: a thread of the parent may have held the old one at the fork.
         self._lock = threading.Lock()
         self._counts, self._sums = cells.cast("q"), cells.cast("d")
         self._counts[PID] = os.getpid()
@@ -163,7 +166,7 @@ def _sample(name: str, value: float, **labels: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    # A lone surrogate, from a file name that is no UTF-8, can't be encoded.
+    # A lone surrogate, from a file name that is not UTF-8, can't be encoded.
     plain = text.encode(errors="replace").decode()
     return plain.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
@@ -177,7 +180,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _resident_bytes(pids: Iterable[int]) -> int:
-    """Add up proportional set sizes; 0 where the system has none (only Linux has)."""
+    """Return the sum of the proportional set sizes, or 0 on a system other than Linux."""
     total = 0
     for pid in pids:
         with suppress(OSError), open(f"/proc/{pid}/smaps_rollup", "rb") as sizes:

@@ -1,7 +1,8 @@
-"""Pools of threads for requests that have come whole: predictions, loads of models, all others.
+"""Thread pools for complete requests: small predictions, large predictions, all others.
 
-A request's first line says which pool answers it, so ``/ping`` never waits behind predictions;
-its size, whether small predictions wait behind it.
+The request line decides which pool answers a request, so ``/ping`` never waits for predictions.
+The size of the request decides between the pools for predictions, so that a row does not wait
+for large requests.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Any
 
 from tabular.serving.connection import Connection
 
-# For /ping and the like, which take no time.
+# /ping, /metrics and the page take little time.
 CONTROL_THREADS = 8
-# Loading a model takes seconds, and unloading waits for requests; several at a time.
+# Loading a model takes seconds, and unloading a model waits for its requests.
 LOADING_THREADS = 8
-# The application works on a few such bodies at a time, and the others wait.
+# A larger request goes to the pool for large predictions.
 LARGE_BYTES = 1 << 16
 PREDICTION = b"POST /invocations"
 INVOKE = re.compile(rb"POST /models/[^ /]+/invoke[ ?]")
@@ -25,12 +26,12 @@ LOAD = re.compile(rb"(POST|DELETE) /models[ /?]")
 
 
 class RequestPools(ThreadPoolExecutor):
-    """Pools of threads: small predictions, large ones, and all other requests.
+    """The thread pools of a worker; the executor itself is the pool for small predictions.
 
     Parameters
     ----------
     threads : int
-        Of each of the pools for predictions.
+        Threads of each of the two pools for predictions.
     """
 
     def __init__(self, threads: int) -> None:
@@ -39,40 +40,39 @@ class RequestPools(ThreadPoolExecutor):
         self._control = ThreadPoolExecutor(CONTROL_THREADS, thread_name_prefix="control")
 
     def submit(self, handle: Callable[..., Any], /, conn: Connection) -> Future[Any]:  # type: ignore[override]
-        """Queue a connection whose request has come whole."""
-        lane = self._lane(conn.first_line)
-        if lane is self and conn.held > LARGE_BYTES:
-            lane = self._large
-        # A lane is another pool, or this one.
-        return super().submit(handle, conn) if lane is self else lane.submit(handle, conn)
+        """Queue a connection with a complete request."""
+        pool = self._pool(conn.first_line)
+        if pool is self and conn.held > LARGE_BYTES:
+            pool = self._large
+        return super().submit(handle, conn) if pool is self else pool.submit(handle, conn)
 
-    def _lane(self, start: bytes) -> Executor:
-        return self if self._predicts(start) else self._control
+    def _pool(self, request_line: bytes) -> Executor:
+        return self if self._predicts(request_line) else self._control
 
-    def _predicts(self, start: bytes) -> bool:
-        return start.startswith(PREDICTION)
+    def _predicts(self, request_line: bytes) -> bool:
+        return request_line.startswith(PREDICTION)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Shut all lanes down."""
+        """Shut down all pools."""
         self._large.shutdown(wait, cancel_futures=cancel_futures)
         self._control.shutdown(wait, cancel_futures=cancel_futures)
         super().shutdown(wait, cancel_futures=cancel_futures)
 
 
 class MultiModelPools(RequestPools):
-    """The lanes of a multi-model endpoint: loads and unloads have one of their own."""
+    """The thread pools of a multi-model endpoint: models are loaded and unloaded in a fourth."""
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
         self._loading = ThreadPoolExecutor(LOADING_THREADS, thread_name_prefix="load")
 
-    def _lane(self, start: bytes) -> Executor:
-        return self._loading if LOAD.match(start) else super()._lane(start)
+    def _pool(self, request_line: bytes) -> Executor:
+        return self._loading if LOAD.match(request_line) else super()._pool(request_line)
 
-    def _predicts(self, start: bytes) -> bool:
-        return INVOKE.match(start) is not None
+    def _predicts(self, request_line: bytes) -> bool:
+        return INVOKE.match(request_line) is not None
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Shut all lanes down."""
+        """Shut down all pools."""
         self._loading.shutdown(wait, cancel_futures=cancel_futures)
         super().shutdown(wait, cancel_futures=cancel_futures)

@@ -1,4 +1,4 @@
-"""gunicorn's worker with lanes: accepts connections, and ends without losing a request."""
+"""gunicorn's worker: accepts connections, and stops without losing a request."""
 
 from __future__ import annotations
 
@@ -8,32 +8,38 @@ import socket
 import time
 
 from tabular.serving.connection import ClientSocket, Connection, State
-from tabular.serving.event_loop import LOOK_SECONDS, EventLoopWorker
+from tabular.serving.event_loop import CHECK_SECONDS, EventLoopWorker
 from tabular.serving.limits import LINGER_SECONDS
 from tabular.serving.listening import admit_all, refuse_new
 from tabular.serving.thread_pools import MultiModelPools, RequestPools
 
-# In a stopping worker, for the handshakes that have begun; SageMaker and its container are near.
+# A stopping worker waits this long for handshakes in progress; SageMaker's proxy is near.
 HANDSHAKE_SECONDS = 0.2
-# A worker accepts one more at a time for so many that it has.
+# For this many open connections, a worker accepts one more connection at a time.
 CONNECTIONS_PER_ACCEPT, MOST_ACCEPTED = 16, 64
-# Before the end of the grace, for the answer to a request that did not come whole.
+# Incomplete requests get a 408 this long before the graceful timeout ends.
 REFUSAL_SECONDS = 2
 NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 NOTHING_TO_ACCEPT = frozenset({errno.EAGAIN, errno.ECONNABORTED, errno.EINTR, errno.EPROTO})
 
 
 class PooledWorker(EventLoopWorker):
-    """gunicorn's threaded worker with lanes, deadlines, and an end that loses no request."""
+    """gunicorn's threaded worker with pools of threads, deadlines and a graceful stop.
+
+    Attributes
+    ----------
+    pools : type
+        The thread pools that answer requests.
+    """
 
     pools: type[RequestPools] = RequestPools
 
     def get_thread_pool(self) -> RequestPools:
-        """Make the pool; gunicorn documents this method as the place to choose another."""
+        """Create the thread pools; gunicorn documents this method as the one to override."""
         return self.pools(self.cfg.threads)
 
     def run(self) -> None:
-        """Serve until SIGTERM, then finish what has begun."""
+        """Serve until SIGTERM, then finish the requests in flight."""
         queue = self.method_queue
         self.poller.register(queue.fileno(), selectors.EVENT_READ, queue.run_callbacks)
         for listener in self.sockets:
@@ -44,9 +50,10 @@ class PooledWorker(EventLoopWorker):
         self._stop()
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept connections; where there is no room, close those that wait longest.
+        """Accept connections; at the limit, close the connections that have been idle longest.
 
-        Few connections are spread over the workers one by one; many are not to wait for each other.
+        Few connections are accepted one at a time, which spreads them over the workers. With many
+        connections, several are accepted at a time, which saves rounds of the event loop.
         """
         for _ in range(min(1 + self.nr_conns // CONNECTIONS_PER_ACCEPT, MOST_ACCEPTED)):
             if not self._accept_one(listener):
@@ -60,7 +67,7 @@ class PooledWorker(EventLoopWorker):
             self._admit(listener)
         except OSError as error:
             if error.errno in NO_ROOM:
-                # Not to be tried again at once: the loop would spin.
+                # An immediate retry would keep the event loop busy.
                 if not self._evict():
                     self.set_accept_enabled(False)
             elif error.errno not in NOTHING_TO_ACCEPT:
@@ -75,7 +82,7 @@ class PooledWorker(EventLoopWorker):
         conn = Connection(self.cfg, sock, client, listener.getsockname())
         self.nr_conns += 1
         self._await_request(conn)
-        # Before it is registered: most send at once, and never need to be.
+        # Most clients send their request at once: no registration with the poller is needed.
         self._collect(conn)
         if conn.state in (State.IDLE, State.COLLECTING):
             self._register(conn, self._waiting)
@@ -86,19 +93,19 @@ class PooledWorker(EventLoopWorker):
     def _poll(self) -> None:
         self.notify()
         self._large_reads = 0
-        self.wait_for_and_dispatch_events(LOOK_SECONDS)
+        self.wait_for_and_dispatch_events(CHECK_SECONDS)
         now = time.monotonic()
-        if now - self._looked_at >= LOOK_SECONDS:
-            self._looked_at = now
+        if now - self._checked_at >= CHECK_SECONDS:
+            self._checked_at = now
             self._enforce_deadlines(now)
 
     def _stop(self) -> None:
-        """Let in who stands at the door, answer what still comes, and close everything."""
+        """Accept the connections that wait, answer the requests that still arrive, close all."""
         for listener in self.sockets:
             refuse_new(listener)
         now = time.monotonic()
-        door, end = now + HANDSHAKE_SECONDS, now + self.cfg.graceful_timeout
-        # A refusal is better than an answer that comes after the end of the grace.
+        handshakes_end, end = now + HANDSHAKE_SECONDS, now + self.cfg.graceful_timeout
+        # A 408 is better than a response after the graceful timeout, which no client gets.
         latest = {State.IDLE: now + LINGER_SECONDS, State.COLLECTING: end - REFUSAL_SECONDS}
         for conn in self._waiting:
             conn.deadline = min(conn.deadline, latest[conn.state])
@@ -106,7 +113,7 @@ class PooledWorker(EventLoopWorker):
         while now < end and (listening or self.nr_conns):
             self._poll()
             now = time.monotonic()
-            if listening and now >= door:
+            if listening and now >= handshakes_end:
                 self._close_listeners()
                 listening = False
             elif listening:
@@ -128,7 +135,7 @@ class PooledWorker(EventLoopWorker):
     def _admit_waiting(self, listener: socket.socket) -> bool:
         try:
             self._admit(listener)
-        except OSError as error:  # a client that is gone, or none is left
+        except OSError as error:  # the client has disconnected, or no connection waits
             return error.errno in (errno.ECONNABORTED, errno.EINTR, errno.EPROTO)
         return True
 

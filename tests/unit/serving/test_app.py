@@ -123,7 +123,7 @@ def test_infinite_value_is_no_fault_of_the_server(tmp_path: Path, booster: str, 
             "expected 4 columns in each row, found 5 (is the label among them?).",
         ),
         (ROW, {"Accept": "image/png"}, 406, "Accept type image/png is not supported"),
-        # Of two faults the body's is named, as in AWS's container.
+        # Body and Accept are wrong: the error names the body, as in AWS's container.
         ("1,2", {"Accept": "image/png"}, 400, "expected 4 columns"),
         ("1,2,3,x", {"Accept": "image/png"}, 415, "line 1, column 4"),
         (
@@ -196,7 +196,7 @@ def test_large_bodies_are_worked_on_one_after_the_other(model_folder: Path) -> N
 
 
 class Broken(Predictor):
-    """Stands for a model with a fault of ours."""
+    """A model whose code raises."""
 
     columns, meaning, engine = Columns(4), Meaning(""), "broken"
 

@@ -1,4 +1,4 @@
-"""Who must wait when bodies that are coming take more memory than there is for them."""
+"""Which connections are paused when the memory for bodies is used up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from gunicorn.config import Config
 
 from tabular.serving.backpressure import Backpressure
-from tabular.serving.connection import ClientSocket, Connection, State, Unsent
+from tabular.serving.connection import ClientSocket, Connection, State, UnsentBytes
 from tabular.serving.limits import LEADER_SECONDS, Limits
 
 LIMIT = 1_000_000
@@ -19,12 +19,12 @@ LIMIT = 1_000_000
 
 @pytest.fixture
 def conns() -> Iterator[list[Connection]]:
-    """Three connections that collect, and hold 900,000 bytes together."""
+    """Three collecting connections that hold 900,000 bytes together."""
     with ExitStack() as stack:
         made = []
         for _ in range(3):
             ours, theirs = map(stack.enter_context, socket.socketpair())
-            sock = stack.enter_context(ClientSocket(ours, Unsent(LIMIT), Limits()))
+            sock = stack.enter_context(ClientSocket(ours, UnsentBytes(LIMIT), Limits()))
             made.append(Connection(Config(), sock, theirs.getsockname(), ""))
             made[-1].state = State.COLLECTING
         yield made
@@ -34,41 +34,41 @@ def conns() -> Iterator[list[Connection]]:
 def held(conns: list[Connection]) -> Backpressure:
     held = Backpressure(LIMIT)
     for conn in conns:
-        held.change(conn, 300_000)
+        held.set_held(conn, 300_000)
     return held
 
 
 def test_nobody_waits_while_there_is_room(held: Backpressure, conns: list[Connection]) -> None:
-    assert not any(map(held.pauses, conns))
+    assert not any(map(held.must_pause, conns))
 
 
 def test_one_goes_on_and_the_others_wait(held: Backpressure, conns: list[Connection]) -> None:
-    held.change(conns[0], 500_000)
-    assert [held.pauses(conn) for conn in conns] == [False, True, True]
-    assert not held.pauses(conns[0])
+    held.set_held(conns[0], 500_000)
+    assert [held.must_pause(conn) for conn in conns] == [False, True, True]
+    assert not held.must_pause(conns[0])
     assert held.resumable() == ()
 
 
 def test_those_that_wait_go_on_once_there_is_room(
     held: Backpressure, conns: list[Connection]
 ) -> None:
-    held.change(conns[0], 500_000)
-    assert [held.pauses(conn) for conn in conns] == [False, True, True]
+    held.set_held(conns[0], 500_000)
+    assert [held.must_pause(conn) for conn in conns] == [False, True, True]
     conns[0].state = State.WORKING
-    held.change(conns[0], 500_000)
+    held.set_held(conns[0], 500_000)
     assert held.resumable() == ()
-    held.change(conns[0], 0)
+    held.set_held(conns[0], 0)
     assert [*held.resumable()] == conns[1:]
 
 
 def test_another_leads_when_nothing_else_would_free_memory(
     held: Backpressure, conns: list[Connection]
 ) -> None:
-    held.change(conns[0], 5_000_000)
-    assert [held.pauses(conn) for conn in conns] == [False, True, True]
-    held.change(conns[1], 2_000_000)
+    held.set_held(conns[0], 5_000_000)
+    assert [held.must_pause(conn) for conn in conns] == [False, True, True]
+    held.set_held(conns[1], 2_000_000)
     conns[0].state = State.CLOSED
-    held.change(conns[0], 0)
+    held.set_held(conns[0], 0)
     assert [*held.resumable()] == [conns[1]]
     assert held.is_paused(conns[2])
 
@@ -76,10 +76,10 @@ def test_another_leads_when_nothing_else_would_free_memory(
 def test_leader_that_is_slow_is_found_when_others_wait(
     held: Backpressure, conns: list[Connection]
 ) -> None:
-    held.change(conns[0], 5_000_000)
+    held.set_held(conns[0], 5_000_000)
     late = time.monotonic() + LEADER_SECONDS + 1
-    assert not held.pauses(conns[0])
+    assert not held.must_pause(conns[0])
     assert held.slow_leader(late) is None
-    assert held.pauses(conns[1])
+    assert held.must_pause(conns[1])
     assert held.slow_leader(time.monotonic()) is None
     assert held.slow_leader(late) is conns[0]

@@ -46,7 +46,7 @@ def test_number_of_features_is_the_models(tmp_path: Path) -> None:
 
 
 def test_rounds_after_the_best_are_left_out(tmp_path: Path) -> None:
-    # As xgboost.train leaves a model after early stopping without save_best.
+    # xgboost.train leaves such a model after early stopping without save_best.
     booster = boost(tmp_path, {}, rounds=6, manifest=False)
     booster.set_attr(best_iteration="1")
     booster.save_model(tmp_path / "model.ubj")

@@ -1,4 +1,4 @@
-"""Models that somebody else saved: ONNX, scikit-learn, and folds that are none."""
+"""Models that this image did not save: ONNX, scikit-learn, and broken folds."""
 
 from __future__ import annotations
 
@@ -343,7 +343,7 @@ def test_clusters_have_no_probabilities(tmp_path: Path) -> None:
 
 
 def test_classifier_of_several_targets_answers_with_all(tmp_path: Path) -> None:
-    # Its classes are a list of arrays, of different lengths.
+    # A multi-output classifier: its classes are a list of arrays of different lengths.
     label = np.c_[LABEL, np.arange(30) % 3]
     model = RandomForestClassifier(3, random_state=0).fit(ROWS, label)
     joblib.dump(model, tmp_path / "model.joblib")

@@ -1,4 +1,4 @@
-"""Log lines: by the formatters alone, and from a real gunicorn."""
+"""Log lines of the formatters, and of a real gunicorn."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def logging_as_before() -> Iterator[None]:
 
 
 def served(port: int, form: str, access_log: str, folder: Path) -> str:
-    """Start a server, ask it three things, stop it; what it wrote to standard error."""
+    """Start a server, send three requests, stop it; return its standard error."""
     errors = folder / "stderr"
     command = [sys.executable, "-c", SERVER, str(port), form, access_log]
     with errors.open("wb") as written:

@@ -1,4 +1,4 @@
-"""What models are taken to need, by their files."""
+"""Estimates of models' memory by their files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tabular.serving.model_memory import (
     headroom,
 )
 
-# What UBJSON of a Booster begins with.
+# The first bytes of a Booster in UBJSON.
 SAVED = b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner{"
 
 

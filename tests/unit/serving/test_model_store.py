@@ -1,4 +1,4 @@
-"""The store with small real models, and with one that waits for the test."""
+"""The store, with small real models and with a model that waits for the test."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def refusal(act: Callable[[], object]) -> tuple[int, str]:
 
 
 class Gate:
-    """A loader, and predictors, that wait until they are let go."""
+    """A loader and predictors that wait until the test releases them."""
 
     columns = Columns(4)
 
@@ -280,7 +280,7 @@ def test_of_two_unloads_at_once_one_finds_nothing(root: Path, gate: Gate) -> Non
 def test_model_is_freed_when_unload_returns(store: ModelStore, root: Path) -> None:
     load(store, root, "a")
     store.use("a", score)
-    predictor = weakref.ref(store.find("a").predictor)
+    predictor = weakref.ref(store.find("a").served)
     gc.disable()
     try:
         store.unload("a")
@@ -298,7 +298,7 @@ def test_model_in_a_cycle_is_freed_too(root: Path) -> None:
 
     store = ModelStore(lambda _: Circular(), [root], lambda: PLENTY)  # type: ignore[arg-type,return-value]
     load(store, root, "a")
-    predictor = weakref.ref(store.find("a").predictor)
+    predictor = weakref.ref(store.find("a").served)
     store.unload("a")
     assert predictor() is None
 
@@ -309,7 +309,7 @@ def test_model_of_a_failed_request_is_freed(store: ModelStore, root: Path) -> No
 
     load(store, root, "a")
     refusal(lambda: store.use("a", fails))
-    predictor = weakref.ref(store.find("a").predictor)
+    predictor = weakref.ref(store.find("a").served)
     store.unload("a")
     assert predictor() is None
 
@@ -322,7 +322,7 @@ def test_load_without_memory_is_507_and_leaves_no_trace(root: Path) -> None:
 
 
 def test_loads_at_the_same_time_share_what_is_left(root: Path, gate: Gate) -> None:
-    # Enough for one, and what is left does not change while models are only being loaded.
+    # Enough for one model; loading a model does not change the memory left.
     store = ModelStore(gate.load, [root], lambda: int(1.5 * LEAST_BYTES))
     first = later(lambda: load(store, root, "a"))
     gate.waits_for()

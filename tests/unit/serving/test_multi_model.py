@@ -157,8 +157,11 @@ def test_unknown_model_is_404(client: FlaskClient, method: str, path: str) -> No
         ({"url": "/opt/ml/models/m/model"}, "Parameter model_name is required."),
         ({"model_name": 1, "url": "/"}, "Parameter model_name is 1, expected a text"),
         ({"model_name": "m", "url": "/etc"}, "Parameter url is '/etc', expected a folder below"),
-        ({"model_name": "a/b", "url": "/"}, "Parameter model_name is 'a/b', expected no /"),
-        (["m"], "The body is no JSON object"),
+        (
+            {"model_name": "a/b", "url": "/"},
+            "Parameter model_name is 'a/b', expected printable characters without /",
+        ),
+        (["m"], "The body is not a JSON object"),
     ],
 )
 def test_load_of_nothing_is_400(client: FlaskClient, sent: object, message: str) -> None:

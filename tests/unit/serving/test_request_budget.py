@@ -1,4 +1,4 @@
-"""The memory that the requests of a worker share."""
+"""The memory budget of a worker's requests."""
 
 from __future__ import annotations
 

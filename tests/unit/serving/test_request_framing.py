@@ -1,4 +1,4 @@
-"""Where a request ends: the same place as for gunicorn, however its bytes come."""
+"""The end of a request, which must be where gunicorn finds it, however its bytes arrive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gunicorn.config import Config
 from gunicorn.http import get_parser
 
 from tabular.serving.connection import CollectedBytes
-from tabular.serving.request_framing import DRAINED_BYTES, HEAD_BYTES, Incoming, Progress
+from tabular.serving.request_framing import DRAINED_BYTES, HEAD_BYTES, IncomingRequest, Progress
 
 LARGEST = 100
 POST = b"POST /invocations HTTP/1.1\r\nHost: x\r\n"
@@ -29,19 +29,19 @@ WHOLE: dict[str, bytes] = {
 }
 
 
-def collected(data: bytes, step: int = 1 << 30, largest: int = LARGEST) -> Incoming:
-    """Add bytes step by step, until the request is whole."""
-    incoming = Incoming(largest)
+def collected(data: bytes, step: int = 1 << 30, largest: int = LARGEST) -> IncomingRequest:
+    """Add bytes step by step, until the request is complete."""
+    incoming = IncomingRequest(largest)
     for at in range(0, len(data), step):
         incoming.data += data[at : at + step]
-        if incoming.come() not in (Progress.HEAD, Progress.BODY):
+        if incoming.advance() not in (Progress.HEAD, Progress.BODY):
             incoming.data += data[at + step :]
             break
     return incoming
 
 
 def parsed(data: bytearray) -> tuple[bytes, bytes]:
-    """Let gunicorn read a request; its body, and what is left."""
+    """Let gunicorn read a request; return its body and the bytes left."""
     source = CollectedBytes()
     source.load(data)
     parser = get_parser(Config(), iter(()), ("127.0.0.1", 1))
@@ -54,7 +54,7 @@ def parsed(data: bytearray) -> tuple[bytes, bytes]:
 @pytest.mark.parametrize("step", [1, 2, 7, 1 << 20])
 def test_request_ends_where_gunicorn_ends_it(name: str, step: int) -> None:
     incoming = collected(WHOLE[name] + NEXT, step)
-    assert incoming.progress is Progress.WHOLE
+    assert incoming.progress is Progress.COMPLETE
     assert not incoming.last
     request, rest = incoming.take()
     assert rest == NEXT
@@ -82,7 +82,7 @@ def test_request_that_lacks_a_byte_is_not_whole(name: str) -> None:
 )
 def test_head_that_is_not_understood_is_left_to_gunicorn(head: bytes) -> None:
     incoming = collected(POST + head + b"\r\n\r\n12345")
-    assert incoming.progress is Progress.WHOLE
+    assert incoming.progress is Progress.COMPLETE
     assert incoming.last
 
 
@@ -91,7 +91,7 @@ def test_head_that_is_not_understood_is_left_to_gunicorn(head: bytes) -> None:
 )
 def test_chunks_that_are_not_understood_are_left_to_gunicorn(chunks: bytes) -> None:
     incoming = collected(CHUNKED + chunks)
-    assert incoming.progress is Progress.WHOLE
+    assert incoming.progress is Progress.COMPLETE
     assert incoming.last
 
 
@@ -107,7 +107,7 @@ def test_chunks_that_are_not_understood_are_left_to_gunicorn(chunks: bytes) -> N
 )
 def test_body_that_is_too_large_is_dropped_and_its_length_stays(sent: bytes, step: int) -> None:
     incoming = collected(sent + NEXT, step)
-    assert incoming.progress is Progress.WHOLE
+    assert incoming.progress is Progress.COMPLETE
     assert not incoming.last
     request, rest = incoming.take()
     assert bytes(request).endswith(b"\r\n\r\n")
@@ -121,9 +121,9 @@ def test_body_far_too_large_ends_the_connection() -> None:
     block = bytes(1 << 20)
     for _ in range((DRAINED_BYTES >> 20) + 1):
         incoming.data += block
-        incoming.come()
+        incoming.advance()
         assert len(incoming.data) < 1000
-    assert incoming.progress is Progress.WHOLE
+    assert incoming.progress is Progress.COMPLETE
     assert incoming.last
     assert b"\r\nConnection: close\r\n" in incoming.data
 
@@ -133,7 +133,7 @@ def test_expectation_is_met_once_and_taken_out_of_the_head() -> None:
     assert incoming.expects
     assert b"Expect" not in incoming.data
     incoming.data += b"12345"
-    assert incoming.come() is Progress.WHOLE
+    assert incoming.advance() is Progress.COMPLETE
     assert parsed(incoming.take()[0]) == (b"12345", b"")
 
 
@@ -160,7 +160,7 @@ TOKENS = (
 
 @pytest.mark.parametrize("seed", range(4))
 def test_no_request_is_understood_in_two_ways(seed: int) -> None:
-    """Mutated requests: whatever gunicorn accepts ends where the poll loop ended it."""
+    """Mutated requests: gunicorn accepts a request only with the end that the event loop found."""
     source = random.Random(seed)
     accepted = 0
     for _ in range(3000):
@@ -169,7 +169,7 @@ def test_no_request_is_understood_in_two_ways(seed: int) -> None:
             at = source.randrange(len(data) + 1)
             data = data[:at] + source.choice(TOKENS) + data[at + source.randrange(4) :]
         incoming = collected(data + NEXT, source.choice((1, 3, 1000)))
-        if incoming.progress is not Progress.WHOLE or incoming.last:
+        if incoming.progress is not Progress.COMPLETE or incoming.last:
             continue
         request, _ = incoming.take()
         try:

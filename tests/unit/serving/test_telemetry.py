@@ -1,4 +1,4 @@
-"""Counters shared by real forked processes, and what Prometheus' own parser makes of the text."""
+"""Counters shared by forked processes, read with Prometheus' own parser."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_no_count_is_lost_between_processes_and_threads(telemetry: Telemetry) ->
 
 
 def test_successor_of_a_killed_worker_goes_on_counting(telemetry: Telemetry) -> None:
-    # More of them, one after the other, than there are slots.
+    # More processes, one after the other, than there are slots.
     generations = 2 * (4 + SPARE_SLOTS)
 
     def count_and_be_killed() -> None:

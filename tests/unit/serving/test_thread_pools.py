@@ -1,4 +1,4 @@
-"""Which lane a request of a multi-model endpoint goes by."""
+"""The thread pool of each request of a multi-model endpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real server in a process of its own, with a predictor that waits for a file to appear."""
+"""A real server in a separate process, with a predictor that waits for a file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REQUEST = (
 
 
 class Served:
-    """The server, and what its clients do."""
+    """The server, and its clients."""
 
     def __init__(self, port: int, gate: Path, process: subprocess.Popen[bytes]) -> None:
         self.port, self.gate, self.process = port, gate, process
@@ -61,7 +61,7 @@ class Served:
             connection.close()
 
     def hold(self, count: int) -> list[threading.Thread]:
-        """Send requests that wait; return when as many as there are threads are held."""
+        """Send requests that wait; return when all threads are occupied."""
         threads = [
             threading.Thread(target=self.request, args=("POST", "/invocations", HELD, 30))
             for _ in range(count)
@@ -86,7 +86,7 @@ def timeout() -> int:
 
 @pytest.fixture
 def request_bytes() -> int:
-    """What requests may take of memory at the same time; 0 for the default."""
+    """Memory for requests in bytes; 0 for the default."""
     return 0
 
 
@@ -138,7 +138,7 @@ def test_kept_alive_connections_hold_no_thread(served: Served) -> None:
         connection.close()
 
 
-def test_connection_is_kept_for_both_lanes(served: Served) -> None:
+def test_connection_is_kept_for_both_pools(served: Served) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=5)
     for _ in range(3):
         connection.request("POST", "/invocations", AT_ONCE, {"Content-Type": "text/csv"})
@@ -182,7 +182,7 @@ def test_stalled_clients_lose_their_threads(served: Served) -> None:
 def test_slow_clients_hold_no_thread_of_predictions(served: Served) -> None:
     slow = [served.connect() for _ in range(THREADS * 4)]
     for connection in slow:
-        connection.sendall(REQUEST)  # and no body
+        connection.sendall(REQUEST)  # without its body
     assert served.request("POST", "/invocations", AT_ONCE, wait=4) == 200
     for connection in slow:
         connection.sendall(b"0")
@@ -220,7 +220,7 @@ def test_large_body_is_read_whole_however_it_comes(
 
 
 def test_large_bodies_on_a_kept_connection_do_not_stall(served: Served) -> None:
-    """A socket that is to be read when so many bytes have come may be read before."""
+    """A socket with a low-water mark may be read before the mark is reached."""
     source = random.Random(0)
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=5)
     for _ in range(150):
@@ -321,7 +321,7 @@ def test_bytes_that_come_after_sigterm_on_an_accepted_connection_are_answered(
 
 
 def test_sigterm_ends_the_server_with_0(served: Served) -> None:
-    # Before the first answer the worker may not have its signal handlers yet.
+    # Before its first response, a worker may not have its signal handlers yet.
     assert served.request("GET", "/ping") == 200
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(10) == 0

@@ -41,7 +41,8 @@ def write_csv(result: Result, profile: Profile) -> bytes:
     plain = values.dtype.kind in NUMBERS and not profile.numpy_text
     joined = profile.csv_joined and not profile.batch and values.ndim == 1
     if plain and values.shape == (1,):  # most requests: a third of the time
-        return (b"%r" if joined else b"%r\n") % (values.item(),)
+        one: bytes = (b"%r" if joined else b"%r\n") % values.item()
+        return one
     mark = b"%r" if plain else b"%s"
     end = b"," if joined else b"\n"
     row_template = b",".join([mark] * (values.shape[1] if values.ndim > 1 else 1)) + end

@@ -1,1 +1,1 @@
-"""A model that is served by the customer's script."""
+"""Serving with a customer's script: its server, application, invocations and defaults."""

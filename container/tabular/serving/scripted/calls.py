@@ -1,9 +1,9 @@
-"""Which thread runs a script's handlers, and how many of them run at the same time.
+"""Run a script's handlers: in which thread, and how many at the same time.
 
 AWS's containers call the handlers of a worker process one at a time, in one thread. Scripts rely
-on it: they keep a value in a global from ``input_fn`` to ``output_fn``, open an sqlite connection
-in ``model_fn`` (which only the thread that opened it may use), or set an alarm (which only the
-main thread may do).
+on that: they keep a value in a global variable from ``input_fn`` to ``output_fn``, open an sqlite
+connection in ``model_fn`` (only the thread that opened it may use it), or set an alarm (only the
+main thread may).
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ log = logging.getLogger(__name__)
 
 
 class Calls(Protocol):
-    """Calls a function where a script's handlers run, and returns what it returned.
+    """Calls functions in the thread of a script's handlers.
 
     Attributes
     ----------
     exclusive : bool
-        Only one function runs at a time.
+        Whether only one function runs at a time.
     """
 
     exclusive: bool
 
     def __call__(self, function: Callable[[], T]) -> T:
-        """Call a function, wait for its end, and return its result or raise its error."""
+        """Call a function; return its result or raise its exception."""
 
     def close(self) -> None:
-        """Take no more functions."""
+        """Accept no more functions."""
 
 
 class CallsStoppedError(Exception):
@@ -46,12 +46,12 @@ class CallsStoppedError(Exception):
 
 
 class ConcurrentCalls:
-    """Calls handlers in the thread of the request, in several threads at a time.
+    """Calls functions in the thread of the request, several at the same time.
 
     Parameters
     ----------
     limit : int
-        How many handlers run at the same time.
+        How many functions run at the same time.
     """
 
     def __init__(self, limit: int) -> None:
@@ -59,36 +59,36 @@ class ConcurrentCalls:
         self._free = threading.BoundedSemaphore(limit)
 
     def __call__(self, function: Callable[[], T]) -> T:
-        """Call a function once fewer than ``limit`` others run."""
+        """Wait until fewer than ``limit`` other functions run, then call the function."""
         with self._free:
             return function()
 
     def close(self) -> None:
-        """Do nothing: the threads are those of the requests."""
+        """Do nothing: the threads belong to the requests."""
 
 
 class CallQueue:
-    """Calls handlers in the one thread that runs ``serve``, in the order in which they came.
+    """Calls functions in the thread that runs ``serve``, in the order of the calls.
 
-    It may be made before a fork: it holds no thread and no open file.
+    A queue may be created before a fork: it has no thread and no open file.
     """
 
     exclusive = True
 
     def __init__(self) -> None:
         self._calls: deque[_Call] = deque()
-        # One token for each call, and one at the end: what the serving thread waits for.
+        # The serving thread waits for a token: there is one for each call, and one for ``close``.
         self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._closed = False
         self._begun_at: float | None = None
 
     def __call__(self, function: Callable[[], T]) -> T:
-        """Call a function in the serving thread, with the context variables of this one.
+        """Call a function in the serving thread, with the context variables of this thread.
 
         Raises
         ------
         CallsStoppedError
-            The serving thread has ended, or ends before it comes to this call.
+            The serving thread ended before it ran the call.
         """
         call = _Call(function)
         self._calls.append(call)
@@ -101,8 +101,8 @@ class CallQueue:
     def serve(self) -> None:
         """Run calls in this thread until ``close``.
 
-        A signal handler of the script may raise at any time, also between two calls: that costs
-        neither the thread nor a call that waits.
+        A signal handler of the script may raise between two calls. That ends neither the thread
+        nor a waiting call.
         """
         while not self._closed:
             try:
@@ -118,17 +118,17 @@ class CallQueue:
         self._drop_waiting()
 
     def running_seconds(self) -> float:
-        """Return for how long the call that runs now has been running, 0 without one."""
+        """Return how long the current call has been running; 0 if none runs."""
         begun_at = self._begun_at
         return 0.0 if begun_at is None else time.monotonic() - begun_at
 
     def close(self) -> None:
-        """End ``serve`` after the call that runs now; those that wait get an error."""
+        """End ``serve`` after the current call; waiting calls raise CallsStoppedError."""
         self._closed = True
         self._tokens.put(None)
 
     def _forget_first(self) -> None:
-        with contextlib.suppress(IndexError):  # another thread has dropped all, after ``close``
+        with contextlib.suppress(IndexError):  # after ``close`` another thread may drop all calls
             self._calls.popleft()
 
     def _drop_waiting(self) -> None:
@@ -138,7 +138,7 @@ class CallQueue:
 
 
 class _Call:
-    """One function that another thread runs."""
+    """A function that another thread runs."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self._function: Callable[[], Any] | None = function
@@ -150,7 +150,7 @@ class _Call:
         self._ended.acquire()
 
     def run(self) -> None:
-        """Run the function, unless it was begun before."""
+        """Run the function, unless it was started before."""
         function, self._function = self._function, None
         if function is not None:
             self._begun = True
@@ -166,15 +166,16 @@ class _Call:
         self._end()
 
     def drop(self) -> None:
-        """Let the waiting thread go on with an error, unless the function has begun."""
+        """Raise an error in the waiting thread, unless the function was started."""
         if not self._begun:
             self._error = CallsStoppedError("the server stops")
             self._end()
 
     def wait(self) -> Any:
-        """Wait for the end of the function; return its result or raise its error."""
+        """Wait for the function; return its result or raise its exception."""
         self._ended.acquire()
-        # A traceback holds this frame: what stays in it would stay as long as the error.
+        # The exception's traceback refers to this frame, and the frame to its variables: delete
+        # them, so that the request's data is freed before the exception.
         result, error = self._result, self._error
         self._result = self._error = None
         if error is None:
@@ -190,26 +191,26 @@ class _Call:
 
 
 class ThreadCalls(CallQueue):
-    """A queue with a thread of its own, which ends after ``close``.
+    """A queue with its own thread, which ends after ``close``.
 
     Parameters
     ----------
     name : str
-        The thread's.
+        The thread's name.
     """
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        # A daemon: a handler that hangs does not keep a stopping process alive.
+        # A daemon thread: a handler that hangs does not keep a stopping process alive.
         threading.Thread(target=self.serve, name=name, daemon=True).start()
 
 
 def calls_of_model(threads: int) -> Calls:
-    """Choose where the handlers of one of several models run.
+    """Return the calls of one model of a multi-model endpoint.
 
     Parameters
     ----------
     threads : int
-        ``TABULAR_SCRIPT_THREADS``: 1 for a thread that belongs to the model.
+        ``TABULAR_SCRIPT_THREADS``: 1 for one thread that belongs to the model.
     """
     return ThreadCalls("script") if threads == 1 else ConcurrentCalls(threads)

@@ -1,4 +1,4 @@
-"""What a script leaves in a process that a forked worker can't share with others."""
+"""Find what a script leaves in a process that forked workers can't share."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 SELF = Path("/proc/self")
 DESCRIPTORS = SELF / "fd"
-# pyarrow's, which its allocator starts again after a fork.
+# A thread of pyarrow's allocator, which the allocator restarts after a fork.
 RESTARTED_THREADS = {"jemalloc_bg_thd"}
-# Two processes that read from one of these take each other's bytes.
+# Two processes that read from the same connection get each other's bytes.
 CONNECTIONS = ("socket:", "pipe:")
 GPU = "/dev/nvidia"
-# Devices and kernel files keep no position that processes would share.
+# Devices and files of the kernel have no position that processes would share.
 NO_FILES = ("/dev/", "/proc/", "/sys/", "/memfd:")
 
 
@@ -28,7 +28,7 @@ class ProcessState:
     Attributes
     ----------
     files : frozenset of (int, str)
-        The descriptors that a forked worker can't share, and what they are.
+        Descriptors that forked workers can't share, and the kind of each.
     """
 
     threads: int
@@ -36,12 +36,12 @@ class ProcessState:
 
 
 def observe() -> ProcessState:
-    """Count the threads and list the open files of this process."""
+    """Return the number of threads and the open files of this process."""
     return ProcessState(_threads(), frozenset(_files()))
 
 
 def unshareable(before: ProcessState) -> list[str]:
-    """Name what has come since a state and does not survive a fork, or can't be shared by it.
+    """Name the kinds of threads and files, new since a state, that forked workers can't share.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def unshareable(before: ProcessState) -> list[str]:
     found = []
     after = observe()
     if after.files - before.files:
-        gc.collect()  # closes what nobody holds any more
+        gc.collect()  # closes files that nothing refers to
         after = observe()
     new = sorted({kind for _, kind in after.files - before.files})
     if after.threads > before.threads:
@@ -60,18 +60,18 @@ def unshareable(before: ProcessState) -> list[str]:
 
 
 def _threads() -> int:
-    """Count the threads, also those that Python does not know."""
+    """Count the threads, also those that libraries started outside Python."""
     try:
         names = [(task / "comm").read_text() for task in (SELF / "task").iterdir()]
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return threading.active_count()
     return sum(name.strip() not in RESTARTED_THREADS for name in names)
 
 
 def _files() -> Iterator[tuple[int, str]]:
-    with suppress(OSError):  # no Linux
+    with suppress(OSError):  # not Linux
         for name in os.listdir(DESCRIPTORS):
-            with suppress(OSError):  # that of the listing itself is closed again
+            with suppress(OSError):  # the descriptor of the listing itself is closed again
                 kind = _kind(os.readlink(DESCRIPTORS / name), SELF / "fdinfo" / name)
                 if kind:
                     yield int(name), kind
@@ -85,5 +85,5 @@ def _kind(target: str, info: Path) -> str:
     if not target.startswith("/") or target.startswith(NO_FILES):
         return ""
     flags = next(line for line in info.read_text().splitlines() if line.startswith("flags:"))
-    # A log that all processes append to may be shared; a position to read at may not.
+    # Processes may share a file that they only write, such as a log, but not a read position.
     return "" if int(flags.split()[1], 8) & os.O_ACCMODE == os.O_WRONLY else "open files"

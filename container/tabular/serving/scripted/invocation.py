@@ -1,4 +1,4 @@
-"""One invocation of a model by its script's handlers, and by our own where it has none."""
+"""One invocation of a model by its script's handlers; missing handlers have defaults."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def script_invoker(
         size = 0 if reads_itself else estimated_bytes(scripted, body)
         # All handlers of a request run in one call: no handler of another request runs between.
         return respond_within_budget(
-            memory, size, lambda: _run(scripted, lambda: respond(scripted, body))
+            memory,
+            size,
+            lambda: with_custom_attributes(_run(scripted, lambda: respond(scripted, body))),
         )
 
     def estimated_bytes(scripted: ScriptedModel, body: bytes) -> int:
@@ -94,21 +96,21 @@ def script_invoker(
         if handlers.transform_fn:
             data = _input_data(body, content_type)
             result = _call(scripted, "transform_fn", scripted.model, data, content_type, accept)
-            return with_custom_attributes(_response("transform_fn", result, accept))
+            return _response("transform_fn", result, accept)
         prediction = _prediction(scripted, body, content_type)
         environ[ROWS] = _rows(prediction)
         if handlers.output_fn:
             result = _call(scripted, "output_fn", prediction, accept)
-            return with_custom_attributes(_response("output_fn", result, accept))
+            return _response("output_fn", result, accept)
         answer_type = answers.choose(accept)
         written = _guarded(scripted, "output_fn", answers.write, answer_type, prediction)
-        return with_custom_attributes(Response(written, mimetype=answer_type))
+        return Response(written, mimetype=answer_type)
 
     return invoke
 
 
 def _content_type() -> str:
-    """Return the request's; clients of AWS's toolkits may send it under either name."""
+    """Return the request's content type; AWS's toolkits also read the header ``ContentType``."""
     environ = request.environ
     return environ.get("CONTENT_TYPE") or environ.get("HTTP_CONTENTTYPE") or DEFAULT_CONTENT_TYPE
 
@@ -128,7 +130,7 @@ def check_default_accept(endpoint: Endpoint, scripted: ScriptedModel) -> None:
 
 
 def script_parameters(scripted: ScriptedModel) -> Callable[[], Response] | None:
-    """Make the function that answers ``GET /execution-parameters``, if the script does."""
+    """Return the function that answers ``/execution-parameters``, if the script has one."""
     if scripted.handlers.execution_parameters_fn is None:
         return None
 
@@ -157,13 +159,13 @@ def _prediction(scripted: ScriptedModel, body: bytes, content_type: str) -> Any:
         data = defaults.read(body, content_type)
     if handlers.predict_fn:
         return _call(scripted, "predict_fn", data, scripted.model)
-    assert defaults.predict is not None  # noqa: S101 load_scripted has looked
-    predict = defaults.predict if handlers.input_fn else _refusing(defaults.predict)
+    assert defaults.predict is not None  # noqa: S101 load_scripted has checked
+    predict = defaults.predict if handlers.input_fn else _checking_rows(defaults.predict)
     return _guarded(scripted, "predict_fn", predict, data)
 
 
-def _refusing(predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Answer 400 where a model refuses rows that were read by our ``input_fn``."""
+def _checking_rows(predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Answer 400 if a model refuses the rows that the default ``input_fn`` read."""
 
     def predicted(rows: Any) -> Any:
         try:
@@ -176,7 +178,7 @@ def _refusing(predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _input_data(body: bytes, content_type: str) -> str | bytes:
-    """Decode a body of text, as AWS's toolkits do, and with parameters of its type too."""
+    """Decode JSON and CSV, as AWS's toolkits do, and also if the type has parameters."""
     if content_type not in TEXTS:
         if content_type.partition(";")[0].strip().lower() not in TEXTS:
             return body
@@ -199,7 +201,7 @@ def _call(scripted: ScriptedModel, name: str, *arguments: Any) -> Any:
 def _guarded(
     scripted: ScriptedModel, name: str, function: Callable[..., Any], *arguments: Any
 ) -> Any:
-    """Call a handler; what it raises is an answer with a status, or a fault of the script."""
+    """Call a handler; an exception with a status is the answer, another a fault of the script."""
     try:
         with scripted.modules.running():
             result = function(*arguments)
@@ -215,18 +217,17 @@ def _guarded(
     except BaseException as error:  # SystemExit and asyncio.CancelledError too
         status = getattr(error, "status_code", None)
         if isinstance(status, int) and 400 <= status < 600:
-            words = getattr(error, "message", None)
-            words = words if isinstance(words, str) and words else exception_text(error)
-            words = words or type(error).__name__
-            raise RequestError(status, words) from error
+            message = getattr(error, "message", None)
+            message = message if isinstance(message, str) and message else exception_text(error)
+            raise RequestError(status, message or type(error).__name__) from error
         folder = scripted.script.folder
-        where = customer_traceback(error, folder)
-        shown = without_body_words(error, request.environ.get(BODY, b""), where)
+        traceback = customer_traceback(error, folder)
+        masked = without_body_words(error, request.environ.get(BODY, b""), traceback)
         log.error(
             "%s failed: %s",
             name,
-            describe_exception(shown[1], folder),
-            exc_info=shown,
+            describe_exception(masked[1], folder),
+            exc_info=masked,
             extra=logs.inference_id(request.environ),
         )
         raise RequestError(
@@ -235,13 +236,19 @@ def _guarded(
 
 
 def _complete(response: AnyResponse) -> None:
-    """Run the generator of a response to its end: it is the script's code too."""
+    """Run the generator of a response to its end: the generator is the script's code."""
     if response.is_streamed and not response.direct_passthrough:
         response.make_sequence()
 
 
 def _response(name: str, result: Any, accept: str) -> Response:
-    """Make a response of what a handler returned."""
+    """Make a response of a handler's result.
+
+    Raises
+    ------
+    RequestError
+        500: the result is not text, bytes, a pair of body and content type, or a response.
+    """
     if isinstance(result, AnyResponse):
         return Response.force_type(result)  # type: ignore[return-value]
     body, mimetype = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
@@ -263,22 +270,23 @@ def _response(name: str, result: Any, accept: str) -> Response:
     try:
         encoded = body.encode() if isinstance(body, str) else bytes(body)
         return Response(encoded, mimetype=mimetype or _media_type(accept))
-    except ValueError as error:  # half of a surrogate pair, a line end in the content type
+    except ValueError as error:  # a lone surrogate, or a line end in the content type
         raise RequestError(
             500, f"{name} returned what HTTP can't carry: {error}; correct the script"
         ) from error
 
 
 def _media_type(accept: str) -> str | None:
-    """Take the first type of an ``Accept``, if it is one."""
+    """Return the first content type of an ``Accept``, or None for a wildcard."""
     first = accept.partition(",")[0].partition(";")[0].strip()
     return None if "*" in first else first
 
 
 def _rows(prediction: Any) -> int:
+    """Count the rows of a prediction; an object without a length counts as one row."""
     if isinstance(prediction, str | bytes | dict):
         return 1
     try:
         return len(prediction)
-    except Exception:  # the customer's own class
+    except Exception:  # an object of the script's own class
         return 1

@@ -1,4 +1,4 @@
-"""A script and the model that its ``model_fn`` returned, or ours."""
+"""Load a script and its model, and choose the defaults of handlers that it does not have."""
 
 from __future__ import annotations
 
@@ -28,23 +28,24 @@ from tabular.serving.scripted.rows import read_array, read_floats
 
 log = logging.getLogger(__name__)
 
-# A frame, and float64 of it, as in EstimatorPredictor.
+# A frame and its float64 copy, as in EstimatorPredictor.
 BYTES_PER_VALUE = 24
-# A DMatrix: 8 bytes an entry, and a copy while it grows.
+# A DMatrix: 8 bytes for each entry, and a copy while it grows.
 BYTES_PER_ENTRY = 16
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What is done where a script has no handler of its own.
+    """The handlers that a script does not have.
 
     Attributes
     ----------
-    read : (body, content type) -> what ``predict_fn`` takes
-        Raises RequestError.
-    predict : (what was read) -> prediction, or None where the model has no way to predict.
+    read : callable
+        ``input_fn``: takes the body and its content type; raises RequestError.
+    predict : callable or None
+        ``predict_fn``, without the model; None if the model has no method to predict.
     input : ModelInput
-        By which the memory of a request is estimated.
+        For the estimate of a request's memory.
     """
 
     read: Callable[[bytes, str], Any]
@@ -59,7 +60,7 @@ class ScriptedModel:
     Attributes
     ----------
     calls : Calls
-        Runs everything that is the script's, or that uses its model.
+        Runs the script's handlers, and everything that uses its model.
     """
 
     script: InferenceScript
@@ -82,26 +83,27 @@ def load_scripted(
     Parameters
     ----------
     folder : Path
-        The artifact's.
+        The folder of the artifact.
     modules : Modules
-        Those of the script; closed when the model is freed.
+        The script's modules; closed when the model is freed.
     calls : Calls or None
-        Runs the handlers; closed when the model is freed. None runs one at a time, in the thread of
-        the request.
+        Runs the handlers; closed when the model is freed. None runs them in the thread of the
+        request, one request at a time.
     loading : Loading or None
-        For a script without ``model_fn``: see ``load_predictor``.
+        For a script without ``model_fn``; see ``load_predictor``.
 
     Raises
     ------
     UserError
-        The script is broken, or fails.
+        The script is broken, fails, or returns a model without a method to predict.
     """
     keep_pandas()
     try:
         with modules.running():
             handlers = handlers_of(modules.script(script.file))
             if handlers.model_fn is None:
-                # XGBoost is whole only with it, and the script may import XGBoost later.
+                # XGBoost defines its scikit-learn classes only if scikit-learn is imported, and
+                # the script may import XGBoost later.
                 import sklearn  # noqa: F401
 
                 model: Any = load_predictor(folder, loading)
@@ -140,12 +142,12 @@ def load_scripted(
 
 
 def defaults_for(model: Any, custom_predict: bool) -> Defaults:
-    """Choose defaults by what ``model_fn`` returned.
+    """Choose the default handlers for a model.
 
     Parameters
     ----------
     custom_predict : bool
-        The script predicts: rows may have other columns than the model.
+        The script has its own ``predict_fn``: rows may have other columns than the model.
     """
     if isinstance(model, Predictor):
         return Defaults(
@@ -165,13 +167,13 @@ def defaults_for(model: Any, custom_predict: bool) -> Defaults:
 
 
 def _outputs_of(model: Any) -> int:
-    """Return how many values a model answers a row with; its transform may keep the columns."""
+    """Return how many values a model predicts for a row; ``transform`` may return each column."""
     count = getattr(model, "n_outputs_" if hasattr(model, "predict") else "n_features_in_", 1)
     return count if isinstance(count, int) and count > 0 else 1
 
 
 def _is_booster(model: Any) -> bool:
-    xgboost = sys.modules.get("xgboost")  # whoever has a Booster has imported it
+    xgboost = sys.modules.get("xgboost")  # a Booster exists only if it is imported
     return xgboost is not None and isinstance(model, xgboost.Booster)
 
 
@@ -199,8 +201,8 @@ def _columns_of(model: Any) -> Columns | None:
 
 
 def _texts_of(model: Any) -> Collection[int]:
-    """Find the columns that an encoder knows texts of; values would else decide what they are."""
-    if "sklearn" not in sys.modules:  # whoever has an estimator has imported it
+    """Return the columns that an encoder was fitted on as text; requests may hold numbers there."""
+    if "sklearn" not in sys.modules:  # an estimator exists only if it is imported
         return ()
     from tabular.algorithms.sklearn.predictor import text_columns
 
@@ -217,8 +219,8 @@ def _predict_of(model: Any, texts: Collection[int]) -> Callable[[Any], Any] | No
         if names is not None and isinstance(rows, np.ndarray) and rows.shape[1:] == (len(names),):
             import pandas
 
-            # Fitted on a frame: its steps may choose columns by name. A column of text stays
-            # one, also where all its values are missing.
+            # The model was fitted on a frame: its steps may select columns by name. A column of
+            # text stays text, also where all its values are missing.
             frame = pandas.DataFrame(rows, columns=names).infer_objects()
             for place in texts:
                 frame[names[place]] = rows[:, place]

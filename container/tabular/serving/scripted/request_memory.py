@@ -1,4 +1,4 @@
-"""What a body becomes where our own ``input_fn`` reads it for a script, before it is read."""
+"""Estimate the memory of a request that the default ``input_fn`` reads for a script."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tabular.data.extent import Extent
 from tabular.data.formats import format_of
 from tabular.serving.request_budget import BYTES_PER_BYTE, FREE_BYTES, estimate_request
 
-# A cell of text: its text (50 bytes and its letters), and its places in the row, in the column
-# without missing values, in the column's array, in the whole array, and in the model's frame.
+# A cell of text: the text (50 bytes and its letters) and references in the row, the column without
+# missing values, the column's array, the whole array, and the model's frame.
 BYTES_PER_TEXT_CELL = 56 + 5 * 8
-# A list of csv's cells, and its place among the arguments of zip.
+# A list of the csv module's cells, and its reference in the arguments of zip.
 BYTES_PER_ROW_OF_CELLS = 112
-# JSON's values are in lists already.
+# JSON's values are Python objects in lists already.
 BYTES_PER_MIXED_VALUE = 3 * 8 + 64
-# What can't be part of a table of numbers, or not in this order: names, times, dates, versions.
+# Characters that no table of numbers has, or not in this order: names, times, dates, versions.
 TEXT = re.compile(rb"[^0-9+\-.eE,;\t \r\n]|[0-9.]-|[+-][+-]|\.[0-9]*\.|[eE][0-9+-]*[.eE]")
-# Sparse matrices: as stored, as a copy, and in the format that the model takes.
+# A sparse matrix as stored, as a copy, and in the format that the model takes.
 COPIES_OF_NPZ = 3
 LONGEST_SHAPE = 4096
 UNKNOWN = Columns(1)
@@ -36,20 +36,20 @@ UNKNOWN = Columns(1)
 
 @dataclass(frozen=True)
 class ModelInput:
-    """What is known of the rows that a script's model takes.
+    """The rows that a script's model takes.
 
     Attributes
     ----------
     columns : Columns or None
-        None where the script predicts itself: rows may have any.
+        None if the script has its own ``predict_fn``: rows may have any columns.
     frames : bool
-        Rows become an array, of objects where there is text; else float32.
+        Rows are read into an array, of objects if they contain text; otherwise into float32.
     texts : bool
-        Some columns are text, whatever their cells hold.
+        Some columns are text, also where their cells are numbers.
     outputs : int
-        Values of the answer to a row.
+        Values in the answer to a row.
     bytes_per_value : int
-        What the model makes of each value.
+        Memory that the model takes for each value.
     """
 
     columns: Columns | None
@@ -61,7 +61,16 @@ class ModelInput:
 
 @dataclass(frozen=True)
 class ScriptRequest:
-    """What a request takes: its rows and columns for a message, and bytes at the peak."""
+    """The estimate of a request.
+
+    Attributes
+    ----------
+    extent : Extent
+    columns : Columns
+        With ``extent``, for an error message.
+    size : int
+        Peak memory in bytes.
+    """
 
     extent: Extent
     columns: Columns
@@ -74,12 +83,14 @@ NOTHING = ScriptRequest(Extent(0, 0), UNKNOWN, 0)
 def estimate_script_request(
     body: bytes, content_type: str, model_input: ModelInput, bytes_per_score: int
 ) -> ScriptRequest:
-    """Estimate what a request takes; one that can't be read takes nothing, and its reader says so.
+    """Estimate the memory of a request.
+
+    A body that can't be read counts as 0: reading it raises the error for the client.
 
     Parameters
     ----------
     bytes_per_score : int
-        What each value of the answer takes, as it is written.
+        Memory of each value in the answer.
     """
     try:
         extent, columns = _extent(body, content_type, model_input, bytes_per_score)
@@ -92,7 +103,7 @@ def estimate_script_request(
 
 
 def is_text(body: bytes, columns: Columns | None) -> bool:
-    """Tell whether CSV holds more than numbers, a header line of a model with names aside."""
+    """Return whether a CSV body has cells that are not numbers, apart from a header line."""
     after = 0
     if columns is not None and columns.names:
         after = body.find(b"\n") + 1
@@ -123,7 +134,7 @@ def _extent(
         texts = model_input.texts or b'"' in body
         return Extent(extent.rows, extent.peak + texts * BYTES_PER_MIXED_VALUE * cells), columns
     if model_input.texts or is_text(body, model_input.columns):
-        # The text as Python's, at 4 bytes a letter, twice; or the attempt to read numbers.
+        # Twice the decoded text, up to 4 bytes a letter; or the failed attempt to read numbers.
         letters = (2 if body.isascii() else 8) * len(body)
         mixed = letters + BYTES_PER_TEXT_CELL * cells + BYTES_PER_ROW_OF_CELLS * extent.rows
         return Extent(extent.rows, max(extent.peak, mixed)), columns
@@ -131,7 +142,7 @@ def _extent(
 
 
 def _width(body: bytes, name: str) -> int:
-    """Guess the columns of a body by its first row, or by its lists."""
+    """Estimate the number of columns, by the first row of CSV or the lists of JSON."""
     if name == CSV:
         line = body.lstrip(b"\r\n").split(b"\n", 1)[0]
         return 1 + max(line.count(delimiter) for delimiter in (b",", b";", b"\t"))
@@ -156,9 +167,9 @@ def _of_npz(body: bytes) -> tuple[Extent, Columns]:
         if archive.getinfo("shape.npy").file_size > LONGEST_SHAPE:
             raise ValueError("the shape of the matrix is too long")
         shape = np.load(io.BytesIO(archive.read("shape.npy")), allow_pickle=False).tolist()
-    # Each row has a place in the matrix's index, also one without values.
+    # The matrix's index has an entry for each row, also for a row without values.
     extent, _ = _of_shape(shape, COPIES_OF_NPZ * size + 16 * max(shape))
-    return extent, UNKNOWN  # it stays sparse
+    return extent, UNKNOWN  # the matrix stays sparse
 
 
 def _of_shape(shape: Any, peak: int) -> tuple[Extent, Columns]:
@@ -168,6 +179,6 @@ def _of_shape(shape: Any, peak: int) -> tuple[Extent, Columns]:
 
 
 def outputs_of_booster(booster: Any) -> int:
-    """Return how many values a Booster answers a row with, at the most."""
+    """Return how many values a Booster predicts for a row, at most."""
     parameters = json.loads(booster.save_config())["learner"]["learner_model_param"]
     return max(1, *(int(parameters.get(name, 1)) for name in ("num_class", "num_target")))

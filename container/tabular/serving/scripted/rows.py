@@ -1,7 +1,7 @@
-"""What ``input_fn`` does where a script has none: a body to what the model predicts from.
+"""The default ``input_fn`` of scripts: read a body into an array.
 
-Both of AWS's containers in one, by what ``model_fn`` returned: a ``DMatrix`` for a Booster, an
-array for anything else. A single row has two dimensions too.
+It reads what the default of either of AWS's containers reads. A single row is an array of two
+dimensions.
 """
 
 from __future__ import annotations
@@ -25,22 +25,21 @@ from tabular.data.json.matrix import unwrapped
 from tabular.serving.scripted.request_memory import is_text
 
 Array = npt.NDArray[Any]
-# How a row shows that it misses a value, beside an empty cell of CSV.
+# Texts of a missing value; an empty cell of CSV is one of them.
 MISSING = frozenset(("", "nan", "NaN"))
-# Bytes of an archive's arrays; zeros are packed a thousandfold.
+# Bytes of an archive's arrays; zeros are compressed to a thousandth.
 LARGEST_NPZ = 256 << 20
-
-# What is read as text without asking how much memory its cells take.
+# A body up to this size is read as text without an estimate of its cells' memory.
 SMALL_BODY_BYTES = 1 << 16
 
 
 def read_floats(body: bytes, content_type: str, columns: Columns) -> Floats:
-    """Read a body as algorithm mode does, in any of its formats.
+    """Read a body of any format into rows, as algorithm mode does.
 
     Raises
     ------
     RequestError
-        415: unknown content type. 400: a body that does not fit the model, or its type.
+        415: unknown content type. 400: the body does not fit the model or its content type.
     """
     try:
         form = format_of(content_type)
@@ -60,22 +59,22 @@ def read_array(
     Parameters
     ----------
     columns : Columns or None
-        Those of a scikit-learn estimator that predicts itself: then algorithm mode's formats are
-        taken too, and rows by name.
+        The columns of a scikit-learn estimator, if the default ``predict_fn`` predicts with it:
+        then algorithm mode's other formats are read too, and rows by column name.
     texts : collection of int
-        Which columns the model knows as text: a request may have nothing but numbers there, or
-        nothing at all.
+        Columns that the model was fitted on as text. A request may hold numbers or missing values
+        there.
 
     Returns
     -------
     array, (rows, columns)
-        float32 of CSV and JSON; objects, numbers and texts, where a column is text; NaN where a
-        value is missing. Of NumPy's formats what was sent; a SciPy matrix of ``x-npz``.
+        CSV and JSON: float32, or objects if a column is text; NaN where a value is missing. NumPy's
+        formats: the array that was sent. ``x-npz``: a SciPy matrix.
 
     Raises
     ------
     RequestError
-        415: unknown content type. 400: a body that can't be read.
+        415: unknown content type. 400: the body can't be read.
     """
     read = ARRAYS.get(content_type.partition(";")[0].strip().lower())
     if read is None:
@@ -86,7 +85,7 @@ def read_array(
         )
     try:
         return read(body, content_type, columns, texts)
-    except Exception as error:  # readers of several libraries: whatever they raise, it is the body
+    except Exception as error:  # several libraries read bodies, and any exception is the body's
         raise _unreadable(error) from error
 
 
@@ -97,8 +96,8 @@ def _csv(body: bytes, content_type: str, columns: Columns | None, texts: Collect
             return form.read_body(body, columns or Columns(_width(body, content_type)))
         except ColumnsError:
             raise
-        except ValueError:  # there is text among the numbers
-            # Python's cells take ten times the memory that was estimated for numbers.
+        except ValueError:  # some values are text
+            # Python's objects take ten times the memory that was estimated for numbers.
             if len(body) > SMALL_BODY_BYTES and not is_text(body, columns):
                 raise
     rows = [row for row in _cells(body, content_type) if row]
@@ -123,7 +122,7 @@ def _json(body: bytes, content_type: str, columns: Columns | None, texts: Collec
             return format_of(content_type).read_body(body, columns)
         except ColumnsError:
             raise
-        except ValueError:  # there is text among the numbers
+        except ValueError:  # some values are text
             pass
     rows = unwrapped(decode(utf_8_of(body, charset_of(content_type))))
     if isinstance(rows, dict):
@@ -137,7 +136,9 @@ def _json(body: bytes, content_type: str, columns: Columns | None, texts: Collec
         return _mixed([[row[name] for name in names] for row in rows], texts)
     if not isinstance(rows[0], list):
         rows = [rows]
-    if rows[0] and isinstance(rows[0][0], list):  # more than two dimensions: a script knows
+    if rows[0] and isinstance(
+        rows[0][0], list
+    ):  # more than two dimensions: for the script's own predict_fn
         return np.array(rows, dtype=np.float32)
     return _mixed(rows, texts)
 
@@ -145,8 +146,10 @@ def _json(body: bytes, content_type: str, columns: Columns | None, texts: Collec
 def _npy(body: bytes, content_type: str, columns: Columns | None, texts: Collection[int]) -> Array:
     array: Array = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
     if array.shape and len(array) and not array.nbytes:
-        raise ValueError(f"the array has {len(array)} rows of nothing; expected values")
-    if array.ndim == 1 and array.dtype.kind in "fiub":  # texts may be one feature: documents
+        raise ValueError(f"the array has {len(array)} rows without values; expected values")
+    if (
+        array.ndim == 1 and array.dtype.kind in "fiub"
+    ):  # an array of texts may be documents, one feature
         return array.reshape((-1, 1) if columns and columns.count == 1 else (1, -1))
     return array
 
@@ -154,10 +157,12 @@ def _npy(body: bytes, content_type: str, columns: Columns | None, texts: Collect
 def _npz(body: bytes, content_type: str, columns: Columns | None, texts: Collection[int]) -> Any:
     import scipy.sparse
 
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:  # nothing is unpacked beyond these sizes
+    with zipfile.ZipFile(
+        io.BytesIO(body)
+    ) as archive:  # zipfile unpacks no entry beyond its declared size
         size = sum(entry.file_size for entry in archive.infolist())
     if size > LARGEST_NPZ:
-        raise ValueError(f"the archive unpacks to {size} bytes, expected {LARGEST_NPZ} at the most")
+        raise ValueError(f"the archive unpacks to {size} bytes, expected at most {LARGEST_NPZ}")
     return scipy.sparse.load_npz(io.BytesIO(body))
 
 
@@ -170,7 +175,7 @@ ARRAYS: dict[str, Callable[[bytes, str, Columns | None, Collection[int]], Array]
 
 
 def _mixed(rows: Sequence[Sequence[Any]], texts: Collection[int]) -> Array:
-    """Put rows of numbers and texts together, each column as one or the other."""
+    """Make an array of rows; each column is numbers or text."""
     for number, row in enumerate(rows, 1):
         if not isinstance(row, list):
             raise ValueError(f"row {number} is a {type(row).__name__}, expected a list")
@@ -202,7 +207,7 @@ def _column(values: Iterable[Any], text: bool) -> Array:
 
 
 def _text(value: Any) -> Any:
-    """Write what JSON has as a number; whole ones without the point that reading gives them."""
+    """Return the text of a value of JSON; integers were read as floats and lose the ``.0``."""
     if value is np.nan or isinstance(value, str):
         return value
     whole = isinstance(value, float) and value.is_integer()

@@ -1,8 +1,8 @@
-"""gunicorn's worker for a script: its main thread runs the handlers, another one the event loop.
+"""gunicorn's worker for a script: the main thread runs the handlers, a second the event loop.
 
-The main thread is the one in which Python runs signal handlers and which may set them. It is also
-the thread in which ``model_fn`` has run, before or after the fork: a forked process keeps the
-identifier of its main thread, so that objects bound to a thread (sqlite) stay usable.
+Only the main thread may set signal handlers, and Python runs them there. ``model_fn`` ran in it
+too, before or after the fork: a forked process keeps the identifier of its main thread, so objects
+bound to a thread, such as an sqlite connection, stay usable.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from tabular.serving.scripted.calls import CallQueue
 from tabular.serving.worker import PooledWorker
 
 READ_BYTES = 4096
-# A handler that has run for so long may run for much longer ...
+# A handler that has been running for this long may run much longer: the worker then waits before it
+# accepts a connection, so that an idle worker accepts it first.
 LONG_SECONDS = 0.01
-# ... and a worker that waits for this time gets a connection, if there is one.
 OTHERS_FIRST_SECONDS = 0.003
 
 
 class ScriptWorker(PooledWorker):
-    """A worker whose lanes read and write, while its main thread runs the calls of a queue."""
+    """A worker whose main thread runs the calls of a queue; its thread pools read and write."""
 
     calls: ClassVar[CallQueue]
 
@@ -43,27 +43,27 @@ class ScriptWorker(PooledWorker):
             finally:
                 self.calls.close()
 
-        # Python runs signal handlers between two byte codes of the main thread, which may be in a
-        # library's code for minutes. The number of the signal is in this pipe at once.
+        # Python runs signal handlers between two bytecodes of the main thread, which may be in a
+        # library's code for minutes. gunicorn's wake-up pipe has the signal's number at once.
         self.poller.register(self.PIPE[0], selectors.EVENT_READ, self._on_signal)
-        # A daemon: what it still does when the handlers have ended is not waited for.
+        # A daemon thread: the process does not wait for it after the handlers have ended.
         threading.Thread(target=loop, name="events", daemon=True).start()
         self.calls.serve()
         if failures:
             raise failures[0]
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection; leave it to an idle worker while a handler computes for long."""
+        """Accept a connection; while a handler runs long, let an idle worker accept it first."""
         if self.calls.running_seconds() > LONG_SECONDS:
             time.sleep(OTHERS_FIRST_SECONDS)
         super().accept(listener)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """End at once at SIGQUIT and SIGINT; a handler could catch SystemExit."""
+        """Exit at once at SIGQUIT and SIGINT; a handler could catch SystemExit."""
         os._exit(0)
 
     def handle_abort(self, sig: int, frame: FrameType | None) -> None:
-        """End at once when the master finds this worker silent."""
+        """Exit at once when the master ends this worker as silent."""
         os._exit(1)
 
     def _on_signal(self, pipe: int) -> None:
@@ -72,7 +72,7 @@ class ScriptWorker(PooledWorker):
 
 
 def script_worker(queue: CallQueue) -> type[ScriptWorker]:
-    """Make the worker class that runs the calls of a queue."""
+    """Return a worker class that runs the calls of a queue."""
 
     class QueueWorker(ScriptWorker):
         calls = queue

@@ -68,7 +68,7 @@ def test_json_loses_nothing(values: np.ndarray) -> None:
 
 
 def records(body: bytes) -> Iterator[dict[str, list[float]]]:
-    """Read each record's label map with protobuf itself."""
+    """Read the label map of each record with protobuf."""
     while body:
         magic, size = struct.unpack("<II", body[:8])
         assert magic == 0xCED7230A

@@ -1,4 +1,4 @@
-"""Where a script's handlers run: the queue, its thread, and what a stop does to it."""
+"""Calls of a script's handlers: the queue, its thread, and how it stops."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_calls_that_wait_at_the_close_get_an_error_and_the_one_that_runs_ends() 
 
 
 def test_signal_handler_that_raises_between_two_calls_costs_none_of_them() -> None:
-    """The main thread serves, as in a worker, and an alarm of the script is late."""
+    """The main thread serves, as in a worker; the script's alarm fires between two calls."""
     calls, answers = CallQueue(), []
 
     def late(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""What a script's model leaves in a process, and forked workers can't share."""
+"""What a script leaves in a process that forked workers can't share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One model served by a script: handlers, defaults, and what goes wrong in them."""
+"""One model served by a script: handlers, defaults, and their errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What requests of scripts without ``input_fn`` become, compared with what they take."""
+"""Estimates of script requests, compared with the memory that reading them takes."""
 
 from __future__ import annotations
 
