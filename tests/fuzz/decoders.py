@@ -3,10 +3,10 @@
     pip install atheris
     python tests/fuzz/decoders.py --runs 100000 [--seed N] [--seconds N] [--corpus DIR]
 
-Each content type has a process of its own and an equal share of the runs, and begins with the
-bodies of the unit tests. What is looked for: an exception that is no ValueError (the server
-would answer 500), a message that is more than one line, rows of another form than promised, and
-a body that takes more than a second. The status is 1 if there is one.
+Each content type has its own process and an equal share of the runs, and begins with the bodies
+of the unit tests. A fault is: an exception that is not a ValueError (the server would answer 500),
+a message of several lines, rows of an unexpected shape or dtype, or a body that takes more than a
+second. The exit status is 1 if there is a fault.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from unit.data.valid_bodies import BODIES, COLUMNS  # noqa: E402
 
 LONGEST_BODY = 4096
 SLOW_SECONDS = 1.0
-# The second byte of an input chooses: all text read as large bodies are, or as small ones.
+# The second byte of an input chooses whether text is read as a large or as a small body.
 SMALL_BODY_BYTES = (-1, 1 << 16)
 
 
@@ -76,7 +76,7 @@ def _fuzz(content_type: str, runs: int, seconds: int, seed: int, kept: Path | No
         target = _target(content_type, runs, seconds)
         options = [f"-seed={seed}", f"-max_len={LONGEST_BODY}", "-runs=-1", "-len_control=0"]
         folders = [corpus]
-        if kept is not None:  # libFuzzer adds to the first folder what reaches new code
+        if kept is not None:  # libFuzzer adds inputs that reach new code to the first folder
             own = kept / "decoders" / content_type.replace("/", "-")
             own.mkdir(parents=True, exist_ok=True)
             folders.insert(0, str(own))
@@ -130,7 +130,7 @@ def _target(content_type: str, runs: int, seconds: int) -> Callable[[bytes], Non
             for key, words in faults.items():
                 print(f"  {key}: {words[:2000]}")
             sys.stdout.flush()
-            os._exit(bool(faults))  # libFuzzer does not end otherwise without its own report
+            os._exit(bool(faults))  # otherwise libFuzzer ends with its own report
 
     return target
 

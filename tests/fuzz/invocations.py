@@ -40,7 +40,7 @@ from server import add_options as add_server_options  # noqa: E402
 from unit.data.valid_bodies import BODIES  # noqa: E402
 
 SLOW_SECONDS = 1.0
-# Of the runs: in the first part of them each thread's allocators come to their size.
+# The share of the runs in which the allocators of all threads grow to their size.
 WARM_UP = 0.5
 ALLOWED = {200, 204, 400, 404, 405, 406, 413, 415}
 TOKENS = (
@@ -63,7 +63,7 @@ LETTERS = "ab=,;:%\"'\\{}<>\t\x80\xff 0"
 
 
 class Request(NamedTuple):
-    """What is sent; a chunked body goes in parts without its length."""
+    """A request. A chunked body is sent in parts, without its length."""
 
     method: str
     path: str
@@ -76,20 +76,20 @@ class Request(NamedTuple):
         return f"{fields} with {len(self.body)} bytes {self.body[:1000]!r}"
 
     def saved(self) -> bytes:
-        """Write the request for a corpus."""
+        """Return the request as bytes, for a corpus."""
         body = base64.b64encode(self.body).decode()
         return json.dumps({**self._asdict(), "body": body}).encode()
 
 
 def restored(data: bytes) -> Request:
-    """Read a request of a corpus."""
+    """Return the request that a corpus holds as bytes."""
     fields = json.loads(data)
     return Request(**{**fields, "body": base64.b64decode(fields["body"])})
 
 
 @dataclass
 class Found:
-    """What one thread, or all of them, saw."""
+    """The results of one thread, or of all threads."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     worst: tuple[float, Request | None] = (0.0, None)
@@ -98,7 +98,7 @@ class Found:
 
 
 def main() -> int:
-    """Send all, and say what was found."""
+    """Send all requests, and print the faults."""
     given = _arguments()
     server, corpus = Server(given.url, given.container), Corpus(given.corpus, "invocations")
     found, begun = Found(), time.monotonic()
@@ -166,7 +166,7 @@ def _fuzz(
         corpus.saw((status, re.sub(rb"[^A-Za-z]+", b" ", body)[:40]), request.saved())
         if status not in ALLOWED:
             found.faults.append(f"{status} {body!r:.300} after {request}")
-        # gunicorn's own answers, to what is no HTTP, are pages.
+        # gunicorn itself answers with an HTML page if the request is not HTTP.
         one_line = len(body.splitlines()) == 1 or body.startswith(b"<html>")
         if status >= 400 and request.method != "HEAD" and not one_line:
             found.faults.append(f"{status} with {body!r:.300} after {request}")

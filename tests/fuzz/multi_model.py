@@ -32,7 +32,7 @@ URL = "/opt/ml/models/m0/model"
 ROW = b"0.1,0.2,0.3,0.4"
 ALLOWED = {200, 204, 400, 404, 405, 406, 409, 413, 414, 415}
 SLOW_SECONDS = 5.0
-# Allocators come to their size in the first part.
+# The share of the runs in which the allocators grow to their size.
 WARM_UP = 0.5
 NAMES = ("m", "n", "a b", "é", "%2F", "..m", "x" * 1024, "%" * 1024)
 LETTERS = "ab%/\\.:;?#&=+ \"'\x00\n\x85\u00a0\u200b\u2028\ud800é\U0001f600"
@@ -43,19 +43,19 @@ NUMBERS = ("0", "1", "2", "-1", "", "x", "1" * 5000, "\u0663", "\u00b2", "1.0", 
 
 
 class Request(NamedTuple):
-    """What is sent."""
+    """A request."""
 
     method: str
     path: str
     body: str  # latin-1
 
     def saved(self) -> bytes:
-        """Write the request for a corpus."""
+        """Return the request as bytes, for a corpus."""
         return json.dumps(self._asdict()).encode()
 
 
 class Client:
-    """A kept connection, and what was seen on it."""
+    """A persistent connection, and the results of its requests."""
 
     def __init__(self, server: Server, corpus: Corpus) -> None:
         self._server, self._corpus = server, corpus
@@ -65,7 +65,7 @@ class Client:
         self.worst = 0.0
 
     def ask(self, request: Request) -> int:
-        """Send one request, and check what any answer must be."""
+        """Send one request, and check the rules that hold for every answer."""
         begun = time.monotonic()
         try:
             headers = {"Content-Type": "text/csv"}
@@ -102,7 +102,7 @@ class Client:
 
 
 def main() -> int:
-    """Send all, and say what was found."""
+    """Send all requests, and print the faults."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add_server_options(parser)
     add_options(parser, runs=20_000)

@@ -49,7 +49,7 @@ class Corpus:
             yield path.read_bytes()
 
     def saw(self, shown: object, data: bytes) -> None:
-        """Keep an input if nothing has shown the same before."""
+        """Keep an input if no earlier input had the same outcome."""
         with self._lock:
             if shown in self._seen:
                 return

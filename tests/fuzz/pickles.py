@@ -1,10 +1,10 @@
-"""Fuzzes the unpicklers: chains of calls, states and nested arguments made of all allowed names.
+"""Fuzzes the unpicklers with chains of calls, states and nested arguments of all allowed names.
 
     python tests/fuzz/pickles.py --runs 200000 [--seed N]
 
-An audit hook of Python tells when a load writes a file, starts a program, opens a socket, compiles
-or executes code, or imports a module of no model. The status is 1 if one does. Each load runs in
-this process; a crash of it is a finding too (the seed is printed first).
+An audit hook of Python reports when a load writes a file, starts a program, opens a socket,
+compiles or executes code, or imports a module that no model needs. Then the exit status is 1. Each
+load runs in this process; a crash is a fault too (the seed is printed first).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tabular.algorithms.sklearn.model import EstimatorUnpickler  # noqa: E402
 from tabular.algorithms.xgboost.pickled_booster import read_booster  # noqa: E402
 from tabular.artifact.pickles.common_names import COMMON  # noqa: E402
 
-# What no load does, by the names of Python's audit events.
+# Python's audit events that no load may cause.
 FORBIDDEN = {
     *("os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.remove"),
     *("os.rename", "os.mkdir", "os.rmdir", "os.putenv", "os.kill", "os.link", "os.symlink"),
@@ -144,7 +144,7 @@ class Chains:
         return b"(" + b"".join(parts) + b"t"
 
     def state(self, depth: int) -> bytes:
-        """Write what BUILD sets: a dict, a tuple, or anything."""
+        """Write the state that BUILD sets: a dict or a tuple."""
         if self.draw.random() < 0.6:
             keys = ("memory", "steps", "handle", "predict", "__class__", "nodes", "f_", "dtype")
             pairs = [
@@ -156,7 +156,7 @@ class Chains:
 
 
 def fuzz(runs: int, seed: int) -> tuple[Counter[str], list[str]]:
-    """Load random pickles; count the outcomes and collect what no load may do."""
+    """Load random pickles. Return the counts of the outcomes, and the faults."""
     chains, watch = Chains(seed), Watch()
     outcomes: Counter[str] = Counter()
     found: list[str] = []
@@ -185,7 +185,7 @@ def fuzz(runs: int, seed: int) -> tuple[Counter[str], list[str]]:
 
 
 def main() -> int:
-    """Fuzz, and print what was found."""
+    """Fuzz, and print the faults."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))

@@ -47,7 +47,7 @@ STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3}) ")
 
 
 def main() -> int:
-    """Send all, and say what was found."""
+    """Send all requests, and print the faults."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add_server_options(parser)
     add_options(parser, runs=20_000)

@@ -7,7 +7,7 @@ import http.client
 import subprocess
 from urllib.parse import urlsplit
 
-# The allocators of all threads take some 200,000 requests to come to their size.
+# The allocators of all threads reach their size after about 200,000 requests.
 GROWTH_BYTES, UNSETTLED_GROWTH_BYTES = 10 << 20, 64 << 20
 SETTLED_REQUESTS = 100_000
 
@@ -33,7 +33,7 @@ class Server:
         return http.client.HTTPConnection(self.address, timeout=seconds)
 
     def get(self, path: str) -> tuple[int, bytes]:
-        """Ask on a connection of its own."""
+        """Send a request on a new connection."""
         connection = self.connect()
         try:
             connection.request("GET", path)
@@ -50,7 +50,7 @@ class Server:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
     def weigh(self, requests: int) -> None:
-        """Note the memory that later growth is measured from, after so many requests."""
+        """Record the memory after some requests; later growth is measured from it."""
         self._memory = self.memory()
         self._allowed = GROWTH_BYTES if requests > SETTLED_REQUESTS else UNSETTLED_GROWTH_BYTES
 
@@ -61,7 +61,7 @@ class Server:
         return next(int(line.removeprefix(name)) for line in lines if line.startswith(name))
 
     def faults(self) -> list[str]:
-        """What is wrong with the server at the end."""
+        """Return the faults of the server at the end."""
         found = []
         status, _ = self.get("/ping")
         if status != 200:

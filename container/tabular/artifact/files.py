@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import logging
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,12 +19,9 @@ from tabular.artifact.manifest import (
     NEXT,
     FileRecord,
     Manifest,
-    manifest_path,
     read_manifest,
 )
 from tabular.contract.errors import PlatformError, UserError
-
-log = logging.getLogger(__name__)
 
 # Unfinished files are written below tabular/: AWS's container loads every file at the top.
 PARTIAL = ".partial"
@@ -50,98 +46,6 @@ def compiled_paths(folder: Path, manifest: Manifest) -> list[Path]:
     if manifest.compiled is None or not manifest.compiled.served:
         return []
     return [folder / name for name in manifest.files if COMPILED.fullmatch(name)]
-
-
-@contextmanager
-def staged(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder for a new artifact, and replace the old artifact with it at the end.
-
-    The new artifact becomes visible by one rename of its folder, after all files are written. Then
-    its files are moved to their final places. Until a file is moved, readers find it in the renamed
-    folder (``place_of``). So if the process is killed at any moment, the old artifact or the new
-    one is complete.
-
-    Raises
-    ------
-    PlatformError
-        The folder can't be written, or the disk is full. The old artifact is unchanged.
-    """
-    finish_replacing(folder)
-    stage, following = folder / FOLDER / f"{NEXT}{PARTIAL}", folder / FOLDER / NEXT
-    try:
-        shutil.rmtree(stage, ignore_errors=True)
-        stage.mkdir(parents=True)
-        yield stage
-        if not manifest_path(stage).exists():
-            remove(manifest_path(folder))
-        stage.replace(following)
-    except BaseException as error:
-        shutil.rmtree(stage, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise not_written(folder, error) from error
-        if isinstance(error, PlatformError):  # name the folder that the customer knows
-            raise PlatformError(str(error).replace(f"{stage}", f"{folder}")) from error
-        raise
-    finish_replacing(folder, begins=True)
-
-
-def finish_replacing(folder: Path, begins: bool = False) -> None:
-    """Move the files of a new artifact to their final places, and delete the old artifact's files.
-
-    Parameters
-    ----------
-    begins : bool
-        No file has been moved yet.
-
-    Raises
-    ------
-    PlatformError
-        A file can't be moved.
-    """
-    following = folder / FOLDER / NEXT
-    if not following.is_dir():
-        return
-    left = [path for path in following.iterdir() if path.name != FOLDER]
-    # After a kill, some of the files may have been moved already.
-    manifest = None
-    with suppress(UserError):  # the loader reports a damaged manifest
-        manifest = read_manifest(following, following=False)
-    new = manifest.files if manifest else {path.name for path in left} if begins else None
-    if new is not None:
-        _remove_old(folder, set(new))
-    try:
-        for path in left:
-            path.replace(folder / path.name)
-        # The manifest is last: while it is here, readers look in both places.
-        with suppress(FileNotFoundError):
-            (following / FOLDER / NAME).replace(folder / FOLDER / NAME)
-        shutil.rmtree(following)
-    except OSError as error:
-        raise not_written(folder, error) from error
-
-
-def _remove_old(folder: Path, new: set[str]) -> None:
-    """Delete the old artifact's files that the new artifact does not replace, as far as possible.
-
-    A file that can't be deleted does not damage the new artifact: its manifest does not name it.
-    """
-    with suppress(UserError):
-        old = read_manifest(folder, following=False)
-        new = new | {name for name in (old.files if old else ()) if "/" in name}
-        for name in set(old.files if old else ()) - new:
-            _remove_or_warn(folder / name)
-    models = any(NUMBERED.fullmatch(name) for name in new)
-    for path in folder.iterdir():
-        if models and NUMBERED.fullmatch(path.name) and path.name not in new:
-            _remove_or_warn(path)
-    remove_compiled(folder)
-
-
-def _remove_or_warn(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        log.warning("%s of an earlier model can't be deleted: %s", path, error.strerror)
 
 
 def place_of(folder: Path, name: str) -> Path:

@@ -23,7 +23,7 @@ FORMAT_VERSION = 1
 FOLDER = "tabular"
 NAME = "manifest.json"
 # The folder below tabular/ with a complete new artifact, before its files are moved to their final
-# places: see ``files.staged``.
+# places: see ``replacing.staged``.
 NEXT = "next"
 # The field with the digest of all other fields. The first artifacts do not have it.
 DIGEST = "sha256"
@@ -200,7 +200,7 @@ def read_manifest(folder: Path, following: bool = True) -> Manifest | None:
     Parameters
     ----------
     following : bool
-        Prefer the manifest of a new artifact whose files are being moved; see ``files.staged``.
+        Prefer the manifest of a new artifact whose files are being moved; see ``replacing.staged``.
 
     Raises
     ------

@@ -5,21 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
-from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.job import TrainingJob
 from tabular.contract.machine import in_memory
-from tabular.data.batch import Batch, Floats
+from tabular.data.batch import Batch
 from tabular.data.channel import no_data, read_channel
 from tabular.data.columns import Columns, unite
 from tabular.data.csv.text import number_of
@@ -27,7 +25,6 @@ from tabular.data.layout import Layout
 from tabular.data.listing import FileState, files_of
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
-from tabular.training.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -69,22 +66,6 @@ def choose_channels(job: TrainingJob) -> dict[str, Channel]:
     return chosen
 
 
-def require_single_host(job: TrainingJob) -> None:
-    """Refuse several hosts, for an algorithm that trains on one.
-
-    Raises
-    ------
-    UserError
-        The job has more than one host.
-    """
-    count = len(job.hosts.names)
-    if count > 1:
-        raise UserError(
-            f"{job.hyperparameters.get(ALGORITHM)} trains on one host, and the job has {count}: "
-            "set instance_count=1, or use algorithm=xgboost"
-        )
-
-
 def list_files(channels: Mapping[str, Channel]) -> Files:
     """List the files of each channel. At the end of reading, they are compared with this list.
 
@@ -113,71 +94,6 @@ class Checks:
 
     batch: Callable[[Batch, Path], None] = lambda batch, path: None
     store: Callable[[Store, str], None] = lambda store, channel: None
-
-
-@contextmanager
-def read_channels(
-    run: Run,
-    layout: Layout,
-    checks: Checks | None = None,
-    memory_budget: MemoryBudget | None = None,
-) -> Iterator[tuple[dict[str, Store], Columns]]:
-    """Read all channels of a job that trains on one host, and agree on their columns.
-
-    Parameters
-    ----------
-    checks : Checks or None
-        The checks of the algorithm.
-    memory_budget : MemoryBudget or None
-        How much memory the features may take before they go to disk; by default half of the
-        container's.
-
-    Yields
-    ------
-    (dict of str to Store, Columns)
-        The rows of each channel, by its name. They are closed at the end of the block.
-
-    Raises
-    ------
-    UserError
-        The job has several hosts, there is no channel ``train``, a channel has no rows, a file is
-        broken, or the columns of the channels do not go together.
-    """
-    require_single_host(run.job)
-    channels = choose_channels(run.job)
-    memory_budget = memory_budget or MemoryBudget(run.machine.memory // 2, scratch_folder(run.job))
-    with run.timing.stage("read"):
-        stores = read_rows(
-            channels,
-            layout,
-            checks or Checks(),
-            memory_budget,
-            run.machine.cpus,
-            {},
-            list_files(channels),
-        )
-    try:
-        described = [{name: store.describe(name) for name, store in stores.items()}]
-        require_rows(described, channels)
-        yield stores, seal(stores, described, run.job.paths.data)
-    finally:
-        for store in stores.values():
-            store.close()
-
-
-def feature_matrix(store: Store) -> Floats:
-    """Return the features of a channel as one matrix. The store gives up its own copy.
-
-    Returns
-    -------
-    float32 array, (rows, columns)
-        Values that a LIBSVM file leaves out are 0.
-    """
-    pieces = [
-        piece if isinstance(piece, np.ndarray) else piece.toarray()
-        for _, piece in store.features(store.rows * store.width * 4, last=True)
-    ]
-    return cast(Floats, np.concatenate(pieces))
 
 
 def read_rows(

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import tabular
-from tabular.artifact.files import save_manifest, staged
+from tabular.artifact.files import save_manifest
 from tabular.artifact.manifest import FileRecord, Manifest
+from tabular.artifact.replacing import staged
 from tabular.contract.errors import PlatformError
 from tabular.data.columns import Columns
 from tabular.training.run import Run

@@ -16,7 +16,7 @@ from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.data.store import Store
 from tabular.training.memory import mib
-from tabular.training.rows import feature_matrix
+from tabular.training.single_host import feature_matrix
 
 log = logging.getLogger(__name__)
 

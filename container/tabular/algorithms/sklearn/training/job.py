@@ -29,9 +29,10 @@ from tabular.training.compile_step import Compiling
 from tabular.training.hard_rows import sample_rows
 from tabular.training.job import Saved
 from tabular.training.memory import Memory, mib
-from tabular.training.rows import TRAIN, Checks, read_channels, require_single_host, scratch_folder
+from tabular.training.rows import TRAIN, Checks, scratch_folder
 from tabular.training.run import Run
 from tabular.training.saving import Trained, save_artifact
+from tabular.training.single_host import read_channels, require_single_host
 
 # A label and a weight take 4 bytes each; the rest is for copies in the estimator and the metrics.
 BYTES_PER_ROW = 32

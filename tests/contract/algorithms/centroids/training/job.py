@@ -15,9 +15,10 @@ from tabular.training.compile_step import Compiling
 from tabular.training.hyperparameters.shared import TARGET, layout_of, read_hyperparameters
 from tabular.training.job import Saved
 from tabular.training.metric_lines import metric_line
-from tabular.training.rows import TRAIN, feature_matrix, read_channels
+from tabular.training.rows import TRAIN
 from tabular.training.run import Run
 from tabular.training.saving import Trained, save_artifact
+from tabular.training.single_host import feature_matrix, read_channels
 
 HYPERPARAMETERS = (TARGET,)
 

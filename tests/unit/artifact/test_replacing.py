@@ -11,8 +11,9 @@ import pytest
 import xgboost
 
 from tabular.algorithms.xgboost.model import load_models, save_models
-from tabular.artifact.files import save_manifest, staged
+from tabular.artifact.files import save_manifest
 from tabular.artifact.manifest import Manifest, read_manifest
+from tabular.artifact.replacing import staged
 from tabular.contract.errors import PlatformError
 
 DRAW = np.random.default_rng(4)

@@ -11,8 +11,9 @@ from tabular.contract.job import read_job
 from tabular.contract.machine import Machine
 from tabular.contract.termination import Termination
 from tabular.data.layout import Layout
-from tabular.training.rows import Checks, feature_matrix, read_channels
+from tabular.training.rows import Checks
 from tabular.training.run import Run
+from tabular.training.single_host import feature_matrix, read_channels
 from tabular.training.timing import Timing
 
 from ..conftest import JobFolder
