@@ -39,13 +39,13 @@ OTHERS = {
     },
     "files of a job or an artifact, below /opt/ml; a page's own folder of this layout is my/": {
         "input/config/hyperparameters.json", "input/config/inputdataconfig.json",
-        "input/config/checkpointconfig.json", "input/data/train/", "input/data/validation/", "code/",
-        "output/data/predictions.csv", "output/failure", "output/", "model/",
+        "input/config/checkpointconfig.json", "input/data/train/", "input/data/validation/",
+        "output/data/predictions.csv", "output/failure", "output/", "model/", "code/",
         "manifest.json", "tabular/manifest.json", "tabular/compiled.onnx",
         "tabular/next", "tabular/next.partial",
     },
     "files that builds, releases and benchmarks write": {
-        "benchmarks/results/", "build.json", "image-amd64.txt", "sbom.cdx.json",
+        "benchmarks/results/", "dist/site", "build.json", "image-amd64.txt", "sbom.cdx.json",
         "csv/train", "csv/validation",
     },
     "platforms of Docker": {"linux/amd64", "linux/arm64"},
@@ -277,7 +277,7 @@ def faults(span: Span) -> Iterator[str]:
         if first not in NO_ROUTES and f'"/{first}' not in source_text():
             yield f"no route {text}"
     elif PATH.fullmatch(text):
-        placeholder = any(re.fullmatch(r"[A-Z]+", part) for part in text.split("/"))
+        placeholder = any(re.fullmatch(r"[A-Z]+(\.py)?", part) for part in text.split("/"))
         if not placeholder and text not in content_types() and not path_exists(text):
             yield f"no file {text}"
     elif DOTTED.fullmatch(text):
