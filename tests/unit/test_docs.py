@@ -7,6 +7,7 @@ docstrings of all packages. Links between pages are checked by the build of the 
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -67,6 +68,7 @@ OUR_COMMAND = re.compile(
     r"(?:^|[\s(;&|])((?:\./)?(?:(?:tests|container|local_test|benchmarks|\.ci)/[\w/.-]+"
     r"|build_and_push\.sh)|sagemaker-tabular(?= +[a-z-]))([^|;&)#\n]*)"
 )
+BLOCK = re.compile(r"^```(?P<language>[\w{}-]*).*\n(?P<code>(?:.*\n)*?)```$", re.MULTILINE)
 MODULE_COMMAND = re.compile(r"python -m ((?:tabular|sagemaker_tabular)[\w.]*)")
 
 
@@ -84,16 +86,18 @@ def pages() -> list[Path]:
 
 
 def spans_of(page: Path) -> Iterator[Span]:
-    fence = ""
-    for number, line in enumerate(page.read_text().splitlines(), 1):
-        where = f"{page.relative_to(ROOT)}:{number}"
-        if line.lstrip().startswith("```"):
-            fence = "" if fence else line.strip().strip("`") or "text"
-        elif fence in ("sh", "text"):
-            yield Span(line, where, block=True)
-        elif not fence:
-            for text in re.findall(r"`([^`]+)`", line):
-                yield Span(text.strip(), where)
+    """Find the text in backticks outside of blocks, and the lines of blocks of commands."""
+    text, name = page.read_text(), page.relative_to(ROOT)
+    prose = text
+    for block in BLOCK.finditer(text):
+        first = text.count("\n", 0, block.start()) + 2
+        if block["language"] in ("", "sh"):
+            for number, line in enumerate(block["code"].splitlines(), first):
+                yield Span(line, f"{name}:{number}", block=True)
+        prose = prose.replace(block[0], "\n" * block[0].count("\n"), 1)
+    for span in re.finditer(r"`([^`]+)`", prose):
+        number = prose.count("\n", 0, span.start()) + 1
+        yield Span(" ".join(span[1].split()), f"{name}:{number}")
 
 
 def docstrings() -> Iterator[Span]:
@@ -297,6 +301,15 @@ def test_what_a_page_names_exists(page: Path) -> None:
 
 def test_what_docstrings_name_exists() -> None:
     assert listed(docstrings()) == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_code_of_a_page_can_be_parsed(page: Path) -> None:
+    for block in BLOCK.finditer(page.read_text()):
+        if block["language"] == "python":
+            ast.parse(block["code"])
+        elif block["language"] == "json":
+            json.loads(block["code"])
 
 
 @pytest.mark.parametrize(
