@@ -299,6 +299,10 @@ def test_what_a_page_names_exists(page: Path) -> None:
     assert listed(spans_of(page)) == []
 
 
+def test_readme_stays_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 90
+
+
 def test_what_docstrings_name_exists() -> None:
     assert listed(docstrings()) == []
 
