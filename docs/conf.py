@@ -47,7 +47,11 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"{project} {release}"
 html_extra_path = ["site"]  # the first page: it leads to docs/index.html
 html_show_sourcelink = False
+html_sidebars = {"**": ["globaltoc.html"]}  # all pages, under the captions of docs/index.md
 html_theme_options = {
+    "navbar_center": [],
+    "globaltoc_includehidden": True,
+    "globaltoc_maxdepth": 1,
     "navigation_with_keys": False,
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],

@@ -7,6 +7,7 @@ docstrings of all packages. Links between pages are checked by the build of the 
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -40,13 +41,12 @@ OTHERS = {
     "files of a job or an artifact, below /opt/ml; a page's own folder of this layout is my/": {
         "input/config/hyperparameters.json", "input/config/inputdataconfig.json",
         "input/config/checkpointconfig.json", "input/data/train/", "input/data/validation/",
-        "code/",
-        "output/data/predictions.csv", "output/failure", "output/", "model/",
+        "output/data/predictions.csv", "output/failure", "output/", "model/", "code/",
         "manifest.json", "tabular/manifest.json", "tabular/compiled.onnx",
         "tabular/next", "tabular/next.partial",
     },
     "files that builds, releases and benchmarks write": {
-        "benchmarks/results/", "build.json", "image-amd64.txt", "sbom.cdx.json",
+        "benchmarks/results/", "dist/site", "build.json", "image-amd64.txt", "sbom.cdx.json",
         "csv/train", "csv/validation",
     },
     "platforms of Docker": {"linux/amd64", "linux/arm64"},
@@ -68,6 +68,7 @@ OUR_COMMAND = re.compile(
     r"(?:^|[\s(;&|])((?:\./)?(?:(?:tests|container|local_test|benchmarks|\.ci)/[\w/.-]+"
     r"|build_and_push\.sh)|sagemaker-tabular(?= +[a-z-]))([^|;&)#\n]*)"
 )
+BLOCK = re.compile(r"^```(?P<language>[\w{}-]*).*\n(?P<code>(?:.*\n)*?)```$", re.MULTILINE)
 MODULE_COMMAND = re.compile(r"python -m ((?:tabular|sagemaker_tabular)[\w.]*)")
 
 
@@ -85,16 +86,18 @@ def pages() -> list[Path]:
 
 
 def spans_of(page: Path) -> Iterator[Span]:
-    fence = ""
-    for number, line in enumerate(page.read_text().splitlines(), 1):
-        where = f"{page.relative_to(ROOT)}:{number}"
-        if line.lstrip().startswith("```"):
-            fence = "" if fence else line.strip().strip("`") or "text"
-        elif fence in ("sh", "text"):
-            yield Span(line, where, block=True)
-        elif not fence:
-            for text in re.findall(r"`([^`]+)`", line):
-                yield Span(text.strip(), where)
+    """Find the text in backticks outside of blocks, and the lines of blocks of commands."""
+    text, name = page.read_text(), page.relative_to(ROOT)
+    prose = text
+    for block in BLOCK.finditer(text):
+        first = text.count("\n", 0, block.start()) + 2
+        if block["language"] in ("", "sh"):
+            for number, line in enumerate(block["code"].splitlines(), first):
+                yield Span(line, f"{name}:{number}", block=True)
+        prose = prose.replace(block[0], "\n" * block[0].count("\n"), 1)
+    for span in re.finditer(r"`([^`]+)`", prose):
+        number = prose.count("\n", 0, span.start()) + 1
+        yield Span(" ".join(span[1].split()), f"{name}:{number}")
 
 
 def docstrings() -> Iterator[Span]:
@@ -278,7 +281,7 @@ def faults(span: Span) -> Iterator[str]:
         if first not in NO_ROUTES and f'"/{first}' not in source_text():
             yield f"no route {text}"
     elif PATH.fullmatch(text):
-        placeholder = any(re.fullmatch(r"[A-Z]+", part) for part in text.split("/"))
+        placeholder = any(re.fullmatch(r"[A-Z]+(\.py)?", part) for part in text.split("/"))
         if not placeholder and text not in content_types() and not path_exists(text):
             yield f"no file {text}"
     elif DOTTED.fullmatch(text):
@@ -296,8 +299,21 @@ def test_what_a_page_names_exists(page: Path) -> None:
     assert listed(spans_of(page)) == []
 
 
+def test_readme_stays_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 90
+
+
 def test_what_docstrings_name_exists() -> None:
     assert listed(docstrings()) == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_code_of_a_page_can_be_parsed(page: Path) -> None:
+    for block in BLOCK.finditer(page.read_text()):
+        if block["language"] == "python":
+            ast.parse(block["code"])
+        elif block["language"] == "json":
+            json.loads(block["code"])
 
 
 @pytest.mark.parametrize(
