@@ -246,7 +246,7 @@ NO_CATEGORY: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "feature_types": (
         job(CSV, as_csv(COLOURED), None, {**HYPERPARAMETERS, "feature_types": "q,q"}),
-        "line 1, column 2: 'red' is not a number; feature_types has q for this column; give c",
+        "line 1, column 2: 'red' is not a number; feature_types has q for this column; use c",
     ),
     "CSV without a header": (
         job(CSV, as_csv(COLOURED), None, CATEGORIES),
