@@ -103,7 +103,9 @@ def communicator(group: ProcessGroup) -> Iterator[None]:
             dmlc_retry=CONNECT_RETRIES,
         ).__enter__()
         if collective.get_rank() != group.rank:
-            raise PlatformError(f"XGBoost gave rank {collective.get_rank()} to host {group.rank}")
+            raise PlatformError(
+                f"XGBoost gave rank {collective.get_rank()} to the host of rank {group.rank}"
+            )
         yield
         collective.finalize()
     except Exception as error:
