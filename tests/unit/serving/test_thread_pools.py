@@ -27,7 +27,7 @@ def test_load_and_unload_have_a_lane_of_their_own(line: str) -> None:
 @pytest.mark.parametrize(
     "line", ["GET /ping", "GET /models", "GET /models/m", "POST /invocations", "POST /modelsx", ""]
 )
-def test_everything_else_goes_by_the_control_lane(line: str) -> None:
+def test_everything_else_goes_to_the_control_pool(line: str) -> None:
     assert not INVOKE.match(f"{line} HTTP/1.1\r\n".encode())
     assert not LOAD.match(f"{line} HTTP/1.1\r\n".encode())
 
