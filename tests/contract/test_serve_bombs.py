@@ -55,6 +55,8 @@ BOMBS: dict[str, tuple[str, bytes, dict[str, str]]] = {
     "commas in gzip": ("text/csv", gzip.compress(filled(b",,,\n")), {"Content-Encoding": "gzip"}),
     "digits": ("text/csv", filled(b"1,2,3,4\n"), {}),
     "empty lines of LIBSVM": ("text/libsvm", filled(b"\n"), {}),
+    "a line of repeated indices of LIBSVM": ("text/libsvm", b"1 " + filled(b"0:1 "), {}),
+    "a line of blanks of LIBSVM": ("text/libsvm", b"1 " + filled(b" ") + b"1:1", {}),
     "an index of LIBSVM": ("text/libsvm", filled(b"1:1 4000000000:1\n"), {}),
     "lists of JSON": ("application/json", b"[" + filled(b"[1,1,1,1],") + b"[1,1,1,1]]", {}),
     "empty lists of JSON": ("application/json", b"[" + filled(b"[],") + b"[]]", {}),

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from tabular.data.columns import Columns
 from tabular.data.csv.text import delimiter_of
 from tabular.data.npy import shape_of
@@ -26,9 +28,9 @@ BYTES_PER_VALUE, BYTES_PER_STRING = 36, 64
 BYTES_PER_NAMED_ROW, BYTES_PER_NAMED_VALUE = 48, 8
 # A line of JSON Lines as a bytes object.
 BYTES_PER_LINE = 48
-# LIBSVM: per byte of a small body, which is read into Python lists; and for a large body, the
-# arrays of one block (12 times 1 MiB).
-LIBSVM_SMALL, LIBSVM_BLOCK = 100, 12 << 20
+# LIBSVM: per byte of a small body, which is read into Python lists; and per byte of a block of a
+# large body, whose tokens are read into arrays. A block has 1 MiB, or one line that is longer.
+LIBSVM_SMALL, LIBSVM_ARRAYS, LIBSVM_BLOCK = 100, 16, 1 << 20
 # For a record: its offset, its size, and its row in the table of tensors.
 BYTES_PER_RECORD = 200
 # A sparse value with a key of one byte takes 5 bytes in the body and 60 in memory.
@@ -88,7 +90,8 @@ def of_libsvm(body: bytes, columns: Columns) -> Extent:
     """Estimate LIBSVM: even an empty line becomes a row with all of the model's columns."""
     rows = _lines(body)
     peak = 2 * _matrix(rows, columns) + len(body)
-    return Extent(rows, peak + min(LIBSVM_SMALL * len(body), LIBSVM_BLOCK))
+    block = max(LIBSVM_BLOCK, _longest_line(body)) if len(body) > LIBSVM_BLOCK else LIBSVM_BLOCK
+    return Extent(rows, peak + min(LIBSVM_SMALL * len(body), LIBSVM_ARRAYS * block))
 
 
 def of_npy(body: bytes, columns: Columns) -> Extent:
@@ -127,3 +130,9 @@ def _matrix(rows: int, columns: Columns) -> int:
 
 def _lines(body: bytes) -> int:
     return (body.count(b"\n") or body.count(b"\r")) + 1
+
+
+def _longest_line(body: bytes) -> int:
+    """Return the length of the longest line, without an object for each line."""
+    ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n"))
+    return int(np.diff(ends, prepend=-1, append=len(body)).max()) - 1

@@ -35,12 +35,13 @@ from tabular.data.batch import Floats
 log = logging.getLogger(__name__)
 
 # Python with numpy, XGBoost and ONNX takes 46 MiB. It maps 50 MiB of libraries, most of which are
-# shared with this process.
-LEAST_BYTES = 64 * MEBIBYTE
+# shared with this process. With 88 MiB its imports did not end.
+LEAST_BYTES = 96 * MEBIBYTE
 # RLIMIT_DATA counts reserved memory. 80 MiB of it are never used: OpenBLAS's buffers, stacks.
 UNTOUCHED_BYTES = 80 * MEBIBYTE
-# If OpenBLAS gets no memory at import, it tries again without end. Importing takes at most 3 s.
-IMPORT_CPU_SECONDS = 20
+# If OpenBLAS gets no memory at import, it tries again without end. Importing takes at most 3 s of
+# processor time. A process that waits for memory takes little of it, so the clock counts too.
+IMPORT_CPU_SECONDS, IMPORT_SECONDS = 20, 60
 # The step is stopped this long before the grace after SIGTERM ends.
 MARGIN_SECONDS = 10.0
 # Compiling 1.5 million nodes takes 3 minutes; a step that takes longer than this is stuck.
@@ -57,7 +58,8 @@ REASON_CHARACTERS = 400
 # Messages about memory of Python, C++ (through XGBoost and ONNX Runtime) and the dynamic linker.
 OF_MEMORY = ("MemoryError", "bad_alloc", "bad allocation", "llocate memory", "nable to allocate")
 OUT_OF_MEMORY = "out of memory"
-MEMORY_SIGNALS = (signal.SIGKILL, signal.SIGABRT, signal.SIGXCPU)
+# SIGXCPU and SIGALRM end an import that waits for memory.
+MEMORY_SIGNALS = (signal.SIGKILL, signal.SIGABRT, signal.SIGXCPU, signal.SIGALRM)
 
 
 class StepError(Exception):
@@ -97,8 +99,8 @@ def run_step(
     # fmt: off
     command = [
         sys.executable, "-P", "-m", __name__,
-        step, str(left + UNTOUCHED_BYTES), str(IMPORT_CPU_SECONDS), json.dumps(rows.shape),
-        json.dumps(arguments),
+        step, str(left + UNTOUCHED_BYTES), str(IMPORT_CPU_SECONDS), str(IMPORT_SECONDS),
+        json.dumps(rows.shape), json.dumps(arguments),
     ]
     # fmt: on
     environment = {
@@ -185,9 +187,10 @@ def _with_memory(reason: str, left: int) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the step that ``run_step`` names, and write its result or the reason to stdout."""
-    name, memory, seconds, shape, given = arguments
+    name, memory, cpu_seconds, seconds, shape, given = arguments
     _limit(int(memory))
-    _limit_cpu(int(seconds))
+    _limit_cpu(int(cpu_seconds))
+    signal.alarm(int(seconds))
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # output of libraries must not mix with the answer
     answer: dict[str, Any]
@@ -197,6 +200,7 @@ def main(arguments: Sequence[str]) -> int:
         step = getattr(import_module(module), function)
         _reserve_blas_buffers()
         _limit_cpu(resource.RLIM_INFINITY)
+        signal.alarm(0)
         answer = {"result": step(rows=rows, **json.loads(given))}
     except Exception as error:
         answer = {"reason": _reason_of(error)}

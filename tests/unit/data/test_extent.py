@@ -58,6 +58,8 @@ DENSEST: dict[str, tuple[str, bytes, Columns]] = {
     "csv of text": ("text/csv", filled(b"1,y\n"), TEXT),
     "libsvm of empty lines": ("text/libsvm", filled(b"\n"), FOUR),
     "libsvm": ("text/libsvm", filled(b"0 1:1\n"), FOUR),
+    "libsvm of one line": ("text/libsvm", b"0 " + filled(b"1:1 "), FOUR),
+    "libsvm of one line of blanks": ("text/libsvm", b"0 " + filled(b" ") + b"1:1", FOUR),
     "small libsvm": ("text/libsvm", filled(b"0 1:1 2:1 3:1\n", size=60_000), FOUR),
     "json lists": ("application/json", b"[" + filled(b"[1,1,1,1]", b",") + b"]", FOUR),
     "json values": ("application/json", b"[" + filled(b"1", b",") + b"]", ONE),

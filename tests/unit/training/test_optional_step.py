@@ -95,6 +95,16 @@ def test_step_that_reads_its_libraries_again_and_again_is_ended(
         run("hang")
 
 
+def test_import_that_waits_without_end_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(optional_step, "IMPORT_SECONDS", 4)
+    (tmp_path / "waiting.py").write_text("import time; time.sleep(60)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(StepError, match="SIGALRM: out of memory"):
+        run_step("waiting:step", {}, ROWS, Termination(lambda message: None))
+
+
 def test_import_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(optional_step, "IMPORT_CPU_SECONDS", 2)
     (tmp_path / "spinning.py").write_text("while True: pass")

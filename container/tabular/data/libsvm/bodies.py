@@ -22,6 +22,8 @@ SMALL_BODY_BYTES = 64 << 10
 # Where a block of a large body can't be read, it is read again in parts of this size. ``lines``
 # takes 50 ms for a part.
 PART_BYTES = 64 << 10
+# A line may begin with label:weight and qid:group. A value may have more than one blank before it.
+NOT_FEATURES, MOST_GAPS = 2, 16
 # The characters of LIBSVM. float() also accepts 1_0 and digits of other scripts.
 PLAIN = b"0123456789+-.eEinfatyINFATY: \t\n"
 
@@ -139,8 +141,26 @@ def _read_in_parts(block: Block, num_features: int, index_base: int) -> Floats:
     return np.concatenate(parts)
 
 
+def _require_few_tokens(line: bytes, number: int, num_features: int) -> None:
+    """Refuse a long line that can't be a row of the model, before its tokens become objects.
+
+    A million tokens take 60 MB as Python strings.
+    """
+    if len(line) <= PART_BYTES:
+        return
+    values, gaps = line.count(b":"), line.count(b" ") + line.count(b"\t")
+    most = num_features + NOT_FEATURES
+    if values > most or gaps > MOST_GAPS * most:
+        raise ValueError(
+            f"line {number} has {values:,} values and {gaps:,} blanks, and the model has "
+            f"{num_features:,} features; give each feature at most once in a line"
+        )
+
+
 def _plain_body(block: Block, num_features: int, index_base: int) -> Floats:
     lines = block.content.removesuffix(b"\n").split(b"\n")
+    for number, line in enumerate(lines, start=block.first_line):
+        _require_few_tokens(line, number, num_features)
     rows = [
         row_of(line, number, training=False, lowest=index_base)
         for number, line in enumerate(lines, start=block.first_line)
