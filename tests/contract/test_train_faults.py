@@ -33,7 +33,7 @@ JOBS: dict[str, tuple[dict[str, str], int, dict[str, str]]] = {
     "estimator": ({"algorithm": "sklearn.tree.DecisionTreeClassifier", "max_depth": "4"}, 2, {}),
 }
 # Every so many-th change of files is hit in the sample, begun at another one for each fault.
-STEP = {"model": 16, "folds": 30, "checkpoints": 26, "estimator": 40}
+STEP = {"model": 16, "folds": 30, "checkpoints": 26, "estimator": 25}
 KINDS = ("kill", "ENOSPC", "EIO")
 SAMPLE = [
     *(("model", kind) for kind in KINDS),

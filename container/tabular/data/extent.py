@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from tabular.data.columns import Columns
 from tabular.data.csv.text import delimiter_of
 from tabular.data.npy import shape_of
@@ -90,8 +88,7 @@ def of_libsvm(body: bytes, columns: Columns) -> Extent:
     """Estimate LIBSVM: even an empty line becomes a row with all of the model's columns."""
     rows = _lines(body)
     peak = 2 * _matrix(rows, columns) + len(body)
-    block = max(LIBSVM_BLOCK, _longest_line(body)) if len(body) > LIBSVM_BLOCK else LIBSVM_BLOCK
-    return Extent(rows, peak + min(LIBSVM_SMALL * len(body), LIBSVM_ARRAYS * block))
+    return Extent(rows, peak + min(LIBSVM_SMALL * len(body), LIBSVM_ARRAYS * _largest_block(body)))
 
 
 def of_npy(body: bytes, columns: Columns) -> Extent:
@@ -132,7 +129,16 @@ def _lines(body: bytes) -> int:
     return (body.count(b"\n") or body.count(b"\r")) + 1
 
 
-def _longest_line(body: bytes) -> int:
-    """Return the length of the longest line, without an object for each line."""
-    ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n"))
-    return int(np.diff(ends, prepend=-1, append=len(body)).max()) - 1
+def _largest_block(body: bytes) -> int:
+    """Return the size of the largest block: 1 MiB, or one line that is longer.
+
+    Without an object or a number for each line: they would take more than the body.
+    """
+    largest, at = LIBSVM_BLOCK, 0
+    while at < len(body):
+        end = body.rfind(b"\n", at, at + LIBSVM_BLOCK) + 1
+        if not end:
+            end = body.find(b"\n", at + LIBSVM_BLOCK) + 1 or len(body)
+            largest = max(largest, end - at)
+        at = end
+    return largest

@@ -356,7 +356,7 @@ def test_folds_of_different_objectives_are_refused(tmp_path: Path) -> None:
     for number, objective in enumerate(["binary:logistic", "reg:squarederror"]):
         model = boost(tmp_path / str(number), {"objective": objective}, manifest=False)
         (tmp_path / f"xgboost-model-{number}").write_bytes(bytes(model.save_raw("ubj")))
-    with pytest.raises(UserError, match=r"xgboost-model-1 and xgboost-model-0 are no models of"):
+    with pytest.raises(UserError, match=r"xgboost-model-1 and xgboost-model-0 are not models of"):
         load_predictor(tmp_path)
 
 
