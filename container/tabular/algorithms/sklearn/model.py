@@ -21,7 +21,13 @@ from tabular.artifact.files import dump_whole, remove
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord
 from tabular.artifact.pickles.guard import guarded
 from tabular.artifact.pickles.joblib_arrays import JoblibArray
-from tabular.artifact.pickles.unpickler import PICKLE_MAGIC, FindName, RestrictedUnpickler
+from tabular.artifact.pickles.unpickler import (
+    PICKLE_MAGIC,
+    FindName,
+    ForbiddenNameError,
+    ForbiddenStepError,
+    RestrictedUnpickler,
+)
 from tabular.contract.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -139,11 +145,18 @@ def load_versioned(path: Path) -> tuple[BaseEstimator, str | None]:
 def not_served(path: Path, error: Exception, version: str | None = None) -> UserError:
     """Return the error for an estimator that can't be served, with the version that saved it."""
     reason = " ".join(str(error).split())[:300]
+    if isinstance(error, (ForbiddenNameError, ForbiddenStepError)):
+        advice = (
+            "the file may be hostile, damaged or cut off: find out where it comes from. If you "
+            "trust it and need what it names, serve it by a script with model_fn"
+        )
+    else:
+        advice = "save it with this version, or serve it by a script with model_fn"
     return UserError(
         f"{path} is not an estimator that scikit-learn {sklearn.__version__} can load "
         f"({type(error).__name__}: {reason}); "
         + (f"it was saved by scikit-learn {version}: " if version else "")
-        + "save it with this version, or serve it by a script with model_fn"
+        + advice
     )
 
 
