@@ -56,21 +56,8 @@ def image(docker_engine: docker.DockerClient) -> str:
     return named
 
 
-# What publishes port 8080 of this machine: compose, local_test and the SDK's local mode.
-PORT_8080 = ("contract/test_compose.py", "contract/test_local_test.py", "launcher/")
-# Tests of these files are spread over the workers of pytest-xdist one by one; those of the others
-# go to one worker, since they share containers that serve.
-SPREAD = ("contract/test_train",)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group tests for ``--dist loadgroup``, and start the longest first."""
-    for item in items:
-        file = item.path.relative_to(CHECKOUT / "tests").as_posix()
-        if file.startswith(PORT_8080):
-            item.add_marker(pytest.mark.xdist_group("port 8080"))
-        elif not file.startswith(SPREAD) and file.startswith("contract/"):
-            item.add_marker(pytest.mark.xdist_group(file))
+    """Start the longest tests first: most of their time they wait, beside the others."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 

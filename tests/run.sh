@@ -159,14 +159,18 @@ if [ "$part" != unit ]; then
   else
     left_out=yes
   fi
-  # Those that measure time run alone, after the others.
-  timed=()
-  for name in early_sigterm serve_bombs serve_script_calls serve_signals serve_slow serve_stops; do
-    timed+=("tests/contract/test_$name.py")
+  training=(tests/contract/test_train*.py tests/contract/test_serve_scripts*.py)
+  # These measure time, or publish port 8080: one at a time, after the others.
+  alone=(tests/launcher)
+  for name in compose early_sigterm local_test serve_bombs serve_script_calls serve_signals \
+    serve_slow serve_stops; do
+    alone+=("tests/contract/test_$name.py")
   done
-  step 'tests in containers, launcher' \
-    some_tests -n 3 --dist loadgroup "${timed[@]/#/--ignore=}" tests/contract tests/launcher "$@"
-  step 'tests in containers that measure time' some_tests "${timed[@]}" "$@"
+  step 'tests in containers: training, scripts' some_tests -n 3 "${training[@]}" "$@"
+  # One worker for each file: its tests share the containers that serve.
+  step 'tests in containers: serving, image, push' some_tests -n 3 --dist loadfile \
+    "${training[@]/#/--ignore=}" "${alone[@]/#/--ignore=}" tests/contract "$@"
+  step 'tests in containers: launcher, and those that measure time' some_tests "${alone[@]}" "$@"
 fi
 
 if [ -n "$left_out" ]; then

@@ -190,9 +190,9 @@ PACKED = gzip.compress(PLAIN["csv"].body)
 BADLY_PACKED: dict[str, tuple[bytes, str, int, str]] = {
     "truncated": (PACKED[:-9], "gzip", 400, "breaks off"),
     "header alone": (PACKED[:10], "gzip", 400, "breaks off"),
-    "wrong checksum": (PACKED[:-8] + bytes(8), "gzip", 400, "no gzip"),
-    "not packed": (PLAIN["csv"].body, "gzip", 400, "no gzip"),
-    "rubbish behind it": (PACKED + b"rubbish", "gzip", 400, "no gzip"),
+    "wrong checksum": (PACKED[:-8] + bytes(8), "gzip", 400, "not gzip"),
+    "not packed": (PLAIN["csv"].body, "gzip", 400, "not gzip"),
+    "rubbish behind it": (PACKED + b"rubbish", "gzip", 400, "not gzip"),
     "members without end": (gzip.compress(b"") * 10_000, "gzip", 400, "100 members"),
     "deflate": (
         zlib.compress(PLAIN["csv"].body),
