@@ -127,3 +127,10 @@ def test_failure_file_that_cannot_be_written_is_reported(
     (tmp_path / "output").touch()
     assert report_error(UserError("no data"), tmp_path / "output" / "failure") == 1
     assert "failure can't be written" in capsys.readouterr().err
+
+
+def test_limit_of_processes_is_named_with_what_to_do() -> None:
+    error = RuntimeError("Failed to launch worker thread: Resource temporarily unavailable")
+    report = describe_error(error)
+    assert (report.exit_code, report.expected) == (3, True)
+    assert "--pids-limit" in report.line
