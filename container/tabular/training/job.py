@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tabular.artifact.files import require_writable
 from tabular.artifact.manifest import Manifest
 from tabular.training.compile_step import Compiling, add_compiled
 from tabular.training.run import Run
@@ -70,9 +69,6 @@ def train(run: Run, algorithm: TrainingModule, settings: Any) -> None:
         See ``tabular.contract.errors``.
     """
     with run.lasting:
-        # On several hosts the algorithm checks it, once it can tell the other hosts.
-        if len(run.job.hosts.names) == 1:
-            require_writable(run.job.paths.model)
         saved = algorithm.train(run, settings)
         # Only now, when rows and models are no longer in memory and no other host waits.
         if saved is not None and saved.compiling is not None:

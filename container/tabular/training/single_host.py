@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 
+from tabular.artifact.files import require_writable
 from tabular.contract.errors import UserError
 from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.job import TrainingJob
@@ -28,7 +29,7 @@ from tabular.training.rows import (
 from tabular.training.run import Run
 
 
-def require_single_host(job: TrainingJob) -> None:
+def _require_single_host(job: TrainingJob) -> None:
     """Refuse several hosts, for an algorithm that trains on one.
 
     Raises
@@ -71,8 +72,11 @@ def read_channels(
     UserError
         The job has several hosts, there is no channel ``train``, a channel has no rows, a file is
         broken, or the columns of the channels do not go together.
+    PlatformError
+        The model's folder can't be written.
     """
-    require_single_host(run.job)
+    _require_single_host(run.job)
+    require_writable(run.job.paths.model)
     channels = choose_channels(run.job)
     memory_budget = memory_budget or MemoryBudget(run.machine.memory // 2, scratch_folder(run.job))
     with run.timing.stage("read"):

@@ -32,7 +32,7 @@ from tabular.training.memory import Memory, mib
 from tabular.training.rows import TRAIN, Checks, scratch_folder
 from tabular.training.run import Run
 from tabular.training.saving import Trained, save_artifact
-from tabular.training.single_host import read_channels, require_single_host
+from tabular.training.single_host import read_channels
 
 # A label and a weight take 4 bytes each; the rest is for copies in the estimator and the metrics.
 BYTES_PER_ROW = 32
@@ -48,9 +48,7 @@ STOPPED = (
 
 def validate(run: Run) -> EstimatorSettings:
     """Check the hyperparameters; see ``training.job.TrainingModule``."""
-    settings = validated(run.job.hyperparameters, run.machine)
-    require_single_host(run.job)
-    return settings
+    return validated(run.job.hyperparameters, run.machine)
 
 
 def devices(run: Run, settings: EstimatorSettings) -> Sequence[str]:
