@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tabular.artifact.files import remove_compiled, save_compiled, save_manifest
-from tabular.artifact.manifest import FileRecord, Manifest, Parity
-from tabular.contract.errors import JobError
+from tabular.artifact.files import remove_compiled, save_compiled, save_manifest, verify
+from tabular.artifact.manifest import FileRecord, Manifest, Parity, read_manifest
+from tabular.contract.errors import JobError, PlatformError
 from tabular.contract.machine import give_back
 from tabular.contract.termination import Termination
 from tabular.data.batch import Floats
@@ -48,6 +48,23 @@ class Compiling:
     engine: str
     sample: Floats
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def saved_manifest(folder: Path) -> Manifest:
+    """Return the manifest of the artifact to compile, whose files are verified.
+
+    Raises
+    ------
+    UserError
+        A file of the artifact is missing or changed.
+    PlatformError
+        The artifact has no manifest.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise PlatformError(f"{folder} has lost its manifest; train again")
+    verify(folder, manifest)
+    return manifest
 
 
 def write_compiled(

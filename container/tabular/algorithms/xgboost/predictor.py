@@ -10,7 +10,7 @@ from tabular.algorithms.onnx_predictor import rehearse_unusual
 from tabular.algorithms.predictor import Loading, Predictor, predict_once
 from tabular.algorithms.xgboost.objective import Kind
 from tabular.algorithms.xgboost.objectives import OBJECTIVES, meaning_of
-from tabular.artifact.files import COMPILED
+from tabular.artifact.files import compiled_paths
 from tabular.artifact.manifest import Manifest, require_fit
 from tabular.artifact.rehearsal import rehearse
 from tabular.contract.errors import UserError
@@ -72,14 +72,14 @@ def _compiled(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
     if manifest.objective not in OBJECTIVES:
         require_fit(folder, "objective", manifest.objective, "an objective that is compiled")
     objective = OBJECTIVES[manifest.objective]
-    names = [name for name in manifest.files if COMPILED.fullmatch(name)]
-    if not names:
+    paths = compiled_paths(folder, manifest)
+    if not paths:
         raise UserError(
             f"the manifest in {folder} names no compiled model, though it says that one is "
             "served; unpack model.tar.gz again, or train again"
         )
 
-    def member(number: int, name: str) -> CompiledPredictor:
+    def member(number: int, path: Path) -> CompiledPredictor:
         def native() -> BoosterPredictor:
             from tabular.algorithms.xgboost.model import load_model, models_of
             from tabular.algorithms.xgboost.native_predictor import BoosterPredictor
@@ -87,9 +87,9 @@ def _compiled(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
             booster = load_model(models_of(folder, manifest)[number])
             return BoosterPredictor(booster, manifest.columns, loading.parallel)
 
-        rehearse_unusual(folder / name)
+        rehearse_unusual(path)
         compiled = CompiledPredictor(
-            folder / name,
+            path,
             manifest.columns,
             meaning_of(manifest.objective, manifest.num_class),
             tuple(manifest.categorical),
@@ -100,7 +100,7 @@ def _compiled(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
         require_fit(folder, "num_class", manifest.num_class, classes)
         return compiled
 
-    members = [member(number, name) for number, name in enumerate(names)]
+    members = [member(number, path) for number, path in enumerate(paths)]
     return _together(members if loading.ensemble else members[:1])
 
 

@@ -21,12 +21,10 @@ from tabular.algorithms.sklearn.compiling.tree_nodes import correct_trees, keep_
 from tabular.algorithms.sklearn.frames import to_frame
 from tabular.algorithms.sklearn.model import NAMES_OF_MODELS, load_estimator
 from tabular.algorithms.sklearn.preprocessing import MODEL
-from tabular.artifact.files import verify
-from tabular.artifact.manifest import read_manifest
-from tabular.contract.errors import PlatformError, UserError
+from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
-from tabular.training.compile_step import write_compiled
+from tabular.training.compile_step import saved_manifest, write_compiled
 from tabular.training.parity import Candidate, NotCompilableError, difference
 
 INPUT = "rows"
@@ -51,10 +49,7 @@ def compile_artifact(folder: str, method: str, rows: Floats) -> dict[str, Any]:
         The folder can't be written, or the disk is full.
     """
     where = Path(folder)
-    manifest = read_manifest(where)
-    if manifest is None:
-        raise PlatformError(f"{folder} has lost its manifest")
-    verify(where, manifest)
+    manifest = saved_manifest(where)
     name = next(name for name in manifest.files if name in NAMES_OF_MODELS)
     model, columns = load_estimator(where / name), manifest.columns
     missing = takes_missing(model, method, columns)

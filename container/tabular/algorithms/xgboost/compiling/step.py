@@ -13,12 +13,12 @@ import numpy.typing as npt
 from tabular.algorithms.xgboost.compiling.trees import compile_booster, trees_of
 from tabular.algorithms.xgboost.lean_xgboost import xgboost
 from tabular.algorithms.xgboost.margins import Margins
-from tabular.algorithms.xgboost.model import load_models
+from tabular.algorithms.xgboost.model import load_model, models_of
 from tabular.algorithms.xgboost.objective import Predicts
 from tabular.algorithms.xgboost.objectives import OBJECTIVES
-from tabular.contract.errors import PlatformError, UserError
+from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
-from tabular.training.compile_step import write_compiled
+from tabular.training.compile_step import saved_manifest, write_compiled
 from tabular.training.hard_rows import hard_rows
 from tabular.training.parity import Candidate, NotCompilableError, difference
 
@@ -45,14 +45,14 @@ def compile_artifact(folder: str, nthread: int, rows: Floats) -> dict[str, Any]:
     PlatformError
         The folder can't be written, or the disk is full.
     """
-    boosters, manifest = load_models(Path(folder))
-    if manifest is None:
-        raise PlatformError(f"{folder} has lost its manifest; train again")
+    where = Path(folder)
+    manifest = saved_manifest(where)
+    boosters = [load_model(path) for path in models_of(where, manifest)]
     for booster in boosters:
         booster.set_param({"nthread": nthread})
     objective, categorical = manifest.objective, np.array(manifest.categorical, np.int64)
     return write_compiled(
-        Path(folder), lambda: compiled(boosters, objective, rows, categorical), TOLERANCE
+        where, lambda: compiled(boosters, objective, rows, categorical), TOLERANCE
     )
 
 
