@@ -8,9 +8,12 @@ each format and compares the peak of memory with the estimate.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 
+from tabular.data.blocks import LONGEST_LINE, LineTooLongError, blocks_of
 from tabular.data.columns import Columns
 from tabular.data.csv.text import delimiter_of
+from tabular.data.libsvm.tokens import BLOCK_BYTES
 from tabular.data.npy import shape_of
 from tabular.data.recordio.framing import MAGIC_BYTES
 
@@ -26,9 +29,9 @@ BYTES_PER_VALUE, BYTES_PER_STRING = 36, 64
 BYTES_PER_NAMED_ROW, BYTES_PER_NAMED_VALUE = 48, 8
 # A line of JSON Lines as a bytes object.
 BYTES_PER_LINE = 48
-# LIBSVM: per byte of a small body, which is read into Python lists; and per byte of a block of a
-# large body, whose tokens are read into arrays. A block has 1 MiB, or one line that is longer.
-LIBSVM_SMALL, LIBSVM_ARRAYS, LIBSVM_BLOCK = 100, 16, 1 << 20
+# LIBSVM: per byte of a small body, which is read into Python lists; the arrays of a block of a
+# large body; and per byte of a block that is larger, because it holds one long line.
+LIBSVM_SMALL, LIBSVM_BLOCK, LIBSVM_LONG_LINE = 100, 16 * BLOCK_BYTES, 32
 # For a record: its offset, its size, and its row in the table of tensors.
 BYTES_PER_RECORD = 200
 # A sparse value with a key of one byte takes 5 bytes in the body and 60 in memory.
@@ -87,8 +90,12 @@ def of_json_lines(body: bytes, columns: Columns) -> Extent:
 def of_libsvm(body: bytes, columns: Columns) -> Extent:
     """Estimate LIBSVM: even an empty line becomes a row with all of the model's columns."""
     rows = _lines(body)
-    peak = 2 * _matrix(rows, columns) + len(body)
-    return Extent(rows, peak + min(LIBSVM_SMALL * len(body), LIBSVM_ARRAYS * _largest_block(body)))
+    largest = _largest_block(body)
+    # A block may also hold the start of a line that the block before it did not end.
+    long = largest > BLOCK_BYTES + BLOCK_BYTES // 8
+    decoded = LIBSVM_LONG_LINE * largest if long else LIBSVM_BLOCK
+    peak = 2 * _matrix(rows, columns) + len(body) + min(LIBSVM_SMALL * len(body), decoded)
+    return Extent(rows, peak)
 
 
 def of_npy(body: bytes, columns: Columns) -> Extent:
@@ -130,15 +137,9 @@ def _lines(body: bytes) -> int:
 
 
 def _largest_block(body: bytes) -> int:
-    """Return the size of the largest block: 1 MiB, or one line that is longer.
-
-    Without an object or a number for each line: they would take more than the body.
-    """
-    largest, at = LIBSVM_BLOCK, 0
-    while at < len(body):
-        end = body.rfind(b"\n", at, at + LIBSVM_BLOCK) + 1
-        if not end:
-            end = body.find(b"\n", at + LIBSVM_BLOCK) + 1 or len(body)
-            largest = max(largest, end - at)
-        at = end
-    return largest
+    """Return the size of the largest block in which the reader decodes a large body."""
+    try:
+        blocks = blocks_of(BytesIO(body), BLOCK_BYTES)
+        return max((len(block.content) for block in blocks), default=0)
+    except LineTooLongError:  # the reader refuses the body there
+        return LONGEST_LINE

@@ -59,6 +59,12 @@ DENSEST: dict[str, tuple[str, bytes, Columns]] = {
     "libsvm of empty lines": ("text/libsvm", filled(b"\n"), FOUR),
     "libsvm": ("text/libsvm", filled(b"0 1:1\n"), FOUR),
     "libsvm of one line": ("text/libsvm", b"0 " + filled(b"1:1 "), FOUR),
+    "libsvm of one long line": ("text/libsvm", b"0 " + filled(b"1:1 ", size=3_000_000), FOUR),
+    "libsvm of one long line of blanks": (
+        "text/libsvm",
+        b"0 " + filled(b" ", size=3_000_000) + b"1:1",
+        FOUR,
+    ),
     "libsvm of one line of blanks": ("text/libsvm", b"0 " + filled(b" ") + b"1:1", FOUR),
     "small libsvm": ("text/libsvm", filled(b"0 1:1 2:1 3:1\n", size=60_000), FOUR),
     "json lists": ("application/json", b"[" + filled(b"[1,1,1,1]", b",") + b"]", FOUR),

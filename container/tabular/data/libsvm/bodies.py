@@ -7,6 +7,7 @@ line and token of a fault.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
 from itertools import chain
 
@@ -62,15 +63,25 @@ def read_body(body: bytes, num_features: int, index_base: int) -> Floats:
     read = _small_body if small else _fast_body
     parts = []
     for block in [Block(body, 1)] if small else blocks_of(BytesIO(body), BLOCK_BYTES):
-        try:
-            parts.append(read(block.content, num_features, index_base))
-        except ValueError:  # only ``lines`` can read the block, or name its fault
+        rows = _attempt(read, block, num_features, index_base)
+        if rows is None:  # only ``lines`` can read the block, or name its fault
             again = _plain_body if small else _read_in_parts
-            parts.append(again(block, num_features, index_base))
+            rows = again(block, num_features, index_base)
+        parts.append(rows)
     rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
     if not len(rows):
         raise ValueError("the body holds comments and no row")
     return rows
+
+
+def _attempt(
+    read: Callable[[bytes, int, int], Floats], block: Block, num_features: int, index_base: int
+) -> Floats | None:
+    """Read a block; None if it fails. Its arrays are free then: no exception keeps their frames."""
+    try:
+        return read(block.content, num_features, index_base)
+    except ValueError:
+        return None
 
 
 def _small_body(body: bytes, num_features: int, index_base: int) -> Floats:
@@ -133,11 +144,11 @@ def _read_in_parts(block: Block, num_features: int, index_base: int) -> Floats:
     """Read a block again in parts; only parts that ``tokens`` can't read go to ``lines``."""
     parts = []
     for part in blocks_of(BytesIO(block.content), PART_BYTES):
-        try:
-            parts.append(_fast_body(part.content, num_features, index_base))
-        except ValueError:
+        rows = _attempt(_fast_body, part, num_features, index_base)
+        if rows is None:
             placed = Block(part.content, block.first_line + part.first_line - 1)
-            parts.append(_plain_body(placed, num_features, index_base))
+            rows = _plain_body(placed, num_features, index_base)
+        parts.append(rows)
     return np.concatenate(parts)
 
 
