@@ -122,7 +122,7 @@ class Predictor:
 class _Forwarded:
     """A class attribute that reads the attribute of the same name from the wrapped predictor."""
 
-    def __set_name__(self, owner: type, name: str) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
 
     def __get__(self, wrapper: PredictorWrapper | None, owner: type) -> Any:
@@ -156,10 +156,9 @@ class PredictorWrapper(Predictor):
 
 
 # What ``Predictor`` defines, ``__getattr__`` never sees.
-for _name in [name for name in vars(Predictor) if not name.startswith("_")]:
-    _forwarded = _Forwarded()
-    _forwarded.__set_name__(PredictorWrapper, _name)
-    setattr(PredictorWrapper, _name, _forwarded)
+for _name in vars(Predictor):
+    if not _name.startswith("_"):
+        setattr(PredictorWrapper, _name, _Forwarded(_name))
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,15 @@ MEMBERS = (
 MASTER_PORT = 7777  # SDK v3, container_drivers/scripts/environment.py
 
 
+def is_reserved(name: str) -> bool:
+    """Return whether SageMaker or its SDK sets a hyperparameter, and not the customer.
+
+    >>> is_reserved("sagemaker_region")
+    True
+    """
+    return name.startswith(RESERVED_PREFIX) or name in RESERVED_NAMES
+
+
 def sm_variables(job: TrainingJob, num_cpus: int, num_gpus: int) -> dict[str, str]:
     """Return all ``SM_*`` variables of a job.
 
@@ -112,11 +121,7 @@ def _argument(value: object) -> str:
 
 def _script_hyperparameters(hyperparameters: Mapping[str, object]) -> dict[str, object]:
     """Return the hyperparameters without the reserved ones."""
-    return {
-        name: value
-        for name, value in hyperparameters.items()
-        if not name.startswith(RESERVED_PREFIX) and name not in RESERVED_NAMES
-    }
+    return {name: value for name, value in hyperparameters.items() if not is_reserved(name)}
 
 
 def _path_variables(job: TrainingJob) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sklearn.base import BaseEstimator
 
@@ -16,7 +15,7 @@ from tabular.algorithms.sklearn.catalogue import (
     kind_of,
     make_estimator,
 )
-from tabular.contract.environment import RESERVED_NAMES, RESERVED_PREFIX
+from tabular.contract.environment import is_reserved
 from tabular.contract.errors import UserError
 from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.interval import Interval
@@ -30,6 +29,7 @@ from tabular.training.hyperparameters.shared import (
     TARGET,
     WEIGHT,
     layout_of,
+    read_hyperparameters,
 )
 
 ROWS = (
@@ -139,17 +139,14 @@ def validate(given: Mapping[str, object], machine: Machine) -> EstimatorSettings
     UserError
         A hyperparameter is unknown, can't be read, or the estimator does not accept its value.
     """
-    ours: dict[str, Any] = {}
-    theirs: dict[str, object] = {}
-    for name, value in given.items():
-        if name.startswith(RESERVED_PREFIX) or name in RESERVED_NAMES:
-            continue
-        row = NAMES.get(name)
-        if row is None:
-            theirs[name.removeprefix(OWN)] = value
-        elif value is not None and value != "":
-            parsed = row.parse(value)
-            ours[name] = tuple(parsed) if isinstance(parsed, list) else parsed
+    ours = read_hyperparameters(
+        ROWS, {name: value for name, value in given.items() if name in NAMES}
+    )
+    theirs = {
+        name.removeprefix(OWN): value
+        for name, value in given.items()
+        if name not in NAMES and not is_reserved(name)
+    }
     algorithm = ours[ALGORITHM]
     estimator = make_estimator(algorithm, theirs, ours.get("seed", 0), machine.cpus)
     kind = kind_of(estimator, algorithm)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tabular.contract.environment import RESERVED_NAMES, RESERVED_PREFIX
+from tabular.contract.environment import is_reserved
 from tabular.contract.errors import UserError
 from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.interval import UNIT, Interval
@@ -116,9 +116,7 @@ def read_hyperparameters(
     values: dict[str, Any] = {}
     for name, value in given.items():
         row = table.get(name)
-        if row is None and (
-            name == ALGORITHM or name in RESERVED_NAMES or name.startswith(RESERVED_PREFIX)
-        ):
+        if row is None and (name == ALGORITHM or is_reserved(name)):
             continue
         if row is None:
             near = suggestion(name, (*table, ALGORITHM)) or "."
