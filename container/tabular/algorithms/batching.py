@@ -1,7 +1,7 @@
 """Requests that wait for a slow model are predicted together (dynamic batching).
 
-Nobody waits for company: a request that finds the model free is predicted at once. Those that
-come meanwhile wait, and then go together.
+A request is predicted at once if no other prediction is running. Requests that arrive while a
+prediction is running wait for it, and are then predicted together in one call.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from tabular.data.batch import Floats
 
 log = logging.getLogger(__name__)
 
-# A model is batched when a call takes this long, and one of several rows is hardly longer.
+# A model is batched if a call with one row takes at least SLOW_SECONDS, and a call with TOGETHER
+# rows takes at most WORTH of the time of TOGETHER calls.
 SLOW_SECONDS = 0.001
 TOGETHER = 8
 WORTH = 0.25
 TURNS = 3
-# Larger requests go alone, on all processors.
+# Requests with more rows are predicted alone, on all processors.
 SMALL_ROWS = 64
 
 
-class _Asked:
-    """One request: rows, and what came of them."""
+class _Waiting:
+    """A request that waits: its rows, then its scores or its error."""
 
     def __init__(self, rows: Floats) -> None:
         self.rows = rows
@@ -49,13 +50,13 @@ class Batched(PredictorWrapper):
         self.engine = f"{wrapped.engine}, batched"
         self._turn = Condition()
         self._busy = False
-        self._waiting: list[_Asked] = []
+        self._waiting: list[_Waiting] = []
 
     def predict(self, rows: Floats) -> Scores:
         """Score rows; see ``Predictor.predict``."""
         if len(rows) > SMALL_ROWS:
             return self.wrapped.predict(rows)
-        mine = _Asked(rows)
+        mine = _Waiting(rows)
         with self._turn:
             self._waiting.append(mine)
             while self._busy and not mine.done:
@@ -75,29 +76,29 @@ class Batched(PredictorWrapper):
         assert mine.scores is not None  # noqa: S101 - one of the two is there
         return mine.scores
 
-    def _answer(self, batch: list[_Asked]) -> None:
+    def _answer(self, batch: list[_Waiting]) -> None:
         try:
-            scores = self.wrapped.predict(np.concatenate([asked.rows for asked in batch]))
+            scores = self.wrapped.predict(np.concatenate([request.rows for request in batch]))
         except Exception as error:
             if len(batch) == 1 or not isinstance(error, RequestError):
-                for asked in batch:
-                    asked.error = error
+                for request in batch:
+                    request.error = error
                 return
-            for asked in batch:  # one client's fault is not the others'
-                self._answer([asked])
+            for request in batch:  # one request may be wrong: predict each alone
+                self._answer([request])
             return
-        ends = np.cumsum([len(asked.rows) for asked in batch])
-        for asked, part in zip(batch, np.split(scores, ends[:-1]), strict=True):
-            asked.scores = part
+        ends = np.cumsum([len(request.rows) for request in batch])
+        for request, part in zip(batch, np.split(scores, ends[:-1]), strict=True):
+            request.scores = part
 
 
 def batched_if_worth(predictor: Predictor) -> Predictor:
-    """Measure a model, and batch it when a call costs much and a further row little."""
+    """Measure a model, and batch it if a call is slow and more rows in a call cost little."""
     row = np.zeros((1, predictor.columns.count), np.float32)
     try:
         one = _seconds(predictor, row)
         several = one if one < SLOW_SECONDS else _seconds(predictor, np.repeat(row, TOGETHER, 0))
-    except RequestError:  # it takes no row of zeros
+    except RequestError:  # the model refuses a row of zeros
         return predictor
     if one < SLOW_SECONDS or several > one * TOGETHER * WORTH:
         return predictor
@@ -112,7 +113,7 @@ def batched_if_worth(predictor: Predictor) -> Predictor:
 
 def _seconds(predictor: Predictor, rows: Floats) -> float:
     times = []
-    for _ in range(TURNS + 1):  # the first is slower
+    for _ in range(TURNS + 1):  # the first call is slower
         begin = time.perf_counter()
         predictor.predict(rows)
         times.append(time.perf_counter() - begin)

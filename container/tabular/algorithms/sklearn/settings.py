@@ -50,7 +50,7 @@ ROWS = (
         "names",
         layout="drop",
         default="none",
-        description="Names of columns that are no features",
+        description="Names of columns that are not features",
     ),
     Hyperparameter(
         "preprocess",
@@ -65,14 +65,15 @@ ROWS = (
         "float",
         Interval(0, 1, low_open=True),
         default="no rows, or the validation channel",
-        description="Hold out so large a part of the train channel for the metrics",
+        description="Hold out this fraction of the train channel to compute the metrics",
     ),
     Hyperparameter(
         "cross_validation",
         "integer",
         Interval(2),
         default="none",
-        description="Cross-validate with so many folds for the metrics; the model learns from all",
+        description="Cross-validate with this many folds to compute the metrics; the model is fitted "
+        "to all rows",
     ),
     Hyperparameter(
         "model_format",

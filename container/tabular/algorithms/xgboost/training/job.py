@@ -102,18 +102,15 @@ def _connected(run: Run, settings: Settings) -> Iterator[Cluster]:
 
 
 def _settings(job: TrainingJob) -> Settings:
-    given = {
-        name: value
-        for name, value in job.hyperparameters.items()
-        # Hyperparameters of the SDK; and the algorithm, which has led here.
-        if not name.startswith(RESERVED_PREFIX) and name != ALGORITHM
-    }
-    if not given:
+    # Without the hyperparameters of the SDK, and the algorithm, which has led here.
+    if not any(
+        name != ALGORITHM and not name.startswith(RESERVED_PREFIX) for name in job.hyperparameters
+    ):
         raise UserError(
             f"Missing required hyperparameter: num_round ({job.paths.hyperparameters} does not "
             'exist or is empty); write {"num_round": "100", ...} into it'
         )
-    settings = validated(given)
+    settings = validated(job.hyperparameters)
     updaters = str(settings.params.get("updater", ""))
     exact = settings.params.get("tree_method") == "exact" or "grow_colmaker" in updaters
     if exact and len(job.hosts.names) > 1:
