@@ -72,7 +72,7 @@ ROWS = (
         "integer",
         Interval(2),
         default="none",
-        description="Cross-validate with this many folds to compute the metrics; the model is fitted "
+        description="Cross-validate with this many folds for the metrics; the model is fitted "
         "to all rows",
     ),
     Hyperparameter(
