@@ -131,6 +131,28 @@ def endless(path: Path) -> Path:
     return path
 
 
+def growing(path: Path) -> Path:
+    """An ONNX model that makes as many numbers as the largest number of a request says."""
+    node = helper.make_node
+    graph = helper.make_graph(
+        [
+            node("ReduceMax", ["x"], ["most"], keepdims=0),
+            node("Cast", ["most"], ["whole"], to=TensorProto.INT64),
+            node("Reshape", ["whole", "one"], ["shape"]),
+            node("ConstantOfShape", ["shape"], ["zeros"]),
+            node("ReduceSum", ["zeros"], ["zero"], keepdims=0),
+            node("Add", ["x", "zero"], ["y"]),
+        ],
+        "growing",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 4])],
+        [helper.make_tensor("one", TensorProto.INT64, [1], [1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
 def returning(path: Path) -> Path:
     """An XGBoost model whose first node is a child of itself."""
     booster = xgboost.train({"nthread": 1, "max_depth": 2}, xgboost.DMatrix(ROWS, LABEL), 2)
@@ -158,6 +180,18 @@ def test_model_that_never_ends_ends_serve_with_the_reason(
     assert end.last_line.startswith(f"UserError: /opt/ml/model/{name} ")
     assert says in end.last_line
     assert time.monotonic() - begun < 120
+
+
+def test_request_for_which_the_memory_does_not_suffice_is_no_fault_of_the_caller(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    growing(tmp_path / "model.onnx")
+    with serving(docker_engine, image, tmp_path, mem_limit="512m") as server:
+        answer = server.invoke(b"1e13,1,1,1")
+        assert answer.status == 503
+        assert b"not enough memory to answer this request" in answer.body
+        assert b"0.5 GiB" in answer.body
+        assert server.invoke(b"4,1,1,1").body == b"4.0,1.0,1.0,1.0\n"
 
 
 def test_pipe_device_and_link_are_no_models(

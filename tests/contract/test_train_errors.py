@@ -137,6 +137,46 @@ def test_model_folder_of_another_user_is_named_with_its_cure(
     assert re.search("PlatformError: /opt/ml/model.*mount it writable", end.reason), end.reason
 
 
+@pytest.mark.parametrize("name", ["tabular", "tabular/manifest.json", "xgboost-model"])
+def test_what_stands_in_the_place_of_a_file_is_named_before_training(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path, name: str
+) -> None:
+    job = JobFolder.lay_out(tmp_path)
+    obstacle = job.model / name
+    if name == "tabular":
+        obstacle.write_text("a file")
+    else:
+        (obstacle / "kept").mkdir(parents=True)
+    end = run_train(docker_engine, image, job)
+    assert end.exit_code == PLATFORM_ERROR
+    path = re.escape(f"/opt/ml/model/{name}")
+    assert re.search(f"PlatformError: {path} can't be written .*: move it away", end.reason)
+    assert "train-rmse" not in end.stdout
+    assert obstacle.exists()
+
+
+def test_folder_of_the_artifact_that_is_read_only_is_named(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    job = JobFolder.lay_out(tmp_path)
+    (job.model / "tabular").mkdir()
+    job.open_to_all()
+    (job.model / "tabular").chmod(0o555)
+    end = run_train(docker_engine, image, job, user="1234:1234")
+    assert end.exit_code == PLATFORM_ERROR
+    assert "/opt/ml/model/tabular can't be written (Permission denied)" in end.reason
+
+
+@pytest.mark.parametrize("limit", range(1, 6))
+def test_limit_of_processes_is_named_with_its_cure(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path, limit: int
+) -> None:
+    job = JobFolder.lay_out(tmp_path)
+    end = run_train(docker_engine, image, job, pids_limit=limit)
+    assert end.exit_code == PLATFORM_ERROR, end.stderr
+    assert re.search("PlatformError: the container can't start .* --pids-limit", end.reason)
+
+
 def test_failure_of_a_rerun_replaces_that_of_the_run_before(train: Train) -> None:
     end = train({**HYPERPARAMETERS, "eta": "2"}, files={"output/failure": "old\n" * 1000})
     assert end.reason.startswith("UserError: Hyperparameter eta")

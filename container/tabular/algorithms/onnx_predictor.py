@@ -14,6 +14,7 @@ from tabular.algorithms.parallel import ONE_THREAD, Parallel
 from tabular.algorithms.predictor import Meaning, Predictor, Scores, predict_once
 from tabular.artifact.rehearsal import rehearse
 from tabular.contract.errors import RequestError, UserError
+from tabular.contract.machine import lacks_memory
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 
@@ -120,6 +121,8 @@ class OnnxPredictor(Predictor):
         except RequestError:
             raise
         except Exception as error:  # ONNX Runtime's exceptions have no other common class
+            if lacks_memory(error):
+                raise
             reason = " ".join(str(error).split())[:300]
             raise RequestError(400, f"Unable to evaluate payload provided: {reason}") from error
         return found

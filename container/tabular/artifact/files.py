@@ -168,20 +168,28 @@ def require_writable(folder: Path) -> None:
     Raises
     ------
     PlatformError
-        The folder can't be written; the message names it.
+        The folder or its ``tabular/`` can't be written, or a folder is where a file of the
+        artifact belongs. The message names the path.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):  # os.access would not give the reason
-            pass
-    except OSError as error:
-        raise not_written(folder, error) from error
+    ours = folder / FOLDER
+    for path in (folder, ours) if ours.exists() else (folder,):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):  # os.access would not give the reason
+                pass
+        except OSError as error:
+            raise not_written(path, error) from error
+    for name in (MODEL, f"{FOLDER}/{NAME}"):
+        if (folder / name).is_dir():
+            raise not_written(folder / name, OSError(errno.EISDIR, os.strerror(errno.EISDIR)))
 
 
 def not_written(path: Path, error: OSError) -> PlatformError:
     """Return the error for a path that can't be written: the reason, and what to do."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         cure = "the disk is full: give the job a larger volume (volume_size), or free space"
+    elif error.errno in {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY}:
+        cure = "it is in the place of a file or folder of the artifact: move it away"
     elif error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
         cure = "mount it writable for the user of the container"
     else:

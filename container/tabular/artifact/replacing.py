@@ -74,13 +74,20 @@ def finish_replacing(folder: Path, begins: bool = False) -> None:
         _remove_old(folder, set(new))
     try:
         for path in left:
-            path.replace(folder / path.name)
+            _move(path, folder / path.name)
         # The manifest is last: while it is here, readers look in both places.
         with suppress(FileNotFoundError):
             (following / FOLDER / NAME).replace(folder / FOLDER / NAME)
         shutil.rmtree(following)
     except OSError as error:
         raise not_written(folder, error) from error
+
+
+def _move(path: Path, target: Path) -> None:
+    try:
+        path.replace(target)
+    except OSError as error:  # a folder with the name of the file, for example
+        raise not_written(target, error) from error
 
 
 def _remove_old(folder: Path, new: set[str]) -> None:

@@ -10,11 +10,8 @@ from pathlib import Path
 
 from tabular.contract.errors import JobError, PlatformError, ScriptError
 from tabular.contract.failure_file import failure_reason, write_failure
-from tabular.contract.machine import out_of_memory
+from tabular.contract.machine import out_of_memory, out_of_threads
 from tabular.contract.redaction import redact
-
-# What the C library says when a limit of processes is reached, by way of pyarrow and others.
-NO_THREAD = "Resource temporarily unavailable"
 
 
 @dataclass(frozen=True)
@@ -94,11 +91,9 @@ def _job_error(error: BaseException) -> JobError | None:
         memory = out_of_memory(found)
         if memory:
             return PlatformError(memory)
-        if NO_THREAD in _text(found):
-            return PlatformError(
-                f"the container can't start another thread or process ({NO_THREAD}); raise its "
-                "limit of processes (docker run --pids-limit)"
-            )
+        threads = out_of_threads(found)
+        if threads:
+            return PlatformError(threads)
         waiting += found.exceptions if isinstance(found, BaseExceptionGroup) else ()
         waiting.append(found.__cause__)
     return None

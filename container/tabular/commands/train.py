@@ -17,7 +17,7 @@ from tabular.contract.errors import JobError, PlatformError
 from tabular.contract.failure_file import remove_leftover
 from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.job import read_job
-from tabular.contract.machine import read_machine
+from tabular.contract.machine import read_machine, threads_advice, threads_refused
 from tabular.contract.paths import Paths
 from tabular.contract.redaction import redact_logs
 from tabular.contract.termination import Termination
@@ -57,12 +57,12 @@ def main(devices: Sequence[str] = ()) -> int:
         # Before `listen`, because SIGTERM writes this file. An earlier SIGTERM waits, blocked.
         remove_leftover(failure_file)
     termination = Termination(stopped)
-    # Before any library starts a thread: threads inherit the blocked signal.
-    termination.listen()
     # By default OpenMP's threads spin between the rounds. On shared processors training took up to
     # a hundred times as long. OpenMP reads the variable when XGBoost is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
+        # Before any library starts a thread: threads inherit the blocked signal.
+        termination.listen()
         _log_to_stderr(worker)
         if worker is None:
             warn_of_unknown_build()
@@ -97,6 +97,8 @@ def main(devices: Sequence[str] = ()) -> int:
         failed = run_workers(needed, single_host, termination)
         return publish(failed, failure_file) if failed else 0
     except KeyboardInterrupt:
+        if threads_refused():  # OpenBLAS interrupts its own process if it can't start its threads
+            return end(PlatformError(threads_advice()))
         if worker is None:
             print("interrupted; no model was saved", file=sys.stderr)
         return 128 + signal.SIGINT

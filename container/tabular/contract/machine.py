@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MEBIBYTE = 1 << 20
+NO_MEMORY = ("MemoryError", "bad_alloc", "bad allocation", "llocate memory", "nable to allocate")
+NO_THREAD = ("Resource temporarily unavailable", "can't start new thread")
 CGROUP = Path("/sys/fs/cgroup")
 # The memory of a small laptop, for systems without cgroup and /proc (macOS).
 UNKNOWN_MEMORY = 4 << 30
@@ -107,12 +109,53 @@ def out_of_memory(error: BaseException) -> str | None:
     return f"out of memory: {memory_advice()}"
 
 
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether a library's error means out of memory, by its type or its text.
+
+    Libraries in C++ report ``std::bad_alloc`` in the text of an error of their own.
+    """
+    return isinstance(error, MemoryError) or says_out_of_memory(str(error))
+
+
+def says_out_of_memory(text: str) -> bool:
+    """Return whether a message of a library or a process means out of memory."""
+    return any(words in text for words in NO_MEMORY)
+
+
 def memory_advice() -> str:
     """Return a sentence with the container's memory limit, and how to get more memory."""
     return (
         f"the container may use {memory_limit() / (1 << 30):.1f} GiB; use an instance type with "
         "more memory (docker run: --memory)"
     )
+
+
+def out_of_threads(error: BaseException) -> str | None:
+    """Return a message for an error that means no more threads or processes; None for any other.
+
+    The texts are those of C libraries (pyarrow, OpenMP) and of Python's ``threading``.
+    """
+    try:
+        text = str(error)
+    except Exception:  # a library's error class whose __str__ raises
+        return None
+    return threads_advice() if any(words in text for words in NO_THREAD) else None
+
+
+def threads_advice() -> str:
+    """Return a sentence that says that the limit of processes is too low, and how to raise it."""
+    return (
+        "the container can't start another thread or process; raise its limit of processes "
+        "(docker run --pids-limit)"
+    )
+
+
+def threads_refused(cgroup: Path = CGROUP) -> bool:
+    """Return whether the cgroup's limit of processes has refused a thread or a process."""
+    for file in (cgroup / "pids.events", cgroup / "pids" / "pids.events"):  # version 2, version 1
+        with suppress(OSError):
+            return bool(_figures(file).get("max"))
+    return False
 
 
 def resident_bytes(status: Path = Path("/proc/self/statm")) -> int:

@@ -28,7 +28,7 @@ from typing import IO, Any
 import numpy as np
 
 from tabular.contract.errors import JobError
-from tabular.contract.machine import MEBIBYTE, memory_left
+from tabular.contract.machine import MEBIBYTE, lacks_memory, memory_left, says_out_of_memory
 from tabular.contract.termination import Termination
 from tabular.data.batch import Floats
 
@@ -56,7 +56,6 @@ OOM_SCORE = 1000
 PR_SET_PDEATHSIG = 1
 REASON_CHARACTERS = 400
 # Messages about memory of Python, C++ (through XGBoost and ONNX Runtime) and the dynamic linker.
-OF_MEMORY = ("MemoryError", "bad_alloc", "bad allocation", "llocate memory", "nable to allocate")
 OUT_OF_MEMORY = "out of memory"
 # SIGXCPU and SIGALRM end an import that waits for memory.
 MEMORY_SIGNALS = (signal.SIGKILL, signal.SIGABRT, signal.SIGXCPU, signal.SIGALRM)
@@ -174,7 +173,7 @@ def _reason_of_end(status: int, stderr: bytes) -> str:
         memory = f": {OUT_OF_MEMORY}" if -status in MEMORY_SIGNALS else ""
         return f"its process ended with {name}{memory}"
     last = stderr.decode(errors="replace").strip().rpartition("\n")[2]
-    if any(word in last for word in OF_MEMORY):
+    if says_out_of_memory(last):
         return OUT_OF_MEMORY
     return last[:REASON_CHARACTERS] or f"its process ended with status {status}"
 
@@ -212,7 +211,7 @@ def main(arguments: Sequence[str]) -> int:
 def _reason_of(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, MemoryError) or any(word in str(cause) for word in OF_MEMORY):
+        if lacks_memory(cause):
             return OUT_OF_MEMORY
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, JobError):

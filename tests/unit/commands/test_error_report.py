@@ -129,8 +129,11 @@ def test_failure_file_that_cannot_be_written_is_reported(
     assert "failure can't be written" in capsys.readouterr().err
 
 
-def test_limit_of_processes_is_named_with_what_to_do() -> None:
-    error = RuntimeError("Failed to launch worker thread: Resource temporarily unavailable")
-    report = describe_error(error)
+@pytest.mark.parametrize(
+    "text",
+    ["Failed to launch worker thread: Resource temporarily unavailable", "can't start new thread"],
+)
+def test_limit_of_processes_is_named_with_what_to_do(text: str) -> None:
+    report = describe_error(RuntimeError(text))
     assert (report.exit_code, report.expected) == (3, True)
     assert "--pids-limit" in report.line
