@@ -142,6 +142,7 @@ if [ "$part" != contract ]; then
   step 'shell: shellcheck' scripts shellcheck --external-sources --source-path=SCRIPTDIR
   step 'workflows: zizmor' zizmor --quiet --offline --strict-collection .github/workflows
   step 'docs: build the site (dist/site)' build_site
+  step 'doctests' "$venv/bin/pytest" -q --doctest-modules container/tabular
   step 'unit tests' "$venv/bin/pytest" -n 3 tests/unit "$@"
 fi
 
