@@ -47,7 +47,7 @@ raise SystemExit(main())
 TRAINING = "tabular.algorithms.xgboost.training"
 # Step, the function that stops there, and the host whose step it is when that is not the victim.
 STEPS = {
-    "reading": (f"{TRAINING}.reading:read_rows", None),
+    "reading": ("tabular.training.rows:read_channel", None),
     "planning": (f"{TRAINING}.fitting:agreed_plan", None),
     "binning": (f"{TRAINING}.fitting:quantile_cuts", None),
     "boosting": (f"{TRAINING}.trainer:boost", None),

@@ -17,9 +17,10 @@ from typing import Any
 
 from tabular.artifact.manifest_fields import check_fields, read_strictly
 from tabular.contract.errors import UserError
+from tabular.data import schema
 from tabular.data.columns import Columns
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FOLDER = "tabular"
 NAME = "manifest.json"
 # The folder below tabular/ with a complete new artifact, before its files are moved to their final
@@ -31,7 +32,7 @@ DIGEST = "sha256"
 OPTIONAL = frozenset(
     {
         *("feature_names", "categories", "index_base", "categorical", "compiled"),
-        *("classes", "probabilities", "takes_missing"),
+        *("classes", "probabilities", "takes_missing", "schema"),
     }
 )
 
@@ -107,6 +108,9 @@ class Manifest:
         Whether the estimator has ``predict_proba``.
     takes_missing : bool
         Whether the estimator accepts rows with missing values.
+    schema : Mapping[str, object]
+        What the columns are and how their values are written: see ``data.schema``. Empty in
+        artifacts of format 1.
     """
 
     algorithm: str
@@ -128,25 +132,27 @@ class Manifest:
     classes: Sequence[Any] = ()
     probabilities: bool = False
     takes_missing: bool = True
+    schema: Mapping[str, Any] = field(default_factory=dict)
     format_version: int = field(default=FORMAT_VERSION)
 
     @property
     def columns(self) -> Columns:
         """The columns that a request must have."""
-        return Columns(
+        columns = Columns(
             self.num_features,
             self.index_base,
             self.feature_names,
             {int(column): texts for column, texts in self.categories.items()},
         )
+        return schema.from_json(self.schema, columns) if self.schema else columns
 
     @property
     def is_needed(self) -> bool:
         """Whether the model gives wrong scores without the manifest.
 
-        The model does not know the texts of codes, and not the first index of LIBSVM.
+        The model does not know how values are written, and not the first index of LIBSVM.
         """
-        return bool(self.categories) or self.index_base != 0
+        return bool(self.columns.special) or self.index_base != 0
 
     def to_json(self) -> str:
         """Return the manifest as indented JSON, in the order of the fields."""

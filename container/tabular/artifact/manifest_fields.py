@@ -15,6 +15,9 @@ from typing import Any
 
 from tabular.contract.paths import open_regular_file
 from tabular.contract.strict_json import without_duplicates
+from tabular.data.csv.text import DELIMITERS
+from tabular.data.schema import ERROR, IGNORE, KINDS, UNKNOWNS
+from tabular.data.spelling import NumberStyle
 
 # A manifest with a million categories is smaller.
 MOST_BYTES = 256 << 20
@@ -68,6 +71,9 @@ def check_fields(values: Mapping[str, Any]) -> None:
     names = values.get("feature_names", ())
     if names and len(names) != count:
         raise ValueError(f"feature_names has {len(names)} names, expected {count} (num_features)")
+    described = (values.get("schema") or {}).get("columns", [])
+    if described and len(described) != count:
+        raise ValueError(f"schema has {len(described)} columns, expected {count} (num_features)")
     columns = [*map(int, values.get("categories", {})), *values.get("categorical", ())]
     if columns and max(columns) >= count:
         raise ValueError(
@@ -183,6 +189,36 @@ def _any(_: str, __: Any) -> None:
     """Accept any JSON value."""
 
 
+def _one_of(*allowed: str) -> Check:
+    def check(name: str, value: Any) -> None:
+        if value not in allowed:
+            raise _wrong(name, value, " or ".join(allowed))
+
+    return check
+
+
+def _schema(name: str, value: Any) -> None:
+    if value:
+        _fields(SCHEMA, frozenset(SCHEMA))(name, value)
+
+
+COLUMN: dict[str, Check] = {
+    "name": _text,
+    "kind": _one_of(*KINDS),
+    "style": _one_of(*(style.value for style in NumberStyle)),
+    "missing": _list(_text),
+    "missing_share": _number,
+    "minimum": _number,
+    "maximum": _number,
+}
+SCHEMA: dict[str, Check] = {
+    "columns": _list(_fields(COLUMN, frozenset({"kind"}))),
+    "missing_values": _list(_text),
+    "delimiter": _one_of("", *DELIMITERS),
+    "ignored": _list(_text),
+    "unknown": _one_of(*UNKNOWNS),
+    "extra_columns": _one_of(IGNORE, ERROR),
+}
 PARITY: dict[str, Check] = {
     "served": _flag,
     "reason": _text,
@@ -211,5 +247,6 @@ CHECKS: dict[str, Check] = {
     "classes": _list(_scalar, unique=True),
     "probabilities": _flag,
     "takes_missing": _flag,
+    "schema": _schema,
     "format_version": _whole(least=1),
 }

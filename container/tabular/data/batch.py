@@ -59,6 +59,13 @@ class Batch:
         The feature columns' names; empty for formats without names.
     categories : mapping of int to sequence of str
         For each feature column of text, the texts that the codes 0, 1, ... of this batch stand for.
+    odd : frozenset of int
+        The feature columns of numbers that have texts, which are NaN in ``features``: the columns
+        must be read again as text.
+    delimiter : str
+        The delimiter of CSV.
+    ignored : sequence of str
+        The names of the file's columns that are no features.
     classes : sequence of str
         For text labels, the texts that the codes 0, 1, ... in ``label`` stand for.
     lowest_index : int or None
@@ -74,6 +81,9 @@ class Batch:
     qid: npt.NDArray[np.int64] | None = None
     names: Sequence[str] = ()
     categories: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    odd: frozenset[int] = frozenset()
+    delimiter: str = ""
+    ignored: Sequence[str] = ()
     classes: Sequence[str] = ()
     lowest_index: int | None = None
     where: Callable[[int], str] = _row

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats
@@ -67,6 +69,8 @@ def read_channel(
     """
     if channel.content_type and has_header(channel.content_type):
         layout = replace(layout, header=True)
+    # A pipe is read once.
+    layout = replace(layout, deferred=layout.deferred and channel.input_mode == "File")
     if before is None:
         before = files_of(channel) if channel.input_mode == "File" else {}
     sources: list[Source] = []
@@ -76,7 +80,11 @@ def read_channel(
         for source in sources:
             for batch in _batches(form, source, layout, threads):
                 check(batch, source.path)
-                store.append(_ordered(batch, store.names or names), source.path)
+                batch = _ordered(batch, store.names or names)
+                store.append(_as_read(batch, store, layout), source.path)
+                if layout.texts is None and form.has_text:
+                    # The first rows decide for all files; see ``inference``.
+                    layout = replace(layout, texts=store.text_keys)
     except Exception as error:
         # A file that is truncated or replaced while it is read may look broken, so the change is
         # the error to report.
@@ -106,12 +114,24 @@ def _ordered(batch: Batch, names: Sequence[str]) -> Batch:
         batch,
         features=cast(Floats, batch.features)[:, places],
         names=names,
+        odd=frozenset(column for column, place in enumerate(places) if place in batch.odd),
         categories={
             column: batch.categories[place]
             for column, place in enumerate(places)
             if place in batch.categories
         },
     )
+
+
+def _as_read(batch: Batch, store: Store, layout: Layout) -> Batch:
+    """Mark the columns of text in a batch that the batches before it have as numbers."""
+    odd = batch.categories.keys() - store.categories.keys()
+    if not (layout.deferred and store.rows and odd and isinstance(batch.features, np.ndarray)):
+        return batch
+    features = batch.features.copy()
+    features[:, list(odd)] = np.nan
+    texts = {column: found for column, found in batch.categories.items() if column not in odd}
+    return replace(batch, features=features, categories=texts, odd=batch.odd | odd)
 
 
 def _format(channel: Channel, paths: list[Path]) -> Format:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 import numpy as np
 
-from tabular.contract.errors import UserError
 from tabular.data.batch import ColumnsError, Floats
+from tabular.data.cells import (
+    BooleanCells,
+    CategoryCells,
+    CellError,
+    Cells,
+    IgnoredCells,
+    NumberCells,
+)
+from tabular.data.spelling import FEW_MISSING, NumberStyle
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The feature columns of a model.
+    """The feature columns of a model: what a request must have, and how its values are read.
 
     Attributes
     ----------
@@ -28,80 +34,142 @@ class Columns:
     names : sequence of str
     categories : mapping of int to sequence of str
         For each column of text, the values that the codes 0, 1, ... stand for.
-    unknown : float
-        The code of a text in a request that ``categories`` does not have. NaN makes it missing.
+    unknown : float or None
+        The code of a text in a request that ``categories`` does not have. NaN makes it missing,
+        and None refuses it.
+    booleans : collection of int
+        The columns of booleans.
+    styles : mapping of int to NumberStyle
+        The columns of numbers in the dress of a locale.
+    missing : sequence of str
+        The texts that mean a missing value in all columns.
+    spelled_missing : mapping of int to sequence of str
+        Further texts that mean a missing value in a column of numbers.
+    delimiter : str
+        The delimiter of the training files, if they are CSV: the one of requests without a header.
+    ignored : collection of str
+        Names that a request may have beside the model's: columns of the training files that are no
+        features.
+    extra : bool
+        Whether requests may have columns by any other name.
+    unread : collection of int
+        Columns of a body that are no features; the columns of a model have none.
+    lenient : bool
+        Texts are matched without regard to case and blanks. False for artifacts without a schema.
     """
 
     count: int
     base: int = 0
     names: Sequence[str] = ()
     categories: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    unknown: float = math.nan
+    unknown: float | None = math.nan
+    booleans: Collection[int] = ()
+    styles: Mapping[int, NumberStyle] = field(default_factory=dict)
+    missing: Sequence[str] = FEW_MISSING
+    spelled_missing: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    delimiter: str = ""
+    ignored: Collection[str] = ()
+    extra: bool = False
+    unread: Collection[int] = ()
+    lenient: bool = False
+    unknown_texts: UnknownTexts = field(default_factory=lambda: UnknownTexts(), compare=False)
 
     @cached_property
     def codes(self) -> dict[int, dict[str, int]]:
-        """For each column of text, the code of each text."""
+        """For each column of categories, the code of each text."""
         return {
             column: {text: code for code, text in enumerate(texts)}
             for column, texts in self.categories.items()
         }
 
-
-def unite(stores: Sequence[Mapping[str, Any]], path: Path) -> Columns:
-    """Return the columns that all channels of all hosts have in common.
-
-    Parameters
-    ----------
-    stores : sequence of mappings
-        The result of ``Store.describe`` for each store that has rows.
-    path : Path
-        The folder of the channels, for error messages.
-
-    Raises
-    ------
-    UserError
-        Channels have different numbers of dense columns, different names, or different columns
-        of text.
-    """
-    first = stores[0]
-    lows = [store["lowest"] for store in stores if store["lowest"] is not None]
-    base = 1 if lows and min(lows) >= 1 else 0
-    for store in stores[1:]:
-        where, other = f"channel '{store['name']}' ({path / store['name']})", first["name"]
-        if not (first["sparse"] or store["sparse"]) and store["width"] != first["width"]:
-            raise UserError(
-                f"{where} has {store['width']} feature columns, channel '{other}' has "
-                f"{first['width']}; both need the same columns"
+    @cached_property
+    def special(self) -> dict[int, Cells]:
+        """The readers of the columns whose texts are not only plain numbers."""
+        missing = frozenset(self.missing)
+        found: dict[int, Cells] = {
+            column: NumberCells(
+                missing.union(self.spelled_missing.get(column, ())),
+                self.styles.get(column, NumberStyle.POINT),
             )
-        if store["names"] != first["names"]:
-            raise UserError(
-                f"{where} has the feature columns {listed(store['names'])}, channel '{other}' has "
-                f"{listed(first['names'])}; both need the same columns"
-            )
-        if set(store["categories"]) != set(first["categories"]):
-            raise UserError(
-                f"{where} and channel '{other}' disagree on which feature columns are text; write "
-                "each column in the same way in all channels, or declare it with feature_types"
-            )
-    categories = {
-        int(column): sorted({text for store in stores for text in store["categories"][column]})
-        for column in first["categories"]
-    }
-    count = max(store["width"] for store in stores) - base
-    return Columns(count, base, tuple(first["names"]), categories)
+            for column in {*self.styles, *self.spelled_missing}
+        }
+        found |= {column: BooleanCells(missing) for column in self.booleans}
+        for column, texts in self.categories.items():
+            count = partial(self.unknown_texts.add, column)
+            found[column] = CategoryCells(texts, missing, self.unknown, self.lenient, count)
+        found |= {column: IgnoredCells() for column in self.unread}
+        return found
+
+    @cached_property
+    def numbers(self) -> NumberCells:
+        """The reader of all other columns."""
+        return NumberCells(frozenset(self.missing))
+
+    def cells(self, column: int) -> Cells:
+        """Return the reader of a column."""
+        return self.special.get(column, self.numbers)
+
+    def may_ignore(self, name: str) -> bool:
+        """Return whether a request may have a column of this name beside the model's."""
+        return self.extra or name in self.ignored
+
+    def within(self, names: Sequence[str]) -> tuple[Columns, tuple[int, ...]]:
+        """Return the columns of a body that has all of these columns, by name, and maybe others.
+
+        Parameters
+        ----------
+        names : sequence of str
+            The names in the body.
+
+        Returns
+        -------
+        columns : Columns
+            The columns of the body.
+        places : tuple of int
+            The position in the body of each of these columns.
+        """
+        at = {name: place for place, name in enumerate(names)}
+        places = tuple(at[name] for name in self.names)
+        body = replace(
+            self,
+            count=len(names),
+            names=names,
+            unread=set(range(len(names))) - set(places),
+            categories={places[column]: texts for column, texts in self.categories.items()},
+            booleans=[places[column] for column in self.booleans],
+            styles={places[column]: style for column, style in self.styles.items()},
+            spelled_missing={
+                places[column]: texts for column, texts in self.spelled_missing.items()
+            },
+        )
+        return body, places
 
 
-def check_names(found: Iterable[str], expected: Sequence[str], where: str) -> None:
-    """Check that a request has the model's columns, in any order.
+class UnknownTexts:
+    """Counts the texts of requests that no training row has, by column."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
+
+    def add(self, column: int) -> None:
+        """Count a text."""
+        self.counts[column] += 1
+
+
+def check_names(found: Iterable[str], columns: Columns, where: str) -> None:
+    """Check that a request has the model's columns, in any order, and no others.
+
+    Columns that the model ignores may be there too.
 
     Raises
     ------
     ColumnsError
         A name is missing, unknown or repeated. The message names it, and the expected names.
     """
+    expected = columns.names
     times, known = Counter(iter(found)), set(expected)
     missing = [name for name in expected if name not in times]
-    unknown = [name for name in times if name not in known]
+    unknown = [name for name in times if name not in known and not columns.may_ignore(name)]
     repeated = [name for name in expected if times[name] > 1]
     faults = [f"lacks {_quoted(missing)}"] * bool(missing)
     faults += [f"has {_quoted(unknown)}, which the model does not know"] * bool(unknown)
@@ -120,6 +188,37 @@ def listed(names: Sequence[str]) -> str:
     """Return the first column names for a message, each shortened, and the number of all."""
     shown = ", ".join(name[:40] for name in names[:8]) or "without names"
     return f"{shown}, ... ({len(names)} in all)" if len(names) > 8 else shown
+
+
+def coded(rows: Floats, columns: Columns) -> Floats:
+    """Read numbers of formats without text by the kinds of the columns.
+
+    Artifacts without a schema take codes of categories as they are.
+
+    Raises
+    ------
+    ValueError
+        A number does not fit its column. The message names row and column.
+    """
+    if not columns.lenient:
+        return rows
+    for column, cells in columns.special.items():
+        if isinstance(cells, NumberCells):
+            continue
+        numbers, places = np.unique(rows[:, column], return_inverse=True)
+        found = np.empty(len(numbers), np.float32)
+        for place, number in enumerate(numbers.tolist()):
+            try:
+                found[place] = cells.number(number)
+            except CellError as error:
+                row = int((places == place).argmax()) + 1
+                name = f" ({columns.names[column][:40]})" if columns.names else ""
+                raise ValueError(
+                    f"row {row}, column {column + 1}{name}: {error}; expected {cells.expected}, "
+                    "which CSV, JSON and Parquet can hold"
+                ) from error
+        rows[:, column] = found[places]
+    return rows
 
 
 def translated(codes: Floats, table: Floats) -> Floats:

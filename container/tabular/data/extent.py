@@ -104,7 +104,8 @@ def of_npy(body: bytes, columns: Columns) -> Extent:
         shape = shape_of(body, columns)
     except ValueError:
         return Extent(0, 0)
-    return Extent(shape[0], _matrix(shape[0], columns))
+    # Integers of 64 bits become float64 first, which takes as much as the body.
+    return Extent(shape[0], _matrix(shape[0], columns) + len(body))
 
 
 def of_recordio(body: bytes, columns: Columns) -> Extent:

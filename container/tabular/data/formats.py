@@ -12,7 +12,7 @@ from tabular.contract.errors import UserError
 from tabular.data import csv, extent, json, libsvm, npy, parquet, recordio
 from tabular.data.batch import Batch, Floats
 from tabular.data.charset import CODECS, utf_8_of
-from tabular.data.columns import Columns
+from tabular.data.columns import Columns, coded
 from tabular.data.layout import Layout
 from tabular.data.source import Source
 
@@ -43,6 +43,8 @@ class Format:
         RecordIO-protobuf, which has the same frames itself.
     text : bool
         Whether the content type may have a ``charset``.
+    has_text : bool
+        Whether values may be text.
     """
 
     name: str
@@ -54,19 +56,27 @@ class Format:
     pipe: bool = True
     unwrapped: bool = True
     text: bool = False
+    has_text: bool = False
 
 
 def _libsvm_body(body: bytes, columns: Columns) -> Floats:
-    return libsvm.read_body(body, columns.count, columns.base)
+    return coded(libsvm.read_body(body, columns.count, columns.base), columns)
 
 
 def _recordio_body(body: bytes, columns: Columns) -> Floats:
-    return recordio.read_body(body, columns.count)
+    return coded(recordio.read_body(body, columns.count), columns)
 
 
 FORMATS = (
     Format(
-        csv.NAME, csv.CONTENT_TYPES, csv.read_file, csv.read_body, extent.of_csv, "CSV", text=True
+        csv.NAME,
+        csv.CONTENT_TYPES,
+        csv.read_file,
+        csv.read_body,
+        extent.of_csv,
+        "CSV",
+        text=True,
+        has_text=True,
     ),
     Format(
         libsvm.NAME,
@@ -85,6 +95,7 @@ FORMATS = (
         parquet.read_body,
         parquet.of_parquet,
         "Parquet",
+        has_text=True,
     ),
     Format(
         recordio.NAME,

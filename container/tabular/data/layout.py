@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tabular.data.spelling import MISSING, NumberStyle
 
 NUMBERS_ALONE = (
     "preprocess=none takes numbers alone: leave that hyperparameter out, or encode the text"
@@ -37,6 +40,18 @@ class Layout:
         The label may be text, and so may feature columns of files without names.
     drop : tuple of str
         The names of columns that are not features.
+    missing : tuple of str
+        The texts that mean a missing value in all columns.
+    texts : frozenset of str or int, or None
+        The feature columns to read as text, by name or else by position from 0. None lets the
+        first rows of each file decide.
+    styles : mapping of str or int to NumberStyle
+        The columns of text to read as numbers in this style.
+    deferred : bool
+        Text in a column of numbers that may have another meaning is marked in the batch and not
+        refused: the files can be read again when all values of the column are known.
+    exact_classes : bool
+        Labels are read as text, so that they come back as they were written.
     """
 
     weights: bool = False
@@ -50,6 +65,11 @@ class Layout:
     labelled: bool = True
     classes: bool = False
     drop: tuple[str, ...] = ()
+    missing: tuple[str, ...] = MISSING
+    texts: frozenset[str | int] | None = None
+    styles: Mapping[str | int, NumberStyle] = field(default_factory=dict)
+    deferred: bool = False
+    exact_classes: bool = False
 
     @property
     def named(self) -> bool:

@@ -13,7 +13,7 @@ import re
 import numpy as np
 
 from tabular.data.batch import ColumnCountError, Floats
-from tabular.data.columns import Columns
+from tabular.data.columns import Columns, coded
 
 NAME = "npy"
 CONTENT_TYPES = ("application/x-npy",)
@@ -56,7 +56,11 @@ def read_body(body: bytes, columns: Columns) -> Floats:
         )
     values = np.frombuffer(body, kind, offset=start).reshape(shape, order="F" if fortran else "C")
     with np.errstate(over="ignore"):  # a value too large for float32 becomes infinite, as in CSV
-        return values.astype(np.float32, order="C")
+        # Through float64, so that a large integer is the same number as in CSV.
+        large = values.dtype.kind in "iu" and values.itemsize > 4
+        wide = values.astype(np.float64) if large else values
+        rows: Floats = wide.astype(np.float32, order="C")
+    return coded(rows, columns)
 
 
 def shape_of(body: bytes, columns: Columns) -> tuple[int, int]:

@@ -6,7 +6,9 @@ as float32, 4 bytes a value: in memory within the ``MemoryBudget``, otherwise in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +20,7 @@ from tabular.data.batch import Batch, Floats, Sparse
 from tabular.data.batch_schema import BatchSchema
 from tabular.data.columns import Columns, translated
 from tabular.data.memory_budget import MemoryBudget
+from tabular.data.spelling import NumberStyle
 from tabular.data.spill import SpillFiles
 
 
@@ -46,6 +49,18 @@ class Store:
         The feature columns' names; empty for formats without names.
     categories : dict of int to dict of str to int
         For each feature column of text, the code of each value, in order of appearance.
+    counts : dict of int to Counter of str
+        For each feature column of text, how often each value occurs.
+    odd : set of int
+        The columns of numbers with texts, which must be read again as text.
+    missing : int64 array, (columns,)
+        The number of missing values in each column of dense rows.
+    delimiter : str
+        The delimiter of CSV files.
+    ignored : sequence of str
+        The names of columns that are no features.
+    styles : mapping of int to NumberStyle
+        The columns of text that were read as numbers.
     classes : dict of str to int, or None
         For text labels, the code of each label, in order of appearance.
     columns : Columns or None
@@ -60,6 +75,12 @@ class Store:
         self.sparse = False
         self.names: Sequence[str] = ()
         self.categories: dict[int, dict[str, int]] = {}
+        self.counts: dict[int, Counter[str]] = {}
+        self.odd: set[int] = set()
+        self.missing = np.zeros(0, np.int64)
+        self.delimiter = ""
+        self.ignored: Sequence[str] = ()
+        self.styles: Mapping[int, NumberStyle] = {}
         self.classes: dict[str, int] | None = None
         self.columns: Columns | None = None
         self.files: list[tuple[Path, int]] = []
@@ -72,6 +93,11 @@ class Store:
         self._spilled: SpillFiles | None = None
         self._released = False
         self._positions: list[npt.NDArray[np.int64]] = []
+
+    @property
+    def text_keys(self) -> frozenset[str | int]:
+        """The columns that are read as text, by name or else by position."""
+        return frozenset(self.names[column] if self.names else column for column in self.categories)
 
     @property
     def on_disk(self) -> bool:
@@ -118,8 +144,12 @@ class Store:
             self._schema = schema = BatchSchema.of(batch)
             self.sparse, self.names, self.width = schema.sparse, schema.names, schema.width
             self.categories = {column: {} for column in batch.categories}
+            self.counts = {column: Counter() for column in batch.categories}
+            self.missing = np.zeros(0 if schema.sparse else schema.width, np.int64)
+            self.delimiter, self.ignored = batch.delimiter, batch.ignored
             self.classes = {} if batch.classes else None
         self.width = max(self.width, features.shape[1])
+        self.odd |= batch.odd
         if not len(batch):
             return
         self.rows += len(batch)
@@ -132,7 +162,9 @@ class Store:
             self.values += features.nnz  # type: ignore[union-attr]
         else:
             features = np.ascontiguousarray(self._with_store_codes(batch))
-            self.values += features.size - int(np.isnan(features).sum())
+            missing = np.isnan(features).sum(axis=0)
+            self.missing += missing
+            self.values += features.size - int(missing.sum())
         if batch.lowest_index is not None:
             known = batch.lowest_index if self.lowest is None else self.lowest
             self.lowest = min(known, batch.lowest_index)
@@ -207,7 +239,12 @@ class Store:
             "lowest": self.lowest,
             "sparse": self.sparse,
             "names": list(self.names),
-            "categories": {str(column): list(codes) for column, codes in self.categories.items()},
+            "texts": {str(column): dict(counts) for column, counts in self.counts.items()},
+            "odd": sorted(self.odd),
+            "missing": self.missing.tolist(),
+            "delimiter": self.delimiter,
+            "ignored": list(self.ignored),
+            "styles": [[column, style.value] for column, style in self.styles.items()],
         }
 
     def spill(self) -> SpillFiles:
@@ -250,7 +287,12 @@ class Store:
             return features
         features = features.copy()
         for column, texts in batch.categories.items():
-            features[:, column] = _recoded(features[:, column], texts, self.categories[column])
+            codes = features[:, column]
+            known = codes[~np.isnan(codes)].astype(np.int64)
+            for text, count in zip(texts, np.bincount(known, minlength=len(texts)), strict=True):
+                if count:
+                    self.counts[column][text] += int(count)
+            features[:, column] = _recoded(codes, texts, self.categories[column])
         return features
 
     def _in_memory(self, last: bool) -> Iterator[Any]:
@@ -270,13 +312,22 @@ class Store:
             indices = piece.indices - columns.base if columns.base else piece.indices
             shape = (piece.shape[0], columns.count)
             return csr_matrix((piece.data, indices, piece.indptr), shape=shape)
-        if not columns.categories:
+        if not self.categories:
             return piece
         piece = np.array(piece)
-        for column, code_of in columns.codes.items():
-            codes = np.array([code_of[text] for text in self.categories[column]], np.float32)
-            piece[:, column] = translated(piece[:, column], codes)
+        for column, table in self._tables.items():
+            piece[:, column] = translated(piece[:, column], table)
         return piece
+
+    @cached_property
+    def _tables(self) -> dict[int, Floats]:
+        """For each column of text, what each of its codes becomes: a code or a number."""
+        columns = cast(Columns, self.columns)
+        tables = {}
+        for column, codes in self.categories.items():
+            read = columns.cells(column).text
+            tables[column] = np.array([read(text) for text in codes], np.float32)
+        return tables
 
     def _keep(self, features: Any) -> None:
         size = _bytes_of(features)

@@ -19,8 +19,8 @@ from tabular.contract.job import TrainingJob
 from tabular.contract.machine import in_memory
 from tabular.data.batch import Batch
 from tabular.data.channel import no_data, read_channel
-from tabular.data.columns import Columns, unite
-from tabular.data.csv.text import number_of
+from tabular.data.columns import Columns, listed
+from tabular.data.inference import agree, log_columns
 from tabular.data.layout import Layout
 from tabular.data.listing import FileState, files_of
 from tabular.data.memory_budget import MemoryBudget
@@ -96,52 +96,6 @@ class Checks:
     store: Callable[[Store, str], None] = lambda store, channel: None
 
 
-def read_rows(
-    channels: Mapping[str, Channel],
-    layout: Layout,
-    checks: Checks,
-    memory_budget: MemoryBudget,
-    threads: int,
-    shares: Shares,
-    files: Files,
-) -> dict[str, Store]:
-    """Read the channels.
-
-    Parameters
-    ----------
-    shares : mapping of str to (int, int)
-        For each channel that several hosts have in full: the rank of this host, and the number of
-        hosts. Each host takes its share of the rows.
-    files : mapping of str to mapping of Path to FileState
-        The files of each channel, as returned by ``list_files``.
-
-    Raises
-    ------
-    UserError
-        A file is broken, or a check refuses its rows; the message names the file.
-    """
-    stores: dict[str, Store] = {}
-    for name, channel in channels.items():
-        store = _Share(memory_budget, *shares[name]) if name in shares else Store(memory_budget)
-        names = stores[TRAIN].names if TRAIN in stores else ()
-        read = read_channel(
-            channel, layout, store, threads, checks.batch, names, before=files[name]
-        )
-        log.info(
-            "channel '%s': %d rows, %d feature columns, %d file%s%s",
-            name,
-            store.rows,
-            store.width,
-            len(read),
-            "s" * (len(read) != 1),
-            ", on disk" if store.on_disk else "",
-        )
-        stores[name] = store
-        if store.rows:
-            checks.store(store, name)
-    return stores
-
-
 def require_rows(described: Described, channels: Mapping[str, Channel]) -> None:
     """Require that each channel has rows on some host, and a weight above 0 for some row.
 
@@ -163,34 +117,100 @@ def require_rows(described: Described, channels: Mapping[str, Channel]) -> None:
             )
 
 
-def seal(
-    stores: Mapping[str, Store],
-    described: Described,
-    folder: Path,
-) -> Columns:
-    """Agree on the columns of all channels and hosts, and apply them to the stores of this host.
+@dataclass(frozen=True)
+class ChannelReader:
+    """Reads the channels of a job, as often as the kinds of the columns need.
 
-    Raises
-    ------
-    UserError
-        The columns of the channels do not fit each other.
+    Attributes
+    ----------
+    gather : callable
+        Returns the descriptions of all hosts, given that of this host.
     """
-    parts = [part for host in described for part in host.values() if part["rows"]]
-    columns = unite(sorted(parts, key=lambda part: part["name"] != TRAIN), folder)
-    for store in stores.values():
-        store.seal(columns)
-    for column, texts in columns.categories.items():
-        name = columns.names[column] if columns.names else f"number {column + 1}"
-        numbers = sum(number_of(text) is not None for text in texts)
-        log.info("feature column '%s' has %d categories", name, len(texts))
-        if 2 * numbers > len(texts) > numbers:
-            odd = next(text for text in texts if number_of(text) is None)
-            log.warning(
-                "column '%s' is text because of cells such as %r; most are numbers", name, odd[:40]
+
+    channels: Mapping[str, Channel]
+    checks: Checks
+    memory_budget: MemoryBudget
+    threads: int
+    shares: Shares
+    files: Files
+    folder: Path
+    gather: Callable[[Mapping[str, Mapping[str, Any]]], Described] = lambda own: [own]
+
+    def read(self, layout: Layout) -> tuple[dict[str, Store], Described, Columns]:
+        """Read the channels, and agree with the other hosts on the columns.
+
+        The files are read once, and again if a column of numbers has text after its first rows.
+
+        Returns
+        -------
+        stores : dict of str to Store
+            The rows of this host, by channel.
+        described : sequence of mappings
+            The descriptions of all hosts.
+        columns : Columns
+
+        Raises
+        ------
+        UserError
+            A file is broken, no host has rows of a channel, or the columns do not fit each other.
+        """
+        layout = replace(layout, deferred=True)
+        while True:
+            stores = self._read_once(layout)
+            described = self.gather({name: store.describe(name) for name, store in stores.items()})
+            require_rows(described, self.channels)
+            parts = [part for host in described for part in host.values() if part["rows"]]
+            agreed = agree(
+                sorted(parts, key=lambda part: part["name"] != TRAIN), layout, self.folder
             )
-    if columns.base:
-        log.info("the indices of the LIBSVM files start from 1")
-    return columns
+            if isinstance(agreed, Columns):
+                break
+            log.info(
+                "reading the files again: %s %s text after the first rows",
+                listed([str(key) for key in sorted(agreed.texts, key=str)]),
+                "has" if len(agreed.texts) == 1 else "have",
+            )
+            for store in stores.values():
+                store.close()
+            layout = replace(layout, texts=agreed.texts, styles=agreed.styles)
+        for store in stores.values():
+            if store.rows:
+                store.seal(agreed)
+        log_columns(agreed)
+        if agreed.base:
+            log.info("the indices of the LIBSVM files start from 1")
+        return stores, described, agreed
+
+    def _read_once(self, layout: Layout) -> dict[str, Store]:
+        stores: dict[str, Store] = {}
+        for name, channel in self.channels.items():
+            budget = self.memory_budget
+            store = _Share(budget, *self.shares[name]) if name in self.shares else Store(budget)
+            before = stores.get(TRAIN)
+            if before is not None and before.rows and layout.texts is None:
+                layout = replace(layout, texts=before.text_keys)
+            read = read_channel(
+                channel,
+                layout,
+                store,
+                self.threads,
+                self.checks.batch,
+                before.names if before else (),
+                before=self.files[name],
+            )
+            log.info(
+                "channel '%s': %d rows, %d feature columns, %d file%s%s",
+                name,
+                store.rows,
+                store.width,
+                len(read),
+                "s" * (len(read) != 1),
+                ", on disk" if store.on_disk else "",
+            )
+            stores[name] = store
+            if store.rows:
+                self.checks.store(store, name)
+        return stores
 
 
 def scratch_folder(job: TrainingJob) -> Path:

@@ -14,6 +14,7 @@ from tabular.artifact.files import save_manifest
 from tabular.artifact.manifest import FileRecord, Manifest
 from tabular.artifact.replacing import staged
 from tabular.contract.errors import PlatformError
+from tabular.data import schema
 from tabular.data.columns import Columns
 from tabular.training.run import Run
 
@@ -94,6 +95,7 @@ def write_artifact(run: Run, trained: Trained) -> Manifest | None:
             feature_names=list(columns.names),
             categories={str(column): list(texts) for column, texts in columns.categories.items()},
             index_base=columns.base,
+            schema=schema.to_json(columns),
             **described,
         )
         whole = _describe(stage, manifest)

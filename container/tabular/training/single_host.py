@@ -18,13 +18,11 @@ from tabular.data.layout import Layout
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.rows import (
+    ChannelReader,
     Checks,
     choose_channels,
     list_files,
-    read_rows,
-    require_rows,
     scratch_folder,
-    seal,
 )
 from tabular.training.run import Run
 
@@ -79,20 +77,20 @@ def read_channels(
     require_writable(run.job.paths.model)
     channels = choose_channels(run.job)
     memory_budget = memory_budget or MemoryBudget(run.machine.memory // 2, scratch_folder(run.job))
-    with run.timing.stage("read"):
-        stores = read_rows(
-            channels,
-            layout,
-            checks or Checks(),
-            memory_budget,
-            run.machine.cpus,
-            {},
-            list_files(channels),
-        )
+    reader = ChannelReader(
+        channels,
+        checks or Checks(),
+        memory_budget,
+        run.machine.cpus,
+        {},
+        list_files(channels),
+        run.job.paths.data,
+    )
+    stores: dict[str, Store] = {}
     try:
-        described = [{name: store.describe(name) for name, store in stores.items()}]
-        require_rows(described, channels)
-        yield stores, seal(stores, described, run.job.paths.data)
+        with run.timing.stage("read"):
+            stores, _, columns = reader.read(layout)
+        yield stores, columns
     finally:
         for store in stores.values():
             store.close()

@@ -13,6 +13,8 @@ class Timing:
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._seconds: dict[str, float] = {}
+        # For each open stage: the seconds of the stages inside it.
+        self._inner: list[float] = []
 
     def add(self, stage: str, seconds: float) -> None:
         """Add seconds to a stage that were measured elsewhere."""
@@ -20,12 +22,16 @@ class Timing:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the time of the block to a stage."""
+        """Add the time of the block to a stage, without the stages inside the block."""
         started = time.monotonic()
+        self._inner.append(0.0)
         try:
             yield
         finally:
-            self.add(name, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            self.add(name, seconds - self._inner.pop())
+            if self._inner:
+                self._inner[-1] += seconds
 
     def __str__(self) -> str:
         total = time.monotonic() - self._started

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from tabular.data.batch import Batch
-from tabular.data.columns import unite
+from tabular.data.columns import Columns
+from tabular.data.inference import agree
+from tabular.data.layout import Layout
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 
@@ -47,3 +51,10 @@ def filled(budget: MemoryBudget, *batches: Batch) -> Store:
     for batch in batches:
         store.append(batch, PATH)
     return sealed(store)
+
+
+def unite(parts: Sequence[Mapping[str, Any]], path: Path) -> Columns:
+    """Agree on columns that may be text."""
+    columns = agree(parts, Layout(categorical=True, classes=True), path)
+    assert isinstance(columns, Columns)
+    return columns

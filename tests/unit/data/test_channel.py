@@ -14,11 +14,11 @@ import pytest
 from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
 from tabular.data.channel import channel_files, no_data, read_channel
-from tabular.data.columns import unite
 from tabular.data.layout import Layout
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 
+from .batches import unite
 from .test_source import zstandard
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tabular.data.columns import unite
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 
-from .batches import PATH, dense, filled, sparse, text
+from .batches import PATH, dense, filled, sparse, text, unite
 
 
 def all_rows(store: Store, slice_bytes: int = 1 << 20) -> np.ndarray:
@@ -106,7 +105,7 @@ def test_codes_of_text_do_not_depend_on_the_order(budget: MemoryBudget) -> None:
 def test_codes_of_text_are_named(budget: MemoryBudget) -> None:
     columns = filled(budget, text("b", "a")).columns
     assert columns is not None
-    assert columns.categories == {0: ["a", "b"]}
+    assert columns.categories == {0: ("a", "b")}
 
 
 def test_missing_text_stays_missing(budget: MemoryBudget) -> None:

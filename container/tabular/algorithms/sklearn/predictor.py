@@ -19,7 +19,9 @@ from tabular.contract.errors import UserError
 
 def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
     """Load the estimator that a manifest describes; see ``PredictorModule``."""
-    columns = replace(manifest.columns, unknown=UNKNOWN)
+    columns = manifest.columns
+    if columns.unknown is not None:
+        columns = replace(columns, unknown=UNKNOWN)
     compiled = compiled_paths(folder, manifest)
     if compiled:
         from tabular.algorithms.sklearn.compiled_predictor import CompiledEstimatorPredictor

@@ -157,6 +157,7 @@ def validate(given: Mapping[str, object], machine: Machine) -> EstimatorSettings
         categorical=ours.get("preprocess", "auto") == "auto",
         labelled=_labelled(estimator, kind),
         classes=True,
+        exact_classes=kind == CLASSIFIER,
     )
     own = {name: value for name, value in ours.items() if not NAMES[name].layout}
     settings = EstimatorSettings(

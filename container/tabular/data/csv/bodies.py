@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import csv
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO, TextIOWrapper
 from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -19,10 +20,11 @@ import numpy as np
 
 from tabular.data.batch import ColumnCountError, Floats
 from tabular.data.blocks import BYTE_ORDER_MARK, blocks_of
+from tabular.data.cells import Cells
 from tabular.data.columns import Columns, listed
 from tabular.data.csv.faults import Column, Kind, fault
 from tabular.data.csv.header import header_of, looks_like_header
-from tabular.data.csv.text import MISSING, cells_of, delimiter_of, number_of
+from tabular.data.csv.text import DELIMITERS, cells_of, delimiter_of
 from tabular.data.pyarrow_without_pandas import hide_pandas
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def read_body(body: bytes, columns: Columns, header: bool = False) -> Floats:
 
 def _read_row(body: bytes, columns: Columns) -> Floats | None:
     """Read one row of plain numbers, as fast as possible; return None for any other body."""
-    if b"\n" in body or columns.categories:
+    if b"\n" in body or columns.special:
         return None
     cells = body.split(b",")
     if len(cells) != columns.count or body.translate(None, ROW):
@@ -99,7 +101,7 @@ def _read_row(body: bytes, columns: Columns) -> Floats | None:
 
 def _read_small(body: bytes, columns: Columns) -> Floats | None:
     """Read a small body of plain numbers; return None for any other body."""
-    if len(body) > SMALL_BODY_BYTES or columns.categories:
+    if len(body) > SMALL_BODY_BYTES or columns.special:
         return None
     if b"\r" in body:
         body = body.replace(b"\r\n", b"\n")
@@ -107,7 +109,8 @@ def _read_small(body: bytes, columns: Columns) -> Floats | None:
     if body.translate(None, PLAIN) or not body.strip():
         return None
     lines = body.decode("ascii").split("\n")
-    delimiter = delimiter_of(lines[0]) or ","
+    known = columns.delimiter
+    delimiter = known if known and known in lines[0] else delimiter_of(lines[0]) or ","
     rows = [line.split(delimiter) for line in lines]
     width = len(rows[0])
     if len(rows) > 1 and any(len(row) != width for row in rows):
@@ -131,12 +134,12 @@ def _read(body: bytes, columns: Columns, first_line: int) -> Floats:
     if not body.strip():
         raise CsvError("the body holds no row")
     line = next(_lines(BytesIO(body)), b"").decode("utf-8", errors="replace")
-    delimiter = delimiter_of(line) or ","
+    delimiter = _delimiter(line, columns)
     found_columns = len(_cells(line, delimiter))
     if found_columns != columns.count:
         raise ColumnCountError(found_columns, columns.count)
     try:
-        if len(body) <= SMALL_BODY_BYTES and columns.categories:
+        if len(body) <= SMALL_BODY_BYTES and columns.special:
             return _read_text(body, delimiter, columns)
         rows = _matrix(_parsed(body, delimiter, columns), columns)
         # The search for empty lines takes a third of the time of parsing, so it is made only when a
@@ -146,6 +149,9 @@ def _read(body: bytes, columns: Columns, first_line: int) -> Floats:
         return rows
     except (ValueError, csv.Error) as error:  # pyarrow.ArrowInvalid is a ValueError
         found = _first_fault(body, delimiter, columns, first_line)
+        if found is None:  # pyarrow takes no blanks around the spelling of a missing value
+            with suppress(ValueError, csv.Error):
+                return _read_text(body, delimiter, columns)
         reason = found or next(iter(str(error).splitlines()), "no CSV")
         if reason.startswith("line 1,") and looks_like_header(body):
             reason += "; line 1 looks like a header: " + (
@@ -154,12 +160,24 @@ def _read(body: bytes, columns: Columns, first_line: int) -> Floats:
         raise CsvError(reason) from error
 
 
+def _delimiter(line: str, columns: Columns) -> str:
+    """Return the delimiter of rows: the one of training, or the one that gives all columns.
+
+    A comma is the delimiter of ``text/csv`` (RFC 4180), and clients write it whatever the training
+    files had. It counts only in a line that can't be a row of the training files.
+    """
+    known = columns.delimiter
+    if known and (known in line or columns.count == 1):
+        return known
+    for candidate in DELIMITERS:
+        if candidate in line and len(_cells(line, candidate)) == columns.count:
+            return candidate
+    return delimiter_of(line) or ","
+
+
 def _first_fault(body: bytes, delimiter: str, columns: Columns, first_line: int) -> str | None:
     """Return the first fault; in a large body, read only parts that pyarrow refuses."""
-    kinds = [
-        Column(Kind.TEXT if place in columns.categories else Kind.NUMBER)
-        for place in range(columns.count)
-    ]
+    kinds = [Column(Kind.NUMBER, cells=columns.cells(place)) for place in range(columns.count)]
     body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     for part in blocks_of(BytesIO(body), PART_BYTES):
         if len(body) > PART_BYTES and _is_sound(part.content, delimiter, columns):
@@ -184,27 +202,14 @@ def _is_sound(part: bytes, delimiter: str, columns: Columns) -> bool:
 
 
 def _read_text(body: bytes, delimiter: str, columns: Columns) -> Floats:
-    """Read rows with columns of text; raise ValueError for text in a column of numbers."""
-    codes = [columns.codes.get(column) for column in range(columns.count)]
+    """Read rows cell by cell; raise CellError for a cell that does not fit its column."""
+    readers = [columns.cells(column).text for column in range(columns.count)]
     rows = []
     for line in _lines(BytesIO(body)):
         cells = cells_of(line.decode("utf-8"), delimiter)
-        rows.append(
-            [_value(cell, known, columns.unknown) for cell, known in zip(cells, codes, strict=True)]
-        )
+        rows.append([read(cell) for cell, read in zip(cells, readers, strict=True)])
     with np.errstate(over="ignore"):
         return np.array(rows, dtype=np.float64).astype(np.float32)
-
-
-def _value(cell: str, codes: Mapping[str, int] | None, unknown: float) -> float:
-    if cell in MISSING:
-        return np.nan
-    if codes is not None:
-        return codes.get(cell, unknown)
-    number = number_of(cell)
-    if number is None:
-        raise ValueError(cell)
-    return number
 
 
 def _lines(source: BinaryIO) -> Iterator[bytes]:
@@ -229,7 +234,7 @@ def _parsed(body: bytes, delimiter: str, columns: Columns) -> pyarrow.Table:
 
     texts = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     types = {
-        str(place): texts if place in columns.categories else pyarrow.float64()
+        str(place): texts if place in columns.special else pyarrow.float64()
         for place in range(columns.count)
     }
 
@@ -239,7 +244,7 @@ def _parsed(body: bytes, delimiter: str, columns: Columns) -> pyarrow.Table:
             read_options=pyarrow.csv.ReadOptions(column_names=list(types), block_size=block_size),
             parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=types, null_values=list(MISSING), strings_can_be_null=True
+                column_types=types, null_values=list(columns.missing), strings_can_be_null=True
             ),
         )
 
@@ -260,17 +265,17 @@ def _matrix(table: pyarrow.Table, columns: Columns) -> Floats:
             rows = matrix[start : start + batch.num_rows]
             start += batch.num_rows
             for column, values in enumerate(batch.columns):
-                codes = columns.codes.get(column)
-                found = values if codes is None else _coded(values, codes, columns.unknown)
+                cells = columns.special.get(column)
+                found = values if cells is None else _read_texts(values, cells)
                 rows[:, column] = found.to_numpy(zero_copy_only=False)
     return matrix
 
 
-def _coded(values: pyarrow.DictionaryArray, codes: Mapping[str, int], unknown: float) -> Any:
+def _read_texts(values: pyarrow.DictionaryArray, cells: Cells) -> Any:
     import pyarrow
 
     texts = values.dictionary.to_pylist()
     if any("\n" in text or "\r" in text for text in texts):
         raise ValueError("a line end in quotes, which CSV of requests does not allow")
-    known = pyarrow.array([codes.get(text, unknown) for text in texts], pyarrow.float32())
+    known = pyarrow.array([cells.text(text) for text in texts], pyarrow.float64())
     return known.take(values.indices)

@@ -11,8 +11,10 @@ from enum import Enum, auto
 
 import numpy as np
 
-from tabular.data.csv.text import MISSING, cells_of, number_of, too_many
+from tabular.data.cells import CellError, Cells, NumberCells
+from tabular.data.csv.text import cells_of, too_many
 from tabular.data.quoting import quoted
+from tabular.data.spelling import FEW_MISSING, could_be_value
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 WHOLE = re.compile(r"[ \t]*-?[0-9]+[ \t]*")
@@ -33,7 +35,11 @@ class Kind(Enum):
     NUMBER = auto()
     CODE = auto()  # a category as a whole number from 0
     TEXT = auto()
+    STYLED = auto()  # a number in the dress of a locale
     CLASS = auto()  # text, never missing: a text label
+
+
+PLAIN_NUMBERS = NumberCells(frozenset(FEW_MISSING))
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,30 @@ class Column:
         Empty for files without a header.
     cure : str
         What to do about text in a column of numbers, for the message.
+    cells : NumberCells, BooleanCells or CategoryCells
+        Reads the cells of a feature.
+    deferred : bool
+        In training: text that may be a number in another dress, a boolean or a missing value is no
+        fault yet, because all values of the column decide what the text means.
+    open_to_text : bool
+        Any text is no fault yet, because the column may be a category.
     """
 
     kind: Kind
     name: str = ""
     cure: str = ENCODE
+    cells: Cells = PLAIN_NUMBERS
+    deferred: bool = False
+    open_to_text: bool = False
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """The texts that mean a missing value."""
+        return getattr(self.cells, "missing", frozenset())
+
+    def defers(self, text: str) -> bool:
+        """Return whether a text of this column of numbers is no fault yet."""
+        return self.deferred and (self.open_to_text or could_be_value(text))
 
 
 def fault(
@@ -112,20 +137,22 @@ def fault(
 
 def _wrong(cell: str, column: Column, finite: bool) -> str | None:
     kind = column.kind
-    if kind in (Kind.UNREAD, Kind.TEXT):
+    if kind in (Kind.UNREAD, Kind.TEXT) or column.defers(cell):
         return None
     if kind is Kind.CLASS:
-        return "the label is missing; every row needs one" if cell in MISSING else None
+        return LABEL_MISSING if cell in column.missing else None
     if kind is Kind.GROUP:
         return _wrong_group(cell)
-    number = math.nan if cell in MISSING else number_of(cell)
-    if number is None:
+    try:
+        number = column.cells.text(cell)
+    except CellError as error:
+        if not isinstance(column.cells, NumberCells):
+            return f"{error}; expected {column.cells.expected}"
         if ";" in cell:
             return (
-                f"{quoted(cell)} is not a number; with semicolons between the cells, decimals need "
-                "a point and not a comma"
+                f"{error}; with semicolons between the cells, decimals need a point and not a comma"
             )
-        return f"{quoted(cell)} is not a number; {column.cure}"
+        return f"{error}; {column.cure}"
     if math.isnan(number):
         return LABEL_MISSING if kind is Kind.REQUIRED else None
     if finite and abs(number) > FLOAT32_MAX:
@@ -136,7 +163,7 @@ def _wrong(cell: str, column: Column, finite: bool) -> str | None:
 
 
 def _wrong_group(cell: str) -> str | None:
-    if cell in MISSING:
+    if cell in FEW_MISSING:
         return "the group is missing; every row needs one"
     if not WHOLE.fullmatch(cell):
         return f"{quoted(cell)} is not a whole number; write groups as whole numbers"

@@ -8,7 +8,7 @@ block, ``faults`` reads the block again, line by line, and names the line and th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from csv import Error, reader
 from itertools import chain
 from pathlib import Path
@@ -16,18 +16,15 @@ from pathlib import Path
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
 from tabular.data.blocks import BYTE_ORDER_MARK, Block, blocks_of, in_order
+from tabular.data.cells import NumberCells
 from tabular.data.csv.faults import ENCODE, Column, Kind
 from tabular.data.csv.parsing import Parser, is_blank, text_columns
-from tabular.data.csv.text import (
-    cells_of,
-    delimiter_of,
-    number_of,
-    too_many,
-)
+from tabular.data.csv.text import cells_of, delimiter_of, too_many
 from tabular.data.layout import NUMBERS_ALONE, Layout
 from tabular.data.quoting import quoted
 from tabular.data.roles import Roles, by_name, by_place
 from tabular.data.source import BROKEN_STREAM, Source, unreadable
+from tabular.data.spelling import could_be_value, number_of
 
 NAME = "csv"
 CONTENT_TYPES = ("text/csv", "csv")
@@ -71,9 +68,16 @@ def read_file(source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
             return
     else:
         roles = by_place(len(cells), layout, path)
-    parser = Parser(path, delimiter, _columns(first, delimiter, cells, roles, layout), roles)
+    columns = _columns(first, delimiter, cells, roles, layout)
+    ignored = _ignored(cells, roles) if layout.named else ()
+    parser = Parser(path, delimiter, columns, roles, layout.missing, ignored)
     blocks = _filled(_joined(blocks, len(cells) * BLOCK_BYTES_PER_COLUMN))
     yield from in_order(parser.read, chain([first], blocks), threads)
+
+
+def _ignored(cells: list[str], roles: Roles) -> tuple[str, ...]:
+    features = set(roles.features)
+    return tuple(cell.strip() for place, cell in enumerate(cells) if place not in features)
 
 
 def _blocks(source: Source) -> Iterator[Block]:
@@ -183,34 +187,78 @@ def _names(path: Path, number: int, cells: list[str]) -> list[str]:
 def _columns(
     block: Block, delimiter: str, cells: list[str], roles: Roles, layout: Layout
 ) -> tuple[Column, ...]:
-    """Return the kind of each column; the first block decides whether a column is text."""
+    """Return the kind of each column; the first block decides what the job does not say."""
     types = layout.feature_types or (None,) * len(roles.features)
     stated = dict(zip(roles.features, types, strict=True))
-    open_to_text = [
-        place
-        for place, kind in stated.items()
-        if kind == "c" or (kind is None and layout.open_to_text)
-    ]
-    if layout.classes and roles.label is not None:
-        open_to_text.append(roles.label)
-    text = text_columns(block, delimiter, len(cells), open_to_text) if open_to_text else set()
+    keys = dict(zip(roles.features, _keys(roles), strict=True))
+    text = _text_columns(block, delimiter, cells, roles, layout)
+    missing = frozenset(layout.missing)
 
     def column(place: int) -> Column:
         name = cells[place].strip() if layout.named else ""
         if place == roles.group:
             return Column(Kind.GROUP, name)
         if place == roles.label and place in text:
-            return Column(Kind.CLASS, name)
+            return Column(Kind.CLASS, name, cells=NumberCells(missing))
         if place in (roles.label, roles.weight):
-            return Column(Kind.REQUIRED, name, TEXT_LATER if place in open_to_text else ENCODE)
+            cure = TEXT_LATER if place == roles.label and layout.classes else ENCODE
+            return Column(Kind.REQUIRED, name, cure)
         if place not in stated:
             return Column(Kind.UNREAD, name)
+        style = layout.styles.get(keys[place])
+        if style is not None:
+            return Column(Kind.STYLED, name, f"expected {style.value}", NumberCells(missing, style))
         if place in text:
             return Column(Kind.TEXT, name)
         kind = Kind.CODE if stated[place] == "c" else Kind.NUMBER
-        return Column(kind, name, _cure(stated[place], place in open_to_text, layout))
+        may_be_text = _may_be_text(stated[place], layout)
+        return Column(
+            kind,
+            name,
+            _cure(stated[place], may_be_text, layout),
+            NumberCells(missing),
+            deferred=layout.deferred and stated[place] is None,
+            open_to_text=may_be_text,
+        )
 
     return tuple(column(place) for place in range(len(cells)))
+
+
+def _text_columns(
+    block: Block, delimiter: str, cells: list[str], roles: Roles, layout: Layout
+) -> set[int]:
+    """Return the places of the columns to read as text."""
+    types = layout.feature_types or (None,) * len(roles.features)
+    keys = _keys(roles)
+    text: set[int] = set()
+    if roles.label is not None and layout.exact_classes:
+        text.add(roles.label)
+    looked_at = [roles.label] if layout.classes and roles.label is not None else []
+    for place, key, stated in zip(roles.features, keys, types, strict=True):
+        if layout.texts is not None:
+            text.update([place] * (key in layout.texts))
+        elif stated == "c" or stated is None:
+            looked_at.append(place)
+    looked_at = [place for place in looked_at if place not in text]
+    if not looked_at:
+        return text
+    found = text_columns(block, delimiter, len(cells), looked_at, layout.missing)
+    for place, texts in found.items():
+        if place == roles.label or _may_be_text(types[roles.features.index(place)], layout):
+            text.add(place)
+        elif layout.deferred and texts:
+            # Any other text is a fault, which the parser names.
+            text.update([place] * all(map(could_be_value, texts)))
+    return text
+
+
+def _keys(roles: Roles) -> Sequence[str | int]:
+    """Return the features' names, or else their positions: what the layout knows them by."""
+    return roles.names or range(len(roles.features))
+
+
+def _may_be_text(stated: str | None, layout: Layout) -> bool:
+    return stated == "c" or (stated is None and layout.open_to_text)
 
 
 def _cure(stated: str | None, open_to_text: bool, layout: Layout) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from tabular.data.blocks import BYTE_ORDER_MARK
 from tabular.data.columns import Columns, check_names
-from tabular.data.csv.text import DELIMITERS, MISSING, delimiter_of, number_of
+from tabular.data.csv.text import DELIMITERS, delimiter_of
+from tabular.data.spelling import FEW_MISSING, number_of
 
 FIRST_LINE = re.compile(rb"[\r\n]*([^\r\n]+)(?:\r\n?|\n)?")
 
@@ -21,10 +22,10 @@ class Header:
     Attributes
     ----------
     columns : Columns
-        The model's columns in the order of the body.
+        The columns of the body, with its delimiter.
     places : tuple of int, or None
         The position in the body of each of the model's columns. None when the body has the
-        model's order.
+        model's columns in the model's order.
     rows : bytes
         The body from its second line on.
     """
@@ -56,26 +57,27 @@ def header_of(body: bytes, columns: Columns, stated: bool = False) -> Header | N
     text, end = _first_line(body)
     if not stated and _number_or_missing(text.partition(delimiter_of(text) or ",")[0]):
         return None
-    names = set(columns.names)
-    cells = max(_readings(text), key=lambda cells: len(names.intersection(cells)))
     if not columns.names:
         return Header(columns, None, body[end:])
-    if sorted(cells) != sorted(names):
+    names = set(columns.names)
+    delimiter, cells = max(_readings(text), key=lambda found: len(names.intersection(found[1])))
+    # Many other columns must not make a row of texts a header.
+    others = [cell for cell in cells if cell not in names]
+    known = len(set(cells)) == len(cells) and names.issubset(cells)
+    if not known or not all(map(columns.may_ignore, others)):
         if stated or (names.intersection(cells) and not _could_be_row(cells, columns)):
-            check_names(cells, columns.names, "the header line")
+            check_names(cells, columns, "the header line")
         return None
     if cells == list(columns.names):
-        return Header(columns, None, body[end:])
-    at = {name: place for place, name in enumerate(cells)}
-    places = tuple(at[name] for name in columns.names)
-    texts = {places[column]: known for column, known in columns.categories.items()}
-    return Header(replace(columns, names=cells, categories=texts), places, body[end:])
+        return Header(replace(columns, delimiter=delimiter), None, body[end:])
+    found, places = columns.within(cells)
+    return Header(replace(found, delimiter=delimiter), places, body[end:])
 
 
 def looks_like_header(body: bytes) -> bool:
     """Return whether the first line has no number and no empty cell, and more lines follow."""
     text, end = _first_line(body)
-    return bool(body[end:].strip()) and not any(map(_number_or_missing, next(_readings(text))))
+    return bool(body[end:].strip()) and not any(map(_number_or_missing, next(_readings(text))[1]))
 
 
 def _first_line(body: bytes) -> tuple[str, int]:
@@ -86,21 +88,27 @@ def _first_line(body: bytes) -> tuple[str, int]:
     return line[1].removeprefix(BYTE_ORDER_MARK).decode("utf-8", errors="replace"), line.end()
 
 
-def _readings(line: str) -> Iterator[list[str]]:
-    """Split a line at each delimiter that it has, and at none; names may contain delimiters."""
+def _readings(line: str) -> Iterator[tuple[str, list[str]]]:
+    """Split a line at each delimiter that it has, and at none; names may contain delimiters.
+
+    Yields
+    ------
+    (str, list of str)
+        The delimiter, and the cells.
+    """
     for delimiter in [mark for mark in DELIMITERS if mark in line]:
         try:
             skip = delimiter != " "  # Python 3.13 refuses to skip the delimiter
             cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=skip))
         except csv.Error:  # a cell larger than csv's limit
             cells = line.split(delimiter)
-        yield [cell.strip() for cell in cells]
-    yield [line.strip().strip('"').strip()]
+        yield delimiter, [cell.strip() for cell in cells]
+    yield "", [line.strip().strip('"').strip()]
 
 
 def _number_or_missing(cell: str) -> bool:
     cell = cell.strip().strip('"')
-    return cell in MISSING or number_of(cell) is not None
+    return cell in FEW_MISSING or number_of(cell) is not None
 
 
 def _could_be_row(cells: list[str], columns: Columns) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,11 @@ import numpy.typing as npt
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats
 from tabular.data.blocks import Block
+from tabular.data.cells import CellError
 from tabular.data.csv.faults import Column, Kind, fault
-from tabular.data.csv.text import MISSING, number_of
 from tabular.data.pyarrow_without_pandas import hide_pandas
 from tabular.data.roles import Roles
+from tabular.data.spelling import MISSING, number_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -35,12 +36,18 @@ class Parser:
     ----------
     columns : tuple of Column
         All columns of the file, also those that are not read.
+    missing : tuple of str
+        The texts that mean a missing value.
+    ignored : tuple of str
+        The names of columns that are no features.
     """
 
     path: Path
     delimiter: str
     columns: tuple[Column, ...]
     roles: Roles
+    missing: tuple[str, ...] = MISSING
+    ignored: tuple[str, ...] = ()
 
     def read(self, block: Block) -> Batch:
         """Parse the rows of a block.
@@ -51,9 +58,14 @@ class Parser:
             A line can't be read. The message names file, line and column.
         """
         try:
-            with np.errstate(over="ignore"):  # a value too large for float32 is refused below
-                return self._batch(block)
-        except ValueError as error:  # pyarrow.ArrowInvalid is one
+            try:
+                return self._batch(block, frozenset())
+            except ValueError:  # pyarrow.ArrowInvalid is one
+                odd = self._odd(block)
+                if not odd:
+                    raise
+                return self._batch(block, odd)
+        except ValueError as error:
             found = fault(
                 _lines(block),
                 self.delimiter,
@@ -68,11 +80,21 @@ class Parser:
                 f"{found or f'is not CSV, in line {block.first_line} or after: {reason}'}"
             ) from error
 
-    def _batch(self, block: Block) -> Batch:
+    def _odd(self, block: Block) -> frozenset[int]:
+        """Return the places of the columns of numbers with texts that are no faults yet."""
+        deferred = [place for place, column in enumerate(self.columns) if column.deferred]
+        if not deferred:
+            return frozenset()
+        return frozenset(
+            text_columns(block, self.delimiter, len(self.columns), deferred, self.missing)
+        )
+
+    def _batch(self, block: Block, odd: frozenset[int]) -> Batch:
+        """Parse a block. The columns ``odd`` are read as text, and their texts become NaN."""
         content = block.content
         if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
             raise ValueError("a carriage return inside a line, which pyarrow reads as a line end")
-        table = _parsed(block, self._options)
+        table = _parsed(block, self._options(odd))
         roles = self.roles
         rows = len(table[roles.used[0]])
         if b'"' in content and rows != _rows(block):
@@ -90,7 +112,10 @@ class Parser:
             if kind is Kind.TEXT:
                 categories[column] = _texts(values)
                 values = values.indices
-            features[:, column] = values.to_numpy(zero_copy_only=False)
+            elif kind is Kind.STYLED or place in odd:
+                values = self._numbers(place, values, place in odd)
+            with np.errstate(over="ignore"):  # a value too large for float32 is refused below
+                features[:, column] = values.to_numpy(zero_copy_only=False)
             if kind is Kind.CODE:
                 _check_codes(features[:, column])
         if np.isinf(features).any():
@@ -102,6 +127,9 @@ class Parser:
             qid=None if roles.group is None else _groups(table[roles.group]),
             names=roles.names,
             categories=categories,
+            odd=frozenset(roles.features.index(place) for place in odd),
+            delimiter=self.delimiter,
+            ignored=self.ignored,
             classes=classes,
             where=_LineOf(block),
         )
@@ -115,8 +143,22 @@ class Parser:
             return _numbers(table[place].indices), _texts(table[place])
         return _numbers(table[place]), ()
 
-    @cached_property
-    def _options(self) -> dict[str, Any]:
+    def _numbers(self, place: int, values: Any, odd: bool) -> Any:
+        """Return the numbers of a column that is parsed as text; NaN for texts that are odd."""
+        import pyarrow
+
+        column = self.columns[place]
+        found = []
+        for text in _texts(values):
+            try:
+                found.append(column.cells.text(text))
+            except CellError:
+                if not (odd and column.defers(text)):
+                    raise
+                found.append(math.nan)
+        return pyarrow.array(found, pyarrow.float64()).take(values.indices)
+
+    def _options(self, odd: frozenset[int]) -> dict[str, Any]:
         import pyarrow
 
         # Through float64, as in requests, so that a cell has the same value in both. It takes no
@@ -127,10 +169,12 @@ class Parser:
             Kind.CODE: pyarrow.float64(),
             Kind.GROUP: pyarrow.int64(),
             Kind.TEXT: _text(),
+            Kind.STYLED: _text(),
             Kind.CLASS: _text(),
         }
         read = {place: types[self.columns[place].kind] for place in self.roles.used}
-        return _options(self.delimiter, len(self.columns), read)
+        read |= dict.fromkeys(odd, _text())
+        return _options(self.delimiter, len(self.columns), read, self.missing)
 
 
 @dataclass(frozen=True)
@@ -150,32 +194,43 @@ def is_blank(block: Block) -> bool:
     return block.content[:1] in (b"", b"\r", b"\n") and not block.content.strip(b"\r\n")
 
 
-def text_columns(block: Block, delimiter: str, columns: int, candidates: Sequence[int]) -> set[int]:
-    """Return the candidates that have a cell which is not a number.
+def text_columns(
+    block: Block, delimiter: str, columns: int, candidates: Sequence[int], missing: Sequence[str]
+) -> dict[int, list[str]]:
+    """Return the texts of the candidates that have a cell which is not a number, by place.
 
-    Returns all candidates when the block can't be parsed; ``Parser.read`` then raises the error.
+    Returns all candidates, without texts, when the block can't be parsed; ``Parser.read`` then
+    raises the error.
     """
     import pyarrow
 
-    options = _options(delimiter, columns, dict.fromkeys(candidates, _text()))
+    numbers = _options(delimiter, columns, dict.fromkeys(candidates, pyarrow.float64()), missing)
+    try:
+        _parsed(block, numbers)
+        return {}
+    except pyarrow.ArrowInvalid:
+        options = _options(delimiter, columns, dict.fromkeys(candidates, _text()), missing)
     try:
         table = _parsed(block, options)
     except pyarrow.ArrowInvalid:
-        return set(candidates)
-    return {place for place in candidates if _holds_text(table[place].dictionary)}
+        return {place: [] for place in candidates}
+    found = {place: _not_numbers(table[place].dictionary) for place in candidates}
+    return {place: texts for place, texts in found.items() if texts}
 
 
-def _holds_text(values: pyarrow.Array) -> bool:
+def _not_numbers(values: pyarrow.Array) -> list[str]:
     import pyarrow
 
     try:
         values.cast(pyarrow.float32())
     except pyarrow.ArrowInvalid:  # also raised for a number with blanks around it
-        return any(number_of(text) is None for text in values.to_pylist())
-    return False
+        return [text for text in values.to_pylist() if number_of(text) is None]
+    return []
 
 
-def _options(delimiter: str, columns: int, types: dict[int, Any]) -> dict[str, Any]:
+def _options(
+    delimiter: str, columns: int, types: dict[int, Any], missing: Sequence[str]
+) -> dict[str, Any]:
     import pyarrow.csv
 
     return {
@@ -188,7 +243,7 @@ def _options(delimiter: str, columns: int, types: dict[int, Any]) -> dict[str, A
         "convert_options": pyarrow.csv.ConvertOptions(
             include_columns=[str(place) for place in types],
             column_types={str(place): kind for place, kind in types.items()},
-            null_values=list(MISSING),
+            null_values=list(missing),
             strings_can_be_null=True,
         ),
     }

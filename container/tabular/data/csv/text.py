@@ -1,12 +1,9 @@
-"""The syntax of CSV: delimiters, cells, numbers, missing values."""
+"""The syntax of CSV: delimiters and cells."""
 
 from __future__ import annotations
 
 import csv
 
-# The cells that mean a missing value. pyarrow's own list (NA, null, ...) would take text cells for
-# missing values. float() and pyarrow read other spellings of nan as numbers.
-MISSING = ("", "nan", "NaN", "NAN")
 DELIMITERS = (",", "\t", ";", "|", " ")
 # A line with more cells is a text without line ends. Cells are counted before they become a list,
 # which takes twenty times the memory of the line.
@@ -54,14 +51,3 @@ def cells_of(line: str, delimiter: str) -> list[str]:
     if reader.line_num > 1:
         raise csv.Error("a quote does not close")
     return cells
-
-
-def number_of(cell: str) -> float | None:
-    """Return the number in a cell as pyarrow reads it, or None when the cell is not a number."""
-    # float() also accepts 1_000, digits of other scripts, and other white space around a number.
-    if "_" in cell or not cell.isascii() or cell.strip(" \t") != cell.strip():
-        return None
-    try:
-        return float(cell)
-    except ValueError:
-        return None

@@ -31,9 +31,8 @@ def read_document(body: bytes, columns: Columns) -> Floats:
     of values, or an object by feature name, and may be in such an object too. A list of plain
     values is one row; for a model with a single feature, each value is a row.
 
-    Values are numbers (parsed as float64 first, as in CSV), booleans for 1 and 0, null for missing,
-    and texts. A column of categories takes only texts and null. The other columns take only the
-    texts ``"nan"`` and ``"inf"``.
+    Values are numbers (parsed as float64 first, as in CSV), booleans, null for missing, and texts.
+    A text means the same as in CSV.
 
     Returns
     -------

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
 from types import NoneType
@@ -13,15 +12,13 @@ from typing import Any
 import numpy as np
 
 from tabular.data.batch import ColumnCountError, ColumnsError, Floats
+from tabular.data.cells import CellError, Cells, NumberCells
 from tabular.data.columns import Columns, check_names
-from tabular.data.quoting import quoted
 
 # The keys of objects that may enclose all rows, or a row. An object by feature name may have such a
 # key too; its value is neither a list nor an object.
 WRAPPERS = ("instances", "features", "inputs", "data")
 NUMBERS = {float, bool, NoneType}
-# JSON has no such numbers, and some writers write them as strings.
-NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE | re.ASCII)
 KINDS = {
     float: "a number",
     bool: "a boolean",
@@ -83,12 +80,14 @@ def matrix_of(rows: Sequence[Any], columns: Columns, word: str, first: int = 1) 
             if len(row) != columns.count
         )
         raise ColumnCountError(found, columns.count, f"{word} {number}")
-    if columns.categories or not NUMBERS.issuperset(map(type, chain.from_iterable(rows))):
-        codes = [columns.codes.get(column) for column in range(columns.count)]
+    if columns.special or not NUMBERS.issuperset(map(type, chain.from_iterable(rows))):
+        readers = [columns.cells(column) for column in range(columns.count)]
         rows = [
             [
-                _number(value, known, columns, word, number, place)
-                for place, (value, known) in enumerate(zip(row, codes, strict=True))
+                value
+                if type(value) is float and type(cells) is NumberCells
+                else _number(value, cells, columns, word, number, place)
+                for place, (value, cells) in enumerate(zip(row, readers, strict=True))
             ]
             for number, row in enumerate(rows, start=first)
         ]
@@ -114,36 +113,34 @@ def _values(
             f"{where} is an object, and the model's features have no names; send the "
             f"{columns.count} values as a list"
         )
-    if len(row) == len(names):
+    if len(row) == len(names) or all(map(columns.may_ignore, row.keys() - set(names))):
         try:
             return pick(row) if pick else [row[names[0]]]
         except KeyError:
             pass  # check_names() raises the error
-    check_names(row, names, where)
+    check_names(row, columns, where)
     raise ColumnsError(f"{where} has {len(row)} names, expected {len(names)}")
 
 
 def _number(
-    value: Any,
-    codes: Mapping[str, int] | None,
-    columns: Columns,
-    word: str,
-    number: int,
-    place: int,
+    value: Any, cells: Cells, columns: Columns, word: str, number: int, place: int
 ) -> float:
-    if value is None:
-        return math.nan
-    if codes is None:
-        if isinstance(value, (float, bool)):
-            return value
-        if isinstance(value, str) and NOT_FINITE.fullmatch(value):
-            return float(value)
-    elif isinstance(value, str):
-        return codes.get(value, columns.unknown)
+    """Return the number that a value stands for in its column."""
+    fault = None
+    try:
+        if value is None:
+            return math.nan
+        if isinstance(value, bool):
+            return cells.boolean(value)
+        if isinstance(value, float):
+            return cells.number(value)
+        if isinstance(value, str):
+            return cells.text(value)
+    except CellError as error:
+        fault = str(error)
     name = f" ({columns.names[place][:40]})" if columns.names else ""
-    found = KINDS[type(value)] + (f", {quoted(value)}" if isinstance(value, str) else "")
-    expected = "a number without quotes" if codes is None else "a text"
+    found = f": {fault}" if fault else f" is {KINDS[type(value)]}"
     raise ValueError(
-        f"{word} {number}, column {place + 1}{name} is {found}; expected {expected}, or null for "
-        "a missing value"
+        f"{word} {number}, column {place + 1}{name}{found}; expected {cells.expected}, or null "
+        "for a missing value"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +12,12 @@ import numpy.typing as npt
 
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats
+from tabular.data.cells import CellError, NumberCells
+from tabular.data.columns import translated
 from tabular.data.layout import NUMBERS_ALONE, Layout
+from tabular.data.parquet.types import floats_of, index_columns, is_number, is_text
 from tabular.data.roles import by_name
+from tabular.data.spelling import NumberStyle
 
 if TYPE_CHECKING:
     import pyarrow
@@ -59,20 +62,29 @@ class BatchReader:
         self._roles = by_name(self._names, layout, path, index_columns(schema))
         types = layout.feature_types or (None,) * len(self._roles.features)
         stated = dict(zip(self._roles.features, types, strict=True))
+        self._layout = layout
         self._text: set[int] = set()
         for column, kind in stated.items():
-            if is_text(schema.field(column).type):
-                self._check_category(column, schema.field(column).type, kind, layout)
+            arrow_type = schema.field(column).type
+            if self._read_as_text(column, arrow_type, kind):
+                if not layout.deferred and self._names[column] not in layout.styles:
+                    self._check_category(column, arrow_type, kind, layout)
                 self._text.add(column)
         self._codes = {column for column, kind in stated.items() if kind == "c"} - self._text
         label = self._roles.label
         if layout.classes and label is not None:
-            kind_of_label = schema.field(label).type
-            if is_text(kind_of_label) or pyarrow.types.is_boolean(kind_of_label):
+            label_type = schema.field(label).type
+            exact = layout.exact_classes and is_number(label_type)
+            if exact or is_text(label_type) or pyarrow.types.is_boolean(label_type):
                 self._text.add(label)
+        self._required_columns = {label, self._roles.weight}
         for column in set(self._roles.used) - self._text:
             self._check_number(column, schema.field(column).type)
         self.used = [self._names[column] for column in self._roles.used]
+        features = set(self._roles.features)
+        self._ignored = tuple(
+            name for place, name in enumerate(self._names) if place not in features
+        )
         self.texts = [
             self._names[column] for column in self._text if is_text(schema.field(column).type)
         ]
@@ -95,20 +107,64 @@ class BatchReader:
         categories: dict[int, Sequence[str]] = {}
         for place, column in enumerate(roles.features):
             if column in self._text:
-                codes, categories[place] = _coded(self._values(batch, column))
-                features[:, place] = codes
+                codes, texts = _coded(self._values(batch, column))
+                style = self._layout.styles.get(self._names[column])
+                if style is None:
+                    features[:, place], categories[place] = codes, texts
+                else:
+                    features[:, place] = self._styled(codes, texts, style, column, where)
                 continue
             numbers = self._numbers(batch, column, where)
             if column in self._codes:
                 broken = (numbers != np.floor(numbers)) & ~np.isnan(numbers)
                 self._refuse((numbers < 0) | broken, column, where, NO_CODE)
             features[:, place] = numbers
-        return Batch(features, label, weight, qid, roles.names, categories, classes, where=where)
+        return Batch(
+            features,
+            label,
+            weight,
+            qid,
+            roles.names,
+            categories,
+            ignored=self._ignored,
+            classes=classes,
+            where=where,
+        )
+
+    def _read_as_text(self, column: int, arrow_type: Any, stated: str | None) -> bool:
+        """Return whether a feature is read as text: it is text, a boolean, or text elsewhere."""
+        import pyarrow
+
+        if is_text(arrow_type):
+            return True
+        if not is_number(arrow_type) or stated is not None:
+            return False
+        texts = self._layout.texts
+        return (self._layout.deferred and pyarrow.types.is_boolean(arrow_type)) or (
+            texts is not None and self._names[column] in texts
+        )
+
+    def _styled(
+        self,
+        codes: npt.NDArray[Any],
+        texts: Sequence[str],
+        style: NumberStyle,
+        column: int,
+        where: _Where,
+    ) -> Floats:
+        """Return the numbers of texts in the dress of a locale."""
+        cells = NumberCells(frozenset(self._layout.missing), style)
+        table = np.empty(len(texts), np.float32)
+        for code, text in enumerate(texts):
+            try:
+                table[code] = cells.text(text)
+            except CellError as error:
+                self._refuse(codes == code, column, where, f"{error}; expected {cells.expected}")
+                table[code] = np.nan  # a text that no row has
+        return translated(np.array(codes, np.float32), table)
 
     def _label(self, batch: pyarrow.RecordBatch, where: _Where) -> tuple[Floats, Sequence[str]]:
         """Return labels and no texts, or codes and their texts; zeros for rows without labels."""
-        import pyarrow
-
         column = self._roles.label
         if column is None:
             return np.zeros(batch.num_rows, np.float32), ()
@@ -116,8 +172,6 @@ class BatchReader:
             return self._required(batch, column, where), ()
         values = self._values(batch, column)
         codes, classes = _coded(values)
-        if pyarrow.types.is_boolean(values.type):  # "True", as Python and pandas write it
-            classes = [text.capitalize() for text in classes]
         label = np.array(codes, np.float32)
         self._refuse(np.isnan(label), column, where, MISSING)
         return label, classes
@@ -126,16 +180,18 @@ class BatchReader:
         return batch.column(batch.schema.get_field_index(self._names[column]))
 
     def _numbers(self, batch: pyarrow.RecordBatch, column: int, where: _Where) -> Floats:
-        import pyarrow
-
-        # safe=False, because large integers lose digits in float32, as in XGBoost.
-        values = self._values(batch, column).cast(pyarrow.float32(), safe=False)
-        numbers = np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float32)
+        with np.errstate(over="ignore"):  # a value too large for float32 is refused below
+            numbers = floats_of(self._values(batch, column)).astype(np.float32)
         self._refuse(np.isinf(numbers), column, where, INFINITE)
         return numbers
 
     def _required(self, batch: pyarrow.RecordBatch, column: int, where: _Where) -> Floats:
-        numbers = self._numbers(batch, column, where)
+        values = self._values(batch, column)
+        if is_text(values.type):
+            codes, texts = _coded(values)
+            numbers = self._styled(codes, texts, NumberStyle.POINT, column, where)
+        else:
+            numbers = self._numbers(batch, column, where)
         self._refuse(np.isnan(numbers), column, where, MISSING)
         return np.array(numbers)
 
@@ -183,7 +239,7 @@ class BatchReader:
                     f"{self._path}, {self._shown(column)} has type {str(kind)[:60]}; the group "
                     "must be an integer"
                 )
-        elif not is_number(kind):
+        elif not is_number(kind) and not (is_text(kind) and column in self._required_columns):
             cure = "write it as a number" + (
                 ", or choose other columns with the hyperparameter features"
                 if column in self._roles.features
@@ -197,17 +253,8 @@ class BatchReader:
             )
 
 
-def index_columns(schema: pyarrow.Schema) -> frozenset[str]:
-    """Return the columns that hold the index of a pandas frame; AWS's container ignores them."""
-    try:
-        index = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
-        return frozenset(name for name in index if isinstance(name, str))
-    except (KeyError, TypeError, ValueError):
-        return frozenset()
-
-
 def _coded(values: pyarrow.Array) -> tuple[Any, list[str]]:
-    """Encode a column of text: the code of each row, NaN where missing, and the texts."""
+    """Encode a column as text: the code of each row, NaN where missing, and the texts."""
     import pyarrow
 
     if pyarrow.types.is_dictionary(values.type):
@@ -217,21 +264,7 @@ def _coded(values: pyarrow.Array) -> tuple[Any, list[str]]:
         texts = coded.dictionary.take(codes.dictionary).to_pylist()
         return codes.indices.to_numpy(zero_copy_only=False), texts
     coded = values.cast(pyarrow.string()).dictionary_encode()
-    return coded.indices.to_numpy(zero_copy_only=False), coded.dictionary.to_pylist()
-
-
-def is_text(kind: Any) -> bool:
-    """Return whether a column of this type holds text."""
-    from pyarrow import types
-
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
-
-
-def is_number(kind: Any) -> bool:
-    """Return whether a column of this type holds numbers, or only nulls."""
-    from pyarrow import types
-
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null)
-    return any(test(kind) for test in tests)
+    texts = coded.dictionary.to_pylist()
+    if pyarrow.types.is_boolean(values.type):  # "True", as Python and pandas write it
+        texts = [text.capitalize() for text in texts]
+    return coded.indices.to_numpy(zero_copy_only=False), texts

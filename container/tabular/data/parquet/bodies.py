@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from tabular.data.batch import ColumnCountError, Floats, TooLargeError
+from tabular.data.cells import CellError, Cells, NumberCells
 from tabular.data.columns import Columns, check_names
-from tabular.data.parquet.batches import index_columns, is_number, is_text
 from tabular.data.parquet.extent import BATCH_VALUES, of_parquet
+from tabular.data.parquet.types import floats_of, index_columns, is_number, is_text
 from tabular.data.pyarrow_without_pandas import hide_pandas
 
 # Rows may take a thousand times the memory of the Parquet file. The server's own memory budget is
@@ -47,9 +47,9 @@ def read_body(body: bytes, columns: Columns) -> Floats:
     try:
         with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body)) as file:
             names = _names(file.schema_arrow, columns)
-            _check_types(file.schema_arrow, names, columns)
+            _check_types(file.schema_arrow, names)
             _check_size(body, columns)
-            texts = [names[column] for column in columns.categories]
+            texts = [name for name in names if is_text(file.schema_arrow.field(name).type)]
         # Text is read as dictionaries, so that a long text in many rows is held once.
         with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body), read_dictionary=texts) as file:
             return _matrix(file, names, columns)
@@ -63,7 +63,7 @@ def _names(schema: Any, columns: Columns) -> list[str]:
     index = index_columns(schema)
     names = [name for name in schema.names if name not in index or name in columns.names]
     if not set(names).isdisjoint(columns.names):
-        check_names(names, columns.names, "the file")
+        check_names(names, columns, "the file")
         return list(columns.names)
     if len(names) != columns.count:
         raise ColumnCountError(len(names), columns.count)
@@ -72,18 +72,13 @@ def _names(schema: Any, columns: Columns) -> list[str]:
     return names
 
 
-def _check_types(schema: Any, names: list[str], columns: Columns) -> None:
-    for column, name in enumerate(names):
+def _check_types(schema: Any, names: list[str]) -> None:
+    for name in names:
         kind = schema.field(name).type
-        expected, fits = (
-            ("text", is_text(kind))
-            if column in columns.categories
-            else ("a number", is_number(kind) and not is_text(kind))
-        )
-        if not fits:
+        if not (is_text(kind) or is_number(kind)):
             raise ValueError(
-                f"column {name[:60]!r} has type {str(kind)[:60]}, expected {expected}; write the "
-                "column with that type"
+                f"column {name[:60]!r} has type {str(kind)[:60]}, expected a number, a boolean or "
+                "text; write the column with that type"
             )
 
 
@@ -109,25 +104,33 @@ def _matrix(file: Any, names: list[str], columns: Columns) -> Floats:
                 raise ValueError(f"broken Parquet: it states {len(matrix)} rows and has more")
             start += batch.num_rows
             for column, name in enumerate(names):
-                values, codes = batch.column(name), columns.codes.get(column)
-                rows[:, column] = (
-                    _numbers(values) if codes is None else _coded(values, codes, columns.unknown)
-                )
+                rows[:, column] = _read(batch.column(name), columns.cells(column), name)
     if start < len(matrix):
         raise ValueError(f"broken Parquet: it states {len(matrix)} rows and has {start}")
     return matrix
 
 
-def _numbers(values: Any) -> Any:
+def _read(values: Any, cells: Cells, name: str) -> Any:
+    """Read the values of a column, float64, (rows,)."""
     import pyarrow
 
-    # safe=False, because large integers lose digits in float32, as in XGBoost.
-    return values.cast(pyarrow.float32(), safe=False).to_numpy(zero_copy_only=False)
+    try:
+        if is_text(values.type):
+            texts = values.dictionary.cast(pyarrow.string()).to_pylist()
+            return _taken([cells.text(text) for text in texts], values.indices)
+        if isinstance(cells, NumberCells):
+            return floats_of(values)
+        if pyarrow.types.is_boolean(values.type):
+            table = [cells.boolean(value) for value in (False, True)]
+            return _taken(table, values.cast(pyarrow.int8()))
+        numbers, places = np.unique(floats_of(values), return_inverse=True)
+        return np.array([cells.number(number) for number in numbers.tolist()])[places]
+    except CellError as error:
+        raise ValueError(f"column {name[:60]!r}: {error}; expected {cells.expected}") from error
 
 
-def _coded(values: Any, codes: Mapping[str, int], unknown: float) -> Any:
+def _taken(values: list[float], indices: Any) -> Any:
     import pyarrow
 
-    texts = values.dictionary.cast(pyarrow.string()).to_pylist()
-    known = pyarrow.array([codes.get(text, unknown) for text in texts], pyarrow.float32())
-    return known.take(values.indices).to_numpy(zero_copy_only=False)
+    known = pyarrow.array(values, pyarrow.float64())
+    return known.take(indices).to_numpy(zero_copy_only=False)

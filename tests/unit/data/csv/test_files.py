@@ -260,7 +260,7 @@ def test_header_row_is_refused_by_name(tmp_path: Path, header: str) -> None:
         ("1;2,5\n2;3,5\n", "decimals need a point and not a comma"),
         ("1,x\n", "line 1, column 2: 'x' is not a number"),
         ("x,1\n", "encode text (labels too) as numbers"),
-        ("1,NA\n", "line 1, column 2: 'NA' is not a number"),
+        ("1,NO\n", "line 1, column 2: 'NO' is not a number"),
         ("1\n2\n", "line 1 is '1': no delimiter"),
         ("1,2\n3,\xff\n".encode("latin-1"), "line 2: byte 3 is not UTF-8"),
         ("\xff,2\n".encode("latin-1"), "line 1: byte 1 is not UTF-8"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from tabular.algorithms.sklearn.frames import to_frame
 from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
+from tabular.data.spelling import number_of
 from tabular.data.store import Store
 from tabular.training.memory import mib
 from tabular.training.single_host import feature_matrix
@@ -26,6 +28,8 @@ BYTES_PER_VALUE = 4 + 8 + 8
 LARGEST_EXACT = 1 << 24
 # A column with fewer distinct float32 values in its range has lost information.
 FEWEST_STEPS = 1000
+# More decimal numbers than this are the target of a regression, not classes.
+MOST_DECIMALS = 10
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,9 @@ def _bounds(codes: Floats) -> tuple[Floats, Floats]:
     return np.nan_to_num(bounds[0]), np.nan_to_num(bounds[1])
 
 
-def dataset_of(store: Store, kind: str, labelled: bool) -> Dataset:
+def dataset_of(
+    store: Store, kind: str, labelled: bool, classes: Mapping[str, int | str]
+) -> Dataset:
     """Make a data set of a channel that is read and sealed. The store gives up its features.
 
     Parameters
@@ -115,6 +121,8 @@ def dataset_of(store: Store, kind: str, labelled: bool) -> Dataset:
         The kind of the estimator: a key of ``catalogue.KINDS``.
     labelled : bool
         Whether the estimator learns from labels.
+    classes : mapping of str to int or str
+        The class label of each text, for labels that were read as text.
 
     Raises
     ------
@@ -126,12 +134,22 @@ def dataset_of(store: Store, kind: str, labelled: bool) -> Dataset:
     return Dataset(
         codes,
         to_frame(codes, columns),
-        _label(store, kind) if labelled else None,
+        _label(store, kind, classes) if labelled else None,
         store.weight,
     )
 
 
-def _label(store: Store, kind: str) -> npt.NDArray[Any]:
+def _require_classes(labels: Sequence[int | str]) -> None:
+    """Refuse labels that are the numbers of a regression."""
+    decimals = [label for label in labels if isinstance(label, str) and "." in label]
+    if len(decimals) > MOST_DECIMALS and all(number_of(str(label)) is not None for label in labels):
+        raise UserError(
+            f"the labels are numbers such as {decimals[0]}, and a classifier takes classes: whole "
+            "numbers or text; choose a regressor, or another target"
+        )
+
+
+def _label(store: Store, kind: str, classes: Mapping[str, int | str]) -> npt.NDArray[Any]:
     label = store.label
     if store.classes is not None:
         if kind == REGRESSOR:
@@ -140,7 +158,10 @@ def _label(store: Store, kind: str) -> npt.NDArray[Any]:
                 f"the labels are text ({some}, ...), and a regression predicts numbers; choose a "
                 "classifier, or another target"
             )
-        return np.array(list(store.classes), dtype=object)[label.astype(np.int64)]
+        labels = [classes[text] for text in store.classes]
+        _require_classes(labels)
+        type_of_label = np.int64 if isinstance(labels[0], int) else object
+        return np.array(labels, dtype=type_of_label)[label.astype(np.int64)]
     if kind != CLASSIFIER:
         return label.astype(np.float64)
     whole = label == np.floor(label)

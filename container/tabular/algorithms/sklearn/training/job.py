@@ -22,6 +22,7 @@ from tabular.algorithms.sklearn.training.dataset import (
 from tabular.algorithms.sklearn.training.fitting import fit_and_measure, hold_out, name_classes
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
+from tabular.data.class_labels import class_labels
 from tabular.data.columns import Columns
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
@@ -111,8 +112,13 @@ def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Dataset], Co
         for name, store in stores.items():
             require_memory(store, name, run.machine.memory)
         _require_same_kind_of_labels(stores)
+        # One decision for all channels: 10 is a text beside 01, and a number beside 9.
+        texts = list(
+            dict.fromkeys(text for store in stores.values() for text in store.classes or ())
+        )
+        classes = dict(zip(texts, class_labels(texts), strict=True))
         return {
-            name: dataset_of(store, settings.kind, settings.labelled)
+            name: dataset_of(store, settings.kind, settings.labelled, classes)
             for name, store in stores.items()
         }, columns
 
@@ -126,8 +132,16 @@ def _refuse_negative_weights(batch: Batch, path: Path) -> None:
         )
 
 
+def _differ(read: Sequence[Mapping[str, int] | None]) -> bool:
+    """Return whether one channel has numbers alone, another has text, and no label is in both."""
+    texts = [set(classes) for classes in read if classes]
+    kinds = {isinstance(class_labels(sorted(classes))[0], int) for classes in texts}
+    return len(kinds) > 1 and not set.intersection(*texts)
+
+
 def _require_same_kind_of_labels(stores: Mapping[str, Store]) -> None:
-    if len({store.classes is None for store in stores.values() if store.rows}) > 1:
+    read = [store.classes for store in stores.values() if store.rows]
+    if len({classes is None for classes in read}) > 1 or _differ(read):
         raise UserError(
             "the labels are text in one channel and numbers in the other; write them in one way"
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from tabular.algorithms.xgboost.hyperparameters import Settings
 from tabular.algorithms.xgboost.training.cluster import Cluster
@@ -21,12 +21,10 @@ from tabular.data.store import Store
 from tabular.training.memory import Memory
 from tabular.training.rows import (
     TRAIN,
+    ChannelReader,
     Checks,
     Described,
     list_files,
-    read_rows,
-    require_rows,
-    seal,
 )
 from tabular.training.run import Run
 
@@ -88,37 +86,36 @@ def read_host_rows(
     trained_on = tuple(channels) if settings.kfold is not None else (TRAIN,)
     with run.timing.stage("gather"):
         shares = shares_of(cluster, channels, files, trained_on, run.worker)
+    memory_budget = MemoryBudget(memory.raw, scratch)
+    if settings.device == "cpu":
+        most_rows = memory.limit // least_row_bytes(1, settings.num_class)
+        memory_budget.most_rows = max(most_rows, FEWEST_ROWS_REFUSED)
+
+    def gather(own: Mapping[str, Mapping[str, Any]]) -> Described:
+        with run.timing.stage("gather"):
+            return cast(Described, cluster.allgather(own, "what it has read"))
+
+    reader = ChannelReader(
+        channels,
+        _checks(settings, memory),
+        memory_budget,
+        threads_of(run, settings),
+        shares,
+        files,
+        run.job.paths.data,
+        gather,
+    )
     with run.timing.stage("read"):
-        memory_budget = MemoryBudget(memory.raw, scratch)
-        if settings.device == "cpu":
-            most_rows = memory.limit // least_row_bytes(1, settings.num_class)
-            memory_budget.most_rows = max(most_rows, FEWEST_ROWS_REFUSED)
-        stores = read_rows(
-            channels,
-            settings.layout,
-            _checks(settings, memory),
-            memory_budget,
-            threads_of(run, settings),
-            shares,
-            files,
-        )
+        stores, described, columns = reader.read(settings.layout)
     for store in stores.values():
         stack.callback(store.close)
-    with run.timing.stage("gather"):
-        gathered = cluster.allgather(
-            {name: store.describe(name) for name, store in stores.items()}, "what it has read"
-        )
-    described = cast(Described, gathered)
-    require_rows(described, channels)
     participants = [
         host
         for host, description in zip(cluster.hosts.names, described, strict=True)
         if description[TRAIN]["rows"]
     ]
-    columns = None
-    if cluster.hosts.current in participants:
-        columns = seal(stores, described, run.job.paths.data)
-    return HostRows(stores, columns, participants)
+    takes_part = cluster.hosts.current in participants
+    return HostRows(stores, columns if takes_part else None, participants)
 
 
 def _checks(settings: Settings, memory: Memory) -> Checks:

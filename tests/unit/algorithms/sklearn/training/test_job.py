@@ -472,7 +472,11 @@ def test_inner_estimators_are_named_too(flowers: JobFolder) -> None:
 
 
 REFUSED: Sequence[tuple[str, dict[str, object], str]] = [
-    ("y,x\n1.5,2\n2.5,3\n", {"target": "y"}, "the labels are numbers such as 1.5"),
+    (
+        "y,x\n" + "".join(f"{number}.5,2\n" for number in range(11)),
+        {"target": "y"},
+        "the labels are numbers such as 0.5",
+    ),
     (
         "y,x\na,2\nb,3\n",
         {"algorithm": "sklearn.linear_model.LinearRegression", "target": "y"},
@@ -481,7 +485,7 @@ REFUSED: Sequence[tuple[str, dict[str, object], str]] = [
     ("y,x\n1,a\n0,b\n", {"target": "y", "preprocess": "none"}, "column 2 (x)"),
     ("y,x\n1,a\n0,b\n", {"target": "y", "preprocess": "none"}, "preprocess=none takes numbers"),
     ("y,x\n,2\n1,3\n", {"target": "y"}, "line 2, column 1 (y): a label or weight is missing"),
-    ("y,x\na,2\n,3\n", {"target": "y"}, "line 3, column 1 (y): the label is missing"),
+    ("y,x\na,2\n,3\n", {"target": "y"}, "line 3, column 1 (y): a label or weight is missing"),
     ("y,x\n1,2\n", {"target": "z"}, "no column 'z'"),
     ("y,x\n1,2\n", {"target": "y", "drop": "z"}, "no column 'z', which the hyperparameter drop"),
     ("y,x\n1,2\n1,3\n", {"target": "y", "algorithm": LOGISTIC}, "can't be fitted"),
@@ -510,7 +514,7 @@ def test_data_of_no_use_is_refused(
 def test_identifiers_are_refused_by_name(job_folder: JobFolder) -> None:
     rows = ["y,id", *(f"{i % 2},name{i}" for i in range(1100))]
     job_folder.data("train", "\n".join(rows) + "\n")
-    with pytest.raises(UserError, match="column 'id' has 1100 different texts"):
+    with pytest.raises(UserError, match="column 'id' has 1,100 different texts"):
         run(job_folder, target="y")
 
 

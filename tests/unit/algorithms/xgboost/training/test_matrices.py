@@ -19,7 +19,8 @@ from tabular.algorithms.xgboost.training.planning import plan
 from tabular.contract.errors import UserError
 from tabular.contract.machine import MEBIBYTE
 from tabular.data.batch import Batch
-from tabular.data.columns import unite
+from tabular.data.inference import agree
+from tabular.data.layout import Layout
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.memory import Memory
@@ -52,7 +53,7 @@ def store(
     made = Store(MemoryBudget(0 if disk else 1 << 30, folder))
     for batch in batches(size, **more):
         made.append(sparse(batch) if rare else batch, Path("a.csv"))
-    made.seal(unite([made.describe("train")], Path("/data")))
+    made.seal(agree([made.describe("train")], Layout(categorical=True, header=True), Path("/data")))
     return made
 
 
@@ -169,7 +170,7 @@ def test_validation_takes_over_the_bins(tmp_path: Path) -> None:
 def test_negative_labels_of_survival_are_times_exceeded(tmp_path: Path) -> None:
     made = Store(MemoryBudget(1 << 20, tmp_path))
     made.append(Batch(FEATURES[:2], np.array([3, -4], np.float32)), Path("a.csv"))
-    made.seal(unite([made.describe("train")], Path("/data")))
+    made.seal(agree([made.describe("train")], Layout(categorical=True, header=True), Path("/data")))
     matrix = planned(made, tmp_path, objective="survival:aft").build([(made, None)])
     assert matrix.get_float_info("label_lower_bound").tolist() == [3, 4]
     assert matrix.get_float_info("label_upper_bound").tolist() == [3, np.inf]
@@ -183,7 +184,7 @@ def test_wrong_number_of_feature_types_is_refused(tmp_path: Path) -> None:
 def test_names_arrive(tmp_path: Path) -> None:
     made = Store(MemoryBudget(1 << 20, tmp_path))
     made.append(Batch(FEATURES, LABEL, names=list("abcde")), Path("a.csv"))
-    made.seal(unite([made.describe("train")], Path("/data")))
+    made.seal(agree([made.describe("train")], Layout(categorical=True, header=True), Path("/data")))
     for given in ({}, {"tree_method": "exact"}):
         matrix = planned(made, tmp_path, **given).build([(made, None)])
         assert matrix.feature_names == list("abcde")

@@ -1,0 +1,210 @@
+"""Read a value of one column, in text or as JSON, Parquet and NumPy have it, by the schema.
+
+Every format calls these readers, so that a value means the same number in all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from tabular.data.quoting import quoted
+from tabular.data.spelling import NumberStyle, number_of, styled_number
+
+TRUE, FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
+
+
+class CellError(ValueError):
+    """A value does not fit its column. The message has the value, and what the column takes."""
+
+
+@dataclass(frozen=True)
+class NumberCells:
+    """A column of numbers.
+
+    Attributes
+    ----------
+    missing : frozenset of str
+        The texts that mean a missing value.
+    style : NumberStyle
+    """
+
+    missing: frozenset[str]
+    style: NumberStyle = NumberStyle.POINT
+
+    @property
+    def expected(self) -> str:
+        """What the column takes, for messages."""
+        dress = "" if self.style is NumberStyle.POINT else f" written as {self.style.value}"
+        return f"a number{dress}"
+
+    def text(self, text: str) -> float:
+        """Return the number in a text; NaN for a missing value; raise CellError."""
+        if text in self.missing:
+            return math.nan
+        number = styled_number(text, self.style)
+        if number is not None:
+            return number
+        if text.strip() in self.missing:
+            return math.nan
+        raise CellError(f"{quoted(text)} is not a number")
+
+    def number(self, value: float) -> float:
+        """Return a number as it is."""
+        return value
+
+    def boolean(self, value: bool) -> float:
+        """Return 1 or 0."""
+        return float(value)
+
+
+@dataclass(frozen=True)
+class BooleanCells:
+    """A column of booleans: 1 and 0."""
+
+    missing: frozenset[str]
+    expected = "true or false"
+
+    def text(self, text: str) -> float:
+        """Return 1 or 0 for a text; NaN for a missing value; raise CellError."""
+        if text in self.missing:
+            return math.nan
+        word = text.strip().lower()
+        if word in TRUE:
+            return 1.0
+        if word in FALSE:
+            return 0.0
+        number = number_of(text)
+        if number is not None and (math.isnan(number) or number in (0, 1)):
+            return number
+        if text.strip() in self.missing:
+            return math.nan
+        raise CellError(f"{quoted(text)} is not a boolean")
+
+    def number(self, value: float) -> float:
+        """Return 1, 0 or NaN; raise CellError for another number."""
+        if value in (0, 1) or math.isnan(value):
+            return value
+        raise CellError(f"{value:g} is not a boolean")
+
+    def boolean(self, value: bool) -> float:
+        """Return 1 or 0."""
+        return float(value)
+
+
+@dataclass(frozen=True)
+class CategoryCells:
+    """A column of categories: the code of each text.
+
+    Attributes
+    ----------
+    texts : sequence of str
+        The categories, in the order of their codes 0, 1, ...
+    missing : frozenset of str
+        The texts that mean a missing value.
+    unknown : float or None
+        The code of a text that is none of the categories; None refuses it.
+    lenient : bool
+        A text that differs from one category only by case or blanks is that category, and so is a
+        number that equals one. False for artifacts without a schema.
+    count : callable
+        Called for each text that is none of the categories.
+    """
+
+    texts: Sequence[str]
+    missing: frozenset[str]
+    unknown: float | None = math.nan
+    lenient: bool = True
+    count: Callable[[], None] = lambda: None
+    expected = "one of the categories of training"
+
+    @cached_property
+    def codes(self) -> dict[str, int]:
+        """The code of each category."""
+        return {text: code for code, text in enumerate(self.texts)}
+
+    @cached_property
+    def _folded(self) -> dict[str, int]:
+        """The code of each category whose text without case and blanks no other category has."""
+        found: dict[str, list[int]] = {}
+        for text, code in self.codes.items():
+            found.setdefault(folded(text), []).append(code)
+        return {text: codes[0] for text, codes in found.items() if len(codes) == 1}
+
+    @cached_property
+    def _numbers(self) -> dict[float, int]:
+        """The code of each category that is a number."""
+        numbers = {number_of(text): code for text, code in reversed(self.codes.items())}
+        return {number: code for number, code in numbers.items() if number is not None}
+
+    def text(self, text: str) -> float:
+        """Return the code of a text; NaN for a missing value; raise CellError."""
+        code = self.codes.get(text)
+        if code is not None:
+            return code
+        if text in self.missing:
+            return math.nan
+        if self.lenient:
+            code = self._folded.get(folded(text))
+            if code is not None:
+                return code
+            if text.strip() in self.missing:
+                return math.nan
+        self.count()
+        if self.unknown is None:
+            raise CellError(f"{quoted(text)} is none of the categories of training")
+        return self.unknown
+
+    def number(self, value: float) -> float:
+        """Return the code of the category that is this number; NaN stays NaN; raise CellError."""
+        if math.isnan(value):
+            return value
+        if not (self.lenient and self._numbers):
+            raise CellError(f"{value:g} is a number, and the column's categories are text")
+        code = self._numbers.get(value)
+        if code is not None:
+            return code
+        self.count()
+        if self.unknown is None:
+            raise CellError(f"{value:g} is none of the categories of training")
+        return self.unknown
+
+    def boolean(self, value: bool) -> float:
+        """Return the code of the category ``True`` or ``False``; raise CellError."""
+        code = self._folded.get(str(value).lower()) if self.lenient else None
+        if code is None:
+            raise CellError(f"{str(value).lower()} is a boolean, and the categories are text")
+        return code
+
+
+@dataclass(frozen=True)
+class IgnoredCells:
+    """A column of a request that is no feature of the model."""
+
+    expected = "any value"
+
+    def text(self, text: str) -> float:
+        """Return 0 for any text."""
+        return 0.0
+
+    def number(self, value: float) -> float:
+        """Return 0 for any number."""
+        return 0.0
+
+    def boolean(self, value: bool) -> float:
+        """Return 0 for any boolean."""
+        return 0.0
+
+
+Cells = NumberCells | BooleanCells | CategoryCells | IgnoredCells
+
+
+def folded(text: str) -> str:
+    """Return a text without its case, and with single blanks.
+
+    >>> folded("  New  York ")
+    'new york'
+    """
+    return " ".join(text.split()).casefold()

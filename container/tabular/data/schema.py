@@ -1,0 +1,83 @@
+"""The schema of a model's rows, as the manifest holds it and as a job may give it.
+
+>>> columns = Columns(2, names=("age", "flag"), booleans=(1,), lenient=True)
+>>> to_json(columns)["columns"][1]
+{'name': 'flag', 'kind': 'boolean'}
+>>> from_json(to_json(columns), Columns(2, names=("age", "flag"))).booleans
+(1,)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tabular.data.columns import Columns
+from tabular.data.spelling import NumberStyle
+
+NUMBER, BOOLEAN, CATEGORY = KINDS = ("number", "boolean", "category")
+MISSING, ERROR = UNKNOWNS = ("missing", "error")
+IGNORE = "ignore"
+
+
+def to_json(
+    columns: Columns, statistics: Sequence[Mapping[str, Any]] = (), known: str = MISSING
+) -> dict[str, Any]:
+    """Return the schema for the manifest.
+
+    Parameters
+    ----------
+    statistics : sequence of mappings
+        For each column, what else is known of its values: ``missing_share``, ``minimum``,
+        ``maximum``.
+    """
+    return {
+        "columns": [
+            {**_column(columns, place), **(statistics[place] if statistics else {})}
+            for place in range(columns.count)
+        ]
+        if columns.names or columns.special or statistics
+        else [],
+        "missing_values": list(columns.missing),
+        "delimiter": columns.delimiter,
+        "ignored": list(columns.ignored),
+        "unknown": ERROR if columns.unknown is None else MISSING,
+        "extra_columns": IGNORE if columns.extra else ERROR,
+    }
+
+
+def _column(columns: Columns, place: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": columns.names[place]} if columns.names else {}
+    if place in columns.categories:
+        return {**found, "kind": CATEGORY}
+    if place in columns.booleans:
+        return {**found, "kind": BOOLEAN}
+    found["kind"] = NUMBER
+    if place in columns.styles:
+        found["style"] = columns.styles[place].value
+    if place in columns.spelled_missing:
+        found["missing"] = list(columns.spelled_missing[place])
+    return found
+
+
+def from_json(schema: Mapping[str, Any], columns: Columns) -> Columns:
+    """Return the columns with what a manifest's schema says of them."""
+    entries = dict(enumerate(schema["columns"]))
+    return replace(
+        columns,
+        booleans=tuple(at for at, entry in entries.items() if entry["kind"] == BOOLEAN),
+        styles={
+            at: NumberStyle(entry["style"]) for at, entry in entries.items() if "style" in entry
+        },
+        spelled_missing={
+            at: tuple(entry["missing"]) for at, entry in entries.items() if "missing" in entry
+        },
+        missing=tuple(schema["missing_values"]),
+        delimiter=schema["delimiter"],
+        ignored=frozenset(schema["ignored"]),
+        unknown=None if schema["unknown"] == ERROR else math.nan,
+        extra=schema["extra_columns"] == IGNORE,
+        lenient=True,
+    )
