@@ -8,6 +8,7 @@ was read as numbers and turns out to have text is read again; see ``Reading``.
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from tabular.contract.errors import UserError
-from tabular.data.cells import folded
+from tabular.data.cells import CategoryCells, CellError, folded
 from tabular.data.columns import Columns, listed
+from tabular.data.declared import BOOLEAN, CATEGORY, KINDS, NUMBER, DeclaredColumn
 from tabular.data.layout import Layout
+from tabular.data.quoting import quoted
 from tabular.data.spelling import (
     MISSING_NUMBERS,
     AmbiguousNumbersError,
@@ -36,7 +39,6 @@ NEARLY_ALL = 0.9
 # A column of text with a new text in this share of its rows identifies the rows.
 DISTINCT_SHARE, FEWEST_ROWS = 0.95, 100
 SHOWN = 3
-KINDS = ("number", "boolean", "category")
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ def agree(described: Sequence[Mapping[str, Any]], layout: Layout, path: Path) ->
         missing=layout.missing,
         delimiter=first["delimiter"],
         ignored=tuple(first["ignored"]),
+        unknown=None if layout.unknown == "error" else math.nan,
+        extra=layout.extra_columns == "ignore",
         lenient=True,
     )
     keys: Sequence[str | int] = columns.names or range(count)
@@ -145,17 +149,33 @@ def agree(described: Sequence[Mapping[str, Any]], layout: Layout, path: Path) ->
         if column in odd or (mixed and not _is_plain(evidence)):
             styles = {keys[int(at)]: style for store in described for at, style in store["styles"]}
             return Reading(frozenset(keys[column] for column in as_text), styles)
-        decisions[column] = decide(evidence, layout, _stated(layout, column))
+        decisions[column] = decide(evidence, layout, _stated(layout, column, keys[column]))
+    for column, key in enumerate(keys):
+        declared = layout.declared.get(key)
+        if declared is not None and declared.kind == NUMBER:
+            decisions[column] = Decision(style=declared.style, missing=declared.missing)
+    _require_known(layout, keys, first["sparse"])
     return _with(columns, decisions)
 
 
-def decide(evidence: Evidence, layout: Layout, stated: str | None) -> Decision:
+def _require_known(layout: Layout, keys: Sequence[str | int], sparse: bool) -> None:
+    """Require that the data has the columns that the job declares."""
+    for key in layout.declared:
+        if sparse or key not in keys:
+            name = key if isinstance(key, str) else f"number {key + 1}"
+            raise UserError(
+                f"the schema declares the column '{str(name)[:60]}', which is no feature of the "
+                f"data; the features are {listed([str(each) for each in keys])}"
+            )
+
+
+def decide(evidence: Evidence, layout: Layout, stated: DeclaredColumn | None) -> Decision:
     """Decide what a column of text is.
 
     Parameters
     ----------
-    stated : str or None
-        The column's type in ``feature_types``.
+    stated : DeclaredColumn or None
+        What the job's schema or ``feature_types`` says of the column.
 
     Raises
     ------
@@ -166,18 +186,24 @@ def decide(evidence: Evidence, layout: Layout, stated: str | None) -> Decision:
     for text, times in evidence.texts.items():
         if text.strip() not in layout.missing:
             texts[text.strip()] += times
-    if stated == "c":
-        return Decision("category", _categories(evidence.name, texts))
+    if stated is not None and stated.kind == CATEGORY:
+        return Decision(CATEGORY, _declared_categories(evidence.name, texts, stated))
     booleans = boolean_texts(texts) if not evidence.numbers else None
+    if stated is not None and booleans is None:
+        odd = [text for text in texts if boolean_texts({text: 1}) is None]
+        raise UserError(
+            f"feature column '{evidence.name[:60]}' has the text {odd[:1]!r:.60}, and the schema "
+            "declares it a boolean: true or false"
+        )
     if booleans is not None:
-        return Decision("boolean")
+        return Decision(BOOLEAN)
     sentinels = {text for text in texts if text in MISSING_NUMBERS}
     values = Counter({text: times for text, times in texts.items() if text not in sentinels})
     style = evidence.style or _style(evidence.name, values)
     if style is not None and (values or evidence.numbers):
-        return Decision("number", style=style, missing=tuple(sorted(sentinels)))
+        return Decision(NUMBER, style=style, missing=tuple(sorted(sentinels)))
     _require_category(evidence, values, layout)
-    return Decision("category", _categories(evidence.name, texts))
+    return Decision(CATEGORY, _categories(evidence.name, texts))
 
 
 def _is_plain(evidence: Evidence) -> bool:
@@ -260,23 +286,40 @@ def _evidence(described: Sequence[Mapping[str, Any]], column: int, columns: Colu
     return found
 
 
-def _stated(layout: Layout, column: int) -> str | None:
-    return layout.feature_types[column] if layout.feature_types else None
+def _stated(layout: Layout, column: int, key: str | int) -> DeclaredColumn | None:
+    if layout.feature_types:
+        return DeclaredColumn(CATEGORY) if layout.feature_types[column] == "c" else None
+    return layout.declared.get(key)
+
+
+def _declared_categories(name: str, texts: Counter[str], stated: DeclaredColumn) -> tuple[str, ...]:
+    if not stated.categories:
+        return _categories(name, texts)
+    cells = CategoryCells(stated.categories, frozenset(), None)
+    for text in texts:
+        try:
+            cells.text(text)
+        except CellError as error:
+            raise UserError(
+                f"feature column '{name[:60]}' has {quoted(text)}, which is none of the "
+                f"categories that the schema declares: {listed(stated.categories)}"
+            ) from error
+    return stated.categories
 
 
 def _with(columns: Columns, decisions: Mapping[int, Decision]) -> Columns:
     of = {kind: {at: d for at, d in decisions.items() if d.kind == kind} for kind in KINDS}
     return replace(
         columns,
-        categories={at: decision.texts for at, decision in of["category"].items()},
-        booleans=tuple(of["boolean"]),
+        categories={at: decision.texts for at, decision in of[CATEGORY].items()},
+        booleans=tuple(of[BOOLEAN]),
         styles={
             at: decision.style
-            for at, decision in of["number"].items()
+            for at, decision in of[NUMBER].items()
             if decision.style is not NumberStyle.POINT
         },
         spelled_missing={
-            at: decision.missing for at, decision in of["number"].items() if decision.missing
+            at: decision.missing for at, decision in of[NUMBER].items() if decision.missing
         },
     )
 

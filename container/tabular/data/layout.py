@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tabular.data.declared import NUMBER, DeclaredColumn
 from tabular.data.spelling import MISSING, NumberStyle
 
 NUMBERS_ALONE = (
@@ -50,6 +51,12 @@ class Layout:
     deferred : bool
         Text in a column of numbers that may have another meaning is marked in the batch and not
         refused: the files can be read again when all values of the column are known.
+    declared : mapping of str or int to DeclaredColumn
+        What the job's schema says of feature columns, by name or else by position.
+    unknown : str
+        What a text in a request means that no training row has: ``missing`` or ``error``.
+    extra_columns : str
+        What a request's columns by other names are: ``ignore`` or ``error``.
     exact_classes : bool
         Labels are read as text, so that they come back as they were written.
     """
@@ -69,7 +76,22 @@ class Layout:
     texts: frozenset[str | int] | None = None
     styles: Mapping[str | int, NumberStyle] = field(default_factory=dict)
     deferred: bool = False
+    declared: Mapping[str | int, DeclaredColumn] = field(default_factory=dict)
+    unknown: str = "missing"
+    extra_columns: str = "error"
     exact_classes: bool = False
+
+    def style_of(self, key: str | int) -> NumberStyle | None:
+        """Return the style of a column of text that is read as numbers; None for other columns."""
+        declared = self.declared.get(key)
+        if declared is not None and declared.kind == NUMBER:
+            return declared.style
+        return self.styles.get(key)
+
+    def missing_of(self, key: str | int) -> tuple[str, ...]:
+        """Return the texts that mean a missing value in a column."""
+        declared = self.declared.get(key)
+        return self.missing if declared is None else (*self.missing, *declared.missing)
 
     @property
     def named(self) -> bool:

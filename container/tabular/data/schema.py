@@ -15,16 +15,16 @@ from dataclasses import replace
 from typing import Any
 
 from tabular.data.columns import Columns
+from tabular.data.declared import BOOLEAN, CATEGORY, KINDS, NUMBER
 from tabular.data.spelling import NumberStyle
 
-NUMBER, BOOLEAN, CATEGORY = KINDS = ("number", "boolean", "category")
+__all__ = ["ERROR", "IGNORE", "KINDS", "UNKNOWNS", "from_json", "to_json"]
+
 MISSING, ERROR = UNKNOWNS = ("missing", "error")
 IGNORE = "ignore"
 
 
-def to_json(
-    columns: Columns, statistics: Sequence[Mapping[str, Any]] = (), known: str = MISSING
-) -> dict[str, Any]:
+def to_json(columns: Columns, statistics: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """Return the schema for the manifest.
 
     Parameters

@@ -17,9 +17,11 @@ from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
 from tabular.contract.job import TrainingJob
 from tabular.contract.machine import in_memory
+from tabular.contract.paths import open_regular_file
 from tabular.data.batch import Batch
 from tabular.data.channel import no_data, read_channel
 from tabular.data.columns import Columns, listed
+from tabular.data.declared import declared_columns
 from tabular.data.inference import agree, log_columns
 from tabular.data.layout import Layout
 from tabular.data.listing import FileState, files_of
@@ -28,7 +30,7 @@ from tabular.data.store import Store
 
 log = logging.getLogger(__name__)
 
-TRAIN, VALIDATION = "train", "validation"
+TRAIN, VALIDATION, SCHEMA = "train", "validation", "schema"
 # If all hosts have the same files, they divide the rows in groups of this size.
 SHARED_ROWS = 64
 # For each channel: its files, as they were listed at the start of the job.
@@ -56,7 +58,7 @@ def choose_channels(job: TrainingJob) -> dict[str, Channel]:
             f"'{TRAIN}', or put the files into {job.paths.data / TRAIN}"
         )
     for name in job.channels:
-        if name not in (TRAIN, VALIDATION, "code"):
+        if name not in (TRAIN, VALIDATION, SCHEMA, "code"):
             log.warning("channel '%s' is not used: training reads train and validation", name)
     chosen = {name: job.channels[name] for name in (TRAIN, VALIDATION) if name in job.channels}
     validation = chosen.get(VALIDATION)
@@ -117,6 +119,31 @@ def require_rows(described: Described, channels: Mapping[str, Channel]) -> None:
             )
 
 
+def with_schema_file(layout: Layout, job: TrainingJob) -> Layout:
+    """Return the layout with the schema of the channel ``schema``, if the job has that channel.
+
+    Raises
+    ------
+    UserError
+        The channel has no ``schema.json``, the file is no schema, or the job also has the
+        hyperparameter ``schema``.
+    """
+    channel = job.channels.get(SCHEMA)
+    if channel is None:
+        return layout
+    path = channel.path / "schema.json"
+    if layout.declared:
+        raise UserError(
+            f"the job has the hyperparameter schema and the channel {SCHEMA} ({path}); give one"
+        )
+    try:
+        with open_regular_file(path) as file:
+            text = file.read().decode()
+    except (OSError, ValueError) as error:
+        raise UserError(f"channel '{SCHEMA}': {path} can't be read: {error}") from error
+    return replace(layout, declared=declared_columns(text, str(path)))
+
+
 @dataclass(frozen=True)
 class ChannelReader:
     """Reads the channels of a job, as often as the kinds of the columns need.
@@ -133,7 +160,7 @@ class ChannelReader:
     threads: int
     shares: Shares
     files: Files
-    folder: Path
+    job: TrainingJob
     gather: Callable[[Mapping[str, Mapping[str, Any]]], Described] = lambda own: [own]
 
     def read(self, layout: Layout) -> tuple[dict[str, Store], Described, Columns]:
@@ -154,14 +181,14 @@ class ChannelReader:
         UserError
             A file is broken, no host has rows of a channel, or the columns do not fit each other.
         """
-        layout = replace(layout, deferred=True)
+        layout = replace(with_schema_file(layout, self.job), deferred=True)
         while True:
             stores = self._read_once(layout)
             described = self.gather({name: store.describe(name) for name, store in stores.items()})
             require_rows(described, self.channels)
             parts = [part for host in described for part in host.values() if part["rows"]]
             agreed = agree(
-                sorted(parts, key=lambda part: part["name"] != TRAIN), layout, self.folder
+                sorted(parts, key=lambda part: part["name"] != TRAIN), layout, self.job.paths.data
             )
             if isinstance(agreed, Columns):
                 break

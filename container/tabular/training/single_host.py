@@ -84,7 +84,7 @@ def read_channels(
         run.machine.cpus,
         {},
         list_files(channels),
-        run.job.paths.data,
+        run.job,
     )
     stores: dict[str, Store] = {}
     try:

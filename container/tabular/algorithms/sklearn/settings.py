@@ -27,6 +27,7 @@ from tabular.training.hyperparameters.shared import (
     FEATURES,
     SEED,
     TARGET,
+    VALUES,
     WEIGHT,
     layout_of,
     read_hyperparameters,
@@ -45,13 +46,7 @@ ROWS = (
     TARGET,
     WEIGHT,
     FEATURES,
-    Hyperparameter(
-        "drop",
-        "names",
-        layout="drop",
-        default="none",
-        description="Names of columns that are not features",
-    ),
+    *VALUES,
     Hyperparameter(
         "preprocess",
         "category",

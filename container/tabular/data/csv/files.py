@@ -20,6 +20,7 @@ from tabular.data.cells import NumberCells
 from tabular.data.csv.faults import ENCODE, Column, Kind
 from tabular.data.csv.parsing import Parser, is_blank, text_columns
 from tabular.data.csv.text import cells_of, delimiter_of, too_many
+from tabular.data.declared import NUMBER
 from tabular.data.layout import NUMBERS_ALONE, Layout
 from tabular.data.quoting import quoted
 from tabular.data.roles import Roles, by_name, by_place
@@ -205,9 +206,11 @@ def _columns(
             return Column(Kind.REQUIRED, name, cure)
         if place not in stated:
             return Column(Kind.UNREAD, name)
-        style = layout.styles.get(keys[place])
+        key = keys[place]
+        style, spelled = layout.style_of(key), frozenset(layout.missing_of(key))
         if style is not None:
-            return Column(Kind.STYLED, name, f"expected {style.value}", NumberCells(missing, style))
+            reader = NumberCells(spelled, style)
+            return Column(Kind.STYLED, name, f"expected {reader.expected}", reader)
         if place in text:
             return Column(Kind.TEXT, name)
         kind = Kind.CODE if stated[place] == "c" else Kind.NUMBER
@@ -217,7 +220,7 @@ def _columns(
             name,
             _cure(stated[place], may_be_text, layout),
             NumberCells(missing),
-            deferred=layout.deferred and stated[place] is None,
+            deferred=layout.deferred and stated[place] is None and key not in layout.declared,
             open_to_text=may_be_text,
         )
 
@@ -235,7 +238,10 @@ def _text_columns(
         text.add(roles.label)
     looked_at = [roles.label] if layout.classes and roles.label is not None else []
     for place, key, stated in zip(roles.features, keys, types, strict=True):
-        if layout.texts is not None:
+        declared = layout.declared.get(key)
+        if declared is not None:
+            text.update([place] * (declared.kind != NUMBER))
+        elif layout.texts is not None:
             text.update([place] * (key in layout.texts))
         elif stated == "c" or stated is None:
             looked_at.append(place)

@@ -14,6 +14,7 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats
 from tabular.data.cells import CellError, NumberCells
 from tabular.data.columns import translated
+from tabular.data.declared import NUMBER
 from tabular.data.layout import NUMBERS_ALONE, Layout
 from tabular.data.parquet.types import floats_of, index_columns, is_number, is_text
 from tabular.data.roles import by_name
@@ -67,7 +68,7 @@ class BatchReader:
         for column, kind in stated.items():
             arrow_type = schema.field(column).type
             if self._read_as_text(column, arrow_type, kind):
-                if not layout.deferred and self._names[column] not in layout.styles:
+                if not layout.deferred and layout.style_of(self._names[column]) is None:
                     self._check_category(column, arrow_type, kind, layout)
                 self._text.add(column)
         self._codes = {column for column, kind in stated.items() if kind == "c"} - self._text
@@ -108,7 +109,7 @@ class BatchReader:
         for place, column in enumerate(roles.features):
             if column in self._text:
                 codes, texts = _coded(self._values(batch, column))
-                style = self._layout.styles.get(self._names[column])
+                style = self._layout.style_of(self._names[column])
                 if style is None:
                     features[:, place], categories[place] = codes, texts
                 else:
@@ -139,6 +140,9 @@ class BatchReader:
             return True
         if not is_number(arrow_type) or stated is not None:
             return False
+        declared = self._layout.declared.get(self._names[column])
+        if declared is not None:
+            return declared.kind != NUMBER
         texts = self._layout.texts
         return (self._layout.deferred and pyarrow.types.is_boolean(arrow_type)) or (
             texts is not None and self._names[column] in texts
@@ -153,7 +157,8 @@ class BatchReader:
         where: _Where,
     ) -> Floats:
         """Return the numbers of texts in the dress of a locale."""
-        cells = NumberCells(frozenset(self._layout.missing), style)
+        missing = self._layout.missing_of(self._names[column])
+        cells = NumberCells(frozenset(missing), style)
         table = np.empty(len(texts), np.float32)
         for code, text in enumerate(texts):
             try:

@@ -224,6 +224,7 @@ READERS: Mapping[str, Callable[[Hyperparameter, object], object]] = {
     "list": _list,
     "choices": _choices,
     "names": _names,
+    "texts": _names,
     "name": _name,
     "numbers": _numbers,
     "device": _device,

@@ -9,6 +9,7 @@ from tabular.contract.environment import is_reserved
 from tabular.contract.errors import UserError
 from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.interval import UNIT, Interval
+from tabular.data.declared import declared_columns
 from tabular.data.layout import Layout
 from tabular.training.hyperparameters.kinds import Hyperparameter
 from tabular.training.hyperparameters.values import shown, suggestion
@@ -55,6 +56,54 @@ FEATURES = Hyperparameter(
     description="Names of the columns to learn from, in the order the model expects them",
 )
 
+DROP = Hyperparameter(
+    "drop",
+    "names",
+    layout="drop",
+    passed=False,
+    default="none",
+    description="Names of columns that are not features",
+)
+MISSING_VALUES = Hyperparameter(
+    "missing_values",
+    "texts",
+    layout="missing",
+    passed=False,
+    default="the list of pandas.read_csv: an empty cell, NA, N/A, NaN, NULL, None, ...",
+    description="The texts that mean a missing value, in place of the default list; an empty cell "
+    "always does",
+)
+SCHEMA = Hyperparameter(
+    "schema",
+    "schema",
+    layout="declared",
+    passed=False,
+    default="what the values look like",
+    description="The kinds of columns as JSON: "
+    '{"columns": [{"name": "zip", "kind": "category"}]}; kinds are number, boolean and category',
+    reader=lambda name, value: declared_columns(value, f"Hyperparameter {name}"),
+)
+UNKNOWN = Hyperparameter(
+    "unknown",
+    "category",
+    layout="unknown",
+    choices=("missing", "error"),
+    passed=False,
+    default="missing",
+    description="What a text in a request is that no training row has: missing, or an error",
+)
+EXTRA_COLUMNS = Hyperparameter(
+    "extra_columns",
+    "category",
+    layout="extra_columns",
+    choices=("error", "ignore"),
+    passed=False,
+    default="error; ignore in batch transform",
+    description="What columns of a request are that the model does not have: an error, or ignored",
+)
+# What the values of columns are, for all algorithms.
+VALUES = (DROP, MISSING_VALUES, SCHEMA, UNKNOWN, EXTRA_COLUMNS)
+
 
 def layout_of(rows: Sequence[Hyperparameter], values: Mapping[str, Any], **fixed: Any) -> Layout:
     """Build the layout of the columns from hyperparameters.
@@ -76,6 +125,8 @@ def layout_of(rows: Sequence[Hyperparameter], values: Mapping[str, Any], **fixed
     given = {row.layout: values[row.name] for row in rows if row.layout and row.name in values}
     if "weights" in given:
         given["weights"] = given["weights"] == 1
+    if "missing" in given:
+        given["missing"] = ["", *given["missing"]]
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
     }

@@ -116,7 +116,7 @@ def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Dataset], Co
         texts = list(
             dict.fromkeys(text for store in stores.values() for text in store.classes or ())
         )
-        classes = dict(zip(texts, class_labels(texts), strict=True))
+        classes: dict[str, int | str] = dict(zip(texts, class_labels(texts), strict=True))
         return {
             name: dataset_of(store, settings.kind, settings.labelled, classes)
             for name, store in stores.items()

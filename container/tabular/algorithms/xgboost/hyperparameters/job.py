@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from tabular.contract.interval import COUNT, UNIT, Interval
 from tabular.training.hyperparameters.kinds import Hyperparameter
-from tabular.training.hyperparameters.shared import CSV_WEIGHTS, FEATURES, SEED, TARGET, WEIGHT
+from tabular.training.hyperparameters.shared import (
+    CSV_WEIGHTS,
+    FEATURES,
+    SEED,
+    TARGET,
+    VALUES,
+    WEIGHT,
+)
 
 JOB = (
     Hyperparameter(
@@ -111,6 +118,7 @@ DATA = (
         description="Name of the column with the query of each row, for ranking",
     ),
     FEATURES,
+    *VALUES,
     Hyperparameter(
         "feature_types",
         "choices",

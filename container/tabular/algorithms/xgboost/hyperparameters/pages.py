@@ -46,6 +46,8 @@ TYPES = {
     "list": "list",
     "choices": "list of",
     "names": "list of columns",
+    "texts": "list of texts",
+    "schema": "JSON",
     "name": "column",
     "numbers": "number, or list of numbers",
     "device": "`cpu`, `cuda`, `cuda:N`, `gpu`",

@@ -1,0 +1,113 @@
+"""The schema that a job declares: what columns are, whatever their values look like."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tabular.contract.errors import UserError
+from tabular.contract.strict_json import without_duplicates
+from tabular.data.quoting import quoted
+from tabular.data.spelling import NumberStyle
+
+NUMBER, BOOLEAN, CATEGORY = KINDS = ("number", "boolean", "category")
+# The entries of a column, beside those that the manifest only reports.
+ENTRIES = ("name", "kind", "style", "missing", "categories")
+REPORTED = ("missing_share", "minimum", "maximum", "delimiter")
+# What the schema of a manifest has beside its columns; a job sets it by hyperparameters.
+SETTINGS = ("missing_values", "delimiter", "ignored", "unknown", "extra_columns")
+STYLES = tuple(style.value for style in NumberStyle)
+
+
+@dataclass(frozen=True)
+class DeclaredColumn:
+    """What a job says of a column.
+
+    Attributes
+    ----------
+    kind : str
+        ``number``, ``boolean`` or ``category``.
+    style : NumberStyle
+        How numbers are written.
+    missing : tuple of str
+        Texts that mean a missing value.
+    categories : tuple of str
+        The only texts that a column of categories may have; empty for those of the data.
+    """
+
+    kind: str
+    style: NumberStyle = NumberStyle.POINT
+    missing: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+def declared_columns(value: object, where: str) -> dict[str | int, DeclaredColumn]:
+    """Read the columns of a ``schema.json``, by name or else by position.
+
+    Parameters
+    ----------
+    value : str or dict
+        The JSON, or what it decodes to.
+    where : str
+        The hyperparameter or the file, for messages.
+
+    Raises
+    ------
+    UserError
+        The text is not JSON, or not a schema. The message names the entry.
+
+    Examples
+    --------
+    >>> declared_columns('{"columns": [{"name": "zip", "kind": "category"}]}', "schema")["zip"].kind
+    'category'
+    """
+    schema = value
+    if isinstance(value, str):
+        try:
+            schema = json.loads(value, object_pairs_hook=without_duplicates)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{where} is not JSON: {error}") from error
+    if not isinstance(schema, dict) or not isinstance(schema.get("columns"), list):
+        raise UserError(
+            f'{where} must be an object with a list of columns: {{"columns": [{{"name": "zip", '
+            '"kind": "category"}]}'
+        )
+    unknown = schema.keys() - {"columns", *SETTINGS}
+    if unknown:
+        raise UserError(f"{where} has the entry {quoted(min(unknown))}, expected columns")
+    found: dict[str | int, DeclaredColumn] = {}
+    for place, entry in enumerate(schema["columns"]):
+        key, column = _column(entry, place, f"{where}, column {place + 1}")
+        if key in found:
+            raise UserError(f"{where} has column {quoted(str(key))} twice; declare it once")
+        found[key] = column
+    return found
+
+
+def _column(entry: Any, place: int, where: str) -> tuple[str | int, DeclaredColumn]:
+    if not isinstance(entry, dict):
+        raise UserError(f"{where} is not an object with name and kind")
+    unknown = entry.keys() - {*ENTRIES, *REPORTED}
+    if unknown:
+        raise UserError(
+            f"{where} has the entry {quoted(str(min(unknown)))}, expected {', '.join(ENTRIES)}"
+        )
+    kind, style = entry.get("kind"), entry.get("style", NumberStyle.POINT.value)
+    if kind not in KINDS:
+        raise UserError(f"{where} has the kind {kind!r:.40}, expected {', '.join(KINDS)}")
+    if style not in STYLES:
+        raise UserError(f"{where} has the style {style!r:.40}, expected {', '.join(STYLES)}")
+    name = entry.get("name", place)
+    if type(name) not in (str, int):
+        raise UserError(f"{where} has the name {name!r:.40}, expected a text")
+    texts = {key: _texts(entry, key, where) for key in ("missing", "categories")}
+    return name, DeclaredColumn(kind, NumberStyle(style), **texts)
+
+
+def _texts(entry: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    texts = entry.get(key, [])
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise UserError(f"{where} has {key} {texts!r:.40}, expected a list of texts")
+    return tuple(texts)
