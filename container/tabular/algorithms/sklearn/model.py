@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 
 from tabular.algorithms.sklearn.checks.estimators import check_estimator
 from tabular.algorithms.sklearn.estimator_names import find_name
-from tabular.artifact.files import dump_whole, remove
+from tabular.artifact.files import dump_atomically, remove
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord
 from tabular.artifact.pickles.guard import guarded
 from tabular.artifact.pickles.joblib_arrays import JoblibArray
@@ -64,7 +64,7 @@ def save_model(folder: Path, model: BaseEstimator, form: str) -> dict[str, FileR
     remove(folder / FOLDER / NAME)
     name = f"model.{form}"
     try:
-        records = {name: dump_whole(folder, name, lambda target: DUMPS[form](model, target))}
+        records = {name: dump_atomically(folder, name, lambda target: DUMPS[form](model, target))}
         load_estimator(folder / name)
     except (UserError, TypeError, ValueError, AttributeError) as error:
         remove(folder / name)

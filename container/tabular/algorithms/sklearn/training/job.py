@@ -58,7 +58,7 @@ def devices(run: Run, settings: EstimatorSettings) -> Sequence[str]:
 
 def train(run: Run, settings: EstimatorSettings) -> Saved | None:
     """Fit the estimator, measure it and save it; see ``training.job.TrainingModule``."""
-    run.lasting.enter_context(run.termination.stopping(STOPPED))
+    run.exit_stack.enter_context(run.termination.stopping(STOPPED))
     datasets, columns = _read(run, settings)
     warn_of_lost_digits(datasets[TRAIN], columns)
     datasets = hold_out(settings, datasets)
