@@ -31,7 +31,7 @@ def open_regular_file(path: Path) -> BinaryIO:
     OSError
         The file can't be opened.
     ValueError
-        The path is not a regular file; the message names what it is (``it is a FIFO``).
+        The path is not a regular file; the message has its kind (``it is a FIFO``).
     """
     # Without O_NONBLOCK, opening a FIFO waits for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

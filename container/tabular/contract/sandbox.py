@@ -1,8 +1,8 @@
 """Sandbox this process: it can't write files, start programs or connect.
 
-Two mechanisms of Linux are used. They need no privileges. Landlock restricts files (kernel 5.13)
-and TCP ports (6.7 and later). seccomp refuses system calls. A mechanism is skipped if the kernel,
-the container's own filter (Docker, gVisor) or the architecture does not support it.
+Two mechanisms of Linux are used, without privileges. Landlock restricts files (kernel 5.13 and
+later) and TCP ports (6.7 and later). seccomp refuses system calls. A mechanism is skipped if the
+kernel, the container's own filter (Docker, gVisor) or the architecture does not support it.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def find_script(folder: Path, program: str = "") -> InferenceScript | None:
     if len(files) > 1:
         raise UserError(
             f"{folder} holds several scripts ({', '.join(path.name for path in files[:10])}) and "
-            f"no {DEFAULT_PROGRAM}; name the one with the handlers in SAGEMAKER_PROGRAM"
+            f"no {DEFAULT_PROGRAM}; set SAGEMAKER_PROGRAM to the script with the handlers"
         )
     return InferenceScript(folder, files[0]) if files else None
 

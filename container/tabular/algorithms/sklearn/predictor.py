@@ -1,4 +1,4 @@
-"""Load estimators to serve them: the compiled model if there is one, else scikit-learn itself."""
+"""Load an estimator for serving: the compiled model, or else the scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def preload() -> None:
 
 
 def text_columns(estimator: Any) -> Sequence[int]:
-    """Return the numbers of the text columns that a fitted estimator encodes."""
+    """Return the indices of the text columns that a fitted estimator encodes."""
     from tabular.algorithms.sklearn.fitted_columns import columns_of
 
     return [column for column, texts in columns_of(estimator).categories.items() if texts]
@@ -80,6 +80,6 @@ def load_and_predict(path: Path) -> None:
     from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
 
     estimator = load_estimator(path)
-    # ``load_foreign`` reports an estimator that another version saved, and names the version.
+    # ``load_foreign`` reports these errors with the version that saved the estimator.
     with suppress(AttributeError, TypeError, ValueError):
         predict_once(EstimatorPredictor(estimator))
