@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the image. The one place that does: build_and_push.sh, tests, local_test and CI call it.
+# Builds the image. build_and_push.sh, the tests, local_test and CI call this script.
 set -euo pipefail
 
 readonly USAGE='usage: container/build.sh IMAGE[:TAG] [--platform linux/amd64] [--accelerator cpu|gpu]
@@ -34,8 +34,8 @@ version() {
   sed -n 's/^version *= *"\([^"]*\)".*/\1/p' ../pyproject.toml | head -n 1
 }
 
-# The commit, with -dirty when the tree differs from it. Twelve digits always: git's own choice of
-# length differs from clone to clone, and one commit must have one name.
+# Print the commit, with -dirty if the working tree has changes. The length is always 12 digits,
+# because git's default length differs between clones, and a commit must have one name.
 revision() {
   local commit changes
   if commit=$(git rev-parse --short=12 HEAD 2>/dev/null) &&
@@ -46,7 +46,7 @@ revision() {
   fi
 }
 
-# Where the commit can be found: the clone's origin, without a password in it.
+# Print the URL of the clone's origin, without a password.
 source_url() {
   local origin
   origin=$(git config --get remote.origin.url 2>/dev/null) || true
@@ -66,7 +66,7 @@ require_engine() {
 
 readonly UNKNOWN=unknown
 
-# require_base: have the base image in the engine; sets base_pin and base_digest.
+# require_base: get the base image into the engine, and set base_pin and base_digest.
 require_base() {
   local pinned
   pinned=$(grep -m 1 -oE '^sha256:[0-9a-f]{64}$' base.digest || true)
@@ -90,14 +90,14 @@ require_base() {
   fi
 }
 
-# have REFERENCE: whether the image is here, or could be pulled.
+# have REFERENCE: succeed if the engine has the image or can pull it.
 have() {
   docker image inspect "$1" >/dev/null 2>&1 && return
   say "pulling $1"
   docker pull ${platform:+--platform "$platform"} "$1" >&2
 }
 
-# Where no registry can be reached, Debian's own packages make the same base image in 20 s.
+# If no registry can be reached, build the same base image from Debian's packages in 20 s.
 make_base() {
   local native
   native=$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}')
@@ -110,7 +110,7 @@ make_base() {
     die "$BASE could not be pulled, and mmdebstrap failed to make it (see above)"
 }
 
-# write_sbom FILE: out of the image, which needs not run on this machine's processor.
+# write_sbom FILE: copy the SBOM from the image. The image may be for another platform.
 write_sbom() {
   local container
   container=$(docker create ${platform:+--platform "$platform"} "$image") || return
@@ -165,10 +165,10 @@ esac
 require_engine
 require_base
 
-# The engine's first client takes the legacy builder without the one, and newer ones push an OCI
-# index with attestations, which SageMaker refuses, without the other.
+# Old clients use the legacy builder without DOCKER_BUILDKIT. Without the second variable, newer
+# clients push an OCI index with attestations, which SageMaker refuses.
 export DOCKER_BUILDKIT=1 BUILDX_NO_DEFAULT_ATTESTATIONS=1
-# The date of the commit is the image's date; buildx hands it on.
+# The date of the commit is the image's date; buildx passes the variable on.
 if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
   SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null) || SOURCE_DATE_EPOCH=''
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Build an image again and compare the two, file by file.
+"""Build an image again, and compare both images file by file.
 
 usage: container/reproduce.py IMAGE [OTHER]
 
@@ -20,8 +20,8 @@ from pathlib import Path
 
 BUILD = Path(__file__).with_name("build.sh")
 ORIGIN = "/usr/share/sagemaker-tabular/build.json"
-# The engine makes these for each container.
-ENGINES = frozenset({".dockerenv", "dev", "etc/hostname", "etc/hosts", "etc/mtab"}) | {
+# Paths that the engine creates in each container.
+ENGINE_PATHS = frozenset({".dockerenv", "dev", "etc/hostname", "etc/hosts", "etc/mtab"}) | {
     *("etc/resolv.conf", "etc", "proc", "sys", "")
 }
 LISTED = 50
@@ -30,7 +30,7 @@ File = tuple[bytes, int, int, int, float, int, str, str]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Compare and print; the exit status."""
+    """Compare the images, print the differences, and return the exit status."""
     if not 1 <= len(arguments) <= 2 or arguments[0].startswith("-"):
         print(__doc__, file=sys.stderr)
         return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def build_again(image: str) -> str:
-    """Build for the platform and the accelerator of an image; the new one's name."""
+    """Build again for an image's platform and accelerator, and return the new image's name."""
     name, _, tag = image.rpartition(":")
     again = f"{name}:{tag}-again" if name and "/" not in tag else f"{image}:again"
     architecture = docker("image", "inspect", "--format", "{{.Architecture}}", image).strip()
@@ -72,7 +72,7 @@ def build_again(image: str) -> str:
 
 
 def files_of(image: str) -> dict[str, File]:
-    """Return what there is to compare of each file of an image, by path."""
+    """Return the properties of each file of an image, by path."""
     container = docker("create", "--network=none", image, "true").strip()
     try:
         with (
@@ -87,12 +87,12 @@ def files_of(image: str) -> dict[str, File]:
     return {
         path: file
         for path, file in found.items()
-        if path not in ENGINES and not path.startswith("dev/")
+        if path not in ENGINE_PATHS and not path.startswith("dev/")
     }
 
 
 def facts(tar: tarfile.TarFile, member: tarfile.TarInfo) -> File:
-    """Return what must be equal of one file."""
+    """Return the properties of a file that must be equal."""
     content = tar.extractfile(member) if member.isreg() else None
     return (
         *(member.type, member.mode, member.uid, member.gid, member.mtime, member.size),
@@ -101,7 +101,7 @@ def facts(tar: tarfile.TarFile, member: tarfile.TarInfo) -> File:
 
 
 def difference(first: File | None, second: File | None) -> str:
-    """Name what differs of one path."""
+    """Return the names of the properties that differ."""
     if first is None or second is None:
         return "only in the second" if first is None else "only in the first"
     names = ("type", "mode", "user", "group", "date", "size", "link", "content")
@@ -118,7 +118,7 @@ def layers(image: str) -> list[str]:
 
 
 def docker(*arguments: str) -> str:
-    """Run the client; what it wrote to stdout."""
+    """Run the docker client, and return its standard output."""
     return subprocess.run(
         ["docker", *arguments], check=True, stdout=subprocess.PIPE, text=True
     ).stdout

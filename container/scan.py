@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Look up an image's packages among the known vulnerabilities.
+"""Look up known vulnerabilities of an image's packages.
 
 usage: container/scan.py IMAGE|SBOM.json [--allowed FILE] [--database URL]
 
-Reads the image's own SBOM, asks OSV (https://osv.dev, which has PyPI's advisories and Debian's
-security tracker) and prints what it knows. Exit status:
+Reads the image's own SBOM, queries OSV (https://osv.dev, which has PyPI's advisories and Debian's
+security tracker) and prints the vulnerabilities. Exit status:
 
-  0  nothing to do: no vulnerability has a fix, or scan-allowed.toml allows it.
-     Also where the database could not be reached: the last line says that nothing was scanned.
+  0  no vulnerability has a fix, or scan-allowed.toml allows all vulnerabilities with a fix.
+     Also if the database cannot be reached: the last line then begins with NOT SCANNED.
   1  a vulnerability has a fix that the image lacks, or an entry of scan-allowed.toml has expired
-  2  the arguments, the list or an answer of the database cannot be used
+  2  the arguments, scan-allowed.toml or a response of the database cannot be used
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 SBOM = "/usr/share/sagemaker-tabular/sbom.cdx.json"
 ALLOWED = Path(__file__).with_name("scan-allowed.toml")
 DATABASE = "https://api.osv.dev"
-BATCH = 1000  # the most queries that OSV takes at once
-PATIENCE = 30  # seconds for one answer
+BATCH = 1000  # OSV's limit of queries in one request
+TIMEOUT_SECONDS = 30
 ENTRY = {"id": str, "package": str, "reason": str, "expires": datetime.date}
 
 
 class UnusableError(Exception):
-    """The list or an answer of the database cannot be used."""
+    """The list of allowed entries, or a response of the database, cannot be used."""
 
 
 class UnreachableError(Exception):
-    """The database gives no answer."""
+    """The database does not respond."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """What OSV is asked about: for Debian the source package."""
+    """A package in a query to OSV. For Debian this is the source package."""
 
     ecosystem: str
     name: str
@@ -58,7 +58,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Vulnerability:
-    """What OSV knows of one package; ``fixed`` is the first version without it, or empty."""
+    """A vulnerability of one package. ``fixed`` is the first fixed version, or empty."""
 
     package: Package
     names: tuple[str, ...]
@@ -67,13 +67,13 @@ class Vulnerability:
 
     @property
     def name(self) -> str:
-        """The CVE number if there is one."""
+        """The CVE number, or else the first name."""
         return next((name for name in self.names if name.startswith("CVE-")), self.names[0])
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """An entry of the list of what is accepted for a time."""
+    """An entry of ``scan-allowed.toml``: a vulnerability that is accepted until a date."""
 
     id: str
     package: str
@@ -81,12 +81,12 @@ class Allowed:
     expires: datetime.date
 
     def covers(self, found: Vulnerability) -> bool:
-        """Whether it speaks of this vulnerability of this package."""
+        """Return whether the entry is for this vulnerability and package."""
         return self.id in found.names and self.package == found.package.name
 
 
 def main(arguments: Sequence[str], today: datetime.date) -> int:
-    """Scan and print; the exit status."""
+    """Scan, print the result, and return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str], today: datetime.date) -> int:
 
 
 def show(found: list[Vulnerability], allowed: list[Allowed]) -> int:
-    """Print the table and what of the list is no longer needed; how many must be fixed."""
+    """Print the table and unused entries, and return how many vulnerabilities must be fixed."""
     rows, failing = [], 0
     for one in sorted(found, key=lambda one: (not one.fixed, one.package.name, one.name)):
         entry = next((entry for entry in allowed if entry.covers(one)), None)
@@ -146,12 +146,12 @@ def show(found: list[Vulnerability], allowed: list[Allowed]) -> int:
 
 
 def read_allowed(path: Path) -> list[Allowed]:
-    """Read the list of what is accepted for a time.
+    """Read ``scan-allowed.toml``.
 
     Raises
     ------
     UnusableError
-        It is no TOML, or an entry lacks a member, has another or a wrong one.
+        The file is not TOML, or an entry has a missing, an unknown or a wrong member.
     """
     try:
         entries = tomllib.loads(path.read_text()).get("allowed", [])
@@ -173,7 +173,7 @@ def read_allowed(path: Path) -> list[Allowed]:
 
 
 def read_sbom(image: str) -> dict[str, Any]:
-    """Read an SBOM from a file, or out of an image without running it."""
+    """Read an SBOM from a file, or from an image without running the image."""
     try:
         if image.endswith(".json"):
             text = Path(image).read_bytes()
@@ -193,7 +193,7 @@ def read_sbom(image: str) -> dict[str, Any]:
 
 
 def packages_of(sbom: dict[str, Any]) -> list[Package]:
-    """Return what to ask about, each once.
+    """Return the packages of an SBOM, without duplicates.
 
     Examples
     --------
@@ -222,7 +222,7 @@ def packages_of(sbom: dict[str, Any]) -> list[Package]:
 
 
 def look_up(packages: list[Package], database: str) -> list[Vulnerability]:
-    """Ask for the vulnerabilities of all packages."""
+    """Query the database for the vulnerabilities of all packages."""
     ids: dict[str, list[Package]] = {}
     for package, vulnerability in _pairs(packages, database):
         ids.setdefault(vulnerability, []).append(package)
@@ -235,7 +235,7 @@ def look_up(packages: list[Package], database: str) -> list[Vulnerability]:
 
 
 def _pairs(packages: list[Package], database: str) -> Iterator[tuple[Package, str]]:
-    """Yield each package with the identifiers of its vulnerabilities; an answer may have pages."""
+    """Yield pairs of a package and the identifier of a vulnerability, from all result pages."""
     waiting: list[tuple[Package, str]] = [(package, "") for package in packages]
     while waiting:
         batch, waiting = waiting[:BATCH], waiting[BATCH:]
@@ -258,7 +258,7 @@ def _pairs(packages: list[Package], database: str) -> Iterator[tuple[Package, st
 
 
 def _read_record(record: dict[str, Any], package: Package) -> Vulnerability | None:
-    """Return what a record says of a package; None if Debian rates it as unimportant."""
+    """Return a package's vulnerability from a record; None if Debian rates it as unimportant."""
     fixed = ""
     for affected in record.get("affected", []):
         named = affected.get("package", {})
@@ -278,10 +278,10 @@ def _ask(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
             found: dict[str, Any] = json.loads(answer.read())
     except urllib.error.HTTPError as error:
-        # A proxy that refuses, or a database that is down.
+        # A proxy refuses the request, or the database is down.
         if error.code in (401, 403, 407, 429) or error.code >= 500:
             raise UnreachableError(f"HTTP {error.code}") from None
         raise UnusableError(f"{url}: HTTP {error.code}") from None

@@ -1,8 +1,8 @@
 #!/bin/sh
-# compile.sh PYTHON FOLDER...: compile every module, to the same bytes each time.
-# marshal marks an object that has more than one reference; how many a string has depends on what
-# the same process compiled before. So each entry of a folder gets a process of its own, which
-# compiles in sorted order, and hashes (the order of a set) have a fixed seed.
+# compile.sh PYTHON FOLDER...: compile every module reproducibly.
+# marshal marks an object that has more than one reference, and the references of a string depend on
+# the modules that the same process compiled before. So each entry of a folder is compiled in a
+# separate process, in sorted order. The hash seed, which decides the order of sets, is fixed.
 set -eu
 python=$1
 shift

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Stage os: Debian's own packages. The newest of the release: security fixes since the base was made.
+# Stage os: Debian's packages, upgraded to the newest versions of the release (security fixes).
 set -eu
 export DEBIAN_FRONTEND=noninteractive
-# What debian:*-slim leaves out too. It stays in force for images that are built on this one.
+# Exclude the same files as debian:*-slim, also in images that are built on this image.
 cat >/etc/dpkg/dpkg.cfg.d/slim <<'END'
 path-exclude /usr/share/doc/*
 path-include /usr/share/doc/*/copyright
@@ -16,8 +16,8 @@ END
 apt-get update
 apt-get upgrade -y --no-install-recommends
 apt-get install -y --no-install-recommends ca-certificates python3
-# -perm /6000: setuid and setgid. The override holds when an image built on this one upgrades the
-# package. SageMaker runs the image as root; nobody else needs to become root.
+# -perm /6000: setuid and setgid. The override also applies when a derived image upgrades the
+# package. SageMaker runs the image as root, so no program needs these bits.
 find / -xdev -perm /6000 | while read -r path; do
   chmod a-s "$path"
   if [ -f "$path" ]; then

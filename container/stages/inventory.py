@@ -1,7 +1,7 @@
-"""Write what the image holds: an SBOM (CycloneDX 1.6, JSON) and a list of licences.
+"""Write the SBOM of the image (CycloneDX 1.6, JSON) and a list of licences.
 
-Runs in the build, in a stage with the image's Debian packages and with its virtual environment
-mounted somewhere. The output depends on nothing but these: no clock, no random number.
+Runs in a stage of the build that has the image's Debian packages and mounts its virtual
+environment. The output depends only on these packages, not on the clock or random numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 IMAGE = "sagemaker-tabular"
 OUR_LICENCE = "Apache-2.0"
-VIRTUAL_ENVIRONMENT = Path("/opt/venv")  # where the image has it
+VIRTUAL_ENVIRONMENT = Path("/opt/venv")  # its path in the image
 # The SPDX identifiers that the packages' metadata use; CycloneDX takes any other text as a name.
 SPDX = frozenset({"Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0", "PSF-2.0"})
 DOCUMENTS = Path("/usr/share/doc")
@@ -36,13 +36,13 @@ class Package:
     purl : str
         Package URL, https://github.com/package-url/purl-spec.
     sha256 : str
-        Of the file that it was installed from; empty for Debian, whose dpkg does not keep it.
+        The digest of the installed wheel. Empty for Debian, because dpkg does not store it.
     licences : tuple of str
-        SPDX identifiers or the names that the package itself uses.
+        SPDX identifiers, or the names in the package's metadata.
     expression : bool
-        The one licence is an SPDX expression.
+        Whether ``licences`` is one SPDX expression.
     texts : tuple of str
-        Where the image has the licence's text.
+        The paths of the licence texts in the image.
     """
 
     name: str
@@ -76,12 +76,12 @@ class Package:
 
 
 def debian_packages(distribution: str) -> Iterator[Package]:
-    """Yield what dpkg has installed.
+    """Yield the packages that dpkg has installed.
 
     Parameters
     ----------
     distribution : str
-        For the package URLs, as ``debian-13``.
+        The distribution for the package URLs, such as ``debian-13``.
     """
     fields = "\\t".join(f"${{{field}}}" for field in DEBIAN_FIELDS) + "\\n"
     listed = subprocess.run(
@@ -93,10 +93,10 @@ def debian_packages(distribution: str) -> Iterator[Package]:
     rows = [line.split("\t") for line in sorted(listed.splitlines())]
     files = {row[0]: DOCUMENTS / row[0] / "copyright" for row in rows}
     texts = {name: file for name, file in files.items() if file.is_file()}
-    # Slim base images drop the link that some packages have to another one's folder of documents.
+    # In slim base images some packages lack the link to the documents of another package.
     of_source = {row[3]: texts[row[0]] for row in rows if row[0] in texts}
     for name, version, architecture, source, source_version in rows:
-        # Vulnerabilities of Debian are filed under the source package.
+        # Debian's security tracker uses the names of source packages.
         upstream = source if source_version == version else f"{source}@{source_version}"
         qualifiers = f"arch={_quoted(architecture)}&distro={_quoted(distribution)}"
         if upstream != name:
@@ -128,19 +128,20 @@ def debian_licences(text: str) -> list[str]:
 
 
 def python_packages(environment: Path, hashes: dict[str, str]) -> Iterator[Package]:
-    """Yield what is installed in a virtual environment.
+    """Yield the packages in a virtual environment.
 
     Parameters
     ----------
     environment : Path
-        Where the virtual environment is now; the image has it at ``VIRTUAL_ENVIRONMENT``.
+        The path of the virtual environment during the build. In the image it is
+        ``VIRTUAL_ENVIRONMENT``.
     hashes : dict
-        SHA-256 of each wheel, by the normalized name of its package.
+        SHA-256 of each wheel, by normalized package name.
 
     Raises
     ------
     KeyError
-        pip has not reported a package: it is there without a hash in the lock file.
+        pip's report does not have a package, so the lock file has no hash of it.
     """
     (site,) = environment.glob("lib/python3*/site-packages")
     found = importlib.metadata.distributions(path=[str(site)])
@@ -170,7 +171,8 @@ def python_licences(metadata: importlib.metadata.PackageMetadata) -> tuple[tuple
     if "License-Expression" in metadata:
         return (metadata["License-Expression"],), True
     short = metadata["License"].strip() if "License" in metadata else ""
-    if short and "\n" not in short and len(short) <= 60:  # some have the whole text there
+    # Some packages have the whole text in this field
+    if short and "\n" not in short and len(short) <= 60:
         return (short,), False
     classified = [
         value.rpartition(" :: ")[2]
@@ -181,7 +183,7 @@ def python_licences(metadata: importlib.metadata.PackageMetadata) -> tuple[tuple
 
 
 def normalized(name: str) -> str:
-    """Return a package's name as PyPI compares names (PEP 503).
+    """Return the normalized name of a package (PEP 503).
 
     Examples
     --------
@@ -192,7 +194,7 @@ def normalized(name: str) -> str:
 
 
 def reported_hashes(report: dict[str, Any]) -> dict[str, str]:
-    """Return the SHA-256 of each wheel that ``pip install --report`` names."""
+    """Return the SHA-256 of each wheel in the report of ``pip install --report``."""
     return {
         normalized(item["metadata"]["name"]): item["download_info"]["archive_info"]["hashes"][
             "sha256"
@@ -204,7 +206,7 @@ def reported_hashes(report: dict[str, Any]) -> dict[str, str]:
 def bill_of_materials(version: str, packages: list[Package]) -> dict[str, Any]:
     """Return the CycloneDX document."""
     components = [package.component() for package in packages]
-    # The same packages give the same number.
+    # Equal packages give an equal serial number.
     serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps([version, components], sort_keys=True))
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -227,13 +229,13 @@ def bill_of_materials(version: str, packages: list[Package]) -> dict[str, Any]:
 
 
 def licence_list(version: str, licence: Path, python: list[Package], debian: list[Package]) -> str:
-    """Return the list for people."""
+    """Return the list of licences as text."""
     lines = [
         f"{IMAGE} {version}: {OUR_LICENCE}",
         f"    {licence}",
         "",
-        "What the image holds of others, with the licence that each package names. The files below",
-        "a package are in the image and have the terms. The same list for programs: sbom.cdx.json.",
+        "Third-party packages in the image, with the licence that each package declares. The files",
+        "listed below a package have the licence's text. Machine-readable list: sbom.cdx.json.",
     ]
     for title, packages in (("Python packages", python), ("Debian packages", debian)):
         lines += ["", title, ""]

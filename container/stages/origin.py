@@ -1,4 +1,4 @@
-"""Write build.json: what the image was built from, and by what.
+"""Write build.json: version, commit, base image and builder of the image.
 
 ``tabular.commands.origin`` reads it.
 """

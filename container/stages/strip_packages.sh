@@ -1,5 +1,5 @@
 #!/bin/sh
-# strip_packages.sh FOLDER: remove tests, and what only a compiler or Windows reads, from packages.
+# strip_packages.sh FOLDER: remove tests, sources for compilers, and Windows files from packages.
 # `testing` and conftest.py stay: scikit-learn's estimator checks import numpy.testing.
 set -eu
 find "$1" -type d \( -name tests -o -name test -o -name testdata \) -prune -exec rm -rf {} +

@@ -10,7 +10,7 @@ Each verb builds one object of the SageMaker Python SDK (v2) and returns it:
 b'0.5\n'
 >>> delete(model.endpoint_name, local=True)
 
-Importing the SDK takes seconds, so the modules here import it inside their functions. The
+The import of the SDK takes seconds, so the modules import the SDK inside their functions. The
 command line then shows ``--help`` at once.
 """
 

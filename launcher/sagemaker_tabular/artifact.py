@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _UNPACKED = "sagemaker-tabular-model-"
 
 
-def existing(model_data: str | Path) -> str | Path:
+def check_artifact(model_data: str | Path) -> str | Path:
     """Return an ``s3://`` URI, or the absolute path of an existing artifact.
 
     Raises
@@ -35,17 +35,17 @@ def existing(model_data: str | Path) -> str | Path:
         )
     if not path.is_file() or not tarfile.is_tarfile(path):
         raise LauncherError(
-            f"{path} is not a model artifact: expected a model.tar.gz, as training writes it"
+            f"{path} is not a model artifact: expected a model.tar.gz that training has written"
         )
     return path
 
 
-def placed(artifact: str | Path, session: Session, prefix: str) -> str:
+def stage_artifact(artifact: str | Path, session: Session, prefix: str) -> str:
     """Upload or unpack an artifact so that an endpoint can read it, and return its URI.
 
-    A local artifact is uploaded to the session's default bucket under the key prefix. For local
-    mode it is unpacked into a new folder: the SDK would unpack it beside the archive and mount
-    that whole folder.
+    A local artifact is uploaded to the session's default bucket under the key prefix. In local
+    mode the artifact is unpacked into a new folder. (The SDK would unpack it beside the archive
+    and mount the whole folder.)
     """
     if isinstance(artifact, str):
         return artifact
@@ -59,7 +59,7 @@ def placed(artifact: str | Path, session: Session, prefix: str) -> str:
 
 
 def unpacked_folder(model_data: str) -> Path | None:
-    """Return the folder of an artifact that :func:`placed` unpacked, None for any other URI."""
+    """Return the folder that :func:`stage_artifact` unpacked into; None for any other URI."""
     url = urlparse(model_data)
     folder = Path(unquote(url.path))
     ours = folder.parent == Path(tempfile.gettempdir()).resolve()

@@ -63,7 +63,7 @@ def parse_channels(
     Raises
     ------
     LauncherError
-        There is no channel, or one is malformed, or its data do not exist.
+        There is no channel, a channel is malformed, or its data do not exist.
     """
     if not values:
         raise LauncherError("a job needs data: give at least the channel 'train'")
@@ -81,14 +81,13 @@ def training_input(
     Parameters
     ----------
     session : Session
-        Local mode mounts files of this machine; otherwise they are uploaded to the session's
-        default bucket.
+        Local files are uploaded to the session's default bucket. Local mode mounts them.
     prefix : str
         Key prefix of uploads; the channel's name is added.
     staging : Path
-        An existing folder for local mode. The SDK mounts the whole folder of a file, so a job on
-        ``train.csv`` would also read a ``test.csv`` beside it. Therefore a file is linked into a
-        new subfolder.
+        An existing folder for local mode. A channel that is one file is linked into a new
+        subfolder, because the SDK mounts the whole folder of a file: a job on ``train.csv`` would
+        also read a ``test.csv`` in the same folder.
     """
     from sagemaker.inputs import TrainingInput
 

@@ -1,4 +1,4 @@
-"""The command line: parse, call the verb, print what was made and how to delete it."""
+"""The command line: parse arguments, call the verb, print the result and how to delete it."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def deploy(
         say("Serving", f"http://localhost:{listens}, until Ctrl-C")
         suggest("Ask it", f"sagemaker-tabular predict --local{flag} rows.csv")
         suggest("Delete it", f"Ctrl-C, or sagemaker-tabular delete --local --endpoint {name}")
-        foreground.hold(made)
+        foreground.wait_and_delete(made)
         say("Deleted", f"endpoint {name}")
 
 
@@ -220,7 +220,7 @@ def delete(
     )
     for part in deletion.deleted:
         say("Deleted", part)
-    for part in deletion.gone:
+    for part in deletion.missing:
         say("Gone already", part, "yellow")
 
 

@@ -1,4 +1,4 @@
-"""Docker on this machine, for local mode: engine, Compose, and containers by their label."""
+"""Docker for local mode: check the engine and Compose, and find containers by label."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sagemaker_tabular.errors import LauncherError
 
-# The SDK leaves stopped containers and does not know their names. These labels find them.
+# The SDK does not remove stopped containers or return their names. Labels identify them.
 ENDPOINT_LABEL = "sagemaker-tabular.endpoint"
 JOB_LABEL = "sagemaker-tabular.job"
 
@@ -66,7 +66,7 @@ def require_free_port(port: int) -> None:
     Raises
     ------
     LauncherError
-        Something accepts connections on the port of 127.0.0.1.
+        A program accepts connections on this port of 127.0.0.1.
     """
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -74,11 +74,11 @@ def require_free_port(port: int) -> None:
         return
     raise LauncherError(
         f"port {port} of this machine is in use, perhaps by another local endpoint. Delete that "
-        "with 'sagemaker-tabular delete --local', or choose another port with --port"
+        "endpoint with 'sagemaker-tabular delete --local', or choose another port with --port"
     )
 
 
-def labelled(label: str, value: str | None = None) -> list[str]:
+def find_by_label(label: str, value: str | None = None) -> list[str]:
     """Return the ids of containers with a label, running or not."""
     wanted = label if value is None else f"{label}={value}"
     listing = _docker("ps", "--all", "--quiet", "--filter", f"label={wanted}")
@@ -112,7 +112,7 @@ def _require_compose() -> None:
     version = _docker("compose", "version")
     plugin = version.returncode == 0
     # The SDK recognises the plugin by "v2" in its version. Debian's 2.26 and Compose 5 do not print
-    # it; the SDK then runs docker-compose (aws/sagemaker-python-sdk#5739).
+    # "v2"; the SDK then runs docker-compose (aws/sagemaker-python-sdk#5739).
     if (plugin and "v2" in version.stdout) or shutil.which("docker-compose"):
         return
     if not plugin:

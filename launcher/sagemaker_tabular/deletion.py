@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deletion:
-    """What :func:`delete` deleted, and what did not exist.
+    """The resources that :func:`delete` deleted, and those that did not exist.
 
     Attributes
     ----------
-    deleted, gone : tuple of str
+    deleted, missing : tuple of str
         Such as ``"endpoint churn"``, ``"endpoint configuration churn"``, ``"model churn-2026"``.
     """
 
     deleted: tuple[str, ...]
-    gone: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
 def delete(
@@ -50,7 +50,7 @@ def delete(
     Returns
     -------
     Deletion
-        What was deleted, and what did not exist. The artifact on S3 is not deleted.
+        The deleted resources, and those that did not exist. The artifact on S3 is not deleted.
 
     Raises
     ------
@@ -80,18 +80,18 @@ def delete(
 
 
 def _delete_local(endpoint_name: str | None, session: Session) -> Deletion:
-    found = containers.labelled(containers.ENDPOINT_LABEL, endpoint_name)
+    found = containers.find_by_label(containers.ENDPOINT_LABEL, endpoint_name)
     names = {containers.label_of(container, containers.ENDPOINT_LABEL) for container in found}
     if endpoint_name:
         names.add(endpoint_name)
     parts = [_delete_resources(name, session) for name in sorted(names)]
-    # Compose leaves stopped containers. The SDK's records end with the process that deployed;
-    # the container may still run.
+    # Compose does not remove stopped containers. The SDK's records exist only in the process that
+    # deployed; the container may still run.
     containers.remove(found)
     if not found:
         return Deletion(
             tuple(part for each in parts for part in each.deleted),
-            tuple(part for each in parts for part in each.gone),
+            tuple(part for each in parts for part in each.missing),
         )
     recorded = [part for each in parts for part in each.deleted]
     stopped = [f"endpoint {name}" for name in sorted(names)]
@@ -101,7 +101,7 @@ def _delete_local(endpoint_name: str | None, session: Session) -> Deletion:
 def _delete_resources(endpoint_name: str, session: Session) -> Deletion:
     client = session.sagemaker_client
     endpoint = _described(client.describe_endpoint, EndpointName=endpoint_name)
-    # deploy gives the configuration the name of the endpoint: it is found without the endpoint.
+    # deploy gives the configuration the endpoint's name, so it is found without the endpoint.
     config_name = endpoint["EndpointConfigName"] if endpoint else endpoint_name
     config = _described(client.describe_endpoint_config, EndpointConfigName=config_name)
     variants = config["ProductionVariants"] if config else []
@@ -110,8 +110,8 @@ def _delete_resources(endpoint_name: str, session: Session) -> Deletion:
     steps: list[tuple[str, Callable[[], Any] | None]] = [
         (
             f"endpoint {endpoint_name}",
-            # A local endpoint can be stopped only once. Then its record exists, but its
-            # configuration does not.
+            # A local endpoint can be stopped only once. After that the endpoint's record exists,
+            # but the configuration does not.
             (lambda: client.delete_endpoint(EndpointName=endpoint_name))
             if endpoint and (config or not session.local_mode)
             else None,
@@ -128,12 +128,12 @@ def _delete_resources(endpoint_name: str, session: Session) -> Deletion:
         ),
     ]
     deleted: list[str] = []
-    gone: list[str] = []
+    missing: list[str] = []
     for part, step in steps:
-        (deleted if step and _described(step) is not None else gone).append(part)
+        (deleted if step and _described(step) is not None else missing).append(part)
     for folder in filter(None, unpacked):
         shutil.rmtree(folder, ignore_errors=True)
-    return Deletion(tuple(deleted), tuple(gone))
+    return Deletion(tuple(deleted), tuple(missing))
 
 
 def _described(call: Callable[..., Any], **arguments: str) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from sagemaker_tabular import containers
-from sagemaker_tabular.artifact import existing, placed
+from sagemaker_tabular.artifact import check_artifact, stage_artifact
 from sagemaker_tabular.deletion import delete
 from sagemaker_tabular.errors import LauncherError, is_not_found
 from sagemaker_tabular.names import BASE_NAME, check_name, unique_name
@@ -41,7 +41,7 @@ def deploy(
     Parameters
     ----------
     image_uri : str, optional
-        The image; with ``job_name`` that of the job by default.
+        The image. With ``job_name`` the default is the job's image.
     model_data : str or Path, optional
         The artifact, a ``model.tar.gz``, on S3 or on this machine. A local artifact is uploaded to
         the session's default bucket; local mode unpacks it.
@@ -50,15 +50,15 @@ def deploy(
     endpoint_name : str, optional
         Name of the endpoint, by default a unique name.
     role : str, optional
-        ARN of the IAM role; by default that of the SDK's configuration file.
+        ARN of the IAM role; by default the role in the SDK's configuration file.
     instance_type : str, optional
         ``ml.m5.large`` by default, ``local`` in local mode.
     wait : bool
         Return when the endpoint is in service. Local mode always waits.
     local : bool
         Serve in a container of this machine, on ``localhost``. This needs Docker, but no AWS
-        account unless the model is on S3. There is one local endpoint per port. The process does
-        not end before :func:`delete`.
+        account unless the model is on S3. There is one local endpoint per port. The process ends
+        only after :func:`delete`.
     port : int, optional
         Port of a local endpoint, 8080 by default.
     session : Session, optional
@@ -67,7 +67,7 @@ def deploy(
     Returns
     -------
     sagemaker.model.Model
-        Deployed: ``endpoint_name`` is the endpoint's name, ``name`` the model's.
+        The deployed model: ``endpoint_name`` is the endpoint's name, ``name`` the model's name.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def deploy(
         raise LauncherError("give either a model artifact (--model) or a finished job (--job)")
     if job_name is None and image_uri is None:
         raise LauncherError("give the image that serves the model: --image")
-    artifact = existing(model_data) if model_data else ""
+    artifact = check_artifact(model_data) if model_data else ""
     name = check_name("endpoint", endpoint_name) if endpoint_name else unique_name(BASE_NAME)
     if session is None:
         session = open_session(local, labels={containers.ENDPOINT_LABEL: name}, port=port)
@@ -103,7 +103,7 @@ def deploy(
 
     model = Model(
         image,
-        model_data=placed(artifact, session, f"{BASE_NAME}/{name}/model"),
+        model_data=stage_artifact(artifact, session, f"{BASE_NAME}/{name}/model"),
         role=resolve_role(role, session, "SageMaker.Model.ExecutionRoleArn"),
         name=unique_name(name),
         sagemaker_session=session,

@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError, NoCredentialsError, PartialCredenti
 
 
 class LauncherError(Exception):
-    """An error that the caller can correct; the message says how."""
+    """An error that the caller can correct. The message says what to do."""
 
 
 def explain(error: BaseException) -> str:
@@ -15,7 +15,7 @@ def explain(error: BaseException) -> str:
     Parameters
     ----------
     error : BaseException
-        Anything that a verb raised.
+        The exception that a verb raised.
 
     Returns
     -------

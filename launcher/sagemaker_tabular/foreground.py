@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from sagemaker_tabular.containers import ENDPOINT_LABEL, labelled, wait_until_stopped
+from sagemaker_tabular.containers import ENDPOINT_LABEL, find_by_label, wait_until_stopped
 from sagemaker_tabular.deletion import delete
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C, and hide the traceback of the SDK's thread about Compose."""
+    """Treat SIGTERM as Ctrl-C, and hide the traceback of the SDK's thread that runs Compose."""
     former = signal.signal(signal.SIGTERM, _interrupt)
     hook, threading.excepthook = threading.excepthook, _quiet_compose
     try:
@@ -28,18 +28,18 @@ def interruptible() -> Iterator[None]:
         threading.excepthook = hook
 
 
-def hold(model: Model) -> None:
+def wait_and_delete(model: Model) -> None:
     """Wait until a local endpoint is interrupted or its container stops; then delete it.
 
-    Call it inside :func:`interruptible`.
+    Call this inside :func:`interruptible`.
     """
     name = str(model.endpoint_name)
     try:
-        wait_until_stopped(labelled(ENDPOINT_LABEL, name))
+        wait_until_stopped(find_by_label(ENDPOINT_LABEL, name))
     except KeyboardInterrupt:
         pass
     finally:
-        # A second Ctrl-C would leave the container behind.
+        # A second Ctrl-C would interrupt the deletion, and the container would stay.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         delete(name, session=model.sagemaker_session)

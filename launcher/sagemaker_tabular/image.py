@@ -36,7 +36,7 @@ def push(
     repository : str, optional
         ECR repository, created if it does not exist; ``sagemaker-tabular`` by default.
     region : str, optional
-        AWS region; by default that of the AWS configuration.
+        AWS region; by default the region of the AWS configuration.
     platform : str, optional
         ``linux/amd64`` by default, the platform of most SageMaker instances.
     accelerator : {"cpu", "gpu"}, optional

@@ -27,16 +27,16 @@ def metric_definitions(
     Parameters
     ----------
     hyperparameters : Mapping[str, str]
-        For XGBoost, ``eval_metric`` (comma separated) names the metrics, else ``objective``
-        decides. For an estimator of scikit-learn, ``algorithm`` decides.
+        For XGBoost the metrics are those of ``eval_metric`` (comma separated), or the default
+        metric of ``objective``. For scikit-learn they depend on the estimator in ``algorithm``.
     channels : Collection[str]
         The names of the job's channels. Only ``train`` and ``validation`` have metrics.
 
     Returns
     -------
     list of dict
-        Name and Regex, as CreateTrainingJob takes them, with the names of AWS's built-in XGBoost.
-        Empty if the metrics are not known.
+        Name and Regex for CreateTrainingJob, with the names of AWS's built-in XGBoost. Empty if
+        the metrics are not known.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def _default_metrics(hyperparameters: Mapping[str, str]) -> list[str]:
 
 def _estimator_metrics(algorithm: str, hyperparameters: Mapping[str, str]) -> list[str]:
     kinds = _tables()["EstimatorKinds"]
-    # The kind of GridSearchCV is that of the estimator inside.
+    # The kind of GridSearchCV is the kind of its estimator.
     kind = kinds.get(algorithm) or kinds.get(hyperparameters.get("estimator", ""))
     return list(_tables()["EstimatorMetrics"].get(kind, ()))
 

@@ -71,7 +71,7 @@ Repository = Annotated[
     ),
 ]
 Accelerator = Annotated[
-    str | None, typer.Option(metavar="cpu|gpu", help="What to build for.", show_default="cpu")
+    str | None, typer.Option(metavar="cpu|gpu", help="Accelerator.", show_default="cpu")
 ]
 Platform = Annotated[
     str | None, typer.Option(help="Platform to build for.", show_default="linux/amd64")
@@ -90,7 +90,7 @@ Channels = Annotated[
         "--channel",
         "-c",
         metavar="NAME=PATH[;TYPE]",
-        help="Data: a path or s3:// URI, text/csv unless a content type follows. Repeat for each "
+        help="Data: a path or s3:// URI; the default content type is text/csv. Repeat for each "
         "channel: 'train', and optionally 'validation'.",
     ),
 ]
@@ -154,7 +154,7 @@ Rows = Annotated[Path, typer.Argument(metavar="FILE", help="The rows; - reads st
 ContentType = Annotated[str, typer.Option(help="Content type of the rows.")]
 Accept = Annotated[
     str | None,
-    typer.Option(help="Content type of the answer.", show_default="the container's"),
+    typer.Option(help="Content type of the response.", show_default="the container's"),
 ]
 DeletedEndpoint = Annotated[
     str | None,

@@ -61,8 +61,8 @@ def predict(
     endpoint_name : str
         Name of the endpoint. Local mode ignores it and uses the port.
     data : bytes, str or Path, optional
-        The body of the request, or the file that contains it. Without data the Predictor is
-        returned, for many requests.
+        The body of the request, or a file with the body. Without data the Predictor is returned,
+        for many requests.
     content_type, accept : str
         Content types of the request and of the response. Without ``accept`` the container chooses.
     local : bool
@@ -75,7 +75,7 @@ def predict(
     Returns
     -------
     sagemaker.predictor.Predictor or bytes
-        Without data the Predictor, whose ``predict`` accepts and returns bytes; with data the
+        Without data, the Predictor, whose ``predict`` accepts and returns bytes. With data, the
         body of the response.
 
     Raises

@@ -1,6 +1,6 @@
 """Output of the command line: results and errors on standard error, one line each.
 
-Standard output has only what a script would read: the image's URI, and the body of a response.
+Standard output has only the results that scripts read: the image's URI, and response bodies.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ReportingGroup(TyperGroup):
     """Report each error of a command in one line with exit code 1; ``--debug`` shows more."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; ``ctx`` is a Context of click, or of typer's own copy of it."""
+        """Run the command; ``ctx`` is a Context of click, or of typer's own copy of click."""
         try:
             return super().invoke(ctx)
         except Exception as error:
@@ -35,7 +35,7 @@ class ReportingGroup(TyperGroup):
 
 
 def say(what: str, detail: str, style: str = "green") -> None:
-    """Print what was done and the resource, such as ``Deleted: endpoint churn``."""
+    """Print an action and a resource, such as ``Deleted: endpoint churn``."""
     _console().print(f"[{style}]{what}:[/] {escape(detail)}", soft_wrap=True)
 
 

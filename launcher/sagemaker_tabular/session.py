@@ -35,7 +35,7 @@ def open_session(
     local : bool
         Local mode: containers on this machine, no AWS account and no credentials.
     region : str, optional
-        AWS region; by default ``AWS_REGION`` or that of the AWS configuration.
+        AWS region; by default ``AWS_REGION`` or the region of the AWS configuration.
     labels : Mapping[str, str], optional
         Docker labels of the containers that local mode starts.
     port : int, optional
@@ -45,7 +45,7 @@ def open_session(
     Raises
     ------
     LauncherError
-        In local mode: no Docker engine. In the cloud: no region.
+        Local mode finds no Docker engine, or a session for AWS has no region.
     """
     if local:
         return _open_local_session(region, labels or {}, port)
@@ -61,12 +61,12 @@ def open_session(
 
 
 def serving_port(session: Session) -> int:
-    """Return the port of this machine on which a local endpoint of the session listens."""
+    """Return the port of the session's local endpoint."""
     return int(((session.config or {}).get("local") or {}).get("serving_port") or LOCAL_PORT)
 
 
 def resolve_role(role: str | None, session: Session, config_path: str) -> str:
-    """Return the IAM role: the argument, or that of the SDK's configuration file.
+    """Return the IAM role: the argument, or the role in the SDK's configuration file.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def resolve_role(role: str | None, session: Session, config_path: str) -> str:
     Raises
     ------
     LauncherError
-        Neither names a role.
+        Neither the argument nor the file has a role.
     """
     from sagemaker.utils import resolve_value_from_config
 
@@ -109,7 +109,7 @@ def _boto_session(region: str | None) -> boto3.Session:
 
 
 def _defaults() -> dict[str, Any]:
-    """Read the SDK's configuration files; telemetry is off unless they turn it on."""
+    """Read the SDK's configuration files. Telemetry is off unless a file turns it on."""
     from sagemaker.config import load_sagemaker_config
 
     config: dict[str, Any] = {"SchemaVersion": "1.0"} | load_sagemaker_config()

@@ -55,14 +55,14 @@ def train(
     image_uri : str
         The image; in ECR, or on this machine for local mode.
     channels : Mapping[str, str | Path | TrainingInput]
-        Data by channel name: an ``s3://`` URI or a path, followed by ``;CONTENT_TYPE`` if that is
-        not ``text/csv``. Files and folders of this machine are uploaded to the session's default
-        bucket; local mode mounts them. A TrainingInput is passed on unchanged.
+        Data by channel name: an ``s3://`` URI or a path, followed by ``;CONTENT_TYPE`` if the
+        content type is not ``text/csv``. Local files and folders are uploaded to the session's
+        default bucket; local mode mounts them. A TrainingInput is passed on unchanged.
     hyperparameters : Mapping[str, object], optional
-        SageMaker accepts only strings: other values are converted with ``str``, lists to comma
-        separated text.
+        SageMaker accepts only strings, so other values are converted with ``str``, and lists to
+        comma separated text.
     role : str, optional
-        ARN of the IAM role; by default that of the SDK's configuration file.
+        ARN of the IAM role; by default the role in the SDK's configuration file.
     instance_type : str, optional
         ``ml.m5.xlarge`` by default, ``local`` in local mode.
     spot : bool
@@ -71,13 +71,13 @@ def train(
     max_run : int
         Seconds that training may take.
     max_wait : int, optional
-        Seconds that waiting for spot instances and training may take together; twice ``max_run``
-        by default.
+        Limit in seconds for waiting for spot instances plus training; twice ``max_run`` by default.
     checkpoint_s3_uri : str, optional
-        Where checkpoints go; for spot by default ``<output_path>/<job name>/checkpoints``.
+        Where checkpoints are written; with ``spot`` by default
+        ``<output_path>/<job name>/checkpoints``.
     output_path : str or Path, optional
-        Where the model is written: an ``s3://`` prefix, by default the default bucket; in local
-        mode a folder, by default ``output``, with a subfolder per job.
+        Where the model is written: an ``s3://`` prefix; by default the session's default bucket.
+        In local mode a folder, ``output`` by default, with a subfolder per job.
     job_name : str, optional
         Name of the training job, by default a unique name.
     wait : bool
@@ -90,7 +90,8 @@ def train(
     Returns
     -------
     sagemaker.estimator.Estimator
-        Fitted. ``model_data`` is the URI of the model, ``latest_training_job`` the job.
+        The fitted estimator. ``model_data`` is the URI of the model, ``latest_training_job`` the
+        job.
 
     Raises
     ------
@@ -211,7 +212,7 @@ def _local_job(name: str, session: Session, output: str | None) -> Iterator[None
             raise
         failed = True
     finally:
-        containers.remove(containers.labelled(containers.JOB_LABEL, name))
+        containers.remove(containers.find_by_label(containers.JOB_LABEL, name))
     reason = _failure(output)
     if failed or reason:
         raise LauncherError(
@@ -220,7 +221,7 @@ def _local_job(name: str, session: Session, output: str | None) -> Iterator[None
     try:
         session.describe_training_job(name)
     except ClientError as error:
-        # The SDK's telemetry suppresses KeyboardInterrupt. The job then has no record.
+        # The SDK's telemetry suppresses KeyboardInterrupt. An interrupted job has no record.
         raise LauncherError(f"training job {name} was interrupted") from error
 
 

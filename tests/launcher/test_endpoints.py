@@ -182,7 +182,7 @@ def test_delete_goes_on_where_the_endpoint_is_gone(aws: Aws) -> None:
     aws("sagemaker").delete_endpoint(EndpointName="churn")
     deletion = delete("churn")
     assert deletion.deleted == ("endpoint configuration churn", f"model {model.name}")
-    assert deletion.gone == ("endpoint churn",)
+    assert deletion.missing == ("endpoint churn",)
     assert made(aws) == []
 
 
@@ -191,7 +191,7 @@ def test_delete_goes_on_where_the_model_is_gone(aws: Aws) -> None:
     aws("sagemaker").delete_model(ModelName=model.name)
     deletion = delete("churn")
     assert deletion.deleted == ("endpoint churn", "endpoint configuration churn")
-    assert deletion.gone == (f"model {model.name}",)
+    assert deletion.missing == (f"model {model.name}",)
 
 
 def test_delete_of_nothing_is_an_error(aws: Aws) -> None:

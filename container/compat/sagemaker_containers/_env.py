@@ -49,9 +49,9 @@ TrainingEnv = Environment
 
 
 class ServingEnv(Snapshot):
-    """The settings of an endpoint, by attributes or by keys.
+    """The settings of an endpoint, as attributes and as keys.
 
-    For scripts only: the server does not read them, and there is no nginx.
+    For scripts only: the server does not read these settings, and there is no nginx.
     """
 
     def __init__(self) -> None:

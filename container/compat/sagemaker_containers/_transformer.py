@@ -1,4 +1,4 @@
-"""The default handlers, for scripts that call them."""
+"""The default handlers, which scripts may call."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Decode bodies to arrays, by content type.
 
-The functions return the same as in AWS's toolkit, but never unpickle; see
+The functions return the same values as AWS's toolkit, but never unpickle; see
 ``sagemaker_training.encoders``.
 """
 
@@ -20,7 +20,8 @@ from sagemaker_training.encoders import json_to_numpy, npy_to_numpy
 def csv_to_numpy(string_like: str | bytes, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:
     """Decode rows of CSV. One row or one column has one dimension.
 
-    ``dtype`` is the one of ``numpy.genfromtxt``: with float, text becomes NaN; None detects types.
+    ``dtype`` has the meaning of ``numpy.genfromtxt``: with float, text becomes NaN; None detects
+    types.
     """
     text = string_like.decode() if isinstance(string_like, bytes) else string_like
     array: npt.NDArray[Any] = np.genfromtxt(io.StringIO(text), dtype=dtype, delimiter=",")

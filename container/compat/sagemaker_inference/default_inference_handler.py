@@ -1,4 +1,4 @@
-"""The default handlers, for scripts that derive a class from them."""
+"""The default handlers, of which scripts may derive a class."""
 
 from __future__ import annotations
 

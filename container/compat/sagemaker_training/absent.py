@@ -14,13 +14,13 @@ def absent(module: str, instead: Mapping[str, str]) -> Callable[[str], NoReturn]
     module : str
         The ``__name__`` of the module.
     instead : mapping of str to str
-        What to use instead, for each name that AWS's module has and ours does not have.
+        Names that AWS's module has and this module lacks, each with what to use instead.
 
     Returns
     -------
     callable
-        Raises ImportError for these names, and AttributeError for all others. Python needs the
-        AttributeError: before it imports a submodule, it looks for the submodule's name here.
+        Raises ImportError for these names, and AttributeError for all others. Python looks for the
+        name of a submodule here before it imports the submodule, and expects AttributeError.
     """
 
     def look_up(name: str) -> NoReturn:

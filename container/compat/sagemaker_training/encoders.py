@@ -1,8 +1,8 @@
 """Encode arrays to bodies, and decode bodies to arrays, by content type.
 
-The functions return the same as in AWS's toolkit, because scripts depend on it: one row of CSV is
-an array of one dimension. (The image's own ``input_fn`` returns two dimensions.) One difference:
-they never unpickle, because a request must not run code.
+The functions return the same values as AWS's toolkit, because scripts depend on these values: one
+row of CSV is an array of one dimension. (The image's own ``input_fn`` returns two dimensions.) The
+difference is that the functions never unpickle, because a request must not run code.
 """
 
 from __future__ import annotations

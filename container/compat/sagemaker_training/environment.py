@@ -40,7 +40,7 @@ __getattr__ = absent(
 
 
 class Environment(Snapshot):
-    """The job's configuration, by attributes or by keys: ``env.hosts``, ``env["hosts"]``.
+    """The job's configuration, as attributes and as keys: ``env.hosts``, ``env["hosts"]``.
 
     Parameters
     ----------

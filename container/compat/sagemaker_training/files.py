@@ -1,4 +1,4 @@
-"""Read and write small files, among them the success and the failure file of a job."""
+"""Read and write small files, such as the success file and the failure file of a job."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def matching_args(fn: Callable[..., Any], dictionary: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries that a function accepts as arguments; all for ``**kwargs``."""
+    """Return the entries that a function accepts as arguments; all if it has ``**kwargs``."""
     specification = inspect.getfullargspec(fn)
     if specification.varkw:
         return dict(dictionary)
@@ -17,7 +17,7 @@ def matching_args(fn: Callable[..., Any], dictionary: Mapping[str, Any]) -> dict
 
 
 def error_wrapper(fn: Callable[..., Any], error_class: type[Exception]) -> Callable[..., Any]:
-    """Wrap a function so that all of its exceptions are raised as one class."""
+    """Wrap a function so that every exception is raised as ``error_class``."""
 
     @wraps(fn)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

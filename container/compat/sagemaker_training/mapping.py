@@ -16,7 +16,7 @@ class SplitResultSpec(NamedTuple):
 
 
 class Snapshot(Mapping[str, Any]):
-    """A read-only mapping whose values are attributes too."""
+    """A read-only mapping whose values are also attributes."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = dict(values)
@@ -26,7 +26,7 @@ class Snapshot(Mapping[str, Any]):
         return sorted(self._values)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # also while a copy is being made
+        if name.startswith("_"):  # ``copy`` reads such names before _values exists
             raise AttributeError(name)
         if name not in self._values:
             raise AttributeError(

@@ -57,7 +57,7 @@ def _record(row: Any, label: npt.NDArray[Any] | None) -> bytes:
 
 
 def _tensor(values: npt.NDArray[Any], rest: bytes = b"") -> bytes:
-    """Encode the map entry ``values``; ``rest`` are the other fields of the tensor."""
+    """Encode the map entry ``values``. ``rest`` has the other fields of the tensor."""
     if values.dtype.kind in "iu":
         # A negative number is encoded as 64 bits.
         kind, packed = INT32, b"".join(varint(int(value) % (1 << 64)) for value in values)

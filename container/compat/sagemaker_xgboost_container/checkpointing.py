@@ -37,7 +37,7 @@ __getattr__ = absent(__name__, {"SaveCheckpoint": "use save_checkpoint(checkpoin
 
 
 def train(train_args: Mapping[str, Any], checkpoint_dir: str | None) -> xgboost.Booster:
-    """Call ``xgboost.train`` from the newest checkpoint on, and save one after each round.
+    """Call ``xgboost.train``, resume from the newest checkpoint, and save one after each round.
 
     In a cluster, all hosts start from the first host's checkpoint, and only the first host saves.
 
@@ -52,7 +52,7 @@ def train(train_args: Mapping[str, Any], checkpoint_dir: str | None) -> xgboost.
     start, done = _agreed(checkpoint_dir)
     if start is not None:
         before = arguments.pop("xgb_model", None)
-        if before is not None:  # its rounds do not count for num_boost_round
+        if before is not None:  # the rounds of xgb_model are not part of num_boost_round
             done -= xgboost.Booster(model_file=before).num_boosted_rounds()
         arguments["xgb_model"] = start
         log.info("training goes on from round %d, of %s", done, checkpoint_dir)
@@ -72,7 +72,7 @@ def load_checkpoint(checkpoint_dir: str | None, max_try: int = KEPT) -> tuple[st
     Returns
     -------
     (str or None, int)
-        Its path and its number of rounds; ``(None, 0)`` if there is none.
+        The path and the number of rounds; ``(None, 0)`` if there is no checkpoint.
     """
     found = Checkpoints(Path(checkpoint_dir)).newest() if checkpoint_dir else None
     return (str(found[0]), found[1].num_boosted_rounds()) if found else (None, 0)

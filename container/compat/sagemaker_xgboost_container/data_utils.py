@@ -56,8 +56,8 @@ def get_dmatrix(
     Parameters
     ----------
     data_path : str or list of str
-        A file, or a folder, which is read with its subfolders. With ``is_pipe``: the path of a
-        FIFO without ``_0``.
+        A file, or a folder, which is read with its subfolders. With ``is_pipe``, the path of a
+        FIFO without the suffix ``_0``.
     content_type : str
         ``csv``, ``libsvm``, ``parquet``, ``recordio-protobuf``, or a full content type.
     csv_weights : int
@@ -71,7 +71,7 @@ def get_dmatrix(
     Raises
     ------
     UserError
-        A file can't be parsed; the message names it.
+        A file can't be parsed. The message names the file.
     """
     paths = [data_path] if isinstance(data_path, str) else list(data_path)
     memory = Memory(memory_limit())
@@ -90,7 +90,7 @@ def get_dmatrix(
             if not store.rows:
                 log.warning("no row in %s", ", ".join(paths))
                 return None
-            # Keep LIBSVM's indices: the script's other matrices and its requests use the same ones.
+            # Keep LIBSVM's indices, which the script's other matrices and its requests use too.
             store.seal(Columns(store.width, names=tuple(store.names)))
             return _plan(threads).build([(store, None)], last=True)
         finally:
@@ -122,7 +122,7 @@ def get_recordio_protobuf_dmatrix(
 
 
 def get_size(data_path: str, is_pipe: bool = False) -> int:
-    """Return the size of the files in bytes; 1 for a FIFO, 0 if there are none."""
+    """Return the size of the files in bytes; 1 for a FIFO, 0 if there are no files."""
     if is_pipe and os.path.exists(f"{data_path}_0"):
         return 1
     return sum(path.stat().st_size for path in channel_files(Channel("", Path(data_path))))

@@ -1,7 +1,7 @@
 """Train one model on several hosts with a script's own function.
 
-The hosts gather, agree on which of them have data, train together and end together, as in
-algorithm mode (``tabular.algorithms.xgboost.training.cluster``).
+The hosts connect, exchange which hosts have data, train together and end together, as in algorithm
+mode (``tabular.algorithms.xgboost.training.cluster``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tabular.contract.paths import Paths
 log = logging.getLogger("tabular.rabit_run")
 
 # The default of algorithm mode (the hyperparameter cluster_timeout).
-PATIENCE_SECONDS = 3600.0
+CONNECT_SECONDS = 3600.0
 OWN = "use rabit_run; within it, xgboost.collective has the rank and the hosts"
 
 __getattr__ = absent(__name__, {"Rabit": OWN, "RabitHelper": OWN})
@@ -34,7 +34,7 @@ def wait_hostname_resolution(sm_hosts: Sequence[str]) -> None:
     Raises
     ------
     PlatformError
-        A name does not resolve; the message names it.
+        A name does not resolve. The message has the name.
     """
     wait_for_names(sm_hosts)
 
@@ -53,24 +53,24 @@ def rabit_run(
 ) -> None:
     """Call ``exec_fun(**args)`` on all hosts that have data, within XGBoost's collective.
 
-    Every host of the job must call this function. A host without data waits until the others have
-    trained, and exits with 0. If a host fails or dies, all others exit at once, and their message
-    names the host and its error.
+    Every host of the job must call this function. A host without data waits until the other hosts
+    have trained, and exits with 0. If a host fails or dies, all other hosts exit at once with a
+    message that has the host and the error.
 
     Parameters
     ----------
     exec_fun : callable
         Calls ``xgboost.train`` with this host's rows; the master saves the model.
     args : dict
-        With ``update_rabit_args``, ``is_master`` is added: True on the first host, in order of
-        names, that has data.
+        With ``update_rabit_args``, ``is_master`` is added. It is True on the first host that has
+        data, in the order of names.
     include_in_training : bool
         Whether this host has data.
     first_port, second_port : int or None
-        The port on which the hosts gather (default 9099), and the port of XGBoost's tracker
-        (default: the next one).
+        The port on which the hosts connect (default 9099), and the port of XGBoost's tracker
+        (default: ``first_port + 1``).
     max_connect_attempts, connect_retry_timeout : number
-        Their product is how many seconds to wait for late hosts, but at least an hour.
+        The product is the time in seconds to wait for late hosts, but at least an hour.
 
     Raises
     ------
@@ -79,13 +79,13 @@ def rabit_run(
     PlatformError
         A host did not connect in time.
     SystemExit
-        On a host without data, after the others have trained; or if ``exec_fun`` raises it.
+        On a host without data, after the other hosts have trained; or if ``exec_fun`` raises it.
     """
     _log_to_stderr()
     first_port = first_port or CONTROL_PORT
     interface = os.environ.get("SM_NETWORK_INTERFACE_NAME") or Hosts.network_interface
     config = ClusterConfig(
-        max(PATIENCE_SECONDS, (max_connect_attempts or 0) * connect_retry_timeout),
+        max(CONNECT_SECONDS, (max_connect_attempts or 0) * connect_retry_timeout),
         first_port,
         second_port or first_port + 1,
         timeout_setting="max_connect_attempts * connect_retry_timeout",
@@ -124,7 +124,7 @@ def _end(error: JobError) -> None:
 
 
 def _log_to_stderr() -> None:
-    """Log which hosts are missing, also in a script that has not set up logging."""
+    """Set up logging if the script has not, so that the log names the missing hosts."""
     ours = logging.getLogger("tabular")
     if not logging.getLogger().handlers and not ours.handlers:
         handler = logging.StreamHandler()

@@ -51,7 +51,7 @@ def libsvm_to_dmatrix(string_like: str | bytes) -> xgboost.DMatrix:
     Raises
     ------
     UserError
-        A line can't be parsed; the message names it.
+        A line can't be parsed. The message has its number.
     """
     return _read(libsvm.read_file, _bytes(string_like))
 
@@ -62,7 +62,7 @@ def recordio_protobuf_to_dmatrix(string_like: bytes) -> xgboost.DMatrix:
     Raises
     ------
     UserError
-        A record can't be parsed; the message names it.
+        A record can't be parsed. The message has its number.
     """
     return _read(recordio.read_file, _bytes(string_like))
 

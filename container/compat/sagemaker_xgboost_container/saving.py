@@ -16,13 +16,13 @@ from tabular.algorithms.xgboost.training.checkpoints import KEPT, Checkpoints
 class SaveCheckpointCallBack(TrainingCallback):
     """Saves a checkpoint after each round, on the first host.
 
-    If saving takes more than a tenth of the time, checkpoints between are skipped. The checkpoint
-    of the last round is always saved.
+    If saving takes more than a tenth of the time, some rounds are not saved. The last round is
+    always saved.
 
     Parameters
     ----------
     max_to_keep : int
-        How many checkpoints to keep. A checkpoint that SageMaker is uploading is always kept.
+        The number of checkpoints to keep. A checkpoint that SageMaker is uploading is always kept.
     start_iteration, num_round, rank, iteration, end_iteration : int
         Ignored: the model has the number of rounds, and XGBoost's collective has the rank.
     """
@@ -41,7 +41,7 @@ class SaveCheckpointCallBack(TrainingCallback):
         self._checkpoints = Checkpoints(Path(checkpoint_dir), kept=max_to_keep)
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        """Save a checkpoint, unless saving takes too much of the time."""
+        """Save a checkpoint, unless saving takes more than a tenth of the time."""
         self._save(model)
         return False
 
@@ -77,7 +77,7 @@ class SaveIntermediateModelCallBack(TrainingCallback):
 
 
 class Monitor(EvaluationMonitor):
-    """Prints the metrics, and counts the rounds from ``start`` on."""
+    """Prints the metrics. The number of the first round is ``start``."""
 
     def __init__(self, start: int, period: int) -> None:
         super().__init__(period=period)

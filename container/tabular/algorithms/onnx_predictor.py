@@ -12,9 +12,9 @@ import onnxruntime
 from tabular.algorithms.onnx_session import LOOPS, may_not_end, open_session, run_options, runner
 from tabular.algorithms.parallel import ONE_THREAD, Parallel
 from tabular.algorithms.predictor import Meaning, Predictor, Scores, predict_once
-from tabular.artifact.rehearsal import rehearse
+from tabular.artifact.trial_load import trial_load
 from tabular.contract.errors import RequestError, UserError
-from tabular.contract.machine import lacks_memory
+from tabular.contract.machine import is_out_of_memory
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 
@@ -121,7 +121,7 @@ class OnnxPredictor(Predictor):
         except RequestError:
             raise
         except Exception as error:  # ONNX Runtime's exceptions have no other common class
-            if lacks_memory(error):
+            if is_out_of_memory(error):
                 raise
             reason = " ".join(str(error).split())[:300]
             raise RequestError(400, f"Unable to evaluate payload provided: {reason}") from error
@@ -150,12 +150,12 @@ def _flat(scores: Scores) -> Scores:
     return scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores
 
 
-def rehearsal(path: Path) -> None:
-    """Load a model and predict with it; ``artifact.rehearsal`` calls this in a separate process."""
+def load_and_predict(path: Path) -> None:
+    """Load a model and predict once; ``artifact.trial_load`` runs this in a separate process."""
     predict_once(OnnxPredictor(path))
 
 
-def rehearse_unusual(path: Path) -> None:
-    """Rehearse a compiled model if it has operators that can run or grow without end."""
+def trial_load_unusual(path: Path) -> None:
+    """Trial-load a compiled model if it has operators that can run or grow without end."""
     if may_not_end(path):
-        rehearse(rehearsal, path)
+        trial_load(load_and_predict, path)

@@ -1,1 +1,1 @@
-"""The artifact in ``/opt/ml/model``: models at the top, ``tabular/manifest.json`` beside them."""
+"""The artifact in ``/opt/ml/model``: model files and ``tabular/manifest.json``."""

@@ -1,8 +1,8 @@
-"""Check the trees of an XGBoost model: XGBoost follows their nodes without a check.
+"""Check the trees of an XGBoost model, because XGBoost does not check them when it predicts.
 
-If a child points back, a prediction never ends. If a child is out of range, XGBoost reads memory of
-other objects. The model is read as UBJSON, as ``Booster.save_raw`` writes it; arrays are views of
-its bytes.
+If a child points to an ancestor, a prediction never ends. If a child is out of range, XGBoost reads
+memory of other objects. The model is parsed as UBJSON, the format of ``Booster.save_raw``. Arrays
+are views of the model's bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 Content = bytes | bytearray | memoryview
-# UBJSON's type markers of numbers, with NumPy's names of the types. All are big-endian.
+# UBJSON's type markers of numbers, and NumPy's types. All are big-endian.
 NUMBERS = {
     b"i": ">i1",
     b"U": ">u1",
@@ -69,7 +69,7 @@ def check_booster(content: Content) -> None:
 
 
 def _fault_of(tree: Mapping[str, Any], features: int) -> str:
-    """Return what is wrong in a tree, as the predicate of a sentence; empty if nothing is."""
+    """Return the first defect of a tree, as the predicate of a sentence; empty if there is none."""
     left, right = np.asarray(tree["left_children"]), np.asarray(tree["right_children"])
     count = len(left)
     if count == 0 or any(len(tree[name]) != count for name in OF_NODES):
@@ -100,7 +100,7 @@ def _fault_of(tree: Mapping[str, Any], features: int) -> str:
 
 
 def _has_cycle(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> bool:
-    """Return whether two paths lead from the root to one node. Unreachable nodes do not count."""
+    """Return whether two paths lead from the root to the same node."""
     seen = np.zeros(len(left), bool)
     level = np.zeros(1, np.int64)
     while len(level):

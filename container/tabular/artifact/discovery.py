@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 BOOSTER, PICKLE, SKOPS, ONNX = "booster", "pickle", "skops", "onnx"
 KINDS = (BOOSTER, ONNX, SKOPS, PICKLE)
-# The first bytes of each kind of file: protobuf's first field; ZIP; pickle, plain or compressed by
-# joblib (zlib, gzip, bz2, xz, lzma, lz4).
+# The first bytes of each kind of file. ONNX: protobuf's first field. skops: ZIP. Pickles: plain, or
+# compressed by joblib (zlib, gzip, bz2, xz, lzma, lz4).
 STARTS = {
     ONNX: (b"\x08",),
     SKOPS: (b"PK",),
@@ -77,12 +77,12 @@ def find_model(folder: Path, ensemble: bool = True) -> FoundModel:
     Parameters
     ----------
     ensemble : bool
-        Serve the models of k-fold together; otherwise only the first of them.
+        Serve all models of k-fold together. If False, serve only the first model.
 
     Raises
     ------
     UserError
-        There is no model, or there are several models without a known name.
+        The folder has no model, or several models without a known name.
     """
     files = _files(folder)
     names = {path.name: path for path in files}
@@ -112,7 +112,7 @@ def _files(folder: Path) -> list[Path]:
         ) from error
     files = [path for path in entries if path.is_file() and not path.name.startswith(".")]
     for path in entries:
-        # A FIFO, a device or a broken link has the name of a model.
+        # A FIFO, a device or a broken link with the name of a model is an error.
         if path.name in dict(KNOWN_NAMES) and not (path.is_file() or path.is_dir()):
             require_inside(folder, path)
     if not files:
@@ -125,12 +125,12 @@ def _files(folder: Path) -> list[Path]:
 
 
 def require_inside(folder: Path, path: Path) -> None:
-    """Require a regular file inside the folder: no FIFO, no device, no link to another folder.
+    """Require a regular file inside the folder, not a FIFO, a device or a link out of the folder.
 
     Raises
     ------
     UserError
-        The path is something else, or can't be read.
+        The path is not such a file, or can't be read.
     """
     try:
         real, root = path.resolve(strict=True), folder.resolve()
@@ -158,9 +158,9 @@ def _numbered(stem: str, names: dict[str, Path]) -> list[Path]:
 
 def _by_content(folder: Path, files: Sequence[Path]) -> FoundModel:
     found = [FoundModel(kind, [path]) for path in files if (kind := kind_of(path))]
-    # The first model of k-fold stands for all of them.
+    # Of the models of k-fold, keep only the first.
     firsts = [each for each in found if not _follows_first(each.paths[0])]
-    # KINDS has the most certain kind first: any object can be pickled.
+    # KINDS is sorted by certainty. PICKLE is last, because any object can be pickled.
     best = min((KINDS.index(each.kind) for each in firsts), default=0)
     firsts = [each for each in firsts if KINDS.index(each.kind) == best]
     if len(firsts) == 1:
@@ -179,7 +179,7 @@ def _by_content(folder: Path, files: Sequence[Path]) -> FoundModel:
 
 
 def _follows_first(path: Path) -> bool:
-    """Return whether a file is a model of k-fold whose first model is there too."""
+    """Return whether a file is a later model of k-fold, and the first model exists."""
     match = NUMBERED.fullmatch(path.name)
     first = path.with_name(f"{match['stem']}0") if match else path
     return first != path and first.exists()
@@ -196,7 +196,7 @@ def kind_of(path: Path) -> str | None:
     kind = SUFFIXES.get(path.suffix)
     if UBJSON.match(start) or JSON.match(start):
         return BOOSTER
-    if kind == BOOSTER:  # a pickle with that suffix, or another JSON file
+    if kind == BOOSTER:  # a pickle with a booster's suffix, or a JSON file that is not a model
         return BOOSTER if start.startswith(PICKLE_MAGIC) else None
     if kind is None:
         return PICKLE if start.startswith(PICKLE_MAGIC) else None
@@ -204,10 +204,13 @@ def kind_of(path: Path) -> str | None:
 
 
 def holds_booster(path: Path) -> bool:
-    """Return whether a pickle holds a model of XGBoost, by its first name. Does not load it."""
+    """Return whether a pickle holds a model of XGBoost, by the first class that the pickle names.
+
+    The pickle is not loaded.
+    """
     with path.open("rb") as file:
         try:
             texts = (text for _, text, _ in pickletools.genops(file) if isinstance(text, str))
             return next(texts, "").startswith("xgboost.")
-        except ValueError:  # compressed or broken; loading it as an estimator reports what is wrong
+        except ValueError:  # compressed or broken; the loader of estimators reports the defect
             return False

@@ -1,4 +1,4 @@
-"""Files of an artifact: written as a whole or not at all, and verified before they are used."""
+"""Files of an artifact: write them atomically, and verify them before use."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tabular.artifact.manifest import (
 )
 from tabular.contract.errors import PlatformError, UserError
 
-# Unfinished files are written below tabular/: AWS's container loads every file at the top.
+# Temporary files are written below tabular/, because AWS's container loads all top-level files.
 PARTIAL = ".partial"
 # An artifact has a compiled file for each of its models, numbered in the same order.
 COMPILED = re.compile(rf"{FOLDER}/compiled(-\d+)?\.onnx")
-# XGBoost's model. With k-fold there is a model for each fold: xgboost-model-0, ...
+# XGBoost's model. k-fold has a model for each fold: xgboost-model-0, ...
 MODEL = "xgboost-model"
 NUMBERED = re.compile(rf"{MODEL}(-\d+)?")
 
@@ -42,31 +42,31 @@ def compiled_name(number: int, count: int) -> str:
 
 
 def compiled_paths(folder: Path, manifest: Manifest) -> list[Path]:
-    """Return the compiled models to serve, in their order; none if the native ones are served."""
+    """Return the compiled models in order; empty if the native models are served."""
     if manifest.compiled is None or not manifest.compiled.served:
         return []
     return [folder / name for name in manifest.files if COMPILED.fullmatch(name)]
 
 
-def place_of(folder: Path, name: str) -> Path:
-    """Return the path of a file of an artifact, even if saving was killed before the last moves."""
+def resolve_file(folder: Path, name: str) -> Path:
+    """Return the path of a file of an artifact, also if a kill interrupted ``finish_replacing``."""
     following = folder / FOLDER / NEXT / name
     return following if following.exists() else folder / name
 
 
-def write_whole(folder: Path, name: str, content: bytes) -> FileRecord:
-    """Write a file of the artifact through a temporary file, so that it is never seen incomplete.
+def write_atomically(folder: Path, name: str, content: bytes) -> FileRecord:
+    """Write a file of the artifact through a temporary file, so that no reader sees a part of it.
 
     Raises
     ------
     PlatformError
         The disk is full or the folder can't be written; the message names the path.
     """
-    return dump_whole(folder, name, lambda target: target.write(content))
+    return dump_atomically(folder, name, lambda target: target.write(content))
 
 
-def dump_whole(folder: Path, name: str, dump: Callable[[BinaryIO], object]) -> FileRecord:
-    """Write a file as ``write_whole`` does. ``dump`` writes the content into the open file."""
+def dump_atomically(folder: Path, name: str, dump: Callable[[BinaryIO], object]) -> FileRecord:
+    """Do as ``write_atomically``. ``dump`` writes the content into the open file."""
     partial = folder / FOLDER / f"{Path(name).name}{PARTIAL}"
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def dump_whole(folder: Path, name: str, dump: Callable[[BinaryIO], object]) -> F
 
 
 def save_compiled(folder: Path, contents: Sequence[bytes]) -> dict[str, FileRecord]:
-    """Save the compiled models in ``tabular/``. The caller then names them in the manifest.
+    """Save the compiled models in ``tabular/``. The caller adds the records to the manifest.
 
     Returns
     -------
@@ -100,13 +100,13 @@ def save_compiled(folder: Path, contents: Sequence[bytes]) -> dict[str, FileReco
     """
     names = [compiled_name(number, len(contents)) for number in range(len(contents))]
     return {
-        name: write_whole(folder, name, content)
+        name: write_atomically(folder, name, content)
         for name, content in zip(names, contents, strict=True)
     }
 
 
 def remove_compiled(folder: Path) -> None:
-    """Delete the compiled models, complete or not, as far as possible."""
+    """Delete the compiled models and their temporary files. Errors are ignored."""
     for path in (folder / FOLDER).glob("compiled*"):
         if COMPILED.fullmatch(f"{FOLDER}/{path.name.removesuffix(PARTIAL)}"):
             with suppress(OSError):
@@ -158,18 +158,18 @@ def remove_artifact(folder: Path) -> bool:
 
 
 def save_manifest(folder: Path, manifest: Manifest) -> None:
-    """Save the manifest. Call this after all files that it names are written."""
-    write_whole(folder, f"{FOLDER}/{NAME}", manifest.to_json().encode())
+    """Save the manifest. Call this after all files in the manifest are written."""
+    write_atomically(folder, f"{FOLDER}/{NAME}", manifest.to_json().encode())
 
 
 def require_writable(folder: Path) -> None:
-    """Make the artifact's folder if needed, and require that it can be written, before training.
+    """Make the artifact's folder if needed, and require that files can be written there.
 
     Raises
     ------
     PlatformError
-        The folder or its ``tabular/`` can't be written, or a folder is where a file of the
-        artifact belongs. The message names the path.
+        The folder or ``tabular/`` can't be written, or a folder has the name of a file of the
+        artifact. The message names the path.
     """
     ours = folder / FOLDER
     for path in (folder, ours) if ours.exists() else (folder,):
@@ -185,7 +185,7 @@ def require_writable(folder: Path) -> None:
 
 
 def not_written(path: Path, error: OSError) -> PlatformError:
-    """Return the error for a path that can't be written: the reason, and what to do."""
+    """Return the error for a path that can't be written, with the reason and what to do."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         cure = "the disk is full: give the job a larger volume (volume_size), or free space"
     elif error.errno in {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY}:
@@ -206,7 +206,7 @@ def verify(folder: Path, manifest: Manifest) -> None:
         A file is missing, truncated or changed.
     """
     for name, record in manifest.files.items():
-        path = place_of(folder, name)
+        path = resolve_file(folder, name)
         try:
             size = path.stat().st_size
             if size != record.bytes:

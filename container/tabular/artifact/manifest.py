@@ -1,8 +1,8 @@
 """``tabular/manifest.json``: the description of an artifact's models.
 
-Raise ``FORMAT_VERSION`` when an older image would serve a new artifact wrongly, because a field
-changes its meaning. A new optional field does not need a new version. Keep a test that this image
-still reads the version before.
+Raise ``FORMAT_VERSION`` when a field changes its meaning, because an older image would serve the
+new artifact wrongly. A new optional field needs no new version. Keep a test that this image reads
+the previous version.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tabular.data.columns import Columns
 FORMAT_VERSION = 2
 FOLDER = "tabular"
 NAME = "manifest.json"
-# The folder below tabular/ with a complete new artifact, before its files are moved to their final
-# places: see ``replacing.staged``.
+# The folder below tabular/ with a complete new artifact whose files are not moved to their final
+# paths yet. See ``replacing.staged``.
 NEXT = "next"
 # The field with the digest of all other fields. The first artifacts do not have it.
 DIGEST = "sha256"
@@ -56,7 +56,7 @@ class Parity:
     reason : str
         Why the compiled models are not served.
     tolerance, largest_difference : float
-        The allowed and the found difference of scores; relative for scores above 1.
+        The allowed and the found difference of scores. Differences are relative for scores above 1.
     rows : int
         The number of compared rows: training rows and rows of ``training.hard_rows``.
     """
@@ -95,11 +95,12 @@ class Manifest:
     feature_names : sequence of str
         The names of the feature columns, in the model's order; empty if the data had no names.
     categories : Mapping[str, sequence of str]
-        For each feature column of text, by its number from "0": the texts with the codes 0, 1, ...
+        The categories of each text column. The key is the column's index ("0", ...); the position
+        of a text in the list is its code.
     index_base : int
         The first index of the LIBSVM data that the model was trained on: 0 or 1.
     categorical : sequence of int
-        The feature columns that the model treats as categories, text or not.
+        The indices of the feature columns that the model treats as categories, text or numbers.
     compiled : Parity or None
         The comparison of the compiled models; None if no compilation was tried.
     classes : sequence of int or str
@@ -164,15 +165,15 @@ class Manifest:
 def digest_of(fields: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a manifest's fields. Order and indentation do not matter.
 
-    It protects fields such as ``index_base`` and ``categories``: one changed digit would give wrong
-    answers with status 200.
+    The digest protects fields such as ``index_base`` and ``categories``: with one changed digit the
+    server would answer wrong predictions with status 200.
     """
     covered = {name: value for name, value in fields.items() if name != DIGEST}
     return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
 
 
 def _finite(value: Any) -> Any:
-    """Replace numbers that are not finite by None: JSON can't hold them."""
+    """Replace infinities and NaN by None, because JSON has no such numbers."""
     if isinstance(value, dict):
         return {name: _finite(entry) for name, entry in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
@@ -181,7 +182,7 @@ def _finite(value: Any) -> Any:
 
 
 def require_fit(folder: Path, field: str, found: object, expected: object) -> None:
-    """Require that a field of the manifest has the value that the model has.
+    """Require that a field of the manifest has the same value as the model.
 
     Raises
     ------
@@ -201,7 +202,7 @@ def manifest_path(folder: Path) -> Path:
 
 
 def read_manifest(folder: Path, following: bool = True) -> Manifest | None:
-    """Read the manifest of an artifact; None if it has no manifest, like AWS's own artifacts.
+    """Read the manifest of an artifact; None if there is no manifest, as in AWS's artifacts.
 
     Parameters
     ----------
@@ -211,8 +212,8 @@ def read_manifest(folder: Path, following: bool = True) -> Manifest | None:
     Raises
     ------
     UserError
-        The manifest can't be read, has a later format than this image knows, has a field of a wrong
-        type or range, or does not agree with its digest.
+        The manifest can't be read, has a later format version, has a field of a wrong type or
+        range, or differs from its digest.
     """
     path = manifest_path(folder)
     if following and manifest_path(folder / FOLDER / NEXT).exists():

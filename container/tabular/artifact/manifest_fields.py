@@ -1,6 +1,7 @@
 """Read a manifest strictly: each field must have the type and range that training writes.
 
-Any other manifest is damaged, or was written by hand. It would fail later, at a request.
+Any other manifest is damaged or was written by hand. Without these checks the server would fail
+later, at a request.
 """
 
 from __future__ import annotations
@@ -19,28 +20,28 @@ from tabular.data.csv.text import DELIMITERS
 from tabular.data.schema import ERROR, IGNORE, KINDS, UNKNOWNS
 from tabular.data.spelling import NumberStyle
 
-# A manifest with a million categories is smaller.
+# More than a manifest with a million categories has.
 MOST_BYTES = 256 << 20
-# Features, classes and rounds stay below. XGBoost's own limit on features is 2 to the 32nd.
+# Above any number of features, classes or rounds. XGBoost allows 2**32 features.
 MOST = 1 << 31
 # Larger integers can't be converted to float.
 LARGEST = 10**308
 SHA256 = re.compile(r"[0-9a-f]{64}")
-# Characters of a value that a message shows.
+# Messages show this many characters of a value.
 SHOWN = 60
 
 Check = Callable[[str, Any], None]
 
 
 def read_strictly(path: Path) -> Any:
-    """Read a JSON file that is a regular file and has each key once.
+    """Read JSON from a regular file. Each key must be unique.
 
     Raises
     ------
     OSError
         The file can't be opened.
     ValueError
-        The path is not a regular file, the file is too large, or it is not such JSON.
+        The path is not a regular file, the file is too large, or its content is not valid.
     """
     try:
         file = open_regular_file(path)
@@ -58,12 +59,12 @@ def read_strictly(path: Path) -> Any:
 
 
 def check_fields(values: Mapping[str, Any]) -> None:
-    """Check the fields of a manifest, and that they fit each other.
+    """Check the fields of a manifest, each alone and together.
 
     Raises
     ------
     ValueError
-        Names a field, what was found and what was expected.
+        The message names a field, the value and what was expected.
     """
     for name, value in values.items():
         CHECKS[name](name, value)

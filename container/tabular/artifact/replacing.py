@@ -1,4 +1,4 @@
-"""Replace an artifact as a whole: a kill at any moment leaves the old artifact or the new one."""
+"""Replace an artifact atomically: after a kill the old or the new artifact is complete."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder for a new artifact, and replace the old artifact with it at the end.
+    """Yield an empty folder for a new artifact. At the end the new artifact replaces the old one.
 
-    The new artifact becomes visible by one rename of its folder, after all files are written. Then
-    its files are moved to their final places. Until a file is moved, readers find it in the renamed
-    folder (``place_of``). So if the process is killed at any moment, the old artifact or the new
-    one is complete.
+    After all files are written, the folder is renamed to ``tabular/next``: from then on readers use
+    the new artifact. Then the files are moved to their final paths. Readers look for a file in
+    ``tabular/next`` first (``resolve_file``). So after a kill at any moment, the old or the new
+    artifact is complete.
 
     Raises
     ------
@@ -49,12 +49,12 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 def finish_replacing(folder: Path, begins: bool = False) -> None:
-    """Move the files of a new artifact to their final places, and delete the old artifact's files.
+    """Move the files of a new artifact to their final paths, and delete the old artifact's files.
 
     Parameters
     ----------
     begins : bool
-        No file has been moved yet.
+        Whether no file has been moved yet.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def finish_replacing(folder: Path, begins: bool = False) -> None:
     if not following.is_dir():
         return
     left = [path for path in following.iterdir() if path.name != FOLDER]
-    # After a kill, some of the files may have been moved already.
+    # After a kill, some files may have been moved already.
     manifest = None
     with suppress(UserError):  # the loader reports a damaged manifest
         manifest = read_manifest(following, following=False)
@@ -75,7 +75,7 @@ def finish_replacing(folder: Path, begins: bool = False) -> None:
     try:
         for path in left:
             _move(path, folder / path.name)
-        # The manifest is last: while it is here, readers look in both places.
+        # The manifest is moved last: before that, readers look in both folders.
         with suppress(FileNotFoundError):
             (following / FOLDER / NAME).replace(folder / FOLDER / NAME)
         shutil.rmtree(following)
@@ -91,9 +91,9 @@ def _move(path: Path, target: Path) -> None:
 
 
 def _remove_old(folder: Path, new: set[str]) -> None:
-    """Delete the old artifact's files that the new artifact does not replace, as far as possible.
+    """Delete the old artifact's files that the new artifact does not replace.
 
-    A file that can't be deleted does not damage the new artifact: its manifest does not name it.
+    A file that can't be deleted is logged. It is not in the new manifest, and so not used.
     """
     with suppress(UserError):
         old = read_manifest(folder, following=False)

@@ -1,1 +1,1 @@
-"""The commands ``train`` and ``serve``: parse, call, and map errors to exit codes."""
+"""The commands ``train`` and ``serve``. They read the job or endpoint and report errors."""

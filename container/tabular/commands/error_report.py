@@ -10,13 +10,13 @@ from pathlib import Path
 
 from tabular.contract.errors import JobError, PlatformError, ScriptError
 from tabular.contract.failure_file import failure_reason, write_failure
-from tabular.contract.machine import out_of_memory, out_of_threads
+from tabular.contract.machine import out_of_memory_message, out_of_threads_message
 from tabular.contract.redaction import redact
 
 
 @dataclass(frozen=True)
 class ErrorReport:
-    """How a command reports an error. Secrets are redacted.
+    """The report of an error, without secrets.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class ErrorReport:
     expected: bool
 
     def __post_init__(self) -> None:
-        """Redact secrets: everyone who may describe the job can read the failure file."""
+        """Redact secrets, because everyone who may describe the job can read the failure file."""
         for name in ("line", "details"):
             object.__setattr__(self, name, redact(getattr(self, name)))
 
@@ -57,7 +57,7 @@ def describe_error(error: BaseException) -> ErrorReport:
     job_error = expected or _unexpected(error)
     return ErrorReport(
         failure_reason(job_error.kind, redact(str(job_error))),
-        # For a script, the end of its own stderr; our traceback would only show how we run it.
+        # For a script, the end of its stderr. Our own traceback would not explain the failure.
         job_error.details if isinstance(job_error, ScriptError) else _traceback(error),
         job_error.exit_code,
         expected is not None,
@@ -88,10 +88,10 @@ def _job_error(error: BaseException) -> JobError | None:
         seen.add(id(found))
         if isinstance(found, JobError):
             return found
-        memory = out_of_memory(found)
+        memory = out_of_memory_message(found)
         if memory:
             return PlatformError(memory)
-        threads = out_of_threads(found)
+        threads = out_of_threads_message(found)
         if threads:
             return PlatformError(threads)
         waiting += found.exceptions if isinstance(found, BaseExceptionGroup) else ()

@@ -1,4 +1,4 @@
-"""Warn about an image that ``container/build.sh`` has not built."""
+"""Log a warning if ``container/build.sh`` has not built this image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def warn_of_unknown_build(build: Path = BUILD) -> None:
     """Log a warning if the image was not built by ``container/build.sh``.
 
     A plain ``docker build`` gives the same files, but does not record the commit and the digest of
-    the base image. Derived images keep our ``build.json``: no warning.
+    the base image. Derived images have our ``build.json``, so they log no warning.
     """
     try:
         text = build.read_text()

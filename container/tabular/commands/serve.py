@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tabular.serving.telemetry import Telemetry
 
-# Writable in every container, also with a read-only file system.
+# Writable in every container, also in one with a read-only file system.
 SHARED_MEMORY = "/dev/shm"  # noqa: S108
 
 log = logging.getLogger(__name__)
@@ -36,8 +36,8 @@ def main() -> int:
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     redact_logs()
-    # Until gunicorn sets its own handler. The kernel drops a signal for which PID 1 has no handler.
-    # `bin/serve` starts with SIGTERM blocked; an earlier SIGTERM is handled when it is unblocked.
+    # This handler is used until gunicorn sets its own. (For PID 1 the kernel ignores a signal that
+    # has no handler.) `bin/serve` blocks SIGTERM; a pending SIGTERM is handled when unblocked.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     # Workers are forked after the model is loaded, and OpenMP's threads do not survive a fork.
@@ -84,7 +84,7 @@ def _one_model(endpoint: Endpoint, telemetry: Telemetry) -> Flask:
     from tabular.serving.loading import load_predictor, loading_of
 
     predictor = load_predictor(endpoint.model, loading_of(endpoint))
-    # The model is loaded before the fork. After it a worker needs no files and no programs.
+    # The model is loaded before the fork. A worker writes no files and starts no programs.
     os.register_at_fork(after_in_child=_confine_worker)
     log.info("serving by %s, %d features", predictor.engine, predictor.columns.count)
     return create_app(endpoint, predictor, telemetry, read_manifest(endpoint.model))
@@ -106,12 +106,12 @@ def _several_models(
 
 
 def _prepare(script: InferenceScript, endpoint: Endpoint) -> None:
-    """Install a script's requirements, before an older version of a library is imported."""
+    """Install a script's requirements. Call before the image's version of a library is imported."""
     from tabular.script_mode.requirements import install_for_serving
 
     install_for_serving(script.folder, os.environ)
     if not endpoint.multi_model:
-        # Scripts that also train find the model's folder by this variable.
+        # Scripts that also train read the model's folder from this variable.
         os.environ.setdefault("SM_MODEL_DIR", str(endpoint.model))
 
 

@@ -14,10 +14,10 @@ from tabular.commands.origin import warn_of_unknown_build
 from tabular.commands.workers import report_to_parent, run_workers
 from tabular.contract.environment import sm_variables
 from tabular.contract.errors import JobError, PlatformError
-from tabular.contract.failure_file import remove_leftover
+from tabular.contract.failure_file import remove_if_possible
 from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.job import read_job
-from tabular.contract.machine import read_machine, threads_advice, threads_refused
+from tabular.contract.machine import pids_limit_reached, read_machine, threads_advice
 from tabular.contract.paths import Paths
 from tabular.contract.redaction import redact_logs
 from tabular.contract.termination import Termination
@@ -32,7 +32,7 @@ def main(devices: Sequence[str] = ()) -> int:
     Parameters
     ----------
     devices : sequence of str
-        Train with a worker process for each of these devices; for tests without GPUs.
+        For tests without GPUs: train with a worker process for each of these devices.
     """
     failure_file = Paths.of(os.environ).failure
     try:
@@ -54,14 +54,14 @@ def main(devices: Sequence[str] = ()) -> int:
         os._exit(end(error, caused_elsewhere=True))
 
     if worker is None:
-        # Before `listen`, because SIGTERM writes this file. An earlier SIGTERM waits, blocked.
-        remove_leftover(failure_file)
+        # Before `listen`, because SIGTERM writes this file. Until then SIGTERM is blocked.
+        remove_if_possible(failure_file)
     termination = Termination(stopped)
-    # By default OpenMP's threads spin between the rounds. On shared processors training took up to
-    # a hundred times as long. OpenMP reads the variable when XGBoost is loaded.
+    # By default OpenMP's threads spin between boosting rounds, and training on shared processors
+    # takes up to 100 times as long. OpenMP reads the variable when XGBoost is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        # Before any library starts a thread: threads inherit the blocked signal.
+        # Before any library starts a thread, because threads inherit the blocked signal.
         termination.listen()
         _log_to_stderr(worker)
         if worker is None:
@@ -71,7 +71,7 @@ def main(devices: Sequence[str] = ()) -> int:
         os.environ.update(sm_variables(job, machine.cpus, machine.gpus))
         single_host = len(job.hosts.names) == 1
         if not single_host:
-            # GPUs of several hosts use NCCL, which would choose a network interface by itself.
+            # GPUs of several hosts communicate by NCCL. Its default may be another interface.
             os.environ.setdefault("NCCL_SOCKET_IFNAME", job.hosts.network_interface)
         if job.script is not None:
             # Imported here, because algorithm mode does not need it.
@@ -80,10 +80,10 @@ def main(devices: Sequence[str] = ()) -> int:
             run_script(job, job.script, os.environ, termination)
             return 0
         if worker is not None:
-            job = replace(job, hosts=worker.among(job.hosts))
+            job = replace(job, hosts=worker.expand_hosts(job.hosts))
             machine = worker.share_of(machine)
         with timing.stage("import"):
-            # Imported here, because the libraries take most of the start-up and start threads.
+            # Imported here, because the libraries are slow to import and start threads.
             from tabular.algorithms import algorithm_of
             from tabular.training.job import train
 
@@ -97,7 +97,7 @@ def main(devices: Sequence[str] = ()) -> int:
         failed = run_workers(needed, single_host, termination)
         return publish(failed, failure_file) if failed else 0
     except KeyboardInterrupt:
-        if threads_refused():  # OpenBLAS interrupts its own process if it can't start its threads
+        if pids_limit_reached():  # OpenBLAS sends SIGINT to its process if it can't start threads
             return end(PlatformError(threads_advice()))
         if worker is None:
             print("interrupted; no model was saved", file=sys.stderr)
@@ -107,10 +107,10 @@ def main(devices: Sequence[str] = ()) -> int:
 
 
 def _log_to_stderr(worker: Worker | None) -> None:
-    """Log to stderr; of several workers on a host, only the first logs below ERROR."""
-    name = f" gpu{worker.place}:" if worker else ""
+    """Log to stderr. On a host with several workers, only the first worker logs below ERROR."""
+    name = f" gpu{worker.local_rank}:" if worker else ""
     logging.basicConfig(
-        level=logging.ERROR if worker and worker.place else logging.INFO,
+        level=logging.ERROR if worker and worker.local_rank else logging.INFO,
         stream=sys.stderr,
         format=f"%(asctime)s %(levelname)s{name} %(message)s",
     )

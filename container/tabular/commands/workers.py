@@ -1,7 +1,7 @@
-"""Start a worker process for each GPU, pass SIGTERM on, and report one error for all of them.
+"""Start a worker process for each GPU, forward SIGTERM, and report one error for all workers.
 
 Workers share standard output and standard error with this process. Each worker writes its error
-into a pipe of its own; only this process writes the failure file.
+into its own pipe. Only this process writes the failure file.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-P", "-m", "tabular.commands.train")
 POLL_SECONDS = 0.1
-# The other workers learn of a failure within seconds, and end by themselves.
-LEAVE_SECONDS = 60.0
-# After ``termination.GRACE_SECONDS`` the workers save the model; SIGKILL comes at 120 s.
-RESCUE_SECONDS = 15.0
-# A pipe holds 64 KiB without a reader.
+# After a failure the other workers are notified within seconds, and exit.
+EXIT_SECONDS = 60.0
+# After ``termination.GRACE_SECONDS`` the workers save the model. SIGKILL comes at 120 s.
+SAVE_SECONDS = 15.0
+# A pipe's buffer has 64 KiB.
 DETAILS_CHARACTERS = 10_000
 PIPE_BYTES = 1 << 20
 
@@ -43,7 +43,7 @@ def report_to_parent(report: ErrorReport, worker: Worker, caused_elsewhere: bool
     Parameters
     ----------
     caused_elsewhere : bool
-        Another worker or host has failed first. It may have written a report too.
+        Whether another worker or host failed first and caused this error.
     """
     details = report.details[-DETAILS_CHARACTERS:]
     message = {**asdict(report), "details": details, "caused_elsewhere": caused_elsewhere}
@@ -63,9 +63,9 @@ def run_workers(
     devices : sequence of str
         Such as ``cuda:0``.
     single_host : bool
-        The workers gather on a free port of this host.
+        Whether the job has one host. Its workers connect on a free port of this host.
     termination : Termination
-        SIGTERM is passed on to the workers. This process ends after them.
+        SIGTERM is forwarded to the workers. This process exits after the workers.
 
     Returns
     -------
@@ -74,25 +74,25 @@ def run_workers(
     """
     started: list[_Process] = []
 
-    def wait_for_rescue() -> None:
-        # The grace period of the workers is over too: they save the model. When they have ended,
-        # the main thread ends this process.
-        time.sleep(RESCUE_SECONDS)
+    def wait_for_saving() -> None:
+        # The grace period of the workers is over too, and they save the model. When the workers
+        # have exited, the main thread ends this process.
+        time.sleep(SAVE_SECONDS)
         raise TimeoutError("the processes of the GPUs did not end")
 
-    with termination.scope(Scope(deferred=True, rescue=wait_for_rescue)):
+    with termination.scope(Scope(deferred=True, on_timeout=wait_for_saving)):
         port = _free_port() if single_host else 0
         try:
-            for place, device in enumerate(devices):
-                started.append(_start(place, len(devices), device, port))
+            for local_rank, device in enumerate(devices):
+                started.append(_start(local_rank, len(devices), device, port))
             log.info("training on %s, with a process for each", ", ".join(devices))
             failed = _watch(started, termination)
         except BaseException:
             _interrupt(started)
             raise
     if termination.requested.is_set() and {p.code for p in started} == {0, EXIT_CODE}:
-        # One worker has saved the model and exited with 0. Then the grace period of the others
-        # ended, and they exited with 143.
+        # One worker has saved the model and exited with 0. The other workers exited with 143 at
+        # the end of their grace period.
         return None
     return min(failed, key=lambda found: found[0])[1] if failed else None
 
@@ -111,13 +111,16 @@ class _Process:
         return self.popen.poll()
 
     def reason(self) -> tuple[int, ErrorReport]:
-        """Return the error report, and its rank: the lowest rank is the cause of the failure."""
+        """Return the rank and the error report. The report of the lowest rank is the cause."""
         with suppress(OSError, ValueError):
             message = json.loads(os.read(self.pipe, PIPE_BYTES))
             rank = 1 if message.pop("caused_elsewhere") else 0
-            # After SIGTERM a worker exits with 143, and not with the exit code of PlatformError.
+            # After SIGTERM a worker exits with 143, not with the exit code of PlatformError.
             return rank, ErrorReport(**{**message, "exit_code": self.code})
-        name, code = f"the process of GPU {self.worker.place} ({self.worker.device})", self.code
+        name, code = (
+            f"the process of GPU {self.worker.local_rank} ({self.worker.device})",
+            self.code,
+        )
         if code is not None and code < 0:
             cause = signal.Signals(-code).name
             cure = (
@@ -131,14 +134,14 @@ class _Process:
         )
 
 
-def _start(place: int, count: int, device: str, port: int) -> _Process:
+def _start(local_rank: int, count: int, device: str, port: int) -> _Process:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
-    worker = Worker(place, count, device, port, writing)
+    worker = Worker(local_rank, count, device, port, writing)
     try:
-        # SIGTERM is blocked in this process. The worker inherits the blocked signal, so that no
-        # SIGTERM is lost before the worker listens. The worker's own process group does not get
-        # the terminal's Ctrl-C; `_interrupt` sends it.
+        # The worker inherits the signal mask, which blocks SIGTERM, so that no SIGTERM is lost
+        # before the worker listens. The worker has its own process group, so the terminal's Ctrl-C
+        # does not reach it; `_interrupt` sends SIGINT.
         popen = subprocess.Popen(  # noqa: S603 our own program
             COMMAND,
             env={**os.environ, **worker.variables},
@@ -152,23 +155,23 @@ def _start(place: int, count: int, device: str, port: int) -> _Process:
 
 
 def _watch(started: Sequence[_Process], termination: Termination) -> list[tuple[int, ErrorReport]]:
-    """Wait for all workers, and return rank and report of each failure in order of time."""
+    """Wait for all workers. Return rank and report of each failure, in order of time."""
     failed: list[tuple[int, ErrorReport]] = []
-    passed_on = False
+    forwarded = False
     deadline = float("inf")
     while True:
-        if termination.requested.is_set() and not passed_on:
-            passed_on = True
+        if termination.requested.is_set() and not forwarded:
+            forwarded = True
             _send(started, signal.SIGTERM)
         for process in started:
             if process.code and not process.failure_seen:
                 process.failure_seen = True
                 failed.append(process.reason())
-                deadline = min(deadline, time.monotonic() + LEAVE_SECONDS)
+                deadline = min(deadline, time.monotonic() + EXIT_SECONDS)
         if all(process.code is not None for process in started):
             return failed
         if time.monotonic() > deadline:
-            log.warning("processes that did not end within %.0f s are killed", LEAVE_SECONDS)
+            log.warning("processes that did not end within %.0f s are killed", EXIT_SECONDS)
             _kill(started)
             return failed
         time.sleep(POLL_SECONDS)
@@ -178,7 +181,7 @@ def _interrupt(started: Sequence[_Process]) -> None:
     """End all workers after Ctrl-C, or when one of them could not be started."""
     try:
         _send(started, signal.SIGINT)
-        _wait(started, LEAVE_SECONDS)
+        _wait(started, EXIT_SECONDS)
     finally:  # also after a second Ctrl-C
         _kill(started)
 

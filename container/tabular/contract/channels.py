@@ -24,8 +24,8 @@ class Channel:
     """One input channel.
 
     ``input_mode`` is ``"File"`` or ``"Pipe"``; SageMaker reports FastFile as ``"File"``.
-    ``content_type`` is None when the job sets none. The defaults are for missing keys, which occur
-    in local mode and for file systems.
+    ``content_type`` is None when the job sets none. The other defaults are for keys that are
+    missing in local mode, or for a file system as data source.
     """
 
     name: str
@@ -39,9 +39,8 @@ class Channel:
 def read_channels(config: Mapping[str, object], paths: Paths) -> dict[str, Channel]:
     """Return all channels by name: the configured ones, and the folders in ``input/data``.
 
-    A folder without an entry is a channel too, so a job without ``inputdataconfig.json`` works.
-    Files beside the channels (``<channel>-manifest``, FIFOs) are not channels. The names are
-    sorted.
+    A folder without an entry in ``inputdataconfig.json`` is a channel too. Files in ``input/data``
+    (``<channel>-manifest``, FIFOs) are not channels. The names are sorted.
 
     Raises
     ------
@@ -49,7 +48,7 @@ def read_channels(config: Mapping[str, object], paths: Paths) -> dict[str, Chann
         An entry of ``inputdataconfig.json`` is not an object, or its name or a field is not valid.
     """
     for name in config:
-        # ".." is a folder outside of input/data, and no environment variable can be named "a=b".
+        # ".." would be a folder outside of input/data. The name of SM_CHANNEL_<NAME> has no "=".
         if not CHANNEL_NAME.fullmatch(name) or name.startswith("."):
             raise UserError(
                 f"{paths.input_data_config}: a channel is named {name[:80]!r}, expected 1 to 64 "
@@ -60,10 +59,10 @@ def read_channels(config: Mapping[str, object], paths: Paths) -> dict[str, Chann
         if paths.data.is_dir()
         else []
     )
-    odd = [name for name in folders if "=" in name]
-    if odd:
-        log.warning("%s is not a channel: the name of a channel has no '='", paths.data / odd[0])
-    names = sorted({*config, *(n for n in folders if not n.startswith(".") and n not in odd)})
+    refused = [name for name in folders if "=" in name]
+    if refused:
+        log.warning("%s is not a channel: a channel's name can't have '='", paths.data / refused[0])
+    names = sorted({*config, *(n for n in folders if not n.startswith(".") and n not in refused)})
     return {name: _channel(name, config.get(name, {}), paths) for name in names}
 
 

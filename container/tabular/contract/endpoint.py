@@ -22,7 +22,7 @@ from tabular.contract.request_limits import (
 log = logging.getLogger(__name__)
 
 LAST_PORT = 65535
-# More Python threads are no faster, and each one holds the memory of a request.
+# More Python threads are no faster, and each thread holds the memory of one request.
 MOST_SCRIPT_THREADS = 64
 # Variables that AWS sets in its containers and that are not set on a laptop.
 PLATFORM = (
@@ -51,7 +51,7 @@ class Endpoint:
         ``SAGEMAKER_BIND_TO_PORT``.
     workers : int
         ``SAGEMAKER_MODEL_SERVER_WORKERS``: the number of worker processes.
-    transforms : int
+    max_concurrent_transforms : int
         ``MaxConcurrentTransforms``: how many requests batch transform sends at the same time.
     timeout_seconds : int
         ``SAGEMAKER_MODEL_SERVER_TIMEOUT``: after this time without progress a worker is
@@ -59,9 +59,9 @@ class Endpoint:
     max_body_bytes : int
         The largest body; a larger request gets status 413.
     request_bytes : int
-        How much memory all requests of one worker may take together.
+        How much memory all requests of one worker together may take.
     default_accept : str
-        The answer's content type for a request without ``Accept``, or with ``*/*``.
+        The response's content type for a request without ``Accept``, or with ``*/*``.
     cpus : int
         Processors that this container may use.
     batch : bool
@@ -69,8 +69,8 @@ class Endpoint:
     inference_output : str
         ``SAGEMAKER_INFERENCE_OUTPUT``: the keys of selectable inference, separated by commas.
     ensemble : bool
-        ``SAGEMAKER_INFERENCE_ENSEMBLE``: whether the models of k-fold cross-validation answer
-        together.
+        ``SAGEMAKER_INFERENCE_ENSEMBLE``: combine the predictions of all models of k-fold
+        cross-validation.
     multi_model : bool
         ``SAGEMAKER_MULTI_MODEL``: models are loaded and unloaded by ``/models``.
     page : bool
@@ -101,10 +101,10 @@ class Endpoint:
     """
 
     model: Path
-    address: str = "0.0.0.0"  # noqa: S104 - the contract: SageMaker asks from outside
+    address: str = "0.0.0.0"  # noqa: S104 - SageMaker connects from outside the container
     port: int = 8080
     workers: int = 1
-    transforms: int = 1
+    max_concurrent_transforms: int = 1
     timeout_seconds: int = 60
     max_body_bytes: int = MAX_BODY_BYTES
     request_bytes: int = 512 * MEBIBYTE
@@ -130,11 +130,11 @@ class Endpoint:
 def read_endpoint(
     environ: Mapping[str, str], available_cpus: int, memory: int = UNKNOWN_MEMORY
 ) -> Endpoint:
-    """Read the variables that AWS's XGBoost container reads, with its defaults.
+    """Read the settings from environment variables, with the defaults of AWS's XGBoost container.
 
-    Batch transform sets ``SAGEMAKER_MAX_PAYLOAD_IN_MB``. When it is larger than
-    ``MAX_CONTENT_LENGTH``, it is the body limit; 0 means the largest body that fits into memory.
-    AWS's container ignores the variable.
+    The body limit is the larger of ``MAX_CONTENT_LENGTH`` and ``SAGEMAKER_MAX_PAYLOAD_IN_MB``.
+    Batch transform sets the second variable, which AWS's container ignores. Its value 0 means the
+    largest body that fits into memory.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def read_endpoint(
         address=environ.get("TABULAR_BIND_ADDRESS") or Endpoint.address,
         port=_at_most(environ, "SAGEMAKER_BIND_TO_PORT", Endpoint.port, LAST_PORT),
         workers=workers,
-        transforms=concurrent_transforms(workers, memory, max_body_bytes),
+        max_concurrent_transforms=concurrent_transforms(workers, memory, max_body_bytes),
         timeout_seconds=_positive(
             environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT", Endpoint.timeout_seconds
         ),
@@ -236,13 +236,13 @@ def _accept(environ: Mapping[str, str]) -> str:
 
 
 def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
-    """Read a flag: as in AWS's containers, any text but "false" sets it (the SDK writes "True")."""
+    """Return False for "false" and "0", and True for any other text (the SDK writes "True")."""
     text = environ.get(name, "").strip().lower()
     return text not in ("false", "0") if text else default
 
 
 def _one_of(environ: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
-    """Read one of the choices; the first is the default."""
+    """Read one of the choices. The first choice is the default."""
     text = environ.get(name, "").strip().lower() or choices[0]
     if text not in choices:
         raise UserError(f"{name} is {text!r}, expected {' or '.join(choices)}; correct it")

@@ -1,7 +1,8 @@
 """The ``SM_*`` variables that training scripts read.
 
-SageMaker does not set them. AWS's training toolkit does, and the SDK's drivers add a few. Names
-and encoding follow both, so that scripts written for AWS's containers run here.
+AWS's training toolkit sets these variables, and the SDK's drivers add a few. SageMaker itself sets
+none. Names and encoding are those of the toolkit and the drivers, so that scripts written for
+AWS's containers run here.
 ``SM_DISTRIBUTED_DRIVER_DIR`` and ``SM_DISTRIBUTED_CONFIG`` are not set: they name files of the
 SDK's own driver.
 
@@ -19,7 +20,7 @@ from tabular.contract.job import TrainingJob
 # Hyperparameters for script mode and the tuner, not for the script (toolkit, params.py).
 RESERVED_PREFIX = "sagemaker_"
 RESERVED_NAMES = frozenset({"default_user_module_name", "_tuning_objective_metric"})
-# Reserved hyperparameters with a variable of their own. All others go to SM_FRAMEWORK_PARAMS.
+# Reserved hyperparameters that have their own variable. All others go to SM_FRAMEWORK_PARAMS.
 KNOWN_RESERVED = frozenset(
     {
         "sagemaker_program",
@@ -31,7 +32,7 @@ KNOWN_RESERVED = frozenset(
         "sagemaker_enable_cloudwatch_metrics",
     }
 )
-# With any of these the toolkit adds the current group to SM_DISTRIBUTION_INSTANCE_GROUPS.
+# If a job sets one of these, the toolkit adds the current group to SM_DISTRIBUTION_INSTANCE_GROUPS.
 DISTRIBUTIONS = (
     "sagemaker_mpi_enabled",
     "sagemaker_parameter_server_enabled",
@@ -53,7 +54,7 @@ MASTER_PORT = 7777  # SDK v3, container_drivers/scripts/environment.py
 
 
 def is_reserved(name: str) -> bool:
-    """Return whether SageMaker or its SDK sets a hyperparameter, and not the customer.
+    """Return whether a hyperparameter is set by SageMaker or its SDK, not by the customer.
 
     >>> is_reserved("sagemaker_region")
     True
@@ -87,7 +88,8 @@ def sm_variables(job: TrainingJob, num_cpus: int, num_gpus: int) -> dict[str, st
 def encode(value: object) -> str:
     """Encode one value as the training toolkit does.
 
-    Strings are unchanged, None is ``""``, all else is compact JSON with sorted keys.
+    A string stays unchanged. None becomes ``""``. Any other value becomes compact JSON with sorted
+    keys.
 
     >>> encode({"b": 1, "a": [True]})
     '{"a":[true],"b":1}'

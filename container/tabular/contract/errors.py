@@ -1,4 +1,4 @@
-"""Errors with a message for the customer: of a job, with an exit code, and of a request."""
+"""Errors with a message for the customer: job errors with an exit code, and request errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from http import HTTPStatus
 class JobError(Exception):
     """A failure whose message tells the customer the cause and what to do, in one line.
 
-    Raise it near the cause; ``tabular.commands`` catches it once.
+    Raise a JobError near the cause. ``tabular.commands`` reports it and exits with its exit code.
     """
 
     kind = "AlgorithmError"
@@ -41,7 +41,7 @@ class ScriptError(JobError):
         The last lines of the script's standard error.
     """
 
-    kind = "ExecuteUserScriptError"  # AWS's containers use this word
+    kind = "ExecuteUserScriptError"  # the name in AWS's containers
 
     def __init__(self, message: str, exit_code: int, details: str = "") -> None:
         super().__init__(message)
@@ -66,7 +66,7 @@ class RequestError(Exception):
     Parameters
     ----------
     status : int
-        The HTTP status, the same as AWS's container answers for this error.
+        The HTTP status. AWS's container answers this error with the same status.
     message : str
         One line for the caller: what was found and what was expected. It may quote values.
     logged : str
@@ -82,5 +82,5 @@ class RequestError(Exception):
 def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
-    except ValueError:  # a status that a script has made up
+    except ValueError:  # a script may use a status that HTTP does not define
         return "refused"

@@ -41,9 +41,9 @@ def failure_reason(kind: str, message: str) -> str:
 def write_failure(path: Path, reason: str, details: str = "") -> None:
     """Write the failure file: the reason, then the details.
 
-    A file with content is kept: the customer's script has written it. Anything that is not a
-    regular file (a FIFO, a dangling link) is replaced by a regular file. If it can't be replaced,
-    the text is written to it without waiting for a reader.
+    A file with content is kept, because the customer's script has written it. A path that is not a
+    regular file (a FIFO, a dangling link) is replaced by a regular file. If the path can't be
+    replaced, the text is written to it without waiting for a reader.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def write_failure(path: Path, reason: str, details: str = "") -> None:
         if stat.S_ISREG((found := path.stat()).st_mode) and found.st_size:
             return
     if path.is_symlink() or not path.is_file():
-        remove_leftover(path)
+        remove_if_possible(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_NOCTTY
     descriptor = os.open(path, flags, 0o666)
     try:
@@ -73,10 +73,11 @@ def write_failure(path: Path, reason: str, details: str = "") -> None:
         os.close(descriptor)
 
 
-def remove_leftover(path: Path) -> None:
-    """Remove the file that an earlier job in the same folder has left, if possible.
+def remove_if_possible(path: Path) -> None:
+    """Remove a file of an earlier job, such as its failure file.
 
-    An error is ignored: the job can run, and standard error has its failure too.
+    Errors are ignored. The job can run without the removal, and its failure is also printed on
+    standard error.
     """
     with suppress(OSError):
         path.unlink()

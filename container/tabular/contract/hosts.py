@@ -16,7 +16,7 @@ from tabular.contract.paths import Paths
 
 log = logging.getLogger(__name__)
 
-# As in AWS's training toolkit. When a cluster starts, DNS does not know all hosts at once.
+# AWS's training toolkit waits as long. When a cluster starts, some names do not resolve yet.
 RESOLUTION_SECONDS = 900.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
@@ -26,7 +26,7 @@ HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})")
 
 @dataclass(frozen=True)
 class InstanceGroup:
-    """One group of a heterogeneous cluster. Other jobs have one group, in local mode none."""
+    """An instance group of a heterogeneous cluster. Other jobs have one; local mode has none."""
 
     name: str
     instance_type: str
@@ -72,7 +72,7 @@ class Hosts:
 
 
 def read_hosts(config: Mapping[str, object], paths: Paths) -> Hosts:
-    """Read ``resourceconfig.json``; for missing keys, the values of a single local host.
+    """Read ``resourceconfig.json``. Missing keys get the values of a single local host.
 
     Raises
     ------

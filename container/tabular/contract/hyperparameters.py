@@ -10,7 +10,7 @@ from tabular.contract.errors import UserError
 
 # The hyperparameter that names the algorithm; XGBoost when it is absent.
 ALGORITHM = "algorithm"
-# The SDK's generic Estimator sends str(value), so these arrive in Python's spelling.
+# The SDK's generic Estimator sends str(value), so True, False and None have Python's spelling.
 PYTHON_LITERALS: Mapping[str, object] = {"True": True, "False": False, "None": None}
 
 
@@ -19,15 +19,15 @@ def decode(value: object, python_literals: bool = True) -> object:
 
     SageMaker sends strings. The SDK's framework estimators encode each value as JSON
     (``"\"reg:squarederror\""``, ``"true"``, ``"null"``, ``"[1, 2]"``). The generic Estimator sends
-    ``str(value)`` (``"True"``, ``"None"``). All else is plain text. As in AWS's training toolkit, a
-    string that is not JSON is returned unchanged. So is a value that is not a string, from a file
-    written by hand.
+    ``str(value)`` (``"True"``, ``"None"``). Any other string is plain text. Plain text is returned
+    unchanged, as in AWS's training toolkit. A value that is not a string, from a file written by
+    hand, is returned unchanged too.
 
     Parameters
     ----------
     python_literals : bool
-        Decode ``"True"``, ``"False"`` and ``"None"`` too. The toolkit does not, so scripts get
-        them as strings.
+        Decode ``"True"``, ``"False"`` and ``"None"`` too. False for scripts: the toolkit passes
+        these values to scripts as strings.
 
     Examples
     --------

@@ -8,7 +8,7 @@ from math import inf
 
 @dataclass(frozen=True)
 class Interval:
-    """A range of numbers; ``low_open`` and ``high_open`` say whether the ends are outside.
+    """A range of numbers. ``low_open`` and ``high_open`` exclude the ends.
 
     >>> str(Interval(0)), 0 in Interval(0), 0 in Interval(0, low_open=True)
     ('[0, +inf)', True, False)

@@ -15,7 +15,7 @@ from tabular.contract.hyperparameters import decode_all
 from tabular.contract.paths import Paths
 from tabular.contract.script import TrainingScript, read_script
 
-# Limits of Linux, less room for the file names of the checkpoints.
+# Linux allows 255 and 4,095 bytes. The rest is for the file names of the checkpoints.
 NAME_BYTES, PATH_BYTES = 255, 4000
 
 
@@ -51,7 +51,7 @@ class TrainingJob:
 
 
 def read_job(environ: Mapping[str, str]) -> TrainingJob:
-    """Read the job that this container was started for.
+    """Read the configuration of this container's training job.
 
     Parameters
     ----------

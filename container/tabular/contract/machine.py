@@ -1,7 +1,7 @@
 """The processors, GPUs and memory that this container may use.
 
-Inside a container with limits the figures of the host are wrong, so the cgroup's limits come first.
-(Several inference components share one host; SageMaker limits each one by its cgroup.)
+The cgroup's limits apply where they are lower than the host's figures. (Several inference
+components share one host; SageMaker limits each component by its cgroup.)
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NO_THREAD = ("Resource temporarily unavailable", "can't start new thread")
 CGROUP = Path("/sys/fs/cgroup")
 # The memory of a small laptop, for systems without cgroup and /proc (macOS).
 UNKNOWN_MEMORY = 4 << 30
-# File systems of disks, of memory, and of networks that keep inode numbers (EFS, FSx).
+# File systems on disk, in memory and on the network (EFS, FSx) that keep inode numbers.
 STABLE_INODES = frozenset(
     ("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "nfs", "nfs4", "lustre")
 )
@@ -92,11 +92,12 @@ def memory_left(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) ->
     return min((size for size in left if size is not None), default=UNKNOWN_MEMORY)
 
 
-def out_of_memory(error: BaseException) -> str | None:
+def out_of_memory_message(error: BaseException) -> str | None:
     """Return a message for an error that means out of memory; None for any other error.
 
     Python, numpy and pyarrow raise MemoryError. XGBoost raises an error with C++'s ``bad_alloc``
-    in its text. System calls fail with ENOMEM. The kernel kills joblib's worker.
+    in its text. System calls fail with ENOMEM. joblib raises TerminatedWorkerError when the kernel
+    kills its worker.
     """
     name = type(error).__name__
     if not (
@@ -109,15 +110,15 @@ def out_of_memory(error: BaseException) -> str | None:
     return f"out of memory: {memory_advice()}"
 
 
-def lacks_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Return whether a library's error means out of memory, by its type or its text.
 
-    Libraries in C++ report ``std::bad_alloc`` in the text of an error of their own.
+    C++ libraries raise their own error classes, with ``std::bad_alloc`` in the text.
     """
-    return isinstance(error, MemoryError) or says_out_of_memory(str(error))
+    return isinstance(error, MemoryError) or text_means_out_of_memory(str(error))
 
 
-def says_out_of_memory(text: str) -> bool:
+def text_means_out_of_memory(text: str) -> bool:
     """Return whether a message of a library or a process means out of memory."""
     return any(words in text for words in NO_MEMORY)
 
@@ -130,7 +131,7 @@ def memory_advice() -> str:
     )
 
 
-def out_of_threads(error: BaseException) -> str | None:
+def out_of_threads_message(error: BaseException) -> str | None:
     """Return a message for an error that means no more threads or processes; None for any other.
 
     The texts are those of C libraries (pyarrow, OpenMP) and of Python's ``threading``.
@@ -143,14 +144,14 @@ def out_of_threads(error: BaseException) -> str | None:
 
 
 def threads_advice() -> str:
-    """Return a sentence that says that the limit of processes is too low, and how to raise it."""
+    """Return a message for a limit of processes that is too low, and how to raise the limit."""
     return (
         "the container can't start another thread or process; raise its limit of processes "
         "(docker run --pids-limit)"
     )
 
 
-def threads_refused(cgroup: Path = CGROUP) -> bool:
+def pids_limit_reached(cgroup: Path = CGROUP) -> bool:
     """Return whether the cgroup's limit of processes has refused a thread or a process."""
     for file in (cgroup / "pids.events", cgroup / "pids" / "pids.events"):  # version 2, version 1
         with suppress(OSError):
@@ -165,16 +166,17 @@ def resident_bytes(status: Path = Path("/proc/self/statm")) -> int:
     return 0
 
 
-def give_back() -> None:
+def trim_heap() -> None:
     """Return freed memory to the system (``malloc_trim``).
 
-    glibc keeps freed memory: hundreds of MiB after a sketch of many columns, which training needs.
+    glibc keeps freed memory: hundreds of MiB after the quantile sketch of many columns. Training
+    needs that memory.
     """
     with suppress(OSError, AttributeError):  # a C library without malloc_trim
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def in_memory(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
+def is_tmpfs(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     """Return whether a folder is on a file system in memory (``--tmpfs /tmp``)."""
     return _file_system(folder, mounts) in ("tmpfs", "ramfs")
 
@@ -182,8 +184,8 @@ def in_memory(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
 def has_stable_inodes(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     """Return whether files in a folder keep their inode numbers.
 
-    FUSE (FastFile mode, Docker Desktop) may give a file a new number when the kernel has dropped
-    it from its cache.
+    FUSE (FastFile mode, Docker Desktop) may give a file a new number after the kernel has dropped
+    the file from its cache.
     """
     return _file_system(folder, mounts) in STABLE_INODES
 

@@ -19,19 +19,19 @@ KINDS = {
 
 
 def kind_of_file(mode: int) -> str | None:
-    """Name the kind of a file from its ``st_mode``: "a folder"; None for a regular file."""
+    """Return the kind of a file from ``st_mode``, such as "a folder"; None for a regular file."""
     return None if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "not a file")
 
 
 def open_regular_file(path: Path) -> BinaryIO:
-    """Open a regular file for reading, and refuse a folder, a FIFO, a socket or a device.
+    """Open a regular file for reading. Refuse a folder, a FIFO, a socket or a device.
 
     Raises
     ------
     OSError
         The file can't be opened.
     ValueError
-        The path is not a regular file; the message names what it is (``it is a FIFO``).
+        The path is not a regular file; the message has its kind (``it is a FIFO``).
     """
     # Without O_NONBLOCK, opening a FIFO waits for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

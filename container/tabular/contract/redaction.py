@@ -35,7 +35,7 @@ TOKEN = re.compile(
     r"|xox[abprs]-[\w-]{10,}|eyJ[\w-]{10,}[\w.-]*)"
 )
 
-# Every text that an expression above matches contains one of these, in lower case.
+# Every text that matches an expression above contains one of these marks, in lower case.
 MARKS = (
     *("://", "credential", "key", "token", "passw", "secret", "signature", "sig=", 'sig"', "sig'"),
     *("sig\\", "authorization", "akia", "asia", "gh", "glpat", "pypi", "hf_", "xox", "eyj"),
@@ -52,7 +52,7 @@ def redact(text: str) -> str:
     >>> redact("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI of AKIAIOSFODNN7EXAMPLE")
     'AWS_SECRET_ACCESS_KEY=*** of AKIA***'
     """
-    # Most lines contain none of these and need no regular expression.
+    # Most lines contain no mark and need no regular expression.
     lowered = text.lower()
     if not any(mark in lowered for mark in MARKS):
         return text

@@ -1,8 +1,8 @@
-"""Sandbox this process: no writing of files, no new programs, no connections.
+"""Sandbox this process: it can't write files, start programs or connect.
 
-Two mechanisms of Linux that need no privileges. Landlock restricts files (kernel 5.13 and later)
-and TCP ports (6.7 and later). seccomp refuses system calls. A mechanism is skipped if the kernel,
-the container's own filter (Docker, gVisor) or the architecture does not support it.
+Two mechanisms of Linux are used, without privileges. Landlock restricts files (kernel 5.13 and
+later) and TCP ports (6.7 and later). seccomp refuses system calls. A mechanism is skipped if the
+kernel, the container's own filter (Docker, gVisor) or the architecture does not support it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def confine(writable: Sequence[str] = ("/tmp", "/dev/shm")) -> bool:  # noqa: S1
 def _landlock(libc: ctypes.CDLL, writable: Sequence[str]) -> None:
     version = _checked(libc.syscall(CREATE_RULESET, None, 0, VERSION_FLAG))
     handled = WRITES | (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
-    # The server has opened its listening socket before.
+    # The server is already listening, so it needs no further ports.
     ports = BIND | CONNECT if version >= 4 else 0
     attributes = struct.pack("QQ", handled, ports)[: 16 if version >= 4 else 8]
     rules = _checked(libc.syscall(CREATE_RULESET, attributes, len(attributes), 0))

@@ -1,4 +1,4 @@
-"""Script mode: the customer's program that a training job runs, and the source of its code."""
+"""Script mode: the customer's program that a training job runs, and the source of the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parse JSON strictly; every defect raises the same error."""
+"""Parse JSON strictly: every defect raises ``StrictJSONError``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 
 class StrictJSONError(ValueError):
-    """The text is not JSON, or it is JSON that parsers read differently."""
+    """The text is not JSON, or different parsers read it differently."""
 
 
 def parse_json(text: str | bytes) -> object:

@@ -1,7 +1,6 @@
 """SIGTERM: SageMaker sends it for StopTrainingJob, the end of MaxRuntime, and spot interruption.
 
-Scopes decide what SIGTERM does. The code enters a scope with ``with`` where a piece of work
-begins; the scope says what SIGTERM means there, and ends with the block. Scopes nest. Each
+Scopes define what SIGTERM does. Each piece of work opens a scope with ``with``. Scopes nest: each
 attribute is taken from the innermost scope that sets it.
 """
 
@@ -19,58 +18,60 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-# SageMaker sends SIGKILL 120 s after SIGTERM; the rest is for saving and the failure file.
+# SageMaker sends SIGKILL 120 s after SIGTERM. 20 s remain to save the model and the failure file.
 GRACE_SECONDS = 100.0
 EXIT_CODE = 128 + signal.SIGTERM
 STOPPED = (
     "stopped by SIGTERM before training ended; no model was saved. To keep the model "
     "trained so far, set the hyperparameter save_model_on_termination=true"
 )
-OVERDUE = "stopped by SIGTERM: saving did not end within {seconds:.0f} s; no new model was saved"
+TIMED_OUT = "stopped by SIGTERM: saving did not end within {seconds:.0f} s; no new model was saved"
 
 
 @dataclass(eq=False)
 class Scope:
-    """What SIGTERM does during one piece of work. None: the enclosing scope decides.
+    """What SIGTERM does during one piece of work.
 
-    Scopes are compared by identity: two nested ones may have equal attributes.
+    An attribute that is None is taken from the enclosing scope. Scopes are compared by identity,
+    because two nested scopes may have equal attributes.
 
     Attributes
     ----------
-    stopped : str or None
+    stop_reason : str or None
         The failure reason when the process exits at once.
-    overdue : str or None
-        The failure reason when the work does not end within the grace period. ``{seconds}`` in it
-        is replaced by the grace period.
+    timeout_reason : str or None
+        The failure reason when the work does not end within the grace period. The text
+        ``{seconds}`` is replaced by the length of the grace period.
     grace_seconds : float or None
-        The grace period: how long deferred work may go on after SIGTERM.
+        The grace period: how long deferred work may continue after SIGTERM.
     deferred : bool
-        The process does not exit at once. The work checks ``requested`` and ends by itself.
-        True in any enclosing scope is enough.
-    pass_on : callable or None
-        Called once when SIGTERM arrives, to send it to another process. Needs ``deferred``.
-    rescue : callable or None
-        Called when the grace period is over and the work has not ended. It saves the model that
-        there is; the process then exits with status 0. Needs ``deferred``. The work may replace
-        it while the scope is open, whenever there is a newer model to save.
-    farewell : callable or None
+        The process does not exit at once: the work checks ``requested`` and ends by itself. The
+        exit is deferred if any open scope has True.
+    forward : callable or None
+        Called once when SIGTERM arrives, to send the signal to another process. Needs
+        ``deferred``.
+    on_timeout : callable or None
+        Called when the grace period ends before the work does, to save the latest model. The
+        process then exits with status 0. Needs ``deferred``. The work may assign a new function
+        while the scope is open, for each newer model.
+    before_exit : callable or None
         Called before the failure is reported, to notify other processes or hosts.
     """
 
-    stopped: str | None = None
-    overdue: str | None = None
+    stop_reason: str | None = None
+    timeout_reason: str | None = None
     grace_seconds: float | None = None
     deferred: bool = False
-    pass_on: Callable[[], None] | None = None
-    rescue: Callable[[], None] | None = None
-    farewell: Callable[[], None] | None = None
+    forward: Callable[[], None] | None = None
+    on_timeout: Callable[[], None] | None = None
+    before_exit: Callable[[], None] | None = None
 
 
 class Termination:
-    """Handles SIGTERM as the open scopes say.
+    """Handles SIGTERM as the open scopes define.
 
-    A thread of its own waits for the signal. A Python signal handler would run between byte codes
-    only, and one boosting round in C++ may take longer than the 120 s that SageMaker gives.
+    A separate thread waits for the signal. Python runs a signal handler only between two bytecodes
+    of the main thread, and one boosting round in C++ may take longer than the 120 s until SIGKILL.
 
     Parameters
     ----------
@@ -95,7 +96,9 @@ class Termination:
     def __init__(self, report: Callable[[str], None], grace_seconds: float = GRACE_SECONDS) -> None:
         self.requested = threading.Event()
         self._report = report
-        self._scopes = [Scope(stopped=STOPPED, overdue=OVERDUE, grace_seconds=grace_seconds)]
+        self._scopes = [
+            Scope(stop_reason=STOPPED, timeout_reason=TIMED_OUT, grace_seconds=grace_seconds)
+        ]
         self._lock = threading.RLock()
         self._grace_ends: float | None = None
 
@@ -113,14 +116,14 @@ class Termination:
     def scope(self, scope: Scope) -> Iterator[Scope]:
         """Open a scope for the body.
 
-        If SIGTERM has arrived before, the scope's own ``pass_on`` is called first.
+        If SIGTERM has arrived before, the scope's own ``forward`` is called first.
         """
         with self._lock:
             self._scopes.append(scope)
             already_requested = self.requested.is_set()
         try:
-            if already_requested and scope.pass_on is not None:
-                scope.pass_on()
+            if already_requested and scope.forward is not None:
+                scope.forward()
             yield scope
         finally:
             with self._lock:
@@ -128,26 +131,26 @@ class Termination:
 
     def stopping(self, reason: str) -> AbstractContextManager[Scope]:
         """Open a scope whose failure reason is ``reason`` when the process exits at once."""
-        return self.scope(Scope(stopped=reason))
+        return self.scope(Scope(stop_reason=reason))
 
-    def telling(self, farewell: Callable[[], None]) -> AbstractContextManager[Scope]:
-        """Open a scope that calls ``farewell`` before SIGTERM ends the process."""
-        return self.scope(Scope(farewell=farewell))
+    def notifying(self, notify: Callable[[], None]) -> AbstractContextManager[Scope]:
+        """Open a scope that calls ``notify`` before SIGTERM ends the process."""
+        return self.scope(Scope(before_exit=notify))
 
     def deferred(self) -> AbstractContextManager[Scope]:
-        """Open a scope in which the process exits after the grace period only.
+        """Open a scope in which SIGTERM ends the process only after the grace period.
 
-        The body checks ``requested`` to end early; the process then exits in the regular way.
+        The body checks ``requested`` and ends early; the process then exits in the regular way.
         """
         return self.scope(Scope(deferred=True))
 
-    def saved(self) -> AbstractContextManager[Scope]:
+    def optional_work(self) -> AbstractContextManager[Scope]:
         """Open a scope for optional work after the model is saved: the exit status is 0."""
-        return self.scope(Scope(deferred=True, rescue=lambda: None))
+        return self.scope(Scope(deferred=True, on_timeout=lambda: None))
 
     @property
     def grace_seconds(self) -> float:
-        """The grace period: how long deferred work may go on after SIGTERM."""
+        """The grace period: how long deferred work may continue after SIGTERM."""
         return float(self._innermost("grace_seconds"))
 
     @property
@@ -170,27 +173,29 @@ class Termination:
         signal.sigwait({signal.SIGTERM})
         self.begin_grace()
         with self._lock:
-            # A scope that is entered after this calls its own pass_on.
+            # A scope that is opened later calls its own ``forward``.
             self.requested.set()
             deferred = any(scope.deferred for scope in self._scopes)
-            pass_on = self._innermost("pass_on")
+            forward = self._innermost("forward")
         if deferred:
-            _attempt(pass_on, "SIGTERM could not be passed on")
+            _attempt(forward, "SIGTERM could not be passed on")
             threading.Event().wait(self.seconds_left)
-            if _attempt(self._innermost("rescue"), "the model trained so far could not be saved"):
+            if _attempt(
+                self._innermost("on_timeout"), "the model trained so far could not be saved"
+            ):
                 os._exit(0)
-            reason = self._innermost("overdue").format(seconds=self.grace_seconds)
+            reason = self._innermost("timeout_reason").format(seconds=self.grace_seconds)
         else:
-            reason = self._innermost("stopped")
-        _attempt(self._innermost("farewell"), "other processes could not be notified of SIGTERM")
+            reason = self._innermost("stop_reason")
+        _attempt(self._innermost("before_exit"), "other processes could not be notified of SIGTERM")
         self._report(reason)
         os._exit(EXIT_CODE)
 
 
 def _attempt(call: Callable[[], None] | None, failure: str) -> bool:
-    """Call a function of a scope, and return whether it succeeded.
+    """Call a function of a scope, and return whether the call succeeded.
 
-    An exception is only logged, because the process must exit in any case.
+    Exceptions are logged and not raised, because the process must exit.
     """
     if call is None:
         return False

@@ -25,10 +25,10 @@ class Worker:
 
     Attributes
     ----------
-    place : int
+    local_rank : int
         The rank among the workers of this host, from 0.
     count : int
-        The number of workers on each host.
+        The number of workers on each host; the same for all hosts.
     device : str
         The device to train on, such as ``cuda:0``.
     port : int
@@ -38,7 +38,7 @@ class Worker:
         The file descriptor of a pipe to the parent process. The worker writes its error there.
     """
 
-    place: int
+    local_rank: int
     count: int
     device: str
     port: int
@@ -57,15 +57,17 @@ class Worker:
             memory=machine.memory // self.count,
         )
 
-    def among(self, hosts: Hosts) -> Hosts:
-        """Return the cluster with every worker as a host of its own, such as ``algo-1.gpu0``."""
+    def expand_hosts(self, hosts: Hosts) -> Hosts:
+        """Return the hosts of the job with one entry for each worker, such as ``algo-1.gpu0``."""
         workers = sorted(
-            (f"{host}.gpu{place}", host) for host in hosts.names for place in range(self.count)
+            (f"{host}.gpu{local_rank}", host)
+            for host in hosts.names
+            for local_rank in range(self.count)
         )
         alone = len(hosts.names) == 1
         return replace(
             hosts,
-            current=f"{hosts.current}.gpu{self.place}",
+            current=f"{hosts.current}.gpu{self.local_rank}",
             names=tuple(name for name, _ in workers),
             network_interface=LOOPBACK if alone else hosts.network_interface,
             leader_address=LOOPBACK_ADDRESS if alone else workers[0][1],

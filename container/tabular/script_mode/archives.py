@@ -1,4 +1,4 @@
-"""Unpack an archive of code, if it is complete, fits on the disk and stays in its folder."""
+"""Unpack an archive of code. Check first that it is complete, fits on the disk and is safe."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BROKEN = (
 
 
 def unpack(archive: Path, target: Path, name: str) -> None:
-    """Unpack a tar archive, compressed or not. First read all of it, to check it.
+    """Check a tar archive by reading it to the end, and unpack it. It may be compressed.
 
     Parameters
     ----------
@@ -78,27 +78,28 @@ def _check_size(opened: tarfile.TarFile, target: Path, name: str) -> None:
 def _check_end(opened: tarfile.TarFile, name: str) -> None:
     """Check that the archive ends with a block of zeros, and that nothing follows.
 
-    ``tarfile`` accepts the end of the file as the end of the archive. It does not notice that an
-    archive is truncated between two members. GNU tar, bsdtar and Python write two blocks of zeros.
+    ``tarfile`` accepts the end of the file as the end of the archive, so it does not detect an
+    archive that is truncated between two members. GNU tar, bsdtar and Python end an archive with
+    two blocks of zeros.
     """
     file: IO[bytes] | Any = opened.fileobj
     file.seek(opened.offset)
     if file.read(BLOCK_BYTES) != bytes(BLOCK_BYTES):
         raise UserError(
-            f"{name} is cut off: it ends without the mark of an archive's end, and files may be "
-            f"missing; upload it again, or {MAKE}"
+            f"{name} is cut off: it has no end-of-archive mark, so files may be missing; upload it "
+            f"again, or {MAKE}"
         )
-    # Read to the end: compressed files have their checksum there.
+    # Read to the end, where compressed files have their checksum.
     while chunk := file.read(CHUNK_BYTES):
         if chunk.count(0) != len(chunk):
             raise UserError(
                 f"{name} goes on after the archive's end, as concatenated archives do; "
-                f"pack all files into one: {MAKE}"
+                f"pack all files into one archive: {MAKE}"
             )
 
 
 def _inside(member: tarfile.TarInfo, target: str) -> tarfile.TarInfo:
-    """Refuse members outside of the folder. ``data_filter`` only strips a leading slash."""
+    """Refuse members outside of the folder. ``data_filter`` would only strip a leading slash."""
     if member.name.startswith("/"):
         raise tarfile.AbsolutePathError(member)
     return tarfile.data_filter(member, target)

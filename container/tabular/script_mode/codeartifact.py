@@ -20,7 +20,7 @@ CONFIG = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard"
 
 
 def index_url(arn: str) -> str:
-    """Return the index URL of a repository, with a token in it. Never print this URL.
+    """Return the index URL of a repository. Never print this URL: it contains a token.
 
     Parameters
     ----------

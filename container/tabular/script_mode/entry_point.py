@@ -14,7 +14,7 @@ from tabular.contract.errors import UserError
 from tabular.script_mode.source import is_file
 
 LISTED = 10
-# A longer program name is cut here in messages.
+# Messages show this many characters of the program's name.
 NAME_CHARACTERS = 300
 # Files that are not listed in messages.
 HIDDEN = ("__pycache__", ".")
@@ -29,9 +29,9 @@ class Command:
     argv : tuple of str
         The program and its arguments.
     signals_all : bool
-        Send signals to the whole process group: a shell does not pass them on to its children.
+        Send signals to the whole process group, because a shell does not forward signals.
     package : bool
-        The folder of the code is a package that must be installed first.
+        Whether the folder of the code is a package that must be installed first.
     """
 
     argv: tuple[str, ...]
@@ -42,9 +42,9 @@ class Command:
 def command_of(program: str, code: Path, arguments: Sequence[str]) -> Command:
     """Choose the command for a program, as AWS's training toolkit does.
 
-    If the folder has a ``setup.py``, it is a package and the program is run as its module.
-    Otherwise ``.py`` is run as a script, and any other file is executed. Unlike in the toolkit, a
-    folder with a ``pyproject.toml`` is a package too if the program is not a file.
+    If the folder has a ``setup.py``, it is a package, and the program is run as a module of the
+    package. Otherwise a ``.py`` file is run as a script, and any other file is executed. Unlike in
+    the toolkit, a folder with a ``pyproject.toml`` is a package too if the program is not a file.
 
     Parameters
     ----------

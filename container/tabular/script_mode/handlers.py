@@ -29,7 +29,7 @@ PARAMETERS = {
 
 @dataclass(frozen=True)
 class Handlers:
-    """The handlers of a script; None where the default handler is used."""
+    """The handlers of a script; None for a handler that the script does not define."""
 
     model_fn: Handler | None = None
     input_fn: Handler | None = None
@@ -45,8 +45,9 @@ def handlers_of(module: ModuleType) -> Handlers:
     Raises
     ------
     UserError
-        A handler does not accept its arguments, or ``transform_fn`` is defined beside ``input_fn``,
-        ``predict_fn`` or ``output_fn``. This rule and its message come from AWS's containers.
+        A handler does not accept its arguments, or the script defines ``transform_fn`` and one of
+        ``input_fn``, ``predict_fn`` and ``output_fn``. AWS's containers have the same rule and
+        message.
     """
     found = Handlers(**{each.name: getattr(module, each.name, None) for each in fields(Handlers)})
     if found.transform_fn and (found.input_fn or found.predict_fn or found.output_fn):

@@ -1,4 +1,4 @@
-"""Find the inference script: in the artifact, or where the endpoint's variables say."""
+"""Find the inference script, in the artifact or by the endpoint's environment variables."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def find_script(folder: Path, program: str = "") -> InferenceScript | None:
     if len(files) > 1:
         raise UserError(
             f"{folder} holds several scripts ({', '.join(path.name for path in files[:10])}) and "
-            f"no {DEFAULT_PROGRAM}; name the one with the handlers in SAGEMAKER_PROGRAM"
+            f"no {DEFAULT_PROGRAM}; set SAGEMAKER_PROGRAM to the script with the handlers"
         )
     return InferenceScript(folder, files[0]) if files else None
 
@@ -66,7 +66,7 @@ def find_script(folder: Path, program: str = "") -> InferenceScript | None:
 def find_endpoint_script(endpoint: Endpoint, environ: Mapping[str, str]) -> InferenceScript | None:
     """Find the script of an endpoint.
 
-    The script of a multi-model endpoint serves the models that have no script of their own.
+    The script of a multi-model endpoint serves the models that have no script in their artifact.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def find_endpoint_script(endpoint: Endpoint, environ: Mapping[str, str]) -> Infe
     Returns
     -------
     InferenceScript or None
-        None if algorithm mode serves the model.
+        None if the model is served without a script.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def find_endpoint_script(endpoint: Endpoint, environ: Mapping[str, str]) -> Infe
     places = [(endpoint.models if endpoint.multi_model else endpoint.model) / CODE, endpoint.code]
     submit = endpoint.submit_directory
     if endpoint.multi_model and Path(submit) == endpoint.model / CODE:
-        submit = ""  # the SDK sets this value; each model has its own code in this place
+        submit = ""  # the SDK's default value; each model has its code in its own code/
     if submit:
         places = [_submitted(submit, environ)]
     wanted = _file_name(endpoint.program)

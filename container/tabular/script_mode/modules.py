@@ -1,10 +1,10 @@
 """Import an inference script, and isolate the modules of several models in one process.
 
-The models of a multi-model endpoint share a process. Each may have an ``inference.py`` that imports
-its own ``helpers``. So each model's code becomes a package, such as ``_model_3``, and
-``import helpers`` in its modules imports ``_model_3.helpers``. Python takes ``__import__`` from the
-built-ins of the module that imports, and these modules get built-ins of their own. This works for
-an import at any time and in any thread, without a lock.
+The models of a multi-model endpoint share a process. Each model may have an ``inference.py`` that
+imports its own ``helpers``. So the code of each model becomes a package, such as ``_model_3``, and
+``import helpers`` in this package imports ``_model_3.helpers``. Python takes ``__import__`` from
+the built-ins of the importing module, and each module of the package gets its own built-ins. This
+works for imports at any time and in any thread, without a lock.
 
 Pickles and ``importlib`` look for ``helpers`` in ``sys.modules``. ``sys.modules["helpers"]`` is a
 proxy that forwards attribute access to the module of the model whose code is running.
@@ -70,11 +70,11 @@ class Modules:
         yield
 
     def close(self) -> None:
-        """Remove the modules from ``sys.modules``; not needed for a single script."""
+        """Do nothing: a single script is never unloaded."""
 
 
 class PrivateModules(Modules, MetaPathFinder):
-    """The modules of one of several scripts, in a package of their own."""
+    """The modules of one script of several, in a separate package."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.package = f"_model_{next(_numbers)}"
@@ -103,7 +103,7 @@ class PrivateModules(Modules, MetaPathFinder):
             _running.reset(token)
 
     def close(self) -> None:
-        """Remove the modules: after that, only objects of the script refer to them."""
+        """Remove the modules from ``sys.modules``, so that Python can free them."""
         with contextlib.suppress(ValueError):
             sys.meta_path.remove(self)
         for name in [*sys.modules]:
@@ -141,7 +141,10 @@ class PrivateModules(Modules, MetaPathFinder):
         return builtins.__import__(module.__name__, globals, locals, fromlist, 0)
 
     def _owns(self, name: str) -> bool:
-        """Return whether the script has a module of this name, or a folder that hides no other."""
+        """Return whether the script has a module of this name.
+
+        A folder without ``__init__.py`` counts if no installed module has the same name.
+        """
         owned = self._owned.get(name)
         if owned is None:
             spec = self._find(f"{self.package}.{name}", self._folders)
@@ -174,7 +177,7 @@ class _PrivateLoader(SourceFileLoader):
         module.__dict__["__builtins__"] = own
         name = module.__name__.removeprefix(f"{self._modules.package}.")
         if not _is_importable(name.partition(".")[0]):
-            # The C pickle imports by the caller's __import__, then looks into sys.modules.
+            # The C pickle calls the caller's __import__, and then reads sys.modules.
             sys.modules.setdefault(name, ModuleProxy(name))
         super().exec_module(module)
 

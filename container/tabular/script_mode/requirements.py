@@ -1,4 +1,4 @@
-"""Install what the customer's code needs: requirements.txt, and the code itself as a package."""
+"""Install the customer's ``requirements.txt``, and the code itself if it is a package."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STDERR = 2
 KEPT_LINES = 2000
 LAST_ERRORS, ERROR_CHARACTERS = 4, 700
 REPLACED = re.compile(r"\s*Found existing installation: (?P<name>\S+) (?P<version>\S+)")
-# What pip prints for a TLS certificate that it can't verify, and without a network.
+# Messages of pip: it can't verify a TLS certificate, or it has no network.
 NO_TRUST = ("CERTIFICATE_VERIFY_FAILED", "SSLCertVerificationError")
 NO_NETWORK = (
     "Failed to establish a new connection",
@@ -49,22 +49,23 @@ def install_requirements(
     prefix: str | None = None,
     python: str = sys.executable,
 ) -> None:
-    """Run ``pip install`` for a folder of code, if there is anything to install.
+    """Run ``pip install`` for a folder of code that has requirements or is a package.
 
-    pip reads its own variables (``PIP_INDEX_URL``, ``PIP_FIND_LINKS``, ...) as usual. With
-    ``CA_REPOSITORY_ARN`` the package index is that CodeArtifact repository. The image's libraries
-    are replaced only if a requirement asks for another version; the log then says so.
+    pip reads its own variables (``PIP_INDEX_URL``, ``PIP_FIND_LINKS``, ...) as usual.
+    ``CA_REPOSITORY_ARN`` makes a CodeArtifact repository the package index. A library of the image
+    is replaced only if a requirement needs another version; this is logged.
 
     Parameters
     ----------
     source : Path
-        The folder that may hold ``requirements.txt``, and ``wheels/`` for use without a network.
+        The folder of the code. It may have ``requirements.txt``, and ``wheels/`` to install from
+        without a network.
     environ : Mapping[str, str]
         The environment of pip.
     package : bool
         Install the folder itself too.
     prefix : str or None
-        Install into this folder and not beside the image's own libraries.
+        The folder to install into. By default packages are installed beside the image's libraries.
     python : str
         The interpreter to install for.
 
@@ -79,8 +80,8 @@ def install_requirements(
     if (source / REQUIREMENTS).is_file():
         targets[str(source / REQUIREMENTS)] = ["-r", REQUIREMENTS]
     if package:
-        # Without a pyproject.toml the image's setuptools builds the package. With build isolation
-        # pip would download setuptools.
+        # Without a pyproject.toml the image's setuptools builds the package. Build isolation would
+        # make pip download setuptools.
         isolation = [] if (source / PROJECT).is_file() else ["--no-build-isolation"]
         targets["the code's package"] = [".", *isolation]
     if not targets:
@@ -95,7 +96,7 @@ def install_requirements(
     elif environ.get("CA_REPOSITORY_ARN"):
         from tabular.script_mode.codeartifact import index_url
 
-        # In a variable, because every user that may list processes sees arguments.
+        # In a variable, because the list of processes shows arguments to every user.
         pip_environ["PIP_INDEX_URL"] = index_url(environ["CA_REPOSITORY_ARN"])
     for target, arguments in targets.items():
         whole = [*command, *arguments]
@@ -109,15 +110,16 @@ def install_requirements(
 
 
 def install_for_serving(folder: Path, environ: MutableMapping[str, str]) -> None:
-    """Install the requirements of an inference script, and make them importable here.
+    """Install the requirements of an inference script, and make them importable in this process.
 
-    pip installs into this Python, or into a temporary folder when the file system is read-only.
-    Call before workers are forked.
+    pip installs beside the image's libraries, or into a temporary folder when the file system is
+    read-only. Call before workers are forked.
 
     Parameters
     ----------
     folder : Path
-        The folder that may hold ``requirements.txt``, and ``wheels/`` for use without a network.
+        The folder of the script. It may have ``requirements.txt``, and ``wheels/`` to install from
+        without a network.
     environ : mutable mapping
         This process's environment. ``PYTHONPATH`` is extended when the packages are in a
         temporary folder.
@@ -134,7 +136,7 @@ def install_for_serving(folder: Path, environ: MutableMapping[str, str]) -> None
         prefix = tempfile.mkdtemp(prefix="tabular-packages-")
         packages = sysconfig.get_path("purelib", vars={"base": prefix})
         sys.path.insert(0, packages)
-        # For processes that the script starts, and for this program when it executes itself again.
+        # For processes that the script starts, and for this program after it restarts by exec.
         others = environ.get("PYTHONPATH")
         environ["PYTHONPATH"] = f"{packages}{os.pathsep}{others}" if others else packages
     install_requirements(folder, pip_environ, prefix=prefix)
@@ -144,7 +146,7 @@ def install_for_serving(folder: Path, environ: MutableMapping[str, str]) -> None
 def missing_requirements(folder: Path) -> list[str]:
     """List the lines of ``requirements.txt`` that no installed package satisfies.
 
-    Only lines with a package and its versions are checked, and no options or URLs.
+    Lines with a package and its versions are checked. Options and URLs are not checked.
     """
     try:
         lines = (folder / REQUIREMENTS).read_text(errors="replace").splitlines()
@@ -183,7 +185,7 @@ def _run_pip(
     ) as pip:
         assert pip.stdout is not None  # noqa: S101 because of stdout=PIPE
         for line in pip.stdout:
-            # pip prints the URLs of requirements as they are, with tokens and signatures.
+            # pip prints the URLs of requirements unchanged, with tokens and signatures.
             text = redact(line.decode(errors="replace"))
             with suppress(OSError):  # standard error is closed
                 os.write(STDERR, text.encode())
@@ -194,14 +196,14 @@ def _run_pip(
 
 def _reason(lines: Sequence[str], status: int, source: Path) -> str:
     errors = [line.strip() for line in lines if line.lstrip().startswith("ERROR:")]
-    # The most specific error is the last one.
+    # pip prints the most specific error last.
     reason = "; ".join(dict.fromkeys(reversed(errors[-LAST_ERRORS:])))
     if not reason:
         reason = f"pip ended with exit code {status}; the log has its output"
     reason = reason[:ERROR_CHARACTERS]
     if any(words in line for line in lines for words in NO_TRUST):
         return (
-            f"{reason}. The package index shows a certificate that the container does not trust: "
+            f"{reason}. The package index has a certificate that the container does not trust: "
             "mount the certificate of your network's authority, and set PIP_CERT to its file"
         )
     if any(words in line for line in lines for words in NO_NETWORK):

@@ -1,7 +1,7 @@
-"""Run the customer's training script, pass SIGTERM on to it, and raise its failure.
+"""Run the customer's training script, forward SIGTERM to the script, and raise its failure.
 
-The script inherits this process's standard output. Its standard error is copied as it arrives,
-because the end of it tells why the script failed.
+The script inherits this process's standard output. Its standard error is copied and its end is
+kept, because the last lines of standard error explain a failure.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ STDERR = 2
 # The first process of a container.
 INIT = 1
 TAIL_BYTES = 65_536
-# SageMaker sends SIGKILL 120 s after SIGTERM; the rest is for the failure file.
+# SageMaker sends SIGKILL 120 s after SIGTERM. 5 s remain to write the failure file.
 GRACE_SECONDS = 115.0
-OVERDUE = "stopped by SIGTERM: the script did not end within {seconds:.0f} s after it"
-# Processes that the script has left running are killed. A process that has left the process group
-# may keep stderr open: stop reading after this time.
+TIMED_OUT = "stopped by SIGTERM: the script did not end within {seconds:.0f} s after it"
+# The script's remaining child processes are killed. A process in another process group may keep
+# stderr open: stop reading after this time.
 DRAIN_SECONDS = 5.0
-INTERRUPT_SECONDS = OVERDUE_SECONDS = 10.0
+INTERRUPT_SECONDS = REPORT_SECONDS = 10.0
 
 
 def run(command: Command, code: Path, environ: Mapping[str, str], termination: Termination) -> None:
-    """Run a script in the folder ``code``, and wait until it ends.
+    """Run a script in the folder ``code``, and wait until the script ends.
 
     Raises
     ------
@@ -43,7 +43,9 @@ def run(command: Command, code: Path, environ: Mapping[str, str], termination: T
     UserError
         The script can't be started.
     """
-    with termination.scope(Scope(deferred=True, overdue=OVERDUE, grace_seconds=GRACE_SECONDS)):
+    with termination.scope(
+        Scope(deferred=True, timeout_reason=TIMED_OUT, grace_seconds=GRACE_SECONDS)
+    ):
         process = _start(command, code, environ)
         try:
             status, stderr = _watch(process, termination, command.signals_all)
@@ -59,22 +61,22 @@ def run(command: Command, code: Path, environ: Mapping[str, str], termination: T
 def _watch(
     process: subprocess.Popen[bytes], termination: Termination, signals_all: bool
 ) -> tuple[int, str]:
-    """Wait for the script, pass SIGTERM on, and return its status and the end of its stderr."""
+    """Wait for the script, forward SIGTERM, and return the script's status and last stderr."""
     tail = _Tail(process)
-    overdue = threading.Event()
+    killed = threading.Event()
 
-    def pass_on() -> None:
+    def forward() -> None:
         _send(process, signal.SIGTERM, group=signals_all)
 
     def kill() -> None:
-        overdue.set()
+        killed.set()
         _send(process, signal.SIGKILL, group=True)
 
-    with termination.scope(Scope(pass_on=pass_on, farewell=kill)):
+    with termination.scope(Scope(forward=forward, before_exit=kill)):
         status = _wait(process)
-        if overdue.is_set():  # the thread that called `kill` reports why, and ends this process
-            threading.Event().wait(OVERDUE_SECONDS)
-    # Processes that the script has left running would keep its standard error open.
+        if killed.is_set():  # the thread that called `kill` reports the reason and exits
+            threading.Event().wait(REPORT_SECONDS)
+    # Remaining child processes of the script would keep its standard error open.
     _send(process, signal.SIGKILL, group=True)
     return status, tail.read()
 
@@ -82,9 +84,9 @@ def _watch(
 def _wait(process: subprocess.Popen[bytes]) -> int:
     """Wait for the script. As PID 1, wait for orphaned processes too.
 
-    The kernel makes PID 1 the parent of every orphan. An orphan that has ended stays a zombie, and
-    counts against the limit of processes, until its parent waits for it. The script is the only
-    child that this process has started.
+    The kernel makes PID 1 the parent of every orphan. An orphan that has ended stays a zombie until
+    PID 1 waits for it, and zombies count against the limit of processes. The script is the only
+    child that this process starts.
     """
     while os.getpid() == INIT:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
@@ -97,7 +99,7 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
 
 def _start(command: Command, code: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     def unblock() -> None:
-        # ``Termination.listen`` has blocked SIGTERM here, and a child inherits the mask.
+        # ``Termination.listen`` has blocked SIGTERM in this process, and a child inherits the mask.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     try:
@@ -130,7 +132,7 @@ def _start(command: Command, code: Path, environ: Mapping[str, str]) -> subproce
 
 
 class _Tail:
-    """Copies the standard error of a process to ours in a thread, and keeps the end of it."""
+    """Copies the standard error of a process to our standard error, and keeps the last bytes."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr is not None  # noqa: S101 because of stderr=PIPE
@@ -140,7 +142,7 @@ class _Tail:
         self._thread.start()
 
     def read(self) -> str:
-        """Wait until the process has closed its standard error, and return the end of it."""
+        """Wait until the process has closed its standard error, and return the last bytes."""
         self._thread.join(DRAIN_SECONDS)
         return bytes(self._kept[-TAIL_BYTES:]).decode(errors="replace")
 
@@ -164,7 +166,10 @@ def _send(process: subprocess.Popen[bytes], number: signal.Signals, group: bool)
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:
-    """Pass Ctrl-C on to the script, which is in another process group, and wait for its end."""
+    """Send SIGINT to the script, and wait until it ends.
+
+    The script has its own process group, so the terminal's Ctrl-C does not reach it.
+    """
     _send(process, signal.SIGINT, group=True)
     with suppress(subprocess.TimeoutExpired):
         process.wait(INTERRUPT_SECONDS)

@@ -12,9 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from tabular.contract.errors import UserError
 from tabular.contract.script import region_of
 
-# Without a network the download fails within a minute; a slow network has enough time.
+# With these limits a download without a network fails within a minute.
 CONFIG = Config(connect_timeout=10, read_timeout=60, retries={"mode": "standard"})
-# Other endpoints than AWS's own do not resolve bucket names as hosts.
+# Endpoints that are not AWS's own do not resolve bucket names as host names.
 BY_PATH = CONFIG.merge(Config(s3={"addressing_style": "path"}))
 ISOLATED = (
     "With network isolation code comes through a channel named 'code' (the SDK's "
@@ -24,7 +24,7 @@ CHUNK_BYTES = 1 << 20
 
 
 def download(uri: str, folder: Path, environ: Mapping[str, str]) -> Path:
-    """Download ``s3://bucket/key`` into a folder, to a file with the last part of the key.
+    """Download ``s3://bucket/key`` into a folder. The file's name is the last part of the key.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def download(uri: str, folder: Path, environ: Mapping[str, str]) -> Path:
             endpoint_url=endpoint,
             config=BY_PATH if endpoint else CONFIG,
         )
-        # Not download_file, whose threads would stay.
+        # Not download_file: its threads would keep running.
         body = client.get_object(Bucket=bucket, Key=key)["Body"]
         with file.open("wb") as opened:
             for chunk in body.iter_chunks(CHUNK_BYTES):

@@ -1,8 +1,8 @@
-"""Describe a failure of the customer's code: of a script's process, or of a handler called here.
+"""Describe failures of the customer's code: a script that exits, or a handler that raises.
 
-A training script runs in a process of its own: ``script_error`` reads its exit code and the end
-of its stderr. A handler of an inference script raises an exception in this process:
-``describe_exception`` names the customer's line.
+A training script runs in a separate process: ``script_error`` reads its exit code and the end of
+its stderr. A handler of an inference script raises an exception in this process:
+``describe_exception`` names the line in the customer's code.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from tabular.contract.errors import ScriptError
 from tabular.contract.failure_file import REASON_CHARACTERS, failure_reason
 from tabular.contract.termination import EXIT_CODE
 
-# A line of a traceback, or of a SyntaxError without one, that names a file and a line.
+# The line of a traceback or a SyntaxError that names a file and a line number.
 FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<name>.+))?')
-# Python's marks below a line of code. They would take the room of frames, which say more.
+# Python's marks below a line of code. They are removed, so that more frames fit.
 MARKS = re.compile(r"[ ~^]+")
 # The traceback of an ExceptionGroup is indented by a margin.
 GROUP, MARGIN = "  + Exception Group Traceback (most recent call last):", "  | "
-# The message of an exception is cut here, so that its place and the exit code fit behind it.
+# The message of an exception is cut here, so that the file, the line and the exit code fit too.
 CAUSE_CHARACTERS = 600
 EXCEPTION_CHARACTERS = 500
 KILLED = 128 + signal.SIGKILL
 
 
 def script_error(status: int, stderr: str, code: Path, terminated: bool = False) -> ScriptError:
-    """Build the error of a script's process that has failed.
+    """Build the error for a script that has failed.
 
     Parameters
     ----------
@@ -42,13 +42,13 @@ def script_error(status: int, stderr: str, code: Path, terminated: bool = False)
     code : Path
         The folder of the customer's code. The message names the innermost frame in it.
     terminated : bool
-        SageMaker has stopped the job, and SIGTERM was sent to the script.
+        Whether SageMaker has stopped the job, and SIGTERM was sent to the script.
 
     Returns
     -------
     ScriptError
-        ``exit_code`` is what a shell would return. ``details`` has as many of the last lines of
-        stderr as fit into the characters that SageMaker shows.
+        ``exit_code`` is the exit code that a shell would return. ``details`` has the last lines of
+        stderr, as many as fit into the failure reason.
     """
     exit_code = 128 - status if status < 0 else status
     cause, place = _last_exception(stderr, code)
@@ -70,7 +70,7 @@ def script_error(status: int, stderr: str, code: Path, terminated: bool = False)
 def describe_exception(error: BaseException, folder: Path) -> str:
     """Describe an exception in one line: ``ValueError: no such column (inference.py, line 12)``.
 
-    The place is the innermost frame in the customer's folder.
+    File and line are those of the innermost frame in the customer's folder.
     """
     text = " ".join(exception_text(error).split())[:EXCEPTION_CHARACTERS]
     place = _innermost_place(error, folder)
@@ -78,7 +78,7 @@ def describe_exception(error: BaseException, folder: Path) -> str:
 
 
 def exception_text(error: BaseException) -> str:
-    """Return ``str(error)``, or a note when the customer's class raises in ``__str__``."""
+    """Return ``str(error)``, or a note if ``__str__`` of the customer's class raises."""
     try:
         return str(error)
     except Exception as broken:
@@ -86,7 +86,7 @@ def exception_text(error: BaseException) -> str:
 
 
 def customer_traceback(error: BaseException, folder: Path) -> TracebackType | None:
-    """Return an exception's traceback from the first frame in the customer's folder on."""
+    """Return an exception's traceback, starting at the first frame in the customer's folder."""
     found = error.__traceback__
     while found is not None and not _is_below(found.tb_frame.f_code.co_filename, folder):
         found = found.tb_next
@@ -94,7 +94,7 @@ def customer_traceback(error: BaseException, folder: Path) -> TracebackType | No
 
 
 def _last_exception(stderr: str, code: Path) -> tuple[str, str]:
-    """Find the text of the last exception in stderr, and the place in the customer's code."""
+    """Find the text of the last exception in stderr, and its file and line."""
     lines = _without_group(stderr.rstrip().splitlines())
     frames = [number for number, line in enumerate(lines) if FRAME.match(line)]
     if not frames:
@@ -118,7 +118,7 @@ def _without_group(lines: list[str]) -> list[str]:
 
 
 def _printed_place(lines: list[str], last: int, code: Path) -> str:
-    """Name the innermost printed frame in the customer's folder, or else the innermost frame."""
+    """Return file and line of the innermost frame in the customer's folder, or of any folder."""
     innermost = ""
     for line in reversed(lines[: last + 1]):
         if not line.startswith(" "):  # the first line of the traceback
@@ -171,7 +171,7 @@ def _advice(exit_code: int) -> str:
 
 
 def _last_lines(text: str, room: int) -> str:
-    """Return as many whole lines from the end as fit, or the end of one line that is too long."""
+    """Return as many last lines as fit; if the last line is too long, return its end."""
     if room <= 0:
         return ""
     end = "\n".join(line for line in text.rstrip().splitlines() if not MARKS.fullmatch(line))

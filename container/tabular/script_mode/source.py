@@ -1,4 +1,4 @@
-"""Bring the customer's code into its folder: from S3, an archive, a channel or a folder."""
+"""Fetch the customer's code from S3, an archive, a channel or a folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_file(path: Path) -> bool:
 
 
 def prepare(source: str, code: Path, channel: Path | None, environ: Mapping[str, str]) -> None:
-    """Put the code of a training job into its folder, unless the folder has files already.
+    """Fetch the code of a training job into its folder. If the folder has files, do nothing.
 
     Parameters
     ----------
@@ -39,15 +39,15 @@ def prepare(source: str, code: Path, channel: Path | None, environ: Mapping[str,
     code : Path
         ``/opt/ml/code``. Files in it, from the image or a mount, take precedence over ``source``.
     channel : Path or None
-        The folder of the channel ``code``, used when there is no ``source``. It has the files
-        themselves, or one ``sourcedir.tar.gz``.
+        The folder of the channel ``code``, used when there is no ``source``. It has the files of
+        the code, or ``sourcedir.tar.gz``.
     environ : Mapping[str, str]
         The region and the S3 endpoint, to download the code.
 
     Raises
     ------
     UserError
-        There is no code, or it can't be fetched or unpacked.
+        There is no code, or the code can't be fetched or unpacked.
     """
     if code.is_dir() and any(code.iterdir()):
         if source and Path(source) != code:
@@ -66,19 +66,19 @@ def prepare(source: str, code: Path, channel: Path | None, environ: Mapping[str,
 
 
 def fetch(uri: str, target: Path, environ: Mapping[str, str]) -> None:
-    """Copy, unpack or download code into a folder, and create the folder.
+    """Create a folder, and copy, unpack or download code into it.
 
     Parameters
     ----------
     uri : str
-        ``s3://bucket/key``, ``file://path`` or a path. It names an archive, a folder or one file.
+        ``s3://bucket/key``, ``file://path`` or a path, of an archive, a folder or one file.
     environ : Mapping[str, str]
         The region and the S3 endpoint.
 
     Raises
     ------
     UserError
-        The code does not exist or may not be read, or its archive is refused by ``unpack``.
+        The code does not exist or can't be read, or ``unpack`` refuses the archive.
     PlatformError
         The disk is full.
     """

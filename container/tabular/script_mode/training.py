@@ -1,4 +1,4 @@
-"""Train with the customer's script: fetch the code, install, wait for the hosts, run."""
+"""Train with the customer's script: fetch the code, install requirements, wait for hosts, run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tabular.artifact.files import remove_artifact
 from tabular.contract.environment import script_arguments
-from tabular.contract.failure_file import remove_leftover
+from tabular.contract.failure_file import remove_if_possible
 from tabular.contract.hosts import wait_for_names
 from tabular.contract.job import TrainingJob
 from tabular.contract.script import TrainingScript, region_of
@@ -27,7 +27,7 @@ CHANNEL = "code"
 def train(
     job: TrainingJob, script: TrainingScript, environ: Mapping[str, str], termination: Termination
 ) -> None:
-    """Run the job's script to its end.
+    """Run the job's script, and wait until the script ends.
 
     Parameters
     ----------
@@ -44,10 +44,10 @@ def train(
     logging.getLogger().setLevel(script.log_level)
     with termination.stopping(f"stopped by SIGTERM before {script.program} was started"):
         command, environ = _prepare(job, script, environ)
-        # Not in the environment of pip, which would import modules of the code as its own.
+        # Not in the environment of pip, because pip would import modules of the code.
         path = [str(job.paths.code), *filter(None, [environ.get("PYTHONPATH")])]
         run(command, job.paths.code, {**environ, "PYTHONPATH": ":".join(path)}, termination)
-    with suppress(OSError):  # as older toolkits do; not needed by SageMaker
+    with suppress(OSError):  # older toolkits write this file; SageMaker does not need it
         _success_file(job).touch()
 
 
@@ -66,8 +66,8 @@ def _prepare(
         The command, and its environment.
     """
     code = job.paths.code
-    remove_leftover(_success_file(job))
-    with suppress(OSError):  # SageMaker creates them, ``docker run`` may not
+    remove_if_possible(_success_file(job))
+    with suppress(OSError):  # SageMaker creates these folders; ``docker run`` may not
         for folder in (job.paths.model, job.paths.output_data):
             folder.mkdir(parents=True, exist_ok=True)
     if remove_artifact(job.paths.model):
@@ -89,7 +89,7 @@ def _prepare(
 
 
 def _variables(job: TrainingJob, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that the training toolkit sets beside ``SM_*``."""
+    """Return the variables that the training toolkit sets in addition to ``SM_*``."""
 
     def hyperparameter(name: str) -> str:
         return str(job.hyperparameters.get(name) or "")

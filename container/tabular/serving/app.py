@@ -104,7 +104,7 @@ def create_base_app(
 
     own_parameters = json.dumps(
         {
-            "MaxConcurrentTransforms": endpoint.transforms,
+            "MaxConcurrentTransforms": endpoint.max_concurrent_transforms,
             "BatchStrategy": "MULTI_RECORD",
             "MaxPayloadInMB": min(max(1, endpoint.max_body_bytes // MEBIBYTE), LARGEST_PAYLOAD_MB),
         }

@@ -14,7 +14,7 @@ from typing import TypeVar
 from tabular.contract.errors import OutOfTimeError
 
 T = TypeVar("T")
-# The same as for a model without a manifest (artifact/rehearsal.py).
+# The same as for a model without a manifest (artifact/trial_load.py).
 SECONDS = 60.0
 
 

@@ -16,7 +16,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from tabular.contract.errors import RequestError
-from tabular.contract.machine import lacks_memory, memory_advice
+from tabular.contract.machine import is_out_of_memory, memory_advice
 from tabular.serving import logs
 from tabular.serving.answers.types import JSON
 from tabular.serving.invocation import with_custom_attributes
@@ -135,7 +135,7 @@ def handle_errors(app: Flask, max_body_bytes: int, respond: ErrorResponse) -> No
     @app.errorhandler(Exception)
     def server_fault(error: Exception) -> Response:
         extra = logs.inference_id(request.environ)
-        if lacks_memory(error):
+        if is_out_of_memory(error):
             log.error("%s %s: out of memory", request.method, request.path, extra=extra)
             return respond(
                 503,

@@ -26,7 +26,7 @@ BYTES_OF_NATIVE = 1.6
 LEAST_BYTES = 256 << 10
 # A model without a manifest is first loaded in a separate process, which imports XGBoost or
 # scikit-learn.
-REHEARSAL_BYTES = 160 << 20
+TRIAL_LOAD_BYTES = 160 << 20
 # A request's body, its values while they are parsed, and the rows.
 COPIES_OF_A_BODY = 4
 
@@ -73,8 +73,8 @@ def estimate_model(folder: Path) -> MemoryEstimate:
             LEAST_BYTES + PEAK_OF_ONNX * compiled, int(BYTES_OF_NATIVE * sum(native.values()))
         )
     loading = sum(_peak(path) * size for path, size in native.items())
-    rehearsed = folder / FOLDER / NAME not in files
-    return MemoryEstimate(LEAST_BYTES + loading + REHEARSAL_BYTES * rehearsed)
+    trial_loaded = folder / FOLDER / NAME not in files
+    return MemoryEstimate(LEAST_BYTES + loading + TRIAL_LOAD_BYTES * trial_loaded)
 
 
 def headroom(limit: int, threads: int, max_body_bytes: int) -> int:

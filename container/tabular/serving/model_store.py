@@ -14,7 +14,7 @@ from threading import Condition
 from typing import Generic, TypeVar
 
 from tabular.contract.errors import JobError, OutOfMemoryError, OutOfTimeError, RequestError
-from tabular.contract.machine import MEBIBYTE, give_back
+from tabular.contract.machine import MEBIBYTE, trim_heap
 from tabular.serving.model_memory import MemoryEstimate, estimate_model
 
 log = logging.getLogger(__name__)
@@ -216,7 +216,7 @@ class ModelStore(Generic[Served]):
                 raise RequestError(409, f"Model {name} is already registered.")
             wanted = need.loading + need.later
             if wanted > self._memory_left() - self._reserved:
-                give_back()  # memory that was freed, but not returned to the system
+                trim_heap()  # memory that was freed, but not returned to the system
                 left = self._memory_left() - self._reserved
                 if wanted > left:
                     raise RequestError(
@@ -246,7 +246,7 @@ def _free(model: LoadedModel[Served]) -> None:
         time.sleep(0.005)
     if held() is not None:
         log.warning("model %s is unregistered, but its memory is still in use", model.name)
-    give_back()
+    trim_heap()
 
 
 def _not_found(name: str) -> RequestError:

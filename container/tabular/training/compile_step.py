@@ -1,7 +1,7 @@
 """Compile the models of an artifact in a separate process, and add them to the artifact.
 
-The artifact is complete without compiled models. If compiling fails, the artifact stays as it is,
-and one log line and the manifest's ``compiled.reason`` tell why the native models are served.
+The artifact is complete without compiled models. If compiling fails, the artifact stays unchanged.
+A log line and the manifest's ``compiled.reason`` give the reason.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 from tabular.artifact.files import remove_compiled, save_compiled, save_manifest, verify
 from tabular.artifact.manifest import FileRecord, Manifest, Parity, read_manifest
 from tabular.contract.errors import JobError, PlatformError
-from tabular.contract.machine import give_back
+from tabular.contract.machine import trim_heap
 from tabular.contract.termination import Termination
 from tabular.data.batch import Floats
 from tabular.training.optional_step import StepError, run_step
-from tabular.training.parity import Candidate, agreeing
+from tabular.training.parity import Candidate, compile_and_compare
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +33,15 @@ class Compiling:
     ----------
     step : str
         ``module:function`` for ``optional_step.run_step``. The function is called with ``folder``,
-        ``rows`` and ``arguments``, writes the compiled models and returns what ``write_compiled``
-        returns.
+        ``rows`` and ``arguments``. It writes the compiled models and returns the result of
+        ``write_compiled``.
     engine : str
         The library that serves the models if they are not compiled, for the log.
     sample : float32 array, (rows, features)
-        Training rows, passed to the step as ``rows``: the compiled models are checked on them.
+        Training rows on which the compiled models are checked, passed to the step as ``rows``.
         See ``hard_rows.sample_rows``.
     arguments : mapping of str to object
-        More arguments of the step, which JSON can hold.
+        More arguments of the step; JSON types only.
     """
 
     step: str
@@ -51,7 +51,7 @@ class Compiling:
 
 
 def saved_manifest(folder: Path) -> Manifest:
-    """Return the manifest of the artifact to compile, whose files are verified.
+    """Verify the files of the artifact to compile, and return the manifest.
 
     Raises
     ------
@@ -81,24 +81,24 @@ def write_compiled(
     Parameters
     ----------
     candidates, tolerance
-        See ``parity.agreeing``.
+        See ``parity.compile_and_compare``.
     expected : bool
-        Whether it is usual that models of this algorithm can't be compiled. Then a failure is
-        logged as information, not as a warning.
+        Log a failure as information and not as a warning, for algorithms whose models often can't
+        be compiled.
     described : object
         Other fields of the manifest.
 
     Returns
     -------
     dict
-        The result for ``add_compiled``; JSON can hold it.
+        The result for ``add_compiled``; JSON types only.
 
     Raises
     ------
     PlatformError
         The folder can't be written, or the disk is full.
     """
-    contents, parity = agreeing(candidates, tolerance)
+    contents, parity = compile_and_compare(candidates, tolerance)
     files = save_compiled(folder, contents)
     return {
         "parity": asdict(parity),
@@ -119,9 +119,9 @@ def add_compiled(
     This function raises no exception, because the job already has its models.
     """
     try:
-        # Give the memory of training to the process that compiles.
+        # Free the memory of training for the process that compiles.
         gc.collect()
-        give_back()
+        trim_heap()
         found = run_step(
             compiling.step,
             {"folder": str(folder), **compiling.arguments},
@@ -145,9 +145,9 @@ def add_compiled(
     try:
         save_manifest(folder, replace(manifest, files={**manifest.files, **files}, **described))
     except Exception as error:
-        # The manifest on disk names the native models only.
+        # The manifest on disk lists the native models only.
         remove_compiled(folder)
-        reason = f"{reason} (nor can the manifest say so)" if reason else str(error)
+        reason = f"{reason} (and the manifest can't be updated)" if reason else str(error)
         level = logging.WARNING
     if reason:
         log.log(level, "the model is served by %s, not compiled: %s", compiling.engine, reason)

@@ -1,7 +1,7 @@
 """Rows on which a compiled model is likely to differ from the original.
 
-They are rows of the training data, and copies of them with missing values, infinities, extreme
-values, values at and beside the splits, and categories that are not in the training data.
+These are rows of the training data, and copies with missing values, infinities, extreme values,
+values at and beside the splits, and categories that are not in the training data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # the process that compiles does not need the readers
     from tabular.data.store import Store
 
 SAMPLE_ROWS = 1000
-# The limit for wide rows: several times this many values are compared.
+# The limit of rows times columns in a sample. Several times as many values are compared.
 SAMPLE_VALUES = 4_000_000
 MOST_SPLITS = 1000
 EXTREMES = (0.0, -0.0, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-45, -1e-45)
@@ -63,7 +63,7 @@ def hard_rows(
     splits : sequence of (int, float)
         The numeric splits of the model: feature and value.
     categorical : int64 array
-        The numbers of the categorical columns.
+        The indices of the categorical columns.
 
     Returns
     -------

@@ -43,7 +43,7 @@ class TrainingModule(Protocol):
         """
 
     def devices(self, run: Run, settings: Any) -> Sequence[str]:
-        """Return the devices that need their own process each; none if this process trains."""
+        """Return the devices that need a separate process each; empty if this process trains."""
 
     def train(self, run: Run, settings: Any) -> Saved | None:
         """Read the channels, train, and save the artifact.
@@ -68,9 +68,9 @@ def train(run: Run, algorithm: TrainingModule, settings: Any) -> None:
     JobError
         See ``tabular.contract.errors``.
     """
-    with run.lasting:
+    with run.exit_stack:
         saved = algorithm.train(run, settings)
-        # Only now, when rows and models are no longer in memory and no other host waits.
+        # Now rows and models are no longer in memory, and no other host waits for this host.
         if saved is not None and saved.compiling is not None:
             with run.timing.stage("compile"):
                 add_compiled(run.job.paths.model, saved.manifest, saved.compiling, run.termination)

@@ -9,9 +9,9 @@ from tabular.contract.machine import MEBIBYTE
 # Measured: Python, pyarrow and XGBoost take 60 MiB. The rest is for the readers' blocks and for the
 # kernel's cache of the files.
 PROGRAM_BYTES = 128 * MEBIBYTE
-# The share of the usable memory that rows may fill as float32; binning needs memory beside them.
+# The share of the usable memory that float32 rows may fill. Binning needs memory too.
 RAW_SHARE = 0.45
-# The share of the usable memory that estimates may fill: an estimate may be too low.
+# The share of the usable memory that estimates may fill. The rest is for estimates that are low.
 TRAINING_SHARE = 0.9
 LARGEST_PIECE, SMALLEST_PIECE = 256 * MEBIBYTE, 4 * MEBIBYTE
 
@@ -30,7 +30,7 @@ class Memory:
 
     @property
     def usable(self) -> int:
-        """Bytes that are left beside the program itself."""
+        """Bytes that are left for data, without the program itself."""
         return max(self.limit - PROGRAM_BYTES, self.limit // 4)
 
     @property

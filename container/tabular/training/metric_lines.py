@@ -1,8 +1,8 @@
-"""Write the metrics of each round: as log lines, and into SageMaker's metrics file.
+"""Write the metrics of each round as log lines and into SageMaker's metrics file.
 
-The log lines are equal to those of AWS's container to the byte, because regular expressions of
-customers and of SageMaker's tuner read them: ``[0]``, then for each metric a tab and
-``train-rmse:2.70371``. CloudWatch shows the tab as ``#011``.
+The log lines are byte for byte those of AWS's container, because regular expressions of customers
+and of SageMaker's tuner parse them: ``[0]``, then a tab and ``train-rmse:2.70371`` for each metric.
+CloudWatch shows the tab as ``#011``.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class MetricsFile:
     """SageMaker's metrics file: one JSON object per line, for each metric of each round.
 
     SageMaker sets ``$SAGEMAKER_METRICS_DIRECTORY`` to ``/opt/ml/output/metrics/sagemaker`` and
-    reads the files in this folder. AWS does not document the format; it is taken from the SageMaker
-    Experiments SDK and SageMaker Debugger. Values that are not finite are left out, because JSON
-    can't hold them.
+    reads the files in this folder. AWS does not document the format; this class writes the format
+    of the SageMaker Experiments SDK and SageMaker Debugger. Infinities and NaN are left out,
+    because JSON has no such numbers.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class MetricsFile:
     def append(self, round: int, values: Mapping[str, float], seconds: float) -> None:
         """Append the metrics of a round to the file.
 
-        If this fails, a warning is logged once, and nothing more is written. Training continues.
+        If the file can't be written, a warning is logged once, and later calls do nothing.
 
         Parameters
         ----------

@@ -1,10 +1,10 @@
 """Run an optional step of a job in a separate process.
 
-The model is saved before the step begins. If the step runs out of memory, finds the disk full,
-crashes, or still runs at the end of the grace after SIGTERM, the job succeeds all the same.
+The model is saved before the step begins. The job succeeds even if the step runs out of memory,
+finds the disk full, crashes, or still runs at the end of the grace period after SIGTERM.
 
-The process is a new interpreter and not a fork, because the threads of XGBoost, OpenMP and pyarrow
-do not survive a fork.
+The process is a new interpreter, not a fork, because the threads of XGBoost, OpenMP and pyarrow do
+not survive a fork.
 """
 
 from __future__ import annotations
@@ -28,41 +28,46 @@ from typing import IO, Any
 import numpy as np
 
 from tabular.contract.errors import JobError
-from tabular.contract.machine import MEBIBYTE, lacks_memory, memory_left, says_out_of_memory
+from tabular.contract.machine import (
+    MEBIBYTE,
+    is_out_of_memory,
+    memory_left,
+    text_means_out_of_memory,
+)
 from tabular.contract.termination import Termination
 from tabular.data.batch import Floats
 
 log = logging.getLogger(__name__)
 
-# Python with numpy, XGBoost and ONNX takes 46 MiB. It maps 50 MiB of libraries, most of which are
-# shared with this process. With 88 MiB its imports did not end.
+# Python with numpy, XGBoost and ONNX takes 46 MiB, and maps 50 MiB of libraries, most of which are
+# shared with this process. With 88 MiB the imports did not end.
 LEAST_BYTES = 96 * MEBIBYTE
-# RLIMIT_DATA counts reserved memory. 80 MiB of it are never used: OpenBLAS's buffers, stacks.
+# RLIMIT_DATA counts reserved memory. OpenBLAS's buffers and stacks reserve 80 MiB and never use it.
 UNTOUCHED_BYTES = 80 * MEBIBYTE
-# If OpenBLAS gets no memory at import, it tries again without end. Importing takes at most 3 s of
-# processor time. A process that waits for memory takes little of it, so the clock counts too.
+# If OpenBLAS gets no memory at import, it retries without end. The imports take at most 3 s of
+# processor time. A process that waits for memory takes little processor time, so wall-clock time
+# is limited too.
 IMPORT_CPU_SECONDS, IMPORT_SECONDS = 20, 60
-# The step is stopped this long before the grace after SIGTERM ends.
+# The step is stopped this long before the grace period after SIGTERM ends.
 MARGIN_SECONDS = 10.0
-# Compiling 1.5 million nodes takes 3 minutes; a step that takes longer than this is stuck.
+# Compiling 1.5 million nodes takes 3 minutes. A step that takes longer than 600 s does not end.
 LONGEST_SECONDS = 600.0
-LOOK_SECONDS = 0.2
-# If memory is full of data, the kernel does not end a process. It drops the pages of libraries and
-# reads them again at each use (major faults): a step in 160 MiB did not end within 5 minutes.
+POLL_SECONDS = 0.2
+# If memory is full of data, the kernel may not kill a process. It drops the pages of libraries and
+# reads the pages again at each use (major faults): a step in 160 MiB did not end within 5 minutes.
 # The start of a process takes up to 1,000 major faults.
 MOST_FAULTS = 20_000
 # The kernel kills this process first when the container's memory is full (proc(5)).
 OOM_SCORE = 1000
 PR_SET_PDEATHSIG = 1
 REASON_CHARACTERS = 400
-# Messages about memory of Python, C++ (through XGBoost and ONNX Runtime) and the dynamic linker.
 OUT_OF_MEMORY = "out of memory"
 # SIGXCPU and SIGALRM end an import that waits for memory.
 MEMORY_SIGNALS = (signal.SIGKILL, signal.SIGABRT, signal.SIGXCPU, signal.SIGALRM)
 
 
 class StepError(Exception):
-    """An optional step failed; the message says why."""
+    """An optional step failed. The message is the reason."""
 
 
 def run_step(
@@ -73,18 +78,18 @@ def run_step(
 ) -> Any:
     """Call ``step(rows=rows, **arguments)`` in a separate process, and return its result.
 
-    The process may take all memory that is left. It is ended shortly before the grace after SIGTERM
-    ends.
+    The process may take all memory that is left. It is killed shortly before the grace period after
+    SIGTERM ends.
 
     Parameters
     ----------
     step : str
-        ``module:function``. Only the separate process imports the module. JSON must be able to
-        hold the result.
+        ``module:function``. Only the separate process imports the module. The result has JSON
+        types only.
     arguments : mapping of str to object
-        At most a few kB of values that JSON can hold.
+        At most a few kB; JSON types only.
     rows : float32 array, (rows, columns)
-        Sent through the standard input of the process, so that no disk is needed.
+        Sent through the standard input of the process, not through a file.
 
     Raises
     ------
@@ -104,7 +109,7 @@ def run_step(
     # fmt: on
     environment = {
         **os.environ,
-        # OpenBLAS reserves memory for each thread that it could start.
+        # OpenBLAS reserves memory for each thread, also before the thread starts.
         "OPENBLAS_NUM_THREADS": "1",
         # glibc reserves an arena for each thread.
         "MALLOC_ARENA_MAX": "2",
@@ -116,14 +121,14 @@ def run_step(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
-            process_group=0,  # Ctrl-C reaches only this process, which ends the other
+            process_group=0,  # Ctrl-C reaches only the parent, which kills this process
         )
     except OSError as error:
         raise StepError(f"its process can't be started ({error.strerror})") from error
     with process:
         try:
             sending = threading.Thread(target=_send, args=(process.stdin, rows), daemon=True)
-            process.stdin = None  # else communicate() would close it
+            process.stdin = None  # otherwise communicate() closes stdin
             sending.start()
             answer_text, stderr = _communicate(process, termination, left)
         finally:
@@ -148,19 +153,19 @@ def _communicate(
     started = time.monotonic()
     while True:
         with suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=LOOK_SECONDS)
+            return process.communicate(timeout=POLL_SECONDS)
         left = termination.seconds_left
         if left is not None and left < MARGIN_SECONDS:
             seconds = termination.grace_seconds - left
-            raise StepError(f"SIGTERM came, and {seconds:.0f} s later it had not ended")
+            raise StepError(f"SIGTERM came, and the step did not end within {seconds:.0f} s")
         if _faults(process.pid) > MOST_FAULTS:
             raise StepError(_with_memory(OUT_OF_MEMORY, memory))
         if time.monotonic() - started > LONGEST_SECONDS:
-            raise StepError(f"it had not ended after {LONGEST_SECONDS:.0f} s")
+            raise StepError(f"the step did not end within {LONGEST_SECONDS:.0f} s")
 
 
 def _faults(process: int) -> int:
-    """Return how many pages a process had to read from a disk."""
+    """Return the number of a process's major page faults: pages that were read from a disk."""
     with suppress(OSError):
         # proc(5): majflt is the tenth field after the name, which may contain spaces and ")".
         return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[9])
@@ -173,7 +178,7 @@ def _reason_of_end(status: int, stderr: bytes) -> str:
         memory = f": {OUT_OF_MEMORY}" if -status in MEMORY_SIGNALS else ""
         return f"its process ended with {name}{memory}"
     last = stderr.decode(errors="replace").strip().rpartition("\n")[2]
-    if says_out_of_memory(last):
+    if text_means_out_of_memory(last):
         return OUT_OF_MEMORY
     return last[:REASON_CHARACTERS] or f"its process ended with status {status}"
 
@@ -211,7 +216,7 @@ def main(arguments: Sequence[str]) -> int:
 def _reason_of(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
-        if lacks_memory(cause):
+        if is_out_of_memory(cause):
             return OUT_OF_MEMORY
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, JobError):
@@ -220,7 +225,7 @@ def _reason_of(error: BaseException) -> str:
 
 
 def _limit(memory: int) -> None:
-    """Limit memory, be the first to be killed for memory, and end with the parent process."""
+    """Limit memory, set the OOM score, and let the kernel kill this process with its parent."""
     with suppress(OSError, AttributeError):  # not Linux
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     with suppress(OSError):
@@ -232,7 +237,7 @@ def _limit(memory: int) -> None:
 
 
 def _reserve_blas_buffers() -> None:
-    """Make OpenBLAS reserve its buffers: without memory, it would try again without end."""
+    """Make OpenBLAS reserve its buffers now. Later, without memory, it would retry without end."""
     square = np.ones((2, 2))
     np.dot(square, square)
     if "scipy" in sys.modules:  # SciPy has its own OpenBLAS

@@ -1,4 +1,4 @@
-"""Compare the answers of compiled models with those of the native models."""
+"""Compare the predictions of compiled models with those of the native models."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tabular.artifact.manifest import Parity
 
 
 def difference(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> float:
-    """Return the largest difference of two arrays of scores; relative for scores above 1.
+    """Return the largest difference of two arrays of scores, relative for scores above 1.
 
-    The difference is infinite if the shapes differ, if only one of two values is NaN, or if
-    integers differ (such as the number of a cluster).
+    The difference is infinite if the shapes differ, if only one of two values is NaN, or if two
+    integers differ (such as cluster numbers).
 
     >>> float(difference(np.array([1.0, 101.0]), np.array([1.0, 100.0])))
     0.01
@@ -33,7 +33,7 @@ def difference(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> float:
 
 
 class NotCompilableError(Exception):
-    """A model can't be compiled; the message says why."""
+    """A model can't be compiled. The message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Candidate:
     rows : int
         The number of compared rows.
     difference : float
-        The largest difference of the answers; see ``difference``.
+        The largest difference of the predictions; see ``difference``.
     """
 
     content: bytes
@@ -55,10 +55,10 @@ class Candidate:
     difference: float
 
 
-def agreeing(
+def compile_and_compare(
     candidates: Callable[[], Iterator[Candidate]], tolerance: float
 ) -> tuple[Sequence[bytes], Parity]:
-    """Compile the models of an artifact, and return the compiled models if all of them agree.
+    """Compile all models, and return them if all predictions agree with the native models.
 
     Parameters
     ----------

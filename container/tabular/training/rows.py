@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
 from tabular.contract.job import TrainingJob
-from tabular.contract.machine import in_memory
+from tabular.contract.machine import is_tmpfs
 from tabular.contract.paths import open_regular_file
 from tabular.data.batch import Batch
 from tabular.data.channel import no_data, read_channel
@@ -31,11 +31,11 @@ from tabular.data.store import Store
 log = logging.getLogger(__name__)
 
 TRAIN, VALIDATION, SCHEMA = "train", "validation", "schema"
-# If all hosts have the same files, they divide the rows in groups of this size.
+# If all hosts have the same files, each host takes every n-th group of this many rows.
 SHARED_ROWS = 64
 # For each channel: its files, as they were listed at the start of the job.
 Files: TypeAlias = Mapping[str, Mapping[Path, FileState]]
-# For each channel that several hosts have in full: the rank of this host, and the number of hosts.
+# For each channel of which each host has all files: this host's rank, and the number of hosts.
 Shares: TypeAlias = Mapping[str, tuple[int, int]]
 # For each host: the result of ``Store.describe``, by channel.
 Described: TypeAlias = Sequence[Mapping[str, Mapping[str, Any]]]
@@ -84,7 +84,7 @@ def list_files(channels: Mapping[str, Channel]) -> Files:
 
 @dataclass(frozen=True)
 class Checks:
-    """The checks of an algorithm: they raise UserError for rows that it can't be trained on.
+    """The checks of an algorithm. They raise UserError for rows that can't be used for training.
 
     Attributes
     ----------
@@ -114,8 +114,8 @@ def require_rows(described: Described, channels: Mapping[str, Channel]) -> None:
         ]
         if all(weight == 0 for weight in weights):
             raise UserError(
-                f"channel '{name}': the weight of every row is 0, so that no row counts; give "
-                "some rows a weight above 0, or leave the weights out"
+                f"channel '{name}': the weight of every row is 0, so there is nothing to learn; "
+                "give some rows a weight above 0, or leave the weights out"
             )
 
 
@@ -241,26 +241,26 @@ class ChannelReader:
 
 
 def scratch_folder(job: TrainingJob) -> Path:
-    """Choose the folder for rows that do not fit into memory: on a disk, if one can be written."""
+    """Return the folder for rows that do not fit into memory; on a disk, if possible."""
     candidates = [Path(tempfile.gettempdir()), job.paths.output, job.paths.model]
     for folder in candidates:
-        if folder.is_dir() and os.access(folder, os.W_OK) and not in_memory(folder):
+        if folder.is_dir() and os.access(folder, os.W_OK) and not is_tmpfs(folder):
             return folder
     return candidates[0]
 
 
 class _Share(Store):
-    """The share of one host, if all hosts have the same files."""
+    """The rows of one host, if all hosts have the same files."""
 
-    def __init__(self, memory_budget: MemoryBudget, place: int, hosts: int) -> None:
+    def __init__(self, memory_budget: MemoryBudget, rank: int, hosts: int) -> None:
         super().__init__(memory_budget)
-        self._place, self._hosts = place, hosts
+        self._rank, self._hosts = rank, hosts
 
     def append(self, batch: Batch, path: Path, pick: npt.NDArray[np.bool_] | None = None) -> None:
-        """Add the rows of this host's share; query groups are not split."""
+        """Add the rows of this host. Query groups are not split."""
         if batch.qid is not None:
             part = (batch.qid.astype(np.uint64) * np.uint64(SPREAD)) >> np.uint64(16)
         else:
             part = np.arange(self.read, self.read + len(batch), dtype=np.uint64) // SHARED_ROWS
-        mine: npt.NDArray[np.bool_] = part % np.uint64(self._hosts) == self._place
+        mine: npt.NDArray[np.bool_] = part % np.uint64(self._hosts) == self._rank
         super().append(batch, path, mine)

@@ -17,23 +17,23 @@ from tabular.training.timing import Timing
 
 @dataclass(frozen=True)
 class Run:
-    """A training job in this process. It is passed to every step of the training.
+    """The training job of this process, passed to every step of the training.
 
     Attributes
     ----------
     termination : Termination
-        What SIGTERM does. The exit is deferred while models are saved and, with
-        ``save_model_on_termination``, from the first round on.
+        The handler of SIGTERM. The exit is deferred while models are saved. With
+        ``save_model_on_termination`` the exit is deferred from the first round on.
     stdout : TextIO
         The stream for metric lines.
     abort : callable
-        Ends the process with the error of another host. Another thread calls it.
+        Exits with the error of another host. Called in another thread.
     worker : Worker or None
-        The place of this process among the host's processes, if each GPU has its own process.
+        This worker process, if each GPU has its own process.
     devices : sequence of str
-        Devices for tests, in place of the container's GPUs. Each gets its own process.
-    lasting : ExitStack
-        Scopes of ``termination`` that last until the end of the job, when ``training.job.train``
+        Devices for tests, in place of the container's GPUs. Each device gets its own process.
+    exit_stack : ExitStack
+        Scopes of ``termination`` that stay open until the end of the job. ``training.job.train``
         closes them.
     """
 
@@ -45,4 +45,4 @@ class Run:
     timing: Timing
     worker: Worker | None = None
     devices: Sequence[str] = ()
-    lasting: ExitStack = field(default_factory=ExitStack)
+    exit_stack: ExitStack = field(default_factory=ExitStack)

@@ -28,13 +28,13 @@ class Trained:
     Attributes
     ----------
     algorithm : str
-        The name in the manifest by which serving finds the algorithm.
+        The name of the algorithm for the manifest; serving looks the algorithm up by this name.
     save : callable
-        Writes the models into a folder; returns the record of each file, by file name.
+        Writes the models into a folder, and returns a record of each file, by file name.
     columns : Columns
         The columns of the training data.
     metrics : mapping of str to float
-        By the names in the log line (``validation-auc``).
+        The metrics, with the names of the log line (``validation-auc``).
     hyperparameters : mapping of str to object
         The hyperparameters that the job sets.
     libraries : mapping of str to str
@@ -55,26 +55,26 @@ class Trained:
 def save_artifact(run: Run, trained: Trained) -> Manifest | None:
     """Write the artifact, as ``write_artifact`` does, at the end of training.
 
-    SIGTERM waits until the artifact is written. After that, SIGTERM ends the job with status 0.
+    SIGTERM is deferred until the artifact is written. Later, SIGTERM ends the job with status 0.
     """
-    run.lasting.enter_context(run.termination.deferred())
+    run.exit_stack.enter_context(run.termination.deferred())
     manifest = write_artifact(run, trained)
-    run.lasting.enter_context(run.termination.saved())
+    run.exit_stack.enter_context(run.termination.optional_work())
     return manifest
 
 
 def write_artifact(run: Run, trained: Trained) -> Manifest | None:
-    """Write the artifact as a whole, in place of an earlier artifact.
+    """Write the artifact, and replace an earlier artifact atomically.
 
     Returns
     -------
     Manifest or None
-        None if the manifest could not be written, and the models answer the same without it.
+        None if the manifest could not be written and the models do not need it.
 
     Raises
     ------
     UserError
-        The file format that the job chose can't hold the model.
+        The file format of the job can't store the model.
     PlatformError
         The folder can't be written, or the disk is full.
     """

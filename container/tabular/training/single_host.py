@@ -28,7 +28,7 @@ from tabular.training.run import Run
 
 
 def _require_single_host(job: TrainingJob) -> None:
-    """Refuse several hosts, for an algorithm that trains on one.
+    """Refuse several hosts for an algorithm that trains on one host.
 
     Raises
     ------
@@ -57,19 +57,19 @@ def read_channels(
     checks : Checks or None
         The checks of the algorithm.
     memory_budget : MemoryBudget or None
-        How much memory the features may take before they go to disk; by default half of the
-        container's.
+        The memory for features. Further features are stored on disk. The default is half of the
+        container's memory.
 
     Yields
     ------
     (dict of str to Store, Columns)
-        The rows of each channel, by its name. They are closed at the end of the block.
+        The rows of each channel, by name. The stores are closed at the end of the block.
 
     Raises
     ------
     UserError
         The job has several hosts, there is no channel ``train``, a channel has no rows, a file is
-        broken, or the columns of the channels do not go together.
+        broken, or the columns of the channels differ.
     PlatformError
         The model's folder can't be written.
     """
@@ -97,12 +97,12 @@ def read_channels(
 
 
 def feature_matrix(store: Store) -> Floats:
-    """Return the features of a channel as one matrix. The store gives up its own copy.
+    """Return the features of a channel as one matrix. The store frees its own copy.
 
     Returns
     -------
     float32 array, (rows, columns)
-        Values that a LIBSVM file leaves out are 0.
+        Missing entries of a LIBSVM file are 0.
     """
     pieces = [
         piece if isinstance(piece, np.ndarray) else piece.toarray()

@@ -17,7 +17,7 @@ class Timing:
         self._inner: list[float] = []
 
     def add(self, stage: str, seconds: float) -> None:
-        """Add seconds to a stage that were measured elsewhere."""
+        """Add measured seconds to a stage."""
         self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
 
     @contextmanager

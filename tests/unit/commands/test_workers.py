@@ -18,7 +18,7 @@ from tabular.contract.termination import Termination
 PROLOGUE = """
 import json, os, signal, sys, time
 worker = json.loads(os.environ["TABULAR_WORKER"])
-place = worker["place"]
+local_rank = worker["local_rank"]
 def say(line, caused_elsewhere):
     report = {"line": line, "details": "", "exit_code": 3, "expected": True}
     message = {**report, "caused_elsewhere": caused_elsewhere}
@@ -54,8 +54,11 @@ def test_success_of_all_workers_is_no_error(monkeypatch: pytest.MonkeyPatch) -> 
     assert run(monkeypatch, "sys.exit(0)") is None
 
 
-def test_each_worker_gets_its_place_and_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = 'say(f\'{place} of {worker["count"]} on {worker["device"]}\', False); sys.exit(place)'
+def test_each_worker_gets_its_local_rank_and_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        'say(f\'{local_rank} of {worker["count"]} on {worker["device"]}\', False)'
+        "; sys.exit(local_rank)"
+    )
     report = run(monkeypatch, code)
     assert report is not None
     assert (report.line, report.exit_code) == ("1 of 2 on cpu", 1)
@@ -64,14 +67,17 @@ def test_each_worker_gets_its_place_and_device(monkeypatch: pytest.MonkeyPatch) 
 def test_own_error_goes_before_one_caused_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    code = "time.sleep(place); say(f'reason of {place}', place == 0); sys.exit(2)"
+    code = "time.sleep(local_rank); say(f'reason of {local_rank}', local_rank == 0); sys.exit(2)"
     report = run(monkeypatch, code)
     assert report is not None
     assert report.line == "reason of 1"
 
 
 def test_first_of_two_own_errors_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "time.sleep(1 - place); say(f'reason of {place}', False); sys.exit(5 + place)"
+    code = (
+        "time.sleep(1 - local_rank); say(f'reason of {local_rank}', False)"
+        "; sys.exit(5 + local_rank)"
+    )
     report = run(monkeypatch, code)
     assert report is not None
     assert (report.line, report.exit_code) == ("reason of 1", 6)
@@ -98,9 +104,9 @@ def test_worker_that_ends_without_a_report_is_described(
 def test_workers_that_do_not_end_after_a_failure_are_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(workers, "LEAVE_SECONDS", 0.3)
+    monkeypatch.setattr(workers, "EXIT_SECONDS", 0.3)
     begin = time.monotonic()
-    report = run(monkeypatch, "time.sleep(60 * place); say('x', False); sys.exit(1)")
+    report = run(monkeypatch, "time.sleep(60 * local_rank); say('x', False); sys.exit(1)")
     assert report is not None
     assert report.line == "x"
     assert time.monotonic() - begin < 30
@@ -117,5 +123,5 @@ def test_each_worker_gets_sigterm_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_model_saved_by_one_worker_after_sigterm_is_a_success(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    code = "say('saving did not end', False); sys.exit(143 * place)"
+    code = "say('saving did not end', False); sys.exit(143 * local_rank)"
     assert _masked(monkeypatch, code) is None

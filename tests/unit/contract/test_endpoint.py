@@ -24,7 +24,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         model=Path("/opt/ml/model"),
         port=8080,
         workers=3,
-        transforms=3,
+        max_concurrent_transforms=3,
         timeout_seconds=60,
         max_body_bytes=6291456,
         default_accept="text/csv",
@@ -84,7 +84,7 @@ def test_payload_of_zero_is_what_memory_takes(mebibytes: int, limit: int) -> Non
 
 def test_concurrent_requests_stay_within_the_limit_of_batch_transform() -> None:
     endpoint = read_endpoint({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "40"}, 3, 64 << 30)
-    assert endpoint.transforms == 2
+    assert endpoint.max_concurrent_transforms == 2
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_unknown_log_format_is_refused(value: str) -> None:
 )
 def test_transforms_fit_into_memory(mebibytes: int, payload: str, transforms: int) -> None:
     environ = {"SAGEMAKER_MAX_PAYLOAD_IN_MB": payload}
-    assert read_endpoint(environ, 3, mebibytes << 20).transforms == transforms
+    assert read_endpoint(environ, 3, mebibytes << 20).max_concurrent_transforms == transforms
 
 
 def test_batch_transform_and_its_companions_are_read() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabular.contract.failure_file import failure_reason, remove_leftover, write_failure
+from tabular.contract.failure_file import failure_reason, remove_if_possible, write_failure
 
 
 @given(st.text(max_size=3000))
@@ -60,12 +60,12 @@ def test_file_name_that_is_not_unicode_can_be_written(tmp_path: Path) -> None:
 
 def test_earlier_failure_is_removed(tmp_path: Path) -> None:
     write_failure(tmp_path / "failure", "UserError: old")
-    remove_leftover(tmp_path / "failure")
+    remove_if_possible(tmp_path / "failure")
     assert not (tmp_path / "failure").exists()
 
 
 def test_nothing_to_remove_is_fine(tmp_path: Path) -> None:
-    remove_leftover(tmp_path / "failure")
+    remove_if_possible(tmp_path / "failure")
 
 
 @pytest.mark.parametrize("code", [0x85, 0x2028, 0x0B, 0x1C])
@@ -101,7 +101,7 @@ def test_anything_but_a_file_is_replaced_by_a_file(odd: Path) -> None:
 
 
 def test_anything_but_a_file_is_removed_at_the_start(odd: Path) -> None:
-    remove_leftover(odd)
+    remove_if_possible(odd)
     assert not os.path.lexists(odd)
 
 

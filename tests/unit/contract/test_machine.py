@@ -9,8 +9,8 @@ from tabular.contract.machine import (
     UNKNOWN_MEMORY,
     available_cpus,
     available_gpus,
-    give_back,
     memory_left,
+    trim_heap,
 )
 
 AFFINITY = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -101,4 +101,4 @@ def test_unknown_memory_is_that_of_a_small_laptop(tmp_path: Path) -> None:
 
 
 def test_memory_freed_can_be_handed_back() -> None:
-    give_back()
+    trim_heap()

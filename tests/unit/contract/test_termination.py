@@ -147,20 +147,20 @@ except ValueError:
     assert seconds < 5
 
 
-def test_farewell_comes_before_the_report() -> None:
-    body = "with termination.telling(say('farewell')), termination.stopping('why'): ready()"
-    assert terminate(body)[1] == "farewell\nREPORT why\n"
+def test_other_processes_are_notified_before_the_report() -> None:
+    body = "with termination.notifying(say('notified')), termination.stopping('why'): ready()"
+    assert terminate(body)[1] == "notified\nREPORT why\n"
 
 
-def test_farewell_that_fails_does_not_keep_the_process_alive() -> None:
-    body = "with termination.telling(lambda: 1 / 0), termination.stopping('why'): ready()"
+def test_notification_that_fails_does_not_keep_the_process_alive() -> None:
+    body = "with termination.notifying(lambda: 1 / 0), termination.stopping('why'): ready()"
     assert terminate(body)[:2] == (143, "REPORT why\n")
 
 
 def test_optional_work_that_outlasts_the_grace_ends_with_0() -> None:
     body = """
-with termination.deferred(), termination.telling(say("farewell")):
-    with termination.saved(): ready()
+with termination.deferred(), termination.notifying(say("notified")):
+    with termination.optional_work(): ready()
 """
     status, output, seconds = terminate(body, grace=0.3)
     assert (status, output) == (0, "")
@@ -170,43 +170,43 @@ with termination.deferred(), termination.telling(say("farewell")):
 def test_work_around_the_saved_model_is_overdue_again() -> None:
     body = """
 with termination.deferred():
-    with termination.saved(): pass
+    with termination.optional_work(): pass
     ready()
 """
     assert terminate(body, grace=0.3)[0] == 143
 
 
-def test_overdue_work_is_rescued_by_the_newest_rescue() -> None:
+def test_work_beyond_the_grace_ends_with_the_newest_on_timeout() -> None:
     body = """
 with termination.deferred() as scope:
     with termination.deferred(): pass
-    scope.rescue = say("round 1")
-    scope.rescue = say("round 2")
+    scope.on_timeout = say("round 1")
+    scope.on_timeout = say("round 2")
     ready()
 """
     assert terminate(body, grace=0.3)[:2] == (0, "round 2\n")
 
 
-def test_rescue_that_fails_is_a_failure() -> None:
-    body = "with termination.scope(Scope(deferred=True, rescue=lambda: 1 / 0)): ready()"
+def test_on_timeout_that_fails_is_a_failure() -> None:
+    body = "with termination.scope(Scope(deferred=True, on_timeout=lambda: 1 / 0)): ready()"
     status, output, _ = terminate(body, grace=0.3)
     assert status == 143
     assert output.startswith("REPORT stopped by SIGTERM: saving did not end")
 
 
-def test_rescue_of_a_scope_that_has_ended_is_not_called() -> None:
+def test_on_timeout_of_a_scope_that_has_ended_is_not_called() -> None:
     body = """
 with termination.deferred():
-    with termination.scope(Scope(rescue=say("rescued"))): pass
+    with termination.scope(Scope(on_timeout=say("timeout"))): pass
     ready()
 """
     status, output, _ = terminate(body, grace=0.3)
-    assert (status, "rescued" in output) == (143, False)
+    assert (status, "timeout" in output) == (143, False)
 
 
 def test_grace_and_reason_are_those_of_the_scope() -> None:
     body = """
-with termination.scope(Scope(deferred=True, grace_seconds=0.5, overdue="after {seconds} s")):
+with termination.scope(Scope(deferred=True, grace_seconds=0.5, timeout_reason="after {seconds} s")):
     print(termination.seconds_left, termination.grace_seconds, file=sys.stderr)
     ready()
 """
@@ -228,9 +228,9 @@ with termination.deferred():
     assert terminate(body)[:2] == (0, "True\n")
 
 
-def test_signal_is_passed_on_by_the_innermost_scope_once() -> None:
+def test_signal_is_forwarded_by_the_innermost_scope_once() -> None:
     body = """
-outer, inner = Scope(deferred=True, pass_on=say("outer")), Scope(pass_on=say("inner"))
+outer, inner = Scope(deferred=True, forward=say("outer")), Scope(forward=say("inner"))
 with termination.scope(outer), termination.scope(inner), termination.deferred():
     print("ready", flush=True)
     assert termination.requested.wait(10)
@@ -239,32 +239,32 @@ with termination.scope(outer), termination.scope(inner), termination.deferred():
     assert terminate(body)[:2] == (0, "inner\n")
 
 
-def test_signal_that_came_before_the_scope_is_passed_on_once() -> None:
+def test_signal_that_came_before_the_scope_is_forwarded_once() -> None:
     body = """
 with termination.deferred():
     print("ready", flush=True)
     assert termination.requested.wait(10)
-    with termination.scope(Scope(pass_on=say("passed on"))):
+    with termination.scope(Scope(forward=say("forwarded"))):
         time.sleep(0.3)
 """
-    assert terminate(body)[:2] == (0, "passed on\n")
+    assert terminate(body)[:2] == (0, "forwarded\n")
 
 
-def test_signal_that_cannot_be_passed_on_leaves_the_grace_as_it_is() -> None:
-    body = "with termination.scope(Scope(deferred=True, pass_on=lambda: 1 / 0)): ready()"
+def test_signal_that_cannot_be_forwarded_leaves_the_grace_as_it_is() -> None:
+    body = "with termination.scope(Scope(deferred=True, forward=lambda: 1 / 0)): ready()"
     status, output, _ = terminate(body, grace=0.3)
     assert status == 143
     assert output.startswith("REPORT stopped by SIGTERM: saving did not end")
 
 
-def test_signal_is_passed_on_to_a_child_that_unblocks_it() -> None:
+def test_signal_is_forwarded_to_a_child_that_unblocks_it() -> None:
     body = """
 child = os.fork()
 if child == 0:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     time.sleep(15)
-def pass_on(): os.kill(child, signal.SIGTERM)
-with termination.scope(Scope(deferred=True, pass_on=pass_on)):
+def forward(): os.kill(child, signal.SIGTERM)
+with termination.scope(Scope(deferred=True, forward=forward)):
     print("ready", flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """

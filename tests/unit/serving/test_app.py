@@ -30,7 +30,7 @@ def client(model_folder: Path) -> FlaskClient:
 
 
 def make_client(folder: Path, **settings: object) -> FlaskClient:
-    endpoint = Endpoint(folder, workers=3, transforms=3, **settings)  # type: ignore[arg-type]
+    endpoint = Endpoint(folder, workers=3, max_concurrent_transforms=3, **settings)  # type: ignore[arg-type]
     return create_app(endpoint, load_predictor(folder)).test_client()
 
 

@@ -48,24 +48,24 @@ FLOAT, DOUBLE, INT64 = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64
 
 
 @pytest.fixture(autouse=True)
-def rehearsals_in_this_process(
+def trial_loads_in_this_process(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """Rehearse here, where the tests are about other things: a process takes 2 s for each.
+    """Run trial loads in this process, because a separate process takes 2 s.
 
-    Those with ``@rehearsed``, and the tests in containers, have the process.
+    Tests with ``@separate_process``, and the tests in containers, use a separate process.
     """
     if request.node.get_closest_marker("usefixtures") is None:
         for module in (xgboost_models, onnx_models, sklearn_models, onnx_predictor):
-            monkeypatch.setattr(module, "rehearse", lambda load, path: load(path))
+            monkeypatch.setattr(module, "trial_load", lambda load, path: load(path))
 
 
 @pytest.fixture
 def in_a_process() -> None:
-    """Leave the rehearsal in a process of its own."""
+    """Run the trial load in a separate process."""
 
 
-rehearsed = pytest.mark.usefixtures("in_a_process")
+separate_process = pytest.mark.usefixtures("in_a_process")
 
 
 def onnx_model(
@@ -174,7 +174,7 @@ def test_second_output_that_can_not_be_asked_for_leaves_no_classes(tmp_path: Pat
     assert predictor.meaning.classes == ()
 
 
-@rehearsed
+@separate_process
 def test_file_of_onnx_cut_off_is_refused(tmp_path: Path) -> None:
     path = onnx_model(tmp_path, *linear({"classlabels_int64s": [0, 1]}, INT64, zipmap=True))
     path.write_bytes(path.read_bytes()[:-20])
@@ -182,7 +182,7 @@ def test_file_of_onnx_cut_off_is_refused(tmp_path: Path) -> None:
         load_predictor(tmp_path)
 
 
-@rehearsed
+@separate_process
 def test_skops_file_is_loaded(tmp_path: Path) -> None:
     model = make_pipeline(StandardScaler(), RandomForestClassifier(3)).fit(ROWS, LABEL)
     skops.io.dump(model, tmp_path / "model.skops")
@@ -301,7 +301,7 @@ def test_skops_file_with_a_type_of_the_customer_is_refused_by_its_name(tmp_path:
         load_predictor(tmp_path)
 
 
-@rehearsed
+@separate_process
 def test_malicious_skops_file_runs_nothing(tmp_path: Path) -> None:
     skops.io.dump(LogisticRegression().fit(ROWS, LABEL), tmp_path / "good.skops")
     with zipfile.ZipFile(tmp_path / "good.skops") as good:

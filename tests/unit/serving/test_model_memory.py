@@ -9,7 +9,7 @@ import pytest
 from tabular.contract.errors import UserError
 from tabular.serving.model_memory import (
     LEAST_BYTES,
-    REHEARSAL_BYTES,
+    TRIAL_LOAD_BYTES,
     MemoryEstimate,
     estimate_model,
     headroom,
@@ -43,7 +43,7 @@ def test_native_model_with_a_manifest_counts_four_times(tmp_path: Path) -> None:
 
 def test_model_without_a_manifest_needs_a_process_to_try_it(tmp_path: Path) -> None:
     folder = write(tmp_path, xgboostmodel=5000)
-    assert estimate_model(folder) == MemoryEstimate(LEAST_BYTES + 20_000 + REHEARSAL_BYTES)
+    assert estimate_model(folder) == MemoryEstimate(LEAST_BYTES + 20_000 + TRIAL_LOAD_BYTES)
 
 
 def test_other_kinds_count_as_much_as_the_worst_of_them(tmp_path: Path) -> None:

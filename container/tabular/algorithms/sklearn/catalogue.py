@@ -1,4 +1,4 @@
-"""Find scikit-learn's estimators by their dotted names, and make them from hyperparameters."""
+"""Find scikit-learn's estimators by dotted name, and create them from hyperparameters."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ KINDS = {
     CLUSTERER: lambda estimator: is_clusterer(estimator) or _is_mixture(estimator),
     TRANSFORMER: lambda estimator: hasattr(estimator, "transform"),
 }
-# The prefix for parameters of the estimator that have the name of a hyperparameter of the job.
-# It is scikit-learn's way to name a parameter of the step "model" in the saved pipeline.
+# The prefix for parameters of the estimator that have the same name as a hyperparameter of the job.
+# In the saved pipeline, scikit-learn uses the same prefix for parameters of the step "model".
 OWN = "model__"
-# These have n_jobs, do not use it, and warn if it is set.
+# These estimators have a parameter n_jobs without effect, and warn if it is set.
 WITHOUT_JOBS = ("LogisticRegression",)
 EXAMPLE = "sklearn.ensemble.RandomForestClassifier"
 
 
 def find_class(name: str) -> type[BaseEstimator]:
-    """Return the class of an estimator; only names inside ``sklearn`` are allowed.
+    """Return the class of an estimator. Only names inside ``sklearn`` are allowed.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def find_class(name: str) -> type[BaseEstimator]:
 def kinds_by_name() -> dict[str, str]:
     """Return the kind of every estimator of scikit-learn, by its dotted name.
 
-    An estimator whose kind is that of the estimator inside (GridSearchCV) is left out.
+    Meta-estimators whose kind depends on the inner estimator (GridSearchCV) are left out.
     """
     from sklearn.utils.discovery import all_estimators
 
@@ -94,7 +94,7 @@ def _kind_of_class(found: type[BaseEstimator]) -> str | None:
     try:
         estimator = found()
         return next((kind for kind, holds in KINDS.items() if holds(estimator)), None)
-    except (TypeError, AttributeError):  # it takes other estimators
+    except (TypeError, AttributeError):  # a meta-estimator, which needs an estimator as argument
         return next((kind for mixin, kind in mixins if issubclass(found, mixin)), None)
 
 
@@ -121,14 +121,14 @@ def _public_module(found: type) -> str:
 def make_estimator(
     name: str, parameters: Mapping[str, object], seed: int, jobs: int
 ) -> BaseEstimator:
-    """Make an estimator from hyperparameters, and check them by scikit-learn's own constraints.
+    """Create an estimator from hyperparameters, and check them by scikit-learn's constraints.
 
     Parameters
     ----------
     parameters : mapping of str to object
         Decoded values, by the names of the estimator's parameters.
     seed, jobs : int
-        The defaults of ``random_state`` and ``n_jobs``, if the estimator has them.
+        The defaults of ``random_state`` and ``n_jobs``, if the estimator has these parameters.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def make_estimator(
     found = find_class(name)
     known = tuple(inspect.signature(found).parameters)
     if issubclass(found, ColumnTransformer) and not parameters:
-        return ColumnTransformer([])  # the job wants the preprocessing only
+        return ColumnTransformer([])  # a job for the preprocessing only
     nested = {key: value for key, value in parameters.items() if "__" in key}
     values = {key: _typed(key, value) for key, value in parameters.items() if key not in nested}
     for key in values:
@@ -175,7 +175,7 @@ def _require_numbers(weights: Mapping[object, object]) -> None:
 
 
 def _typed(name: str, value: object) -> Any:
-    """Convert values that JSON can't express: Python's tuples, and names of estimators."""
+    """Convert values that JSON does not have: Python's tuples, and estimators given by name."""
     if isinstance(value, list | tuple):
         return type(value)(_typed(name, entry) for entry in value)
     if not isinstance(value, str):
@@ -230,12 +230,12 @@ def kind_of(estimator: BaseEstimator, name: str) -> str:
     Raises
     ------
     UserError
-        The estimator can't answer requests.
+        The estimator can't predict new rows, or predicts several targets.
     """
     _require_one_target(estimator, name)
     kind = next((kind for kind, holds in KINDS.items() if holds(estimator)), None)
     answers = "transform" if kind == TRANSFORMER else "predict"
-    # Before it is fitted, a stack takes its methods from final_estimator. None is the default one.
+    # A stacking estimator that is not fitted has the methods of final_estimator, which may be None.
     undecided = getattr(estimator, "final_estimator", "") is None
     if kind is not None and (undecided or hasattr(estimator, answers)):
         return kind

@@ -16,15 +16,16 @@ from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 
 HALF = 0.5
-# For so few values, plain Python takes a third of the time of NumPy's calls.
+# Up to this many values, plain Python takes a third of the time of NumPy's calls.
 FEW = 256
 
 
 class CompiledEstimatorPredictor(OnnxPredictor):
-    """A compiled estimator. It refuses the rows that the original estimator refuses.
+    """A compiled estimator, which refuses the same rows as the original estimator.
 
-    If a classifier has only one output, this output holds the probabilities (with two classes,
-    perhaps only that of the second), and the label is the class with the highest probability.
+    If the graph of a classifier has only one output, this output has the probabilities. With two
+    classes it may have only the probability of the second class. The label is then the class with
+    the highest probability.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ class CompiledEstimatorPredictor(OnnxPredictor):
         if not meaning.has_probabilities:
             return 0
         first = self._first(np.zeros((1, self.width), np.float32))
-        # A mixture has components and no classes. The graph gives the number of the component.
+        # A mixture has components and no classes. The graph returns the number of the component.
         if not meaning.classes and (len(self._outputs) > 1 or first.dtype.kind != "f"):
             return 0
         count = len(self.meaning.classes) or int(first.shape[-1])
@@ -109,7 +110,7 @@ def require_finite(rows: Floats, columns: Columns, takes_missing: bool) -> None:
     RequestError
         400: a value is infinite or missing; the message names its row and column.
     """
-    # The sum of so few finite float32 values is always finite in float64.
+    # The sum of up to 256 finite float32 values is always finite in float64.
     if rows.size <= FEW and math.isfinite(sum(rows.ravel().tolist())):
         return
     wrong = np.isinf(rows) if takes_missing else ~np.isfinite(rows)

@@ -1,9 +1,9 @@
-"""The names that a saved estimator may use: estimators, and the parts that they consist of.
+"""The names that a saved estimator may use: estimators, and the parts of estimators.
 
-The tables hold for pickles and for skops files. Classes are created empty, then get their
-attributes. Models hold some functions, such as the score function of ``SelectKBest``; loading
-never calls them. Functions of scikit-learn that fit, load or cache are not allowed: such a call
-would fit a ``Pipeline(memory=...)``, which reads a cache of pickles.
+The tables are used for pickles and skops files. Objects of the classes are created empty and then
+get their attributes. Models store some functions, such as the score function of ``SelectKBest``;
+loading never calls these functions. Functions of scikit-learn that fit, load or cache are not
+allowed: they could fit a ``Pipeline(memory=...)``, which reads a cache of pickles.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from tabular.artifact.pickles.unpickler import (
     require_plain_state,
 )
 
-# The modules that define estimators. No other module of scikit-learn is imported because a pickle
-# names it, except those in the tables below.
+# The modules that define estimators. A name in a pickle can import only these modules and those in
+# the tables below.
 ESTIMATORS = re.compile(
     r"sklearn\.(calibration|cluster|compose|covariance|cross_decomposition|decomposition"
     r"|discriminant_analysis|dummy|ensemble|feature_extraction|feature_selection|frozen"
@@ -38,7 +38,7 @@ ESTIMATORS = re.compile(
     r"|pipeline|preprocessing|random_projection|semi_supervised|svm|tree)"
     r"(\._?(?!test)[a-z_]+)*|xgboost\.sklearn"
 )
-# Classes that are not estimators: created empty, then given their attributes.
+# Classes that are not estimators. Objects are created empty and then get their attributes.
 CLASSES: dict[str, tuple[str, ...]] = {
     "scipy.interpolate._bsplines": ("BSpline",),
     "scipy.interpolate._interpolate": ("interp1d",),
@@ -80,7 +80,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *("MetadataRequest", "MetadataRouter", "MethodMapping", "MethodMetadataRequest"),
     ),
 }
-# Functions that a model holds. Some of them are called when it predicts.
+# Functions that a model stores. A prediction calls some of them.
 FUNCTIONS: dict[str, tuple[str, ...]] = {
     "scipy._lib.array_api_compat.numpy._aliases": ("asarray",),
     "sklearn.cluster._kmeans": ("_kmeans_single_elkan", "_kmeans_single_lloyd"),
@@ -109,20 +109,20 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     ),
     "sklearn.utils.validation": ("check_array",),
 }
-# Cython classes that their pickles call with numbers.
+# Cython classes. Pickles of their objects call the class with numbers.
 NUMBERED = {
     "sklearn._loss._loss": re.compile(r"Cy[A-Z][A-Za-z]+"),
     "sklearn.linear_model._sgd_fast": re.compile(
         r"EpsilonInsensitive|Hinge|Huber|Log|ModifiedHuber|Squared(EpsilonInsensitive|Hinge|Loss)"
     ),
 }
-# Cython classes whose pickles call newObj(class).
+# Cython classes. Pickles of their objects call newObj(class).
 TREES = {
     "sklearn.metrics._dist_metrics": re.compile(r"[A-Z][A-Za-z]+Distance(32|64)?"),
     "sklearn.neighbors._ball_tree": re.compile(r"BallTree(32|64)?"),
     "sklearn.neighbors._kd_tree": re.compile(r"KDTree(32|64)?"),
 }
-# More outputs or classes than any tree has. A tree takes memory for outputs times classes.
+# The limit of outputs and classes of a tree, whose memory is proportional to outputs times classes.
 MOST_OUTPUTS = 1 << 20
 
 
@@ -176,7 +176,7 @@ def _check_booster_state(_: object, state: Any) -> None:
 
 
 def is_plain_partial(function: object, arguments: object, named: object) -> bool:
-    """Return whether a ``partial`` is one that histogram gradient boosting holds."""
+    """Return whether a ``partial`` is of the form that histogram gradient boosting stores."""
     return (
         function is check_array
         and arguments == ()
@@ -263,7 +263,7 @@ def _unpickled(module: str, function: Callable[..., object]) -> Callable[..., ob
 
 
 def _any_state(_: object, __: object) -> None:
-    """Accept any state: Cython checks the types, and ``checks.structures`` the values."""
+    """Accept any state: Cython checks the types, and ``checks.structures`` checks the values."""
 
 
 def _tree(kind: Any) -> AllowedName:

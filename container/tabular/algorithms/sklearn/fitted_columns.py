@@ -1,4 +1,4 @@
-"""Find the columns that a fitted estimator takes, if it has no manifest."""
+"""Find the input columns of a fitted estimator that has no manifest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXT = "OU"  # NumPy's kinds
 
 
 def columns_of(estimator: Any) -> Columns:
-    """Return the columns of a fitted estimator: their number, names, and texts of its encoders.
+    """Return the input columns of a fitted estimator: number, names, and texts of the encoders.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def columns_of(estimator: Any) -> Columns:
 
 
 def takes_frames(estimator: Any) -> bool:
-    """Return whether an estimator needs a frame: it chooses columns by name, or encodes text."""
+    """Return whether an estimator needs a frame, to select columns by name or to encode text."""
     return any(
         isinstance(each, str) or _texts(fitted, [0] * len(chosen))
         for fitted, chosen in _parts(estimator)
@@ -65,7 +65,7 @@ def _parts(estimator: Any) -> Iterator[tuple[Any, Sequence[Any]]]:
 
 
 def _texts(fitted: Any, at: Sequence[int]) -> Mapping[int, Sequence[str]]:
-    """Return the texts of an encoder, by column; the encoder may follow an imputer."""
+    """Return the texts of an encoder, by column. In a pipeline, other steps may precede it."""
     steps = [step for _, step in fitted.steps] if isinstance(fitted, Pipeline) else [fitted]
     for step in steps:
         known = getattr(step, "categories_", None)

@@ -1,4 +1,4 @@
-"""Convert codes of text back to texts, as the estimator was fitted on them."""
+"""Convert codes back to texts, because the estimator was fitted on texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tabular.data.columns import Columns
 
 # The code of a text that is not in the training data. A missing text is NaN.
 UNKNOWN = -1.0
-# Stands for such a text in a frame; no column of text holds it.
+# Replaces an unknown text in a frame. No text column has this value.
 UNKNOWN_TEXT = "\0"
 
 

@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 
 from tabular.algorithms.sklearn.checks.estimators import check_estimator
 from tabular.algorithms.sklearn.estimator_names import find_name
-from tabular.artifact.files import dump_whole, remove
+from tabular.artifact.files import dump_atomically, remove
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord
 from tabular.artifact.pickles.guard import guarded
 from tabular.artifact.pickles.joblib_arrays import JoblibArray
@@ -40,7 +40,7 @@ class EstimatorUnpickler(RestrictedUnpickler):
         super().__init__(file, find)
 
     def load_build(self) -> None:
-        """Set the state of an object, and read the array that a JoblibArray stands for."""
+        """Set the state of an object, and replace a JoblibArray by its array."""
         super().load_build()
         if isinstance(self.stack[-1], JoblibArray):
             self.stack[-1] = self.stack[-1].read_from(self)
@@ -52,19 +52,19 @@ class EstimatorUnpickler(RestrictedUnpickler):
 
 
 def save_model(folder: Path, model: BaseEstimator, form: str) -> dict[str, FileRecord]:
-    """Save ``model.joblib`` or ``model.skops``, and delete the manifest of an earlier model first.
+    """Delete the manifest of an earlier model, and save ``model.joblib`` or ``model.skops``.
 
     Raises
     ------
     UserError
-        The format can't hold the model, or the rules of this image refuse to load the saved model.
+        The format can't store the model, or this image refuses to load the saved model.
     PlatformError
         The folder can't be written, or the disk is full.
     """
     remove(folder / FOLDER / NAME)
     name = f"model.{form}"
     try:
-        records = {name: dump_whole(folder, name, lambda target: DUMPS[form](model, target))}
+        records = {name: dump_atomically(folder, name, lambda target: DUMPS[form](model, target))}
         load_estimator(folder / name)
     except (UserError, TypeError, ValueError, AttributeError) as error:
         remove(folder / name)
@@ -92,7 +92,7 @@ NAMES_OF_MODELS = tuple(f"model.{form}" for form in DUMPS)
 
 
 def is_uncompressed(path: Path) -> bool:
-    """Return whether a file is not compressed, as ``save_model`` writes it."""
+    """Return whether a file is not compressed. ``save_model`` does not compress."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return all(each.compress_type == zipfile.ZIP_STORED for each in archive.infolist())
@@ -101,7 +101,7 @@ def is_uncompressed(path: Path) -> bool:
 
 
 def load_estimator(path: Path) -> BaseEstimator:
-    """Load a fitted estimator; raises UserError as ``load_versioned`` does."""
+    """Load a fitted estimator. See ``load_versioned`` for errors."""
     return load_versioned(path)[0]
 
 
@@ -111,12 +111,12 @@ def load_versioned(path: Path) -> tuple[BaseEstimator, str | None]:
     Returns
     -------
     (BaseEstimator, str or None)
-        The estimator, and the version of scikit-learn that saved it, if it is not this version.
+        The estimator, and the version of scikit-learn that saved it; None for this version.
 
     Raises
     ------
     UserError
-        The file does not hold an estimator, or holds objects that are not allowed.
+        The file is not an estimator, or has objects that are not allowed.
     """
     noted: list[warnings.WarningMessage] = []
     try:
@@ -161,7 +161,7 @@ def not_served(path: Path, error: Exception, version: str | None = None) -> User
 
 
 def _version_of(noted: Sequence[warnings.WarningMessage]) -> str | None:
-    """Return the version of scikit-learn that saved the model, if it is not this version."""
+    """Return the version of scikit-learn that saved the model; None for this version."""
     versions = (getattr(each.message, "original_sklearn_version", None) for each in noted)
     return next((version for version in versions if version), None)
 
@@ -169,7 +169,7 @@ def _version_of(noted: Sequence[warnings.WarningMessage]) -> str | None:
 def _read_skops(path: Path) -> Any:
     import skops.io
 
-    # Besides the types that skops trusts, trust those that a pickle may hold.
+    # Trust the types that skops trusts, and the types that a pickle may have.
     asked = skops.io.get_untrusted_types(file=path)
     known = [name for name in asked if find_name(*name.rpartition(".")[::2]) is not None]
     return skops.io.load(path, trusted=known)

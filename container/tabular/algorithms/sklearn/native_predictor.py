@@ -1,4 +1,4 @@
-"""Predict by scikit-learn itself."""
+"""Predict with scikit-learn itself."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class EstimatorPredictor(Predictor):
     Parameters
     ----------
     columns : Columns or None
-        The columns of the training data, if this image fitted the estimator. Then the estimator
-        gets the same kind of input as in training: a frame, if columns have names or text.
+        The columns of the training data, if this image fitted the estimator. The estimator then
+        gets the same type of input as in training: a frame, if columns have names or text.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class EstimatorPredictor(Predictor):
     def _call(self, method: str, rows: Floats) -> Scores:
         try:
             with warnings.catch_warnings(), guarded():
-                # scikit-learn warns of rows without the feature names of the training data.
+                # scikit-learn warns about rows without the feature names of the training data.
                 warnings.simplefilter("ignore")
                 taken = to_frame(rows, self.columns) if self._framed else rows
                 found = getattr(self._estimator, method)(taken)
@@ -75,11 +75,11 @@ class EstimatorPredictor(Predictor):
 
 def _classes(estimator: Any) -> tuple[Any, ...]:
     classes = getattr(estimator, "classes_", ())
-    # With several targets, classes_ is a list with the classes of each.
+    # With several targets, classes_ is a list with the classes of each target.
     return () if isinstance(classes, list) else tuple(np.asarray(classes).tolist())
 
 
 def _on_one_thread(estimator: Any) -> Any:
-    """Set every ``n_jobs`` to 1: requests already run in parallel."""
+    """Set every ``n_jobs`` to 1, because requests already run in parallel."""
     jobs = [name for name in estimator.get_params() if name.rpartition("__")[2] == "n_jobs"]
     return estimator.set_params(**dict.fromkeys(jobs, 1))

@@ -1,4 +1,4 @@
-"""Load estimators to serve them: the compiled model if there is one, else scikit-learn itself."""
+"""Load an estimator for serving: the compiled model, or else the scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tabular.algorithms.onnx_predictor import rehearse_unusual
+from tabular.algorithms.onnx_predictor import trial_load_unusual
 from tabular.algorithms.predictor import Loading, Meaning, Predictor, predict_once
 from tabular.algorithms.sklearn.frames import UNKNOWN
-from tabular.artifact.files import compiled_paths, place_of
+from tabular.artifact.files import compiled_paths, resolve_file
 from tabular.artifact.manifest import Manifest, require_fit
-from tabular.artifact.rehearsal import rehearse
+from tabular.artifact.trial_load import trial_load
 from tabular.contract.errors import UserError
 
 
@@ -27,7 +27,7 @@ def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predic
         from tabular.algorithms.sklearn.compiled_predictor import CompiledEstimatorPredictor
 
         meaning = Meaning("", classes=manifest.classes, has_probabilities=manifest.probabilities)
-        rehearse_unusual(compiled[0])
+        trial_load_unusual(compiled[0])
         return CompiledEstimatorPredictor(
             compiled[0], columns, meaning, manifest.takes_missing, loading.parallel
         )
@@ -41,9 +41,9 @@ def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predic
             f"the manifest in {folder} names none of {', '.join(NAMES_OF_MODELS)}; unpack "
             "model.tar.gz again, or train again"
         )
-    path = place_of(folder, names[0])
+    path = resolve_file(folder, names[0])
     if not is_uncompressed(path):
-        rehearse(rehearsal, path)
+        trial_load(load_and_predict, path)
     estimator = load_estimator(path)
     features = getattr(estimator, "n_features_in_", columns.count)
     require_fit(folder, "num_features", columns.count, features)
@@ -56,7 +56,7 @@ def load_foreign(paths: Sequence[Path], loading: Loading) -> Predictor:
     from tabular.algorithms.sklearn.model import load_versioned, not_served
     from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
 
-    rehearse(rehearsal, paths[0])
+    trial_load(load_and_predict, paths[0])
     estimator, version = load_versioned(paths[0])
     try:
         return batched_if_worth(EstimatorPredictor(estimator, loading.parallel))
@@ -70,18 +70,18 @@ def preload() -> None:
 
 
 def text_columns(estimator: Any) -> Sequence[int]:
-    """Return the numbers of the text columns that a fitted estimator encodes."""
+    """Return the indices of the text columns that a fitted estimator encodes."""
     from tabular.algorithms.sklearn.fitted_columns import columns_of
 
     return [column for column, texts in columns_of(estimator).categories.items() if texts]
 
 
-def rehearsal(path: Path) -> None:
-    """Load an estimator and predict; ``artifact.rehearsal`` calls this in a separate process."""
+def load_and_predict(path: Path) -> None:
+    """Load an estimator and predict; ``artifact.trial_load`` calls this in a separate process."""
     from tabular.algorithms.sklearn.model import load_estimator
     from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
 
     estimator = load_estimator(path)
-    # ``load_foreign`` reports an estimator that another version saved, and names the version.
+    # ``load_foreign`` reports these errors with the version that saved the estimator.
     with suppress(AttributeError, TypeError, ValueError):
         predict_once(EstimatorPredictor(estimator))

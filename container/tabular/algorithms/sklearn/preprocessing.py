@@ -13,7 +13,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tabular.contract.errors import UserError
 from tabular.data.columns import Columns
 
-# The scale of a feature does not matter to trees and counts, but to all other estimators.
+# Modules of estimators for which the scale of a feature has no effect.
 SCALE_FREE = frozenset(
     {
         "sklearn.tree",
@@ -28,7 +28,7 @@ SCALE_FREE = frozenset(
 )
 # These estimators handle missing values themselves.
 OWN_MISSING = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
-# Each distinct text becomes a column. A column with more texts is an identifier, not a category.
+# Each distinct text becomes a column. A column with more texts is probably an identifier.
 MOST_TEXTS = 1000
 PREPROCESS, MODEL = "preprocess", "model"
 NUMBERS, TEXTS = "numbers", "texts"
@@ -38,12 +38,12 @@ MISSING_TEXT = ""
 
 
 def pipeline_of(estimator: BaseEstimator, columns: Columns) -> Pipeline:
-    """Make a pipeline of the estimator and the imputers, encoders and scalers that it needs.
+    """Make a pipeline of an estimator and the imputers, encoders and scalers that it needs.
 
     Raises
     ------
     UserError
-        A column of text has too many distinct texts.
+        A text column has too many distinct texts.
     """
     for column, texts in columns.categories.items():
         if len(texts) > MOST_TEXTS:
@@ -62,7 +62,8 @@ def pipeline_of(estimator: BaseEstimator, columns: Columns) -> Pipeline:
         sparse_threshold=0.3 if estimator.__sklearn_tags__().input_tags.sparse else 0,
         verbose_feature_names_out=False,
     )
-    if isinstance(estimator, ColumnTransformer):  # the job's own, or the preprocessing only
+    # From the hyperparameters, or empty for the preprocessing only
+    if isinstance(estimator, ColumnTransformer):
         return Pipeline([(PREPROCESS, estimator if estimator.transformers else before)])
     return Pipeline([(PREPROCESS, before), (MODEL, estimator)])
 
@@ -86,7 +87,7 @@ def _for_texts() -> Pipeline:
 
 
 def needs_scaling(estimator: BaseEstimator) -> bool:
-    """Return whether the scale of features matters to an estimator or to one that it wraps."""
+    """Return whether the scale of features affects an estimator or an estimator inside it."""
     given = estimator.get_params(deep=False)
     named = [each for entry in given.get("estimators") or () for each in entry]
     inner = [given.get("estimator"), given.get("regressor"), *named]
@@ -97,7 +98,7 @@ def needs_scaling(estimator: BaseEstimator) -> bool:
 
 
 def _named(places: list[int], columns: Columns) -> list[Any]:
-    """Return the names of columns, so that a frame may have another order; else their numbers."""
+    """Return the names of columns (a frame may have another order), or indices without names."""
     return [columns.names[place] for place in places] if columns.names else places
 
 

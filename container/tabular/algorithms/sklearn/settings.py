@@ -1,4 +1,4 @@
-"""The hyperparameters of a job with scikit-learn: those of the job, and the estimator's own."""
+"""The hyperparameters of a scikit-learn job: those of this image, and those of the estimator."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ROWS = (
         choices=("auto", "none"),
         default="auto",
         description="auto: fill in missing values, turn text into columns of 0 and 1, scale "
-        "where the estimator needs it; none: numbers as they are",
+        "where the estimator needs it; none: use numbers unchanged",
     ),
     Hyperparameter(
         "validation_fraction",
@@ -110,7 +110,7 @@ class EstimatorSettings:
 
     @property
     def method(self) -> str:
-        """The method that answers requests: ``predict`` or ``transform``."""
+        """The method that is called for requests: ``predict`` or ``transform``."""
         return "transform" if self.kind == TRANSFORMER else "predict"
 
     @property

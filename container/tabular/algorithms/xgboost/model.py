@@ -17,14 +17,14 @@ from tabular.artifact.files import (
     COMPILED,
     MODEL,
     NUMBERED,
-    place_of,
     remove,
+    resolve_file,
     verify,
-    write_whole,
+    write_atomically,
 )
 from tabular.artifact.manifest import FOLDER, NAME, FileRecord, Manifest, read_manifest
 from tabular.artifact.pickles.unpickler import PICKLE_MAGIC
-from tabular.artifact.rehearsal import rehearse
+from tabular.artifact.trial_load import trial_load
 from tabular.contract.errors import UserError
 
 # Of best_iteration: no training has that many rounds.
@@ -50,7 +50,7 @@ def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, 
     names = [MODEL] if len(boosters) == 1 else [f"{MODEL}-{i}" for i in range(len(boosters))]
     remove(folder / FOLDER / NAME)
     records = {
-        name: write_whole(folder, name, bytes(booster.save_raw(raw_format="ubj")))
+        name: write_atomically(folder, name, bytes(booster.save_raw(raw_format="ubj")))
         for name, booster in zip(names, boosters, strict=True)
     }
     for path in [*folder.glob(f"{MODEL}*"), *folder.glob(f"{FOLDER}/*.onnx")]:
@@ -90,7 +90,7 @@ def models_of(folder: Path, manifest: Manifest) -> list[Path]:
         raise UserError(
             f"{folder / FOLDER / NAME} names no {MODEL}; unpack model.tar.gz again, or train again"
         )
-    return [place_of(folder, name) for name in names]
+    return [resolve_file(folder, name) for name in names]
 
 
 def load_unverified(path: Path) -> xgboost.Booster:
@@ -104,7 +104,7 @@ def load_unverified(path: Path) -> xgboost.Booster:
             f"no model: {path} {state} (the folder holds {', '.join(present) or 'nothing'}); "
             "train first, or unpack a model.tar.gz with an xgboost-model there"
         )
-    rehearse(load_model, path)
+    trial_load(load_model, path)
     return load_model(path)
 
 

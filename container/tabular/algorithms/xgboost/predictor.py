@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabular.algorithms.onnx_predictor import rehearse_unusual
+from tabular.algorithms.onnx_predictor import trial_load_unusual
 from tabular.algorithms.predictor import Loading, Predictor, predict_once
 from tabular.algorithms.xgboost.objective import Kind
 from tabular.algorithms.xgboost.objectives import OBJECTIVES, meaning_of
 from tabular.artifact.files import compiled_paths
 from tabular.artifact.manifest import Manifest, require_fit
-from tabular.artifact.rehearsal import rehearse
+from tabular.artifact.trial_load import trial_load
 from tabular.contract.errors import UserError
 from tabular.data.columns import Columns
 
@@ -31,7 +31,7 @@ def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predic
 
     paths = models_of(folder, manifest)
     paths = paths if loading.ensemble else paths[:1]
-    # The manifest's digests have been verified, so no rehearsal is needed.
+    # The manifest's digests have been verified, so no trial load is needed.
     boosters = [load_model(path) for path in paths]
     for path, booster in zip(paths, boosters, strict=True):
         require_fit(path.parent, "num_features", manifest.num_features, booster.num_features())
@@ -44,7 +44,7 @@ def load_foreign(paths: Sequence[Path], loading: Loading) -> Predictor:
 
     boosters = []
     for path in paths:
-        rehearse(rehearsal, path)
+        trial_load(load_and_predict, path)
         boosters.append(load_model(path))
     return _native(paths, boosters, loading)
 
@@ -57,8 +57,8 @@ def preload() -> None:
     from tabular.algorithms.xgboost import compiled_predictor, native_predictor  # noqa: F401
 
 
-def rehearsal(path: Path) -> None:
-    """Load a model and predict once; runs in the process of ``artifact.rehearsal``."""
+def load_and_predict(path: Path) -> None:
+    """Load a model and predict once; runs in the process of ``artifact.trial_load``."""
     from tabular.algorithms.xgboost.model import load_model
     from tabular.algorithms.xgboost.native_predictor import BoosterPredictor
 
@@ -87,7 +87,7 @@ def _compiled(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
             booster = load_model(models_of(folder, manifest)[number])
             return BoosterPredictor(booster, manifest.columns, loading.parallel)
 
-        rehearse_unusual(path)
+        trial_load_unusual(path)
         compiled = CompiledPredictor(
             path,
             manifest.columns,

@@ -1,1 +1,1 @@
-"""Load pickles of models by rules that let no code run."""
+"""Load pickles of models without running code from the pickle."""

@@ -1,8 +1,8 @@
 """Forbid actions that no prediction needs: reading a pickle, starting a program, connecting.
 
-The unpickler and ``algorithms.sklearn.checks`` decide what a model may contain. A prediction may
-still reach a cache of pickles or start a program through a combination of parts that the checks do
-not know. Python's audit hooks (PEP 578) report such actions before they happen.
+The unpickler and ``algorithms.sklearn.checks`` decide what a model may contain. A combination of
+allowed parts that the checks do not know could still read a cache of pickles or start a program
+during a prediction. Python's audit hooks (PEP 578) report such actions before they happen.
 """
 
 from __future__ import annotations

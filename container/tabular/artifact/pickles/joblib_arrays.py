@@ -19,8 +19,8 @@ from tabular.artifact.pickles.unpickler import (
 class JoblibArray:
     """The object that joblib pickles in place of an array. The array's bytes follow in the file.
 
-    This class stands in for joblib's own class, which reads arrays of objects with an unpickler
-    that calls anything.
+    This class replaces joblib's own class, which reads object arrays with an unpickler that may
+    call any function.
     """
 
     def read_from(self, unpickler: Any) -> Any:
@@ -29,7 +29,7 @@ class JoblibArray:
         Raises
         ------
         ForbiddenStepError
-            joblib does not write such a state, or the file ends early.
+            The state is not a state that joblib writes, or the file ends early.
         """
         state = self.__dict__
         shape, dtype, order = (state.get(name) for name in ("shape", "dtype", "order"))
@@ -56,7 +56,7 @@ class JoblibArray:
         return array.byteswap().view(array.dtype.newbyteorder("="))
 
 
-# An array is read in blocks, so that a false size does not take memory.
+# An array is read in blocks, so that a wrong size in the file does not allocate memory.
 BLOCK_BYTES = 16 << 20
 
 

@@ -40,10 +40,10 @@ def _dtype(text: object, align: object = False, copy: object = True) -> np.dtype
 
 
 def check_dtype(dtype: np.dtype[Any], state: Any) -> None:
-    """Require that the state of a dtype is the state that numpy writes for it.
+    """Require that the state of a dtype is the state that numpy writes for this dtype.
 
-    numpy does not check the state. With a state that hides the object fields of an array, numpy
-    takes bytes of the pickle for addresses of objects.
+    numpy does not check the state. If the state hides the object fields of an array, numpy uses
+    bytes of the pickle as addresses of objects.
     """
     message = "sets an unexpected state of a dtype"
     require(type(state) is tuple and len(state) in (8, 9), message)
@@ -93,7 +93,7 @@ def _masked_array(kind: object, base: object, shape: object, typecode: object) -
 
 
 def check_array(_: object, state: Any) -> None:
-    """Require a state of an array as numpy writes it: version, shape, dtype, order, content."""
+    """Require the state that numpy writes for an array: version, shape, dtype, order, content."""
     message = "sets an unexpected state of an array"
     require(type(state) is tuple and len(state) in (5, 7), message)
     _, shape, dtype, _, content, *_ = state
@@ -108,7 +108,7 @@ def check_array(_: object, state: Any) -> None:
 
 
 def is_shape(shape: object) -> bool:
-    """Return whether a value is a tuple of integers that are not negative."""
+    """Return whether a value is a tuple of integers, 0 or more."""
     return type(shape) is tuple and all(type(each) is int and each >= 0 for each in shape)
 
 

@@ -14,7 +14,7 @@ BIT_GENERATORS = {"MT19937": "_mt19937", "PCG64": "_pcg64"}
 def random_states() -> dict[tuple[str, str], AllowedName]:
     """Return the rules for the parts of a random number generator's state, by module and name.
 
-    Modules are named without ``numpy.random.``.
+    The names of modules are relative to ``numpy.random``.
     """
     from numpy.random import _pickle, bit_generator
 
@@ -59,4 +59,4 @@ def random_states() -> dict[tuple[str, str], AllowedName]:
 
 
 def _any_state(_: object, __: object) -> None:
-    """Accept any state: the generator, which is compiled code, checks it."""
+    """Accept any state: the generator's compiled code checks the state."""

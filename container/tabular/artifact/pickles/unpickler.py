@@ -1,9 +1,10 @@
-"""An unpickler that calls only known reconstructors and changes only objects that it has made.
+"""An unpickler that calls only known reconstructors and changes only new objects of the same load.
 
 A list of allowed names is not enough. The opcode REDUCE calls any callable that the pickle names,
 and BUILD writes to any object, including classes and functions. This unpickler has three kinds of
-allowed names: reconstructors, which REDUCE may call with checked arguments; classes, which NEWOBJ
-may create without arguments; and values, which a model holds and loading never calls.
+allowed names: reconstructors, which REDUCE may call with checked arguments; classes, of which
+NEWOBJ may create objects without arguments; and values, which a model holds and which the unpickler
+never calls.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ class Reconstructor:
     Attributes
     ----------
     call : callable
-        Called in place of the function or class. Checks the arguments and makes the object;
+        Called in place of the function or class. It checks the arguments and makes the object, or
         raises ForbiddenStepError.
     value : object
-        The function or class that the pickle names. A class may also be an argument of a call.
+        The function or class that the pickle names. It may also be an argument of another call.
     check_state : callable or None
         Checks the new object and the state that BUILD sets; None if BUILD sets no state.
     """
@@ -56,7 +57,7 @@ class Reconstructor:
 
 @dataclass(frozen=True)
 class CreatableClass:
-    """A class that NEWOBJ may create without arguments.
+    """A class of which NEWOBJ may create objects without arguments.
 
     Attributes
     ----------
@@ -72,7 +73,7 @@ class CreatableClass:
 
 @dataclass(frozen=True)
 class HeldValue:
-    """A class or function that a model holds as a value. Loading never calls it."""
+    """A class or function that a model holds as a value. The unpickler never calls it."""
 
     value: object
 
@@ -100,7 +101,7 @@ def require(condition: object, what: str) -> None:
         raise ForbiddenStepError(f"it {what}, which no pickle of a model does")
 
 
-# Python's unpickler in C has no opcodes to override. joblib subclasses this class too.
+# Methods of the C unpickler can't be overridden per opcode. joblib subclasses this class too.
 PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined,unused-ignore]
 
 
@@ -123,7 +124,7 @@ class RestrictedUnpickler(PythonUnpickler):  # type: ignore[misc]
         # The rules of the names that find_class returned, by the id of the object. Modules keep
         # these objects alive.
         self._found: dict[int, AllowedName] = {}
-        # The objects that this load has made, by id, and what checks the state that BUILD sets.
+        # The objects that this load has made, by id, each with the check of the state for BUILD.
         self._new: dict[int, tuple[object, Check]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
@@ -194,7 +195,7 @@ class RestrictedUnpickler(PythonUnpickler):  # type: ignore[misc]
         """Set the state of an object that this load has made, once."""
         state = self.stack.pop()
         target = self.stack[-1]
-        # Only once: a second state would free memory that views of the first state still read.
+        # Only once: a second state would free memory that views of the first state still use.
         # The dict keeps the object alive, so that no other object gets the same id.
         _, check = self._new.get(id(target), (None, _never))
         self._new[id(target)] = (target, _never)
@@ -261,8 +262,8 @@ class RestrictedUnpickler(PythonUnpickler):  # type: ignore[misc]
     }
 
 
-# Opcodes that no pickler of a model writes. INST and OBJ belong to protocol 1. The others need
-# help from the program that loads the pickle.
+# Opcodes that no pickler of a model writes. INST and OBJ belong to protocol 1. The other opcodes
+# need data from the program that loads the pickle.
 for _opcode in (
     *(pickle.INST, pickle.OBJ, pickle.EXT1, pickle.EXT2, pickle.EXT4),
     *(pickle.PERSID, pickle.BINPERSID, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER),

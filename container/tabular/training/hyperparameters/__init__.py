@@ -1,1 +1,1 @@
-"""Tables of hyperparameters: the kinds of values, and the rows that algorithms share."""
+"""Tables of hyperparameters: the kinds of values, and the rows for all algorithms."""

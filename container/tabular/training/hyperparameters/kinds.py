@@ -35,25 +35,25 @@ class Hyperparameter:
     Attributes
     ----------
     kind : str
-        The kind of the value: a key of ``READERS``, or a name for what ``reader`` reads.
+        The kind of the value: a key of ``READERS``, or any name if ``reader`` is set.
     interval : Interval or None
         The allowed range of a number.
     choices : tuple of str
         The allowed values of the kinds ``category`` and ``choices``.
     passed : bool
-        Whether XGBoost gets the hyperparameter. The others are for this package.
+        Whether the hyperparameter is passed to XGBoost. If not, this package uses it.
     description : str
         One sentence without a full stop, for the documentation.
     default : str
-        The default of XGBoost or of this package: the value, or words if it is not fixed.
+        The default of XGBoost or of this package: a value, or words if there is no fixed value.
     tunable : tuple of two numbers
         The range for SageMaker's tuner, if the customer gives no range.
     used_with : mapping of str to str
-        Hyperparameters and their values without which this one has no effect.
+        Other hyperparameters and the values that they need, so that this row has an effect.
     removed : str
-        For a hyperparameter that XGBoost 3 has removed: what happens instead.
+        For a hyperparameter that XGBoost 3 has removed: the behaviour of this image.
     reader : callable or None
-        Reads the value, called with the name and the value, for a kind of one algorithm.
+        Called with the name and the value to read a kind that only one algorithm has.
     layout : str
         The field of ``data.layout.Layout`` that gets the value, for a hyperparameter that describes
         the columns of the data.
@@ -69,7 +69,7 @@ class Hyperparameter:
     description: str = ""
     default: str = ""
     tunable: tuple[float, float] | None = None
-    scaling: str = "Linear"  # that of AWS's container
+    scaling: str = "Linear"  # as in AWS's container
     used_with: Mapping[str, str] = field(default_factory=dict)
     removed: str = ""
     reader: Callable[[str, object], object] | None = None
@@ -91,8 +91,8 @@ class Hyperparameter:
 
 def _integer(row: Hyperparameter, value: object) -> int:
     try:
-        # As in AWS's container, a float such as 3.0 is refused. A bool is an int in Python, and is
-        # refused too.
+        # AWS's container refuses a float such as 3.0 too. A bool, which is an int in Python, is
+        # refused.
         if isinstance(value, bool) or not isinstance(value, (int, str)):
             raise ValueError(value)
         number = int(value)
@@ -139,7 +139,7 @@ def _require_inside(row: Hyperparameter, number: int | float) -> None:
 
 
 def _digits(number: int) -> str:
-    # str() of thousands of digits is slow, and nobody can read the result.
+    # str() of thousands of digits is slow, and the result is not readable.
     return str(number) if abs(number) < 10**40 else f"an integer of {number.bit_length()} bits"
 
 

@@ -20,7 +20,7 @@ SEED = Hyperparameter(
     Interval(-(2**31), 2**31 - 1, low_open=True),
     aliases=("random_state",),
     default="0",
-    description="Seed of all that is random",
+    description="Seed of the random number generators",
 )
 CSV_WEIGHTS = Hyperparameter(
     "csv_weights",
@@ -143,10 +143,11 @@ def read_hyperparameters(
     rows : sequence of Hyperparameter
         The table.
     given : mapping of str to object
-        Decoded values; None and ``""`` count as not given. What SageMaker and the SDK add
-        (``sagemaker_...``, ``algorithm``) is left out where the table does not have it.
+        Decoded values; None and ``""`` count as not given. Names that SageMaker and the SDK add
+        (``sagemaker_...``, ``algorithm``) are ignored if the table does not have them.
     known : str
-        Says where the known hyperparameters are listed; by default the message lists them.
+        Text for the message: where the known hyperparameters are listed. By default the message
+        lists them.
 
     Returns
     -------

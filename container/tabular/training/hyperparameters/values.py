@@ -1,7 +1,7 @@
-"""Read the value of a hyperparameter, and show it in a message.
+"""Read the value of a hyperparameter, and format it for a message.
 
-Values that were JSON are decoded already. A value that is still text may be written in Python's
-syntax, because the SDK's generic Estimator sends ``str(value)``: ``['auc', 'logloss']``.
+JSON values are decoded already. A value that is still a string may have Python's syntax, because
+the SDK's generic Estimator sends ``str(value)``: ``['auc', 'logloss']``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SHOWN_CHARACTERS = 80
 
 
 def shown(text: str) -> str:
-    """Shorten a value for a message: SageMaker accepts 2,500 characters, and shows 1,024."""
+    """Shorten a value for a message: a value may have 2,500 characters, a failure reason 1,024."""
     text = " ".join(text.split()) if "\n" in text or "\r" in text else text
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
@@ -29,7 +29,7 @@ def suggestion(name: str, known: Sequence[str]) -> str:
 
 
 def unreadable(name: str, expected: str, value: object) -> UserError:
-    """Return the error for a value that can't be read; it begins as in AWS's container."""
+    """Return the error for a value that can't be read. AWS's message has the same first words."""
     return UserError(
         f"Hyperparameter {name}: could not parse value (caused by ValueError): "
         f"expected {expected}, got {shown(repr(value))}"
@@ -37,7 +37,7 @@ def unreadable(name: str, expected: str, value: object) -> UserError:
 
 
 def text_of(value: object) -> str:
-    """Return a decoded value as JSON writes it."""
+    """Return a decoded value as text, booleans as in JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
@@ -53,7 +53,7 @@ def literal(text: str) -> object:
     """
     try:
         with warnings.catch_warnings():
-            # Python warns of "(1)(2)", which is refused below.
+            # Python warns about "(1)(2)", which is refused below.
             warnings.simplefilter("ignore")
             value: object = ast.literal_eval(text.strip())
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
@@ -62,7 +62,7 @@ def literal(text: str) -> object:
 
 
 def items_of(name: str, value: object) -> list[str]:
-    """Read a list of names: separated by commas, or a list of JSON or Python.
+    """Read a list of names: comma-separated, or a JSON or Python list.
 
     Raises
     ------

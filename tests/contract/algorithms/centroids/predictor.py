@@ -8,7 +8,7 @@ import numpy as np
 
 from tabular.algorithms.onnx_predictor import OnnxPredictor
 from tabular.algorithms.predictor import Loading, Meaning, Predictor, Scores
-from tabular.artifact.files import compiled_paths, place_of
+from tabular.artifact.files import compiled_paths, resolve_file
 from tabular.artifact.manifest import Manifest
 from tabular.data.batch import Floats
 
@@ -33,7 +33,7 @@ class Centroids(Predictor):
             onnx = OnnxPredictor(compiled[0])
             self.engine, self._probabilities = onnx.engine, onnx.predict
         else:
-            centroids = np.load(place_of(folder, FILE))
+            centroids = np.load(resolve_file(folder, FILE))
             self.engine = "NumPy"
             self._probabilities = lambda rows: softmax_of_nearness(rows, centroids)
 

@@ -1,1 +1,1 @@
-"""Check loaded estimators before they predict: an artifact may be damaged or hostile."""
+"""Check loaded estimators before they predict, because an artifact may be damaged or hostile."""

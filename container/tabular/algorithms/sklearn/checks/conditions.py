@@ -1,4 +1,4 @@
-"""Conditions that the checks of structures share."""
+"""Conditions that all checks of structures use."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def require(condition: object, part: Any, what: str) -> None:
     part : object
         The object that is checked.
     what : str
-        What is wrong with it, as the predicate of a sentence: "has children out of range".
+        The defect of the object, as the predicate of a sentence: "has children out of range".
     """
     if not bool(condition):
-        raise ValueError(f"its {type(part).__name__} {what}; no fitting leaves it so")
+        raise ValueError(f"its {type(part).__name__} {what}; fit() does not produce this")
 
 
 def within(values: Any, limit: int, least: int = 0) -> bool:
-    """Return whether an array holds integers only, all of them in ``[least, limit)``."""
+    """Return whether all values of an array are integers in ``[least, limit)``."""
     values = np.asarray(values)
     if values.size == 0:
         return True
@@ -31,7 +31,6 @@ def within(values: Any, limit: int, least: int = 0) -> bool:
 
 
 def check_width(name: str) -> Callable[[Any], None]:
-    """Return a check that an attribute of a model has a column for each feature."""
     """Return a check that an attribute of a model has a column for each feature."""
 
     def check(model: Any) -> None:

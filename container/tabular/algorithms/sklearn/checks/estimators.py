@@ -1,8 +1,8 @@
 """Check a loaded estimator: refuse parts that would read files, call functions or crash.
 
-The unpickler decides which objects may be made. The objects may still be combined in a way that
-``fit`` never produces: an attribute that hides a method, a vectorizer that opens the files that a
-request names, a tree whose nodes point outside of the tree.
+The unpickler decides which objects may be created. These objects may still be combined in a way
+that ``fit`` never produces: an attribute that hides a method, a vectorizer that opens files named
+in a request, a tree whose nodes point outside of the tree.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ PLAIN = (
     *(np.dtype, np.ufunc, np.random.RandomState, np.random.Generator, np.random.BitGenerator),
 )
 CONTAINERS = (list, tuple, set, frozenset)
-# Classes whose attributes are not checked here: ``check_structure`` checks them, or they are plain
-# numbers.
+# Classes whose attributes are not checked here, because ``check_structure`` checks them or they are
+# plain numbers.
 OPAQUE = frozenset({"interp1d", "Booster", "SeedSequence"})
 
 
 class InvalidEstimatorError(ValueError):
-    """An estimator is in a state that ``fit`` never produces; the message names the state."""
+    """An estimator is in a state that ``fit`` never produces. The message describes the state."""
 
 
 def check_estimator(estimator: BaseEstimator) -> None:
-    """Check an estimator and all its parts, and set ``memory=None`` and ``n_jobs=1`` in them.
+    """Check an estimator and all its parts. Set ``memory=None`` and ``n_jobs=1`` in all parts.
 
-    ``memory`` is a cache of pickles, used for fitting only. For one request, ``n_jobs`` takes more
-    time than it saves.
+    ``memory`` is a cache of pickles, used for fitting only. For one request, parallel jobs take
+    more time than they save.
 
     Raises
     ------
     InvalidEstimatorError
-        A part would read files, hides a method, or is of an unknown class.
+        A part would read files, hides a method, or has an unknown class.
     ValueError
         A structure that compiled code reads unchecked has an index out of range.
     """
@@ -58,7 +58,7 @@ def check_estimator(estimator: BaseEstimator) -> None:
             continue
         seen[id(part)] = part
         waiting.extend(_parts(part, types))
-    # Only now, because the check of a forest reads its trees.
+    # After all parts are collected, because the check of a forest reads its trees.
     for last in (False, True):
         for part in seen.values():
             if not isinstance(part, (*CONTAINERS, dict, np.ndarray, type)):
@@ -132,7 +132,7 @@ def _check_attributes(part: Any, attributes: dict[str, Any]) -> None:
         if callable(getattr(kind, name, None)):
             raise InvalidEstimatorError(f"its {kind.__name__} has an attribute that hides {name}()")
     for name, value in attributes.items():
-        # MethodMetadataRequest names a method in an attribute, and nothing calls that method.
+        # MethodMetadataRequest has the name of a method in an attribute. Nothing calls the method.
         named = "method" in name and kind is not MethodMetadataRequest
         if named and any(map(_changes_estimator, _texts(value))):
             raise InvalidEstimatorError(
@@ -168,6 +168,6 @@ def _texts(value: Any) -> Iterator[str]:
 def _changes_estimator(method: str) -> bool:
     """Return whether a method with this name may fit or change an estimator.
 
-    ``StackingRegressor`` and some other estimators hold the name of a method, and call it.
+    ``StackingRegressor`` and some other estimators store the name of a method and call the method.
     """
     return method.startswith(("fit", "partial_fit", "set_", "_"))

@@ -40,7 +40,7 @@ def _distance(metric: Any, width: int) -> None:
         metric,
         "has a vector of other width",
     )
-    # The metric computes in a buffer that is as long as the matrix.
+    # The metric uses a buffer with the length of the matrix.
     whole = name.startswith("Mahalanobis")
     require(
         matrix.shape == (width, width) or (not whole and matrix.shape == (1, 1)),
@@ -67,7 +67,7 @@ def _neighbors_classifier(model: Any) -> None:
     )
 
 
-# By module and name of the class; a check also holds for its subclasses.
+# By module and name of the class. A check also applies to subclasses.
 NEIGHBOR_CHECKS: dict[tuple[str, str], Callable[[Any], None]] = {
     **{
         (f"sklearn.neighbors._{module}", f"BinaryTree{bits}"): _binary_tree

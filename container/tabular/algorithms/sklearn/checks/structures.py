@@ -1,7 +1,7 @@
 """Check the structures that compiled code of scikit-learn, SciPy and XGBoost reads unchecked.
 
-Their nodes hold indices of other nodes, of columns and of rows. With an index out of range,
-compiled code reads memory of other objects. With a child that points back, a prediction never ends.
+The nodes have indices of other nodes, of columns and of rows. If an index is out of range, compiled
+code reads memory of other objects. If a child points to an ancestor, a prediction never ends.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def check_structure(part: Any, last: bool = False) -> None:
     Parameters
     ----------
     last : bool
-        Run the checks that call the model, in place of the others. Every part of the model must
-        have passed its other checks.
+        Run only the checks that call the model. Every part of the model must have passed the other
+        checks before.
 
     Raises
     ------
     ValueError
-        An index is out of range, or sizes do not fit each other.
+        An index is out of range, or sizes are inconsistent.
     """
     for kind in type(part).__mro__:
         check = (LAST_CHECKS if last else CHECKS).get((kind.__module__, kind.__name__))
@@ -87,7 +87,7 @@ def _spline(spline: Any) -> None:
     )
 
 
-# By module and name of the class; a check also holds for its subclasses.
+# By module and name of the class. A check also applies to subclasses.
 CHECKS: dict[tuple[str, str], Callable[[Any], None]] = {
     **TREE_CHECKS,
     **NEIGHBOR_CHECKS,

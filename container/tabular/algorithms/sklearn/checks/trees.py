@@ -18,7 +18,7 @@ def _tree(tree: Any) -> None:
     require(count > 0, tree, "is empty")
     left, right = nodes["left_child"], nodes["right_child"]
     split = np.flatnonzero(left != -1)
-    # scikit-learn numbers children after their parent, so no child points back.
+    # scikit-learn numbers children after their parent, so a valid tree has no cycle.
     forward = (left[split] > split).all() and (right[split] > split).all()
     require(
         forward and within(left[split], count) and within(right[split], count),
@@ -56,7 +56,7 @@ def _gradient_boosting(model: Any) -> None:
 
 
 def _gradient_boosting_start(model: Any) -> None:
-    """Check the width of the first scores: predict_stages adds to them without a check."""
+    """Check the width of the initial scores, to which predict_stages adds without a check."""
     trees = vars(model).get("estimators_")
     if trees is None:
         return
@@ -128,7 +128,7 @@ def _booster(booster: Any) -> None:
         check_booster(booster.save_raw(raw_format="ubj"))
 
 
-# By module and name of the class; a check also holds for its subclasses.
+# By module and name of the class. A check also applies to subclasses.
 TREE_CHECKS: dict[tuple[str, str], Callable[[Any], None]] = {
     ("sklearn.tree._tree", "Tree"): _tree,
     ("sklearn.tree._classes", "BaseDecisionTree"): _decision_tree,
@@ -140,7 +140,7 @@ TREE_CHECKS: dict[tuple[str, str], Callable[[Any], None]] = {
     ): _hist_gradient_boosting,
     ("xgboost.core", "Booster"): _booster,
 }
-# Checks that call the model, and need that every part has passed its own check.
+# Checks that call the model. Every part must have passed its own check before.
 LAST_CHECKS: dict[tuple[str, str], Callable[[Any], None]] = {
     ("sklearn.ensemble._gb", "BaseGradientBoosting"): _gradient_boosting_start,
 }

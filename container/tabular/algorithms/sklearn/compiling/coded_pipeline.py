@@ -1,8 +1,8 @@
-"""Make a pipeline that takes codes in place of texts, so that its graph has one float32 input.
+"""Make a pipeline that takes codes in place of texts, so that the graph has one float32 input.
 
-Requests are read into one float32 array, in which a text is the code that the manifest gives it
-(``tabular.data.columns``). The new pipeline shares all fitted steps with the original, except the
-encoder of texts: an encoder of their codes replaces it.
+Requests are read into one float32 array, in which each text is replaced by its code in the manifest
+(``tabular.data.columns``). The new pipeline shares all fitted steps with the original pipeline,
+except the encoder of texts, which is replaced by an encoder of codes.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ MISSING = -2.0
 
 
 def coded_pipeline(model: Any, columns: Columns) -> Any:
-    """Return a fitted pipeline with codes in place of texts; other models are returned unchanged.
+    """Return a fitted pipeline that takes codes; return other models unchanged.
 
     Raises
     ------
     ValueError
-        A column of text contains the empty text, which also stands for a missing text.
+        A text column has the empty text, which also represents a missing value.
     """
     if not isinstance(model, Pipeline) or PREPROCESS not in model.named_steps:
         return model
@@ -59,7 +59,7 @@ def _by_place(before: ColumnTransformer, columns: Columns) -> ColumnTransformer:
         for name, fitted, chosen in before.transformers_
         if fitted != "drop"
     ]
-    # With this attribute, scikit-learn would look for columns with these names.
+    # With this attribute, scikit-learn would expect columns with these names.
     if hasattr(coded, "feature_names_in_"):
         del coded.feature_names_in_
     return coded
@@ -71,7 +71,7 @@ def _of_codes(fitted: Pipeline, places: list[int], columns: Columns) -> Pipeline
     for place, texts in zip(places, encoder.categories_, strict=True):
         known = columns.codes[place]
         if MISSING_TEXT in known:
-            raise ValueError("a column of text has an empty text, which stands for a missing one")
+            raise ValueError("a column of text has an empty text, which means a missing value")
         codes.append(np.array([known.get(text, MISSING) for text in texts]))
     row = np.zeros((1, len(places)))
     imputer = SimpleImputer(strategy="constant", fill_value=MISSING).fit(row)

@@ -17,8 +17,8 @@ from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.training import hard_rows as of_any_model
 
-# How far values may lie outside of the sample's range, in multiples of the range. float32 can't
-# tell distances of 1e9 apart, and no request needs such values.
+# The largest distance of values from the sample's range, in multiples of the range. float32 can't
+# represent distances of 1e9 exactly, and no request has such values.
 BEYOND = 10
 MOST_SPLITS = 100_000
 
@@ -41,7 +41,7 @@ def hard_rows(model: Any, sample: Floats, columns: Columns, takes_missing: bool)
     texts = np.array(sorted(columns.categories), np.int64)
     rows = of_any_model.hard_rows(sample, _splits(model, columns), texts)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a column may have no values at all
+        warnings.simplefilter("ignore")  # all values of a column may be missing
         low, high = np.nanmin(sample, axis=0), np.nanmax(sample, axis=0)
     reach = BEYOND * np.maximum(high - low, 1)
     rows = rows[~np.isinf(rows).any(axis=1)].clip(low - reach, high + reach)
@@ -56,7 +56,8 @@ def _splits(model: Any, columns: Columns) -> list[tuple[int, float]]:
     """Return the splits of the trees: column and value."""
     last, places = model, list(range(columns.count))
     if isinstance(model, Pipeline):
-        if PREPROCESS in model.named_steps:  # the preprocessing puts numbers first
+        # The output of the preprocessing begins with the number columns
+        if PREPROCESS in model.named_steps:
             places = [place for place in places if place not in columns.categories]
         last = model.steps[-1][1]
     found: set[tuple[int, float]] = set()

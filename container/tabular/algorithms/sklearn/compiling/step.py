@@ -32,14 +32,14 @@ INPUT = "rows"
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 # scikit-learn computes in float64, the compiled model in float32.
 TOLERANCE = 1e-4
-# skl2onnx holds several copies of each node of a tree while it converts.
+# skl2onnx makes several copies of each tree node while it converts.
 MOST_NODES = 1_500_000
 
 
 def compile_artifact(folder: str, method: str, rows: Floats) -> dict[str, Any]:
-    """Compile the estimator of an artifact, and write the compiled one into its folder.
+    """Compile the estimator of an artifact, and write the compiled model into the folder.
 
-    A step of ``compile_step.add_compiled``; for ``method`` and ``rows`` see ``compiled``.
+    ``compile_step.add_compiled`` runs this step. For ``method`` and ``rows`` see ``compiled``.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def compiled(
     Parameters
     ----------
     method : str
-        The method that answers requests: ``predict`` or ``transform``.
+        The method that is called for requests: ``predict`` or ``transform``.
     sample : float32 array, (rows, columns)
         Rows of the training data: numbers, and codes of text.
     missing : bool
@@ -121,10 +121,10 @@ def _converted(model: Any, columns: Columns) -> onnx.ModelProto:
         raise UserError(f"its trees have {nodes:,} nodes, more than {MOST_NODES:,}")
     coded = coded_pipeline(model, columns)
     last = coded.steps[-1][1] if hasattr(coded, "steps") else coded
-    if hasattr(last, "flatten_transform"):  # only transform() reads it; skl2onnx needs False
+    if hasattr(last, "flatten_transform"):  # used by transform() only; skl2onnx needs False
         last = copy.copy(last).set_params(flatten_transform=False)
         coded = Pipeline([*coded.steps[:-1], (MODEL, last)]) if hasattr(coded, "steps") else last
-    # Without an entry, skl2onnx asks linear models in a pipeline for an attribute they do not have.
+    # Without an entry, skl2onnx reads an attribute that linear models in a pipeline do not have.
     options = {id(last): {"zipmap": False} if is_classifier(last) else {}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -135,17 +135,17 @@ def _converted(model: Any, columns: Columns) -> onnx.ModelProto:
             target_opset=OPSETS,
         )
     correct_trees(converted, trees, binned)
-    converted.graph.name = "model"  # not a random name, so that equal jobs write equal files
+    converted.graph.name = "model"  # a fixed name, so that equal jobs write equal files
     return converted
 
 
 def _difference(
     model: Any, method: str, columns: Columns, compiled: onnx.ModelProto, rows: Floats
 ) -> float:
-    """Return the largest difference of the answers, relative above 1; infinite if labels differ.
+    """Return the largest difference of predictions, relative above 1; infinite if labels differ.
 
-    If the label of a classifier is always the class with the highest probability, the graph keeps
-    only the output with the probabilities; with two classes, perhaps only that of the second.
+    If the label of a classifier is always the class with the highest probability, the label output
+    is removed from the graph. With two classes, the first probability may be removed too.
     """
     native = _native(model, method, columns, rows)
     if not hasattr(model, "classes_") or not hasattr(model, "predict_proba"):
@@ -166,7 +166,7 @@ def _difference(
     else:
         answer, found = _run(compiled, rows)
     apart = difference(found, probabilities)
-    # If two classes are equally likely, either label is correct.
+    # If two classes have the same probability, both labels are correct.
     other = answer != native
     lead = np.ptp(np.sort(probabilities[other], axis=1)[:, -2:], axis=1)
     return max(apart, float(lead.max(initial=0)))

@@ -3,9 +3,9 @@
 - skl2onnx writes one score per row for binary classifiers. ONNX Runtime expands it to (-s, s); the
   correct pair is (1 - s, s). The labels of ONNX Runtime use another threshold, so labels must be
   computed from the probabilities.
-- skl2onnx does not write to which child a missing value goes.
+- skl2onnx does not write the child for missing values.
 - skl2onnx rounds some thresholds of histogram boosting up. A float32 value just above the original
-  threshold then goes to the wrong child.
+  threshold then takes the wrong child.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def correct_trees(
     Parameters
     ----------
     trees : sequence of sklearn.tree._tree.Tree
-        The trees of the converted estimator, in their order.
+        The trees of the converted estimator, in order.
     binned : sequence of structured arrays
         The nodes of each tree of histogram boosting.
     """
@@ -44,12 +44,13 @@ def correct_trees(
 
 
 def keep_second_class(model: onnx.ModelProto, trees: Sequence[Any]) -> None:
-    """Change a forest with two classes into one that computes the second probability only.
+    """Change a forest with two classes so that it computes only the second probability.
 
     The probabilities must be the only output of the graph. ONNX Runtime then takes a third less
     time, and the first probability is 1 minus the second. The leaves get the original fractions of
-    the classes, averaged over the trees. skl2onnx divides them by the number of trees, and these
-    rounded numbers do not add up to exactly 0.5 if the trees are divided equally.
+    the classes, and ONNX Runtime averages them over the trees. (skl2onnx divides the fractions by
+    the number of trees. The sum of these rounded numbers is not exactly 0.5 if half of the trees
+    vote for each class.)
     """
     (output,) = model.graph.output
     for node in model.graph.node:
@@ -111,7 +112,7 @@ def _write_missing(
 ) -> None:
     numbers, places = attributes["nodes_treeids"].ints, attributes["nodes_nodeids"].ints
     if len(places) != sum(tree.node_count for tree in trees):
-        return  # part of an ensemble of ensembles, or skl2onnx has written them
+        return  # part of an ensemble of ensembles, or skl2onnx has written the attribute
     goes_left = [tree.missing_go_to_left for tree in trees]
     values = [int(goes_left[tree][place]) for tree, place in zip(numbers, places, strict=True)]
     if MISSING in attributes:

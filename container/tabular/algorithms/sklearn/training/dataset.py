@@ -1,4 +1,4 @@
-"""Rows as scikit-learn takes them: an array of numbers, or a pandas frame if there is text."""
+"""Rows in the form that scikit-learn needs: an array, or a pandas frame if there is text."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tabular.training.single_host import feature_matrix
 
 log = logging.getLogger(__name__)
 
-# float32 as it is read, float64 as the estimator gets it, and the estimator's own copy.
+# float32 when read, float64 for the estimator, and the estimator's own copy.
 BYTES_PER_VALUE = 4 + 8 + 8
-# float32 holds every whole number up to 2 to the 24th.
+# float32 represents every integer up to 2**24.
 LARGEST_EXACT = 1 << 24
-# A column with fewer distinct float32 values in its range has lost information.
+# A column whose range has fewer distinct float32 values has lost information.
 FEWEST_STEPS = 1000
 # More decimal numbers than this are the target of a regression, not classes.
 MOST_DECIMALS = 10
@@ -39,9 +39,9 @@ class Dataset:
     Attributes
     ----------
     codes : float32 array, (rows, columns)
-        The features as they were read: numbers, codes of text, NaN where missing.
+        The features: numbers, codes of text, NaN for missing values.
     features : float64 array, or pandas frame, (rows, columns)
-        The same features with the texts in place of the codes.
+        The same features with texts in place of codes.
     label : array, (rows,), or None
         Numbers, or the texts of classes.
     weight : float32 array, (rows,), or None
@@ -56,7 +56,7 @@ class Dataset:
         return len(self.codes)
 
     def pick(self, chosen: npt.NDArray[np.int64]) -> Dataset:
-        """Return some rows, chosen by their numbers."""
+        """Return rows by index."""
         frame = self.features
         return Dataset(
             self.codes[chosen],
@@ -67,12 +67,12 @@ class Dataset:
 
 
 def require_memory(store: Store, channel: str, memory: int) -> None:
-    """Require that the rows of a channel fit into memory, as scikit-learn needs them.
+    """Require that the rows of a channel, as scikit-learn needs them, fit into memory.
 
     Raises
     ------
     UserError
-        They do not fit; the message says how much memory they take.
+        The rows do not fit. The message has the memory that they need.
     """
     needed = store.rows * store.width * BYTES_PER_VALUE
     if store.on_disk or needed > memory:
@@ -84,7 +84,7 @@ def require_memory(store: Store, channel: str, memory: int) -> None:
 
 
 def warn_of_lost_digits(rows: Dataset, columns: Columns) -> None:
-    """Warn of columns whose differences float32 can't hold: timestamps, large identifiers."""
+    """Warn about columns whose differences float32 can't represent, such as timestamps."""
     shown = columns.names or [f"number {place + 1}" for place in range(columns.count)]
     named = dict(zip(shown, zip(*_bounds(rows.codes), strict=True), strict=True))
     if rows.label is not None and rows.label.dtype.kind == "f":
@@ -113,7 +113,7 @@ def _bounds(codes: Floats) -> tuple[Floats, Floats]:
 def dataset_of(
     store: Store, kind: str, labelled: bool, classes: Mapping[str, int | str]
 ) -> Dataset:
-    """Make a data set of a channel that is read and sealed. The store gives up its features.
+    """Make a data set of a channel that is read and sealed. The store frees its features.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Fit an estimator, measure it, and print its metrics."""
+"""Fit an estimator, compute its metrics, and print them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def name_classes(settings: EstimatorSettings, train: Dataset) -> None:
-    """Replace the keys of ``class_weight`` by the classes: keys of JSON objects are always text."""
+    """Convert the keys of ``class_weight`` from text, the type of JSON's keys, to the classes."""
     if settings.kind != CLASSIFIER or train.label is None:
         return
     classes = np.unique(train.label).tolist()
@@ -48,7 +48,7 @@ def hold_out(settings: EstimatorSettings, datasets: dict[str, Dataset]) -> dict[
     Returns
     -------
     dict of str to Dataset
-        ``train`` and, if there is one, ``validation``.
+        ``train``, and ``validation`` if the job has validation rows.
     """
     if VALIDATION in datasets and (settings.validation_fraction or settings.cross_validation):
         log.warning(
@@ -73,7 +73,7 @@ def _folds(settings: EstimatorSettings, given: Dataset) -> list[tuple[Dataset, D
     kind = KFold if classes is None else StratifiedKFold
     folds = kind(settings.cross_validation, shuffle=True, random_state=settings.seed)
     with _split_errors(given), warnings.catch_warnings():
-        # scikit-learn warns of a class with fewer rows than folds.
+        # scikit-learn warns about a class with fewer rows than folds.
         warnings.simplefilter("ignore")
         parts = list(folds.split(np.arange(len(given)), classes))
     return [(given.pick(train), given.pick(validation)) for train, validation in parts]
@@ -148,12 +148,12 @@ def _scores(
 
 
 def _fit(model: Any, settings: EstimatorSettings, train: Dataset) -> Any:
-    """Fit a model, and log scikit-learn's warnings once each.
+    """Fit a model, and log each different warning of scikit-learn once.
 
     Raises
     ------
     UserError
-        The estimator refuses the rows, or takes no weights.
+        The estimator refuses the rows, or does not support weights.
     AlgorithmError
         The estimator fails for another reason.
     """

@@ -1,4 +1,4 @@
-"""Train an estimator of scikit-learn: read the channels, fit, measure, write the artifact."""
+"""Train a scikit-learn estimator: read the channels, fit, compute metrics, write the artifact."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ from tabular.training.run import Run
 from tabular.training.saving import Trained, save_artifact
 from tabular.training.single_host import read_channels
 
-# A label and a weight take 4 bytes each; the rest is for copies in the estimator and the metrics.
+# A label and a weight take 4 bytes each. The rest is for copies in the estimator and the metrics.
 BYTES_PER_ROW = 32
 LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "skops", "skl2onnx", "onnx")
 ENGINE = "scikit-learn"
 COMPILE = "tabular.algorithms.sklearn.compiling.step:compile_artifact"
 
 STOPPED = (
-    "stopped by SIGTERM before training ended; no model was saved. scikit-learn keeps none that "
-    "is half trained: give the job more time (max_run)"
+    "stopped by SIGTERM before training ended; no model was saved. scikit-learn has no model "
+    "before the end of training: give the job more time (max_run)"
 )
 
 
@@ -58,8 +58,8 @@ def devices(run: Run, settings: EstimatorSettings) -> Sequence[str]:
 
 
 def train(run: Run, settings: EstimatorSettings) -> Saved | None:
-    """Fit the estimator, measure it and save it; see ``training.job.TrainingModule``."""
-    run.lasting.enter_context(run.termination.stopping(STOPPED))
+    """Fit the estimator, compute metrics and save; see ``training.job.TrainingModule``."""
+    run.exit_stack.enter_context(run.termination.stopping(STOPPED))
     datasets, columns = _read(run, settings)
     warn_of_lost_digits(datasets[TRAIN], columns)
     datasets = hold_out(settings, datasets)
@@ -94,10 +94,10 @@ def _trained(
 
 
 def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Dataset], Columns]:
-    """Read all channels, and make a data set of each."""
+    """Read all channels, and make a data set of each channel."""
     memory = Memory(run.machine.memory)
-    # scikit-learn and pandas take 100 MiB beside the program. The label and the weight of each row
-    # stay in memory, and are copied with the features that the estimator gets.
+    # scikit-learn and pandas take 100 MiB in addition to the program. The label and the weight of
+    # each row stay in memory, and are copied together with the features for the estimator.
     memory_budget = MemoryBudget(
         memory.usable // 2,
         scratch_folder(run.job),
@@ -143,5 +143,5 @@ def _require_same_kind_of_labels(stores: Mapping[str, Store]) -> None:
     read = [store.classes for store in stores.values() if store.rows]
     if len({classes is None for classes in read}) > 1 or _differ(read):
         raise UserError(
-            "the labels are text in one channel and numbers in the other; write them in one way"
+            "the labels are text in one channel and numbers in the other; use one type in both"
         )

@@ -1,4 +1,4 @@
-"""The metrics of a fitted estimator, under the names that AWS's XGBoost container uses."""
+"""The metrics of a fitted estimator, with the names of AWS's XGBoost container."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def scores_of(model: Any, kind: str, data: Dataset) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        By the metric's name, in the order of the log line. A metric that is not defined for
+        The values by metric name, in the order of the log line. A metric that is not defined for
         these rows (the AUC of a single class) is left out.
     """
     found: dict[str, float] = {}
@@ -58,8 +58,8 @@ def _of_classes(model: Any, data: Dataset) -> Iterator[tuple[str, Measure]]:
         measure = averaged[name]
         return lambda: measure(label, predicted, average=how, zero_division=0, **more, **weights)
 
-    # As in AWS's container, f1 is the macro average, and precision and recall are those of the
-    # second class.
+    # In AWS's container, f1 is the macro average, and precision and recall are those of the second
+    # class.
     yield "f1", average("f1", "macro")
     classes = model.classes_
     if len(classes) == 2:
@@ -114,8 +114,8 @@ TABLE: dict[str, Callable[[Any, Dataset], Iterator[tuple[str, Measure]]]] = {
     CLUSTERER: _of_clusters,
     OUTLIER_DETECTOR: _of_outliers,
 }
-# The names that the functions above yield, each with the direction in which the metric is better;
-# None: it has no direction.
+# The metrics that the functions above yield, with the direction of improvement; None if a metric
+# has no direction.
 MAXIMIZE, MINIMIZE = "Maximize", "Minimize"
 METRICS: dict[str, dict[str, str | None]] = {
     CLASSIFIER: {

@@ -25,7 +25,7 @@ from tabular.algorithms.xgboost.training.checkpoint_file import (
     try_checkpoint,
 )
 from tabular.artifact.files import not_written
-from tabular.artifact.rehearsal import rehearse
+from tabular.artifact.trial_load import trial_load
 from tabular.contract.errors import UserError
 from tabular.training.hyperparameters.values import shown
 
@@ -128,7 +128,7 @@ class Checkpoints:
         """
         for number, path in sorted(self._files().items(), reverse=True):
             try:
-                rehearse(try_checkpoint, path)
+                trial_load(try_checkpoint, path)
                 booster = load_checkpoint(path)
             except UserError as error:
                 log.warning("%s is passed over: %s", path, error)

@@ -85,7 +85,7 @@ def fit_and_save(
         boosters, metrics = [fitted.booster], fitted.metrics
     else:
         boosters, metrics = cross_validate(trainer, rows.stores, run.job.paths.output_data)
-    run.lasting.enter_context(run.termination.deferred())
+    run.exit_stack.enter_context(run.termination.deferred())
     if collective.get_rank() != 0:
         return None
     manifest = save_artifact(run, describe(boosters, metrics))
@@ -113,17 +113,17 @@ def _save_on_termination(trainer: Trainer, describe: Describe) -> None:
     run, settings = trainer.run, trainer.settings
     if settings.save_model_on_termination != "true":
         return
-    scope = run.lasting.enter_context(run.termination.deferred())
+    scope = run.exit_stack.enter_context(run.termination.deferred())
     if settings.kfold is not None:
         return
 
     def keep(booster: xgboost.Booster) -> None:
         raw = booster.save_raw("ubj")
 
-        def rescue() -> None:
+        def save_latest() -> None:
             kept = xgboost.Booster(model_file=bytearray(raw))
             write_artifact(run, describe([best_of(kept, trainer.sliceable)], {}))
 
-        scope.rescue = rescue
+        scope.on_timeout = save_latest
 
     trainer.keep = keep

@@ -87,6 +87,6 @@ def with_device(settings: Settings, worker: Worker | None) -> Settings:
     if worker is None:
         return settings
     params = {**settings.params, "device": worker.device}
-    if worker.place:
+    if worker.local_rank:
         params["verbosity"] = 0
     return replace(settings, params=params, device=worker.device)

@@ -97,7 +97,7 @@ def _connected(run: Run, settings: Settings) -> Iterator[Cluster]:
     config = ClusterConfig(settings.cluster_timeout, port, tracker_port)
     with run.timing.stage("gather"):
         cluster = rendezvous(run.job.hosts, config, run.abort)
-    with run.termination.telling(cluster.announce_stop), cluster:
+    with run.termination.notifying(cluster.announce_stop), cluster:
         yield cluster
 
 

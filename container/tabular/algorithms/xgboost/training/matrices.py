@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xgboost
 
 from tabular.algorithms.xgboost.feature_names import safe_names
-from tabular.contract.machine import give_back
+from tabular.contract.machine import trim_heap
 from tabular.data.columns import Columns
 from tabular.data.store import Store
 
@@ -93,7 +93,7 @@ class Plan:
         if not last or self.matrix is not xgboost.QuantileDMatrix:
             passes = 0
         matrix = self.matrix(_Pieces(start, names, types, self.cache, passes), **options)
-        give_back()
+        trim_heap()
         return matrix
 
 

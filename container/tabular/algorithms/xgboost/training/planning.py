@@ -22,7 +22,7 @@ from tabular.algorithms.xgboost.training.memory_estimates import (
     model_bytes,
 )
 from tabular.contract.errors import PlatformError, UserError
-from tabular.contract.machine import MEBIBYTE, give_back
+from tabular.contract.machine import MEBIBYTE, trim_heap
 from tabular.data.columns import Columns
 from tabular.data.store import Store
 from tabular.training.memory import LARGEST_PIECE, Memory, mib
@@ -125,7 +125,7 @@ def _spill(stores: Mapping[str, Store]) -> None:
     for store in stores.values():
         if store.rows:
             store.spill()
-    give_back()
+    trim_heap()
 
 
 def _require_space(folder: Path, size: int) -> None:

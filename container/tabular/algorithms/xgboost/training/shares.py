@@ -67,7 +67,7 @@ def shares_of(
         if name not in trained_on or name not in channels:
             continue
         if worker:
-            shares[name] = (worker.place, worker.count)
+            shares[name] = (worker.local_rank, worker.count)
         if len(listings) > 1 and same:
             shares[name] = (hosts.rank, len(listings))
             log.info("all hosts have the same files of '%s': each takes its part", name)

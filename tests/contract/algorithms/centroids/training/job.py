@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from centroids.predictor import FILE, softmax_of_nearness
-from tabular.artifact.files import write_whole
+from tabular.artifact.files import write_atomically
 from tabular.artifact.manifest import FileRecord
 from tabular.training.compile_step import Compiling
 from tabular.training.hyperparameters.shared import TARGET, layout_of, read_hyperparameters
@@ -46,7 +46,7 @@ def train(run: Run, settings: dict[str, object]) -> Saved | None:
     def save(folder: Path) -> dict[str, FileRecord]:
         content = io.BytesIO()
         np.save(content, centroids)
-        return {FILE: write_whole(folder, FILE, content.getvalue())}
+        return {FILE: write_atomically(folder, FILE, content.getvalue())}
 
     described = {"classes": classes.astype(int).tolist(), "probabilities": True}
     libraries = {"numpy": np.__version__}

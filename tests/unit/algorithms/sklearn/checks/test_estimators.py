@@ -137,7 +137,7 @@ UNSOUND: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("name", UNSOUND)
 def test_estimator_as_no_fitting_leaves_it_is_refused(tmp_path: Path, name: str) -> None:
     joblib.dump(UNSOUND[name](), tmp_path / "model.joblib")
-    with pytest.raises(UserError, match=r"no fitting leaves it so|must be <|hides|input="):
+    with pytest.raises(UserError, match=r"does not produce this|must be <|hides|input="):
         load_estimator(tmp_path / "model.joblib")
 
 

@@ -22,7 +22,7 @@ from tabular.serving.loading import load_predictor
 from tabular.training import compile_step
 from tabular.training.hard_rows import hard_rows
 from tabular.training.optional_step import StepError
-from tabular.training.parity import agreeing
+from tabular.training.parity import compile_and_compare
 
 from ....conftest import JobFolder
 from ..training.test_job import run
@@ -43,7 +43,9 @@ Compiled = tuple[Sequence[bytes], Parity]
 
 
 def compiled(*boosters: xgboost.Booster) -> Compiled:
-    return agreeing(lambda: candidates(boosters, "reg:squarederror", ROWS, NONE), TOLERANCE)
+    return compile_and_compare(
+        lambda: candidates(boosters, "reg:squarederror", ROWS, NONE), TOLERANCE
+    )
 
 
 def reason_of(found: Compiled) -> str:

@@ -66,7 +66,7 @@ class Job:
             environ = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
             for entry in environ:
                 if entry.startswith(b"TABULAR_WORKER="):
-                    found[json.loads(entry.partition(b"=")[2])["place"]] = int(child)
+                    found[json.loads(entry.partition(b"=")[2])["local_rank"]] = int(child)
         return found
 
     def until_training(self, rounds: int = 3) -> None:

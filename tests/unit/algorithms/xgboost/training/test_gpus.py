@@ -224,7 +224,7 @@ def test_pipe_is_refused_for_several_gpus(tmp_path: Path) -> None:
         agreed_devices(("cuda:0", "cuda:1"), settings("cuda"), {"train": channel}, Cluster(Hosts()))
 
 
-WORKER = Worker(place=1, count=2, device="cuda:1", port=0, report_pipe=9)
+WORKER = Worker(local_rank=1, count=2, device="cuda:1", port=0, report_pipe=9)
 
 
 def test_worker_trains_on_its_device_and_is_quiet_unless_first() -> None:
@@ -242,16 +242,16 @@ def test_worker_gets_its_part_of_the_machine() -> None:
 
 
 def test_workers_of_one_host_meet_without_its_network() -> None:
-    among = WORKER.among(Hosts())
-    assert (among.names, among.current) == (("algo-1.gpu0", "algo-1.gpu1"), "algo-1.gpu1")
-    assert (among.network_interface, among.leader_address) == ("lo", "127.0.0.1")
+    hosts = WORKER.expand_hosts(Hosts())
+    assert (hosts.names, hosts.current) == (("algo-1.gpu0", "algo-1.gpu1"), "algo-1.gpu1")
+    assert (hosts.network_interface, hosts.leader_address) == ("lo", "127.0.0.1")
 
 
 def test_workers_of_several_hosts_meet_at_the_leaders() -> None:
     # As text, the workers of "a-1" come before those of "a".
-    among = WORKER.among(Hosts(current="a", names=("a", "a-1")))
-    assert among.names == ("a-1.gpu0", "a-1.gpu1", "a.gpu0", "a.gpu1")
-    assert (among.leader_address, among.network_interface) == ("a-1", "eth0")
+    hosts = WORKER.expand_hosts(Hosts(current="a", names=("a", "a-1")))
+    assert hosts.names == ("a-1.gpu0", "a-1.gpu1", "a.gpu0", "a.gpu1")
+    assert (hosts.leader_address, hosts.network_interface) == ("a-1", "eth0")
 
 
 def test_ports_of_a_single_host_are_free_ones() -> None:

@@ -21,7 +21,7 @@ from tabular.algorithms.xgboost.training.cluster.network import address_of
 from tabular.algorithms.xgboost.training.cluster.single_host import Cluster
 from tabular.contract.errors import JobError, PlatformError, UserError
 from tabular.contract.hosts import Hosts
-from tabular.contract.machine import out_of_memory
+from tabular.contract.machine import out_of_memory_message
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def _describe(error: BaseException, host: str) -> tuple[str, str, int]:
         return error.kind, str(error), error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return PlatformError.kind, "interrupted", 128 + signal.SIGINT
-    message = out_of_memory(error)
+    message = out_of_memory_message(error)
     if not message:
         text = str(error).partition("Stack trace")[0].strip()  # of XGBoost's C++ code
         message = (

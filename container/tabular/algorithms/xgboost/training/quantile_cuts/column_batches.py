@@ -28,7 +28,7 @@ from tabular.algorithms.xgboost.training.quantile_cuts.column_sketch import (
     ColumnSketch,
 )
 from tabular.algorithms.xgboost.training.quantile_cuts.reference import reference_matrix
-from tabular.contract.machine import give_back
+from tabular.contract.machine import trim_heap
 from tabular.data.columns import Columns
 from tabular.data.store import Store
 from tabular.training.memory import Memory
@@ -67,7 +67,7 @@ def batched_cuts(store: Store, plan: Plan, memory: Memory, scratch: Path) -> xgb
             found.cuts.extend(of_batch.cuts)
             found.values.extend(of_batch.values)
             del matrix
-            give_back()
+            trim_heap()
     except xgboost.core.XGBoostError as error:
         raise job_error(error) from error
     reference = reference_matrix(found, plan, width)

@@ -1,8 +1,7 @@
-"""Load a model of unknown origin in a separate process first, because that process may die.
+"""Load a model of unknown origin in a separate process first, so that the server survives.
 
-A truncated model makes XGBoost 3.2 raise, abort or take all memory, depending on where the file is
-cut off. A pickle of a few bytes can ask for any amount of memory, and an ONNX graph can contain an
-endless loop.
+XGBoost 3.2 raises, aborts or takes all memory for a truncated model. A pickle of a few bytes can
+request any amount of memory. An ONNX graph can contain an endless loop.
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ from pathlib import Path
 from tabular.contract.errors import OutOfMemoryError, OutOfTimeError, UserError
 from tabular.contract.machine import memory_left
 
-# Limits of the load: seconds of processor time and bytes. A model of 100 MB loads within 1 s and
-# takes less than ten times its size in memory. Importing scikit-learn takes 2 s.
+# Limits of the load: seconds of processor time, and bytes. A model of 100 MB loads within 1 s and
+# takes less than ten times its file size in memory. The import of scikit-learn takes 2 s.
 SECONDS = 20
 BYTES_PER_SECOND = 10_000_000
 # A sparse file can have any size.
 MOST_SECONDS = 300
 MEMORY = 1 << 30
 MEMORY_PER_BYTE = 20
-# Seconds of wall-clock time for each second of processor time. A load that sleeps is ended too, and
-# in a container with half a processor the time is sufficient.
-PATIENCE = 3
-# Importing the libraries takes this much memory.
+# Seconds of wall-clock time for each second of processor time: a load that sleeps is killed too.
+# The factor 3 is sufficient for a container with half a processor.
+WALL_CLOCK_FACTOR = 3
+# The import of the libraries takes this much memory.
 LEAST_MEMORY = 256 << 20
-# Python itself exits with 1 or 2.
+# Exit codes of the process. Python itself exits with 1 or 2.
 REFUSED, NO_MEMORY = 3, 4
-REHEARSAL = f"""
+PROGRAM = f"""
 import resource, sys
 module, name, path, seconds, memory = sys.argv[1:]
 for what, limit in ((resource.RLIMIT_CPU, int(seconds)), (resource.RLIMIT_DATA, int(memory)),
@@ -40,7 +39,7 @@ for what, limit in ((resource.RLIMIT_CPU, int(seconds)), (resource.RLIMIT_DATA, 
     hard = resource.getrlimit(what)[1]
     resource.setrlimit(what, (limit if hard < 0 else min(limit, hard), hard))
 try:
-    # When the container has no memory left, this process ends and not the server.
+    # When the container has no memory left, the kernel kills this process and not the server.
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
 except OSError:
@@ -61,20 +60,20 @@ except MemoryError:
 """
 
 
-def rehearse(load: Callable[[Path], object], path: Path) -> None:
-    """Call ``load(path)`` in a process with limits that may not write files or connect.
+def trial_load(load: Callable[[Path], object], path: Path) -> None:
+    """Call ``load(path)`` in a process with limits. The process can't write files or connect.
 
     Parameters
     ----------
     load : callable
-        A function at the top level of a module. It raises UserError to refuse the file.
+        A module-level function. It raises UserError to refuse the file.
 
     Raises
     ------
     UserError
         ``load`` refused the file, or the process died.
     OutOfTimeError, OutOfMemoryError
-        The process took more than its time or memory.
+        The process exceeded its limit of time or memory.
     """
     try:
         size = path.stat().st_size
@@ -82,21 +81,21 @@ def rehearse(load: Callable[[Path], object], path: Path) -> None:
         raise UserError(f"{path} can't be read: {error.strerror}") from error
     seconds = min(SECONDS + size // BYTES_PER_SECOND, MOST_SECONDS)
     memory = max(LEAST_MEMORY, min(MEMORY + MEMORY_PER_BYTE * size, memory_left()))
-    command = [sys.executable, "-P", "-c", REHEARSAL, load.__module__, load.__name__]
+    command = [sys.executable, "-P", "-c", PROGRAM, load.__module__, load.__name__]
     with subprocess.Popen(  # noqa: S603 - our own code, no shell
         [*command, str(path), str(seconds), str(memory)],
-        # OpenBLAS reserves memory for each thread that it could start.
+        # OpenBLAS reserves memory for each thread, also before the thread starts.
         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
         try:
-            output, errors = process.communicate(timeout=PATIENCE * seconds)
+            output, errors = process.communicate(timeout=WALL_CLOCK_FACTOR * seconds)
         except subprocess.TimeoutExpired as error:
             process.kill()
             process.communicate()
-            raise OutOfTimeError(_too_slow(path, PATIENCE * seconds)) from error
+            raise OutOfTimeError(_too_slow(path, WALL_CLOCK_FACTOR * seconds)) from error
     status = process.returncode
     if status == REFUSED:
         raise UserError(output.decode(errors="replace").strip())
@@ -131,6 +130,6 @@ def _reason_of(status: int, stderr: bytes) -> str:
 
 def _not_loadable(path: Path, reason: str) -> UserError:
     return UserError(
-        f"{path} is not a model that can be loaded: {reason}; it is truncated, or something else: "
+        f"{path} is not a model that can be loaded: {reason}; it is truncated or not a model; "
         "unpack model.tar.gz again, or save the model again"
     )
