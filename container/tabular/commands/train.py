@@ -25,8 +25,10 @@ from tabular.contract.worker import Worker, read_worker
 from tabular.training.run import Run
 from tabular.training.timing import Timing
 
+SCHEMA_ONLY = "--schema-only"
 
-def main(devices: Sequence[str] = ()) -> int:
+
+def main(devices: Sequence[str] = (), arguments: Sequence[str] = ()) -> int:
     """Train, and return the exit code: 0, or one of ``contract.errors`` and ``termination``.
 
     Parameters
@@ -66,6 +68,9 @@ def main(devices: Sequence[str] = ()) -> int:
         _log_to_stderr(worker)
         if worker is None:
             warn_of_unknown_build()
+        schema_only = SCHEMA_ONLY in arguments
+        for unknown in set(arguments) - {SCHEMA_ONLY}:
+            logging.warning("argument %r is ignored: train takes %s", unknown, SCHEMA_ONLY)
         job = read_job(os.environ)
         machine = read_machine()
         os.environ.update(sm_variables(job, machine.cpus, machine.gpus))
@@ -88,7 +93,9 @@ def main(devices: Sequence[str] = ()) -> int:
             from tabular.training.job import train
 
             algorithm = algorithm_of(job.hyperparameters.get(ALGORITHM)).training
-        run = Run(job, machine, termination, sys.stdout, abort, timing, worker, devices)
+        run = Run(
+            job, machine, termination, sys.stdout, abort, timing, worker, devices, schema_only
+        )
         settings = algorithm.validate(run)
         needed = algorithm.devices(run, settings) if worker is None else ()
         if not needed:
@@ -96,6 +103,8 @@ def main(devices: Sequence[str] = ()) -> int:
             return 0
         failed = run_workers(needed, single_host, termination)
         return publish(failed, failure_file) if failed else 0
+    except SystemExit as written:  # --schema-only
+        return int(written.code or 0)
     except KeyboardInterrupt:
         if pids_limit_reached():  # OpenBLAS sends SIGINT to its process if it can't start threads
             return end(PlatformError(threads_advice()))

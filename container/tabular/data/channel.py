@@ -85,6 +85,13 @@ def read_channel(
                 if layout.texts is None and form.has_text:
                     # The first rows decide for all files; see ``inference``.
                     layout = replace(layout, texts=store.text_keys)
+                if layout.styles and not store.styles:
+                    keys: Sequence[str | int] = store.names or range(store.width)
+                    store.styles = {
+                        column: layout.styles[key]
+                        for column, key in enumerate(keys)
+                        if key in layout.styles
+                    }
     except Exception as error:
         # A file that is truncated or replaced while it is read may look broken, so the change is
         # the error to report.

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,8 @@ class Columns:
         features.
     extra : bool
         Whether requests may have columns by any other name.
+    statistics : sequence of mappings
+        The missing share and the range of each column; see ``column_table``.
     unread : collection of int
         Columns of a body that are no features; the columns of a model have none.
     lenient : bool
@@ -70,6 +73,7 @@ class Columns:
     delimiter: str = ""
     ignored: Collection[str] = ()
     extra: bool = False
+    statistics: Sequence[Mapping[str, Any]] = field(default=(), compare=False)
     unread: Collection[int] = ()
     lenient: bool = False
     unknown_texts: UnknownTexts = field(default_factory=lambda: UnknownTexts(), compare=False)

@@ -29,11 +29,10 @@ from tabular.data.spelling import (
     number_of,
     style_of,
 )
+from tabular.data.store import MOST_TEXTS
 
 log = logging.getLogger(__name__)
 
-# A column of text with more distinct texts in fewer rows is no column of categories.
-MOST_CATEGORIES = 100_000
 # A column with numbers in this share of its cells is a column of numbers with faulty cells.
 NEARLY_ALL = 0.9
 # A column of text with a new text in this share of its rows identifies the rows.
@@ -49,12 +48,9 @@ class Reading:
     ----------
     texts : frozenset of str or int
         The columns to read as text, by name or else by position.
-    styles : mapping of str or int to NumberStyle
-        The columns of text to read as numbers.
     """
 
     texts: frozenset[str | int] = frozenset()
-    styles: Mapping[str | int, NumberStyle] = field(default_factory=dict)
 
 
 @dataclass
@@ -71,12 +67,15 @@ class Evidence:
         How often each text occurs, where the column was read as text.
     style : NumberStyle or None
         The style in which texts were read as numbers.
+    missing : set of str
+        The texts that were then read as missing.
     """
 
     name: str
     numbers: int = 0
     texts: Counter[str] = field(default_factory=Counter)
     style: NumberStyle | None = None
+    missing: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -142,13 +141,13 @@ def agree(described: Sequence[Mapping[str, Any]], layout: Layout, path: Path) ->
     keys: Sequence[str | int] = columns.names or range(count)
     odd = {column for store in described for column in store["odd"]}
     as_text = odd | {int(column) for store in described for column in store["texts"]}
+    as_text |= {int(entry[0]) for store in described for entry in store["styles"]}
     decisions = {}
     for column in sorted(as_text):
         evidence = _evidence(described, column, columns)
         mixed = evidence.numbers and evidence.style is None
         if column in odd or (mixed and not _is_plain(evidence)):
-            styles = {keys[int(at)]: style for store in described for at, style in store["styles"]}
-            return Reading(frozenset(keys[column] for column in as_text), styles)
+            return Reading(frozenset(keys[column] for column in as_text))
         decisions[column] = decide(evidence, layout, _stated(layout, column, keys[column]))
     for column, key in enumerate(keys):
         declared = layout.declared.get(key)
@@ -197,13 +196,30 @@ def decide(evidence: Evidence, layout: Layout, stated: DeclaredColumn | None) ->
         )
     if booleans is not None:
         return Decision(BOOLEAN)
-    sentinels = {text for text in texts if text in MISSING_NUMBERS}
+    sentinels = {text for text in texts if text in MISSING_NUMBERS} | evidence.missing
     values = Counter({text: times for text, times in texts.items() if text not in sentinels})
     style = evidence.style or _style(evidence.name, values)
     if style is not None and (values or evidence.numbers):
         return Decision(NUMBER, style=style, missing=tuple(sorted(sentinels)))
     _require_category(evidence, values, layout)
     return Decision(CATEGORY, _categories(evidence.name, texts))
+
+
+def numbers_of(name: str, texts: Counter[str], layout: Layout) -> DeclaredColumn:
+    """Return how to read a column with too many texts for categories, if they are numbers.
+
+    Raises
+    ------
+    UserError
+        The texts are no numbers, or numbers in two readings.
+    """
+    decision = decide(Evidence(name, texts=texts), layout, None)
+    if decision.kind == NUMBER:
+        return DeclaredColumn(NUMBER, decision.style, decision.missing)
+    raise UserError(
+        f"feature column '{name[:60]}' has more than {MOST_TEXTS:,} different texts, and a column "
+        "of categories has at most as many; leave it out (hyperparameter drop), or join rare texts"
+    )
 
 
 def _is_plain(evidence: Evidence) -> bool:
@@ -246,10 +262,10 @@ def _require_category(evidence: Evidence, values: Counter[str], layout: Layout) 
             f"({shown}, ...): it identifies the rows, and a model learns nothing from it for "
             "others; leave the column out (hyperparameter drop)"
         )
-    if len(values) > MOST_CATEGORIES:
+    if len(values) > MOST_TEXTS:
         raise UserError(
             f"feature column '{name}' has {len(values):,} different texts, and a column of "
-            f"categories has at most {MOST_CATEGORIES:,}; leave it out (hyperparameter drop), or "
+            f"categories has at most {MOST_TEXTS:,}; leave it out (hyperparameter drop), or "
             "join rare texts"
         )
 
@@ -280,9 +296,10 @@ def _evidence(described: Sequence[Mapping[str, Any]], column: int, columns: Colu
             found.numbers += store["rows"] - (store["missing"][column] if store["missing"] else 0)
         else:
             found.texts.update(texts)
-        for at, style in store["styles"]:
+        for at, style, missing in store["styles"]:
             if int(at) == column:
                 found.style = NumberStyle(style)
+                found.missing.update(missing)
     return found
 
 
@@ -343,20 +360,3 @@ def _require_same_columns(described: Sequence[Mapping[str, Any]], path: Path) ->
                 f"{where} has the feature columns {listed(store['names'])}, channel '{other}' has "
                 f"{listed(first['names'])}; both need the same columns"
             )
-
-
-def log_columns(columns: Columns) -> None:
-    """Log what the columns are that are not plain numbers."""
-    for column in sorted(columns.special):
-        name = columns.names[column] if columns.names else f"number {column + 1}"
-        texts = columns.categories.get(column)
-        if texts is not None:
-            log.info("feature column '%s' has %d categories", name, len(texts))
-        elif column in columns.booleans:
-            log.info("feature column '%s' is boolean: true is 1, false is 0", name)
-        else:
-            style = columns.styles.get(column)
-            dress = f"numbers written as {style.value}" if style else "numbers"
-            missing = ", ".join(map(repr, columns.spelled_missing.get(column, ())))
-            spelled = f"; missing is written {missing}" if missing else ""
-            log.info("feature column '%s' is %s%s", name, dress, spelled)

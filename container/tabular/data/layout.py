@@ -46,8 +46,8 @@ class Layout:
     texts : frozenset of str or int, or None
         The feature columns to read as text, by name or else by position from 0. None lets the
         first rows of each file decide.
-    styles : mapping of str or int to NumberStyle
-        The columns of text to read as numbers in this style.
+    styles : mapping of str or int to DeclaredColumn
+        Columns of text that turned out to be numbers, which are read again as such.
     deferred : bool
         Text in a column of numbers that may have another meaning is marked in the batch and not
         refused: the files can be read again when all values of the column are known.
@@ -74,7 +74,7 @@ class Layout:
     drop: tuple[str, ...] = ()
     missing: tuple[str, ...] = MISSING
     texts: frozenset[str | int] | None = None
-    styles: Mapping[str | int, NumberStyle] = field(default_factory=dict)
+    styles: Mapping[str | int, DeclaredColumn] = field(default_factory=dict)
     deferred: bool = False
     declared: Mapping[str | int, DeclaredColumn] = field(default_factory=dict)
     unknown: str = "missing"
@@ -83,14 +83,12 @@ class Layout:
 
     def style_of(self, key: str | int) -> NumberStyle | None:
         """Return the style of a column of text that is read as numbers; None for other columns."""
-        declared = self.declared.get(key)
-        if declared is not None and declared.kind == NUMBER:
-            return declared.style
-        return self.styles.get(key)
+        declared = self.declared.get(key) or self.styles.get(key)
+        return declared.style if declared is not None and declared.kind == NUMBER else None
 
     def missing_of(self, key: str | int) -> tuple[str, ...]:
         """Return the texts that mean a missing value in a column."""
-        declared = self.declared.get(key)
+        declared = self.declared.get(key) or self.styles.get(key)
         return self.missing if declared is None else (*self.missing, *declared.missing)
 
     @property

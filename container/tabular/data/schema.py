@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,15 +24,9 @@ MISSING, ERROR = UNKNOWNS = ("missing", "error")
 IGNORE = "ignore"
 
 
-def to_json(columns: Columns, statistics: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """Return the schema for the manifest.
-
-    Parameters
-    ----------
-    statistics : sequence of mappings
-        For each column, what else is known of its values: ``missing_share``, ``minimum``,
-        ``maximum``.
-    """
+def to_json(columns: Columns) -> dict[str, Any]:
+    """Return the schema for the manifest."""
+    statistics = columns.statistics
     return {
         "columns": [
             {**_column(columns, place), **(statistics[place] if statistics else {})}

@@ -19,9 +19,21 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats, Sparse
 from tabular.data.batch_schema import BatchSchema
 from tabular.data.columns import Columns, translated
+from tabular.data.declared import DeclaredColumn
 from tabular.data.memory_budget import MemoryBudget
-from tabular.data.spelling import NumberStyle
 from tabular.data.spill import SpillFiles
+
+# More texts in a column are numbers, or no categories; they take 10 MB of memory.
+MOST_TEXTS = 100_000
+
+
+class TooManyTextsError(Exception):
+    """A column that is read as text has more than ``MOST_TEXTS`` distinct texts."""
+
+    def __init__(self, column: int, texts: Counter[str]) -> None:
+        super().__init__(column)
+        self.column = column
+        self.texts = texts
 
 
 class Store:
@@ -59,8 +71,10 @@ class Store:
         The delimiter of CSV files.
     ignored : sequence of str
         The names of columns that are no features.
-    styles : mapping of int to NumberStyle
+    styles : mapping of int to DeclaredColumn
         The columns of text that were read as numbers.
+    minimum, maximum : float32 array, (columns,)
+        The range of each column of dense rows.
     classes : dict of str to int, or None
         For text labels, the code of each label, in order of appearance.
     columns : Columns or None
@@ -80,7 +94,8 @@ class Store:
         self.missing = np.zeros(0, np.int64)
         self.delimiter = ""
         self.ignored: Sequence[str] = ()
-        self.styles: Mapping[int, NumberStyle] = {}
+        self.styles: Mapping[int, DeclaredColumn] = {}
+        self.minimum = self.maximum = np.zeros(0, np.float32)
         self.classes: dict[str, int] | None = None
         self.columns: Columns | None = None
         self.files: list[tuple[Path, int]] = []
@@ -145,7 +160,9 @@ class Store:
             self.sparse, self.names, self.width = schema.sparse, schema.names, schema.width
             self.categories = {column: {} for column in batch.categories}
             self.counts = {column: Counter() for column in batch.categories}
-            self.missing = np.zeros(0 if schema.sparse else schema.width, np.int64)
+            width = 0 if schema.sparse else schema.width
+            self.missing = np.zeros(width, np.int64)
+            self.minimum, self.maximum = np.full((2, width), np.nan, np.float32)
             self.delimiter, self.ignored = batch.delimiter, batch.ignored
             self.classes = {} if batch.classes else None
         self.width = max(self.width, features.shape[1])
@@ -164,6 +181,9 @@ class Store:
             features = np.ascontiguousarray(self._with_store_codes(batch))
             missing = np.isnan(features).sum(axis=0)
             self.missing += missing
+            with np.errstate(invalid="ignore"):
+                self.minimum = np.fmin(self.minimum, np.fmin.reduce(features, axis=0))
+                self.maximum = np.fmax(self.maximum, np.fmax.reduce(features, axis=0))
             self.values += features.size - int(missing.sum())
         if batch.lowest_index is not None:
             known = batch.lowest_index if self.lowest is None else self.lowest
@@ -244,7 +264,12 @@ class Store:
             "missing": self.missing.tolist(),
             "delimiter": self.delimiter,
             "ignored": list(self.ignored),
-            "styles": [[column, style.value] for column, style in self.styles.items()],
+            "styles": [
+                [column, style.style.value, list(style.missing)]
+                for column, style in self.styles.items()
+            ],
+            "minimum": _finite(self.minimum),
+            "maximum": _finite(self.maximum),
         }
 
     def spill(self) -> SpillFiles:
@@ -293,6 +318,8 @@ class Store:
                 if count:
                     self.counts[column][text] += int(count)
             features[:, column] = _recoded(codes, texts, self.categories[column])
+            if len(self.categories[column]) > MOST_TEXTS:
+                raise TooManyTextsError(column, self.counts[column])
         return features
 
     def _in_memory(self, last: bool) -> Iterator[Any]:
@@ -342,6 +369,10 @@ def _recoded(codes: Floats, texts: Sequence[str], known: dict[str, int]) -> Floa
     """Translate a batch's codes of ``texts`` into the codes of ``known``; add texts it lacks."""
     table = [known.setdefault(text, len(known)) for text in texts]
     return translated(codes, np.array(table, np.float32))
+
+
+def _finite(values: Floats) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def _bytes_of(features: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import tempfile
@@ -14,19 +15,22 @@ import numpy as np
 import numpy.typing as npt
 
 from tabular.contract.channels import Channel
-from tabular.contract.errors import UserError
+from tabular.contract.errors import PlatformError, UserError
 from tabular.contract.job import TrainingJob
 from tabular.contract.machine import is_tmpfs
 from tabular.contract.paths import open_regular_file
 from tabular.data.batch import Batch
 from tabular.data.channel import no_data, read_channel
+from tabular.data.column_table import log_columns, statistics_of
 from tabular.data.columns import Columns, listed
 from tabular.data.declared import declared_columns
-from tabular.data.inference import agree, log_columns
+from tabular.data.inference import agree, numbers_of
 from tabular.data.layout import Layout
 from tabular.data.listing import FileState, files_of
 from tabular.data.memory_budget import MemoryBudget
-from tabular.data.store import Store
+from tabular.data.schema import to_json
+from tabular.data.store import Store, TooManyTextsError
+from tabular.training.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +148,28 @@ def with_schema_file(layout: Layout, job: TrainingJob) -> Layout:
     return replace(layout, declared=declared_columns(text, str(path)))
 
 
+def write_schema(columns: Columns, folder: Path) -> None:
+    """Write ``schema.json``, which a job may take in its channel ``schema`` after editing.
+
+    The texts of each column of categories are in it: delete them to allow others.
+
+    Raises
+    ------
+    PlatformError
+        The folder can't be written.
+    """
+    content = {"columns": to_json(columns)["columns"]}
+    for column, texts in columns.categories.items():
+        content["columns"][column]["categories"] = list(texts)
+    path = folder / "schema.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=2) + "\n")
+    except OSError as error:
+        raise PlatformError(f"{path} can't be written: {error.strerror}") from error
+    log.info("wrote the schema to %s; no model is trained", path)
+
+
 @dataclass(frozen=True)
 class ChannelReader:
     """Reads the channels of a job, as often as the kinds of the columns need.
@@ -160,7 +186,7 @@ class ChannelReader:
     threads: int
     shares: Shares
     files: Files
-    job: TrainingJob
+    run: Run
     gather: Callable[[Mapping[str, Mapping[str, Any]]], Described] = lambda own: [own]
 
     def read(self, layout: Layout) -> tuple[dict[str, Store], Described, Columns]:
@@ -180,16 +206,17 @@ class ChannelReader:
         ------
         UserError
             A file is broken, no host has rows of a channel, or the columns do not fit each other.
+        SystemExit
+            The job writes the schema only (``train --schema-only``).
         """
-        layout = replace(with_schema_file(layout, self.job), deferred=True)
+        layout = replace(with_schema_file(layout, self.run.job), deferred=True)
         while True:
-            stores = self._read_once(layout)
+            stores, layout = self._read_texts(layout)
             described = self.gather({name: store.describe(name) for name, store in stores.items()})
             require_rows(described, self.channels)
             parts = [part for host in described for part in host.values() if part["rows"]]
-            agreed = agree(
-                sorted(parts, key=lambda part: part["name"] != TRAIN), layout, self.job.paths.data
-            )
+            parts.sort(key=lambda part: part["name"] != TRAIN)
+            agreed = agree(parts, layout, self.run.job.paths.data)
             if isinstance(agreed, Columns):
                 break
             log.info(
@@ -199,21 +226,44 @@ class ChannelReader:
             )
             for store in stores.values():
                 store.close()
-            layout = replace(layout, texts=agreed.texts, styles=agreed.styles)
+            layout = replace(layout, texts=agreed.texts)
         for store in stores.values():
             if store.rows:
                 store.seal(agreed)
+        agreed = replace(agreed, statistics=statistics_of(parts, agreed))
         log_columns(agreed)
+        if self.run.schema_only:
+            for store in stores.values():
+                store.close()
+            write_schema(agreed, self.run.job.paths.output_data)
+            raise SystemExit(0)
         if agreed.base:
             log.info("the indices of the LIBSVM files start from 1")
         return stores, described, agreed
 
-    def _read_once(self, layout: Layout) -> dict[str, Store]:
-        stores: dict[str, Store] = {}
+    def _read_texts(self, layout: Layout) -> tuple[dict[str, Store], Layout]:
+        """Read the channels; read columns with too many texts again as numbers."""
+        while True:
+            stores: dict[str, Store] = {}
+            try:
+                self._read_once(layout, stores)
+                return stores, layout
+            except TooManyTextsError as error:
+                names = next(store.names for store in reversed(stores.values()))
+                key: str | int = names[error.column] if names else error.column
+                name = str(key) if names else f"number {error.column + 1}"
+                found = numbers_of(name, error.texts, layout)
+                log.info("reading the files again: column '%s' holds numbers as text", name)
+                layout = replace(layout, styles={**layout.styles, key: found})
+                for store in stores.values():
+                    store.close()
+
+    def _read_once(self, layout: Layout, stores: dict[str, Store]) -> None:
         for name, channel in self.channels.items():
             budget = self.memory_budget
             store = _Share(budget, *self.shares[name]) if name in self.shares else Store(budget)
             before = stores.get(TRAIN)
+            stores[name] = store
             if before is not None and before.rows and layout.texts is None:
                 layout = replace(layout, texts=before.text_keys)
             read = read_channel(
@@ -234,10 +284,8 @@ class ChannelReader:
                 "s" * (len(read) != 1),
                 ", on disk" if store.on_disk else "",
             )
-            stores[name] = store
             if store.rows:
                 self.checks.store(store, name)
-        return stores
 
 
 def scratch_folder(job: TrainingJob) -> Path:

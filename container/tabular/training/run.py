@@ -32,6 +32,8 @@ class Run:
         This worker process, if each GPU has its own process.
     devices : sequence of str
         Devices for tests, in place of the container's GPUs. Each device gets its own process.
+    schema_only : bool
+        Write the schema of the columns, and train nothing.
     exit_stack : ExitStack
         Scopes of ``termination`` that stay open until the end of the job. ``training.job.train``
         closes them.
@@ -45,4 +47,5 @@ class Run:
     timing: Timing
     worker: Worker | None = None
     devices: Sequence[str] = ()
+    schema_only: bool = False
     exit_stack: ExitStack = field(default_factory=ExitStack)

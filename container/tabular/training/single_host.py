@@ -84,7 +84,7 @@ def read_channels(
         run.machine.cpus,
         {},
         list_files(channels),
-        run.job,
+        run,
     )
     stores: dict[str, Store] = {}
     try:

@@ -102,7 +102,7 @@ def read_host_rows(
         threads_of(run, settings),
         shares,
         files,
-        run.job,
+        run,
         gather,
     )
     with run.timing.stage("read"):

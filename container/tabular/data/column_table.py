@@ -1,0 +1,71 @@
+"""The values of each column: statistics for the manifest, and a table for the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tabular.data.columns import Columns
+
+log = logging.getLogger(__name__)
+
+SHOWN = 3
+MOST_LOGGED = 40
+
+
+def statistics_of(described: Sequence[Mapping[str, Any]], columns: Columns) -> list[dict[str, Any]]:
+    """Return the missing share and the range of each column, over all hosts; none if sparse."""
+    dense = [store for store in described if store["missing"]]
+    rows = sum(store["rows"] for store in dense)
+    found: list[dict[str, Any]] = []
+    for column in range(columns.count if dense else 0):
+        missing = sum(store["missing"][column] for store in dense)
+        entry: dict[str, Any] = {"missing_share": round(missing / rows, 6)}
+        if column not in columns.special:
+            for name, of_all in (("minimum", min), ("maximum", max)):
+                known = [store[name][column] for store in dense if store[name][column] is not None]
+                if known:
+                    entry[name] = of_all(known)
+        found.append(entry)
+    return found
+
+
+def log_columns(columns: Columns) -> None:
+    """Log a table of the columns: what each is, its values, and the share that is missing."""
+    if not (columns.names or columns.special):
+        return
+    shown: Sequence[int] = range(columns.count)
+    if columns.count > MOST_LOGGED:  # what is not a plain number is the news
+        shown = sorted(columns.special)[:MOST_LOGGED]
+    names = [(columns.names[at] if columns.names else f"number {at + 1}")[:40] for at in shown]
+    width = max(map(len, names), default=0)
+    lines = [
+        f"  {name:<{width}}  {_values(columns, at)}" for name, at in zip(names, shown, strict=True)
+    ]
+    left_out = columns.count - len(lines)
+    if left_out:
+        lines.append(f"  and {left_out:,} other columns")
+    log.info("the feature columns are:\n%s", "\n".join(lines))
+
+
+def _values(columns: Columns, at: int) -> str:
+    entry = columns.statistics[at] if columns.statistics else {}
+    if at in columns.categories:
+        texts = columns.categories[at]
+        some = ", ".join(repr(text[:20]) for text in texts[:SHOWN])
+        what = f"{'category':8}  {len(texts):,} texts: {some}{', ...' * (len(texts) > SHOWN)}"
+    elif at in columns.booleans:
+        what = f"{'boolean':8}  true is 1, false is 0"
+    else:
+        style = columns.styles.get(at)
+        what = f"{'number':8}"
+        if "minimum" in entry:
+            what += f"  {entry['minimum']:g} to {entry['maximum']:g}"
+        if style:
+            what += f"  written as {style.value}"
+        spelled = columns.spelled_missing.get(at)
+        if spelled:
+            what += f"  missing is written {', '.join(map(repr, spelled))}"
+    share = entry.get("missing_share", 0)
+    return what + (f"  {share:.1%} missing" if share else "")
