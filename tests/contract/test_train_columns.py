@@ -169,7 +169,7 @@ def test_rows_that_do_not_go_with_their_group_are_refused(train: Train) -> None:
         job("text/libsvm", with_qid([*GROUPED[1:], GROUPED[0]]), None, RANKING),
         job("text/libsvm", with_qid(weighted), None, RANKING),
     )
-    assert "channel 'train': the rows of group 1000 do not stand together" in moved.reason
+    assert "channel 'train': the rows of group 1000 are not contiguous" in moved.reason
     assert "channel 'train': rows of group 1000 have different weights" in weights.reason
 
 

@@ -13,7 +13,7 @@ from enum import Enum, auto
 # SageMaker's headers have at most 1 KiB (CustomAttributes), those of proxies a few KiB.
 HEAD_BYTES = 1 << 16
 # A body above the limit is read and dropped up to this size, so that its client gets the response
-# and no reset. It is the largest payload of batch transform.
+# and no reset. The size is the largest payload of batch transform.
 DRAINED_BYTES = 100 << 20
 # gunicorn's limit of the line with a chunk's size.
 CHUNK_LINE_BYTES = 8190
@@ -23,7 +23,7 @@ LARGE_READ_BYTES = 1 << 20
 
 END = b"\r\n\r\n"
 FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|expect)(:[^\r\n]*)", re.IGNORECASE)
-# No request has a length of more digits.
+# No valid length has more digits.
 LENGTH = re.compile(rb":[ \t]*([0-9]{1,15})[ \t]*")
 CHUNKED = re.compile(rb":[ \t]*chunked[ \t]*", re.IGNORECASE)
 CONTINUE = re.compile(rb":[ \t]*100-continue[ \t]*", re.IGNORECASE)

@@ -13,9 +13,11 @@ from tabular.serving.limits import LINGER_SECONDS
 from tabular.serving.listening import admit_all, refuse_new
 from tabular.serving.thread_pools import MultiModelPools, RequestPools
 
-# A stopping worker waits this long for handshakes in progress; SageMaker's proxy is near.
+# A stopping worker waits this long for handshakes in progress; the network path to SageMaker's
+# proxy is short.
 HANDSHAKE_SECONDS = 0.2
-# For this many open connections, a worker accepts one more connection at a time.
+# For each CONNECTIONS_PER_ACCEPT open connections, a worker accepts one more connection at a time,
+# up to MOST_ACCEPTED.
 CONNECTIONS_PER_ACCEPT, MOST_ACCEPTED = 16, 64
 # Incomplete requests get a 408 this long before the graceful timeout ends.
 REFUSAL_SECONDS = 2

@@ -40,7 +40,7 @@ LEGAL: dict[str, list[object]] = {
     "verbosity": [1, 2],
     "validate_parameters": ["true"],
 }
-COMPANIONS: dict[object, dict[str, object]] = {
+REQUIRED: dict[object, dict[str, object]] = {
     "shotgun": {"booster": "gblinear"},
     "coord_descent": {"booster": "gblinear"},
     "prune": {"process_type": "update"},
@@ -105,9 +105,9 @@ def train(settings: Settings) -> tuple[xgboost.Booster, list[str]]:
 
 
 @pytest.mark.parametrize(("row", "value"), CASES)
-def test_xgboost_takes_it_and_uses_it(row: Hyperparameter, value: Any) -> None:
-    companion = COMPANIONS.get(value, {}) if isinstance(value, str) else {}
-    given: dict[str, Any] = {**row.used_with, **companion, row.name: value, "num_round": 1}
+def test_xgboost_accepts_and_uses_the_value(row: Hyperparameter, value: Any) -> None:
+    required = REQUIRED.get(value, {}) if isinstance(value, str) else {}
+    given: dict[str, Any] = {**row.used_with, **required, row.name: value, "num_round": 1}
     if str(given.get("objective", "")).startswith("multi:"):
         given.setdefault("num_class", 2)
     settings = validate({name: decode(item) for name, item in given.items()})
@@ -142,7 +142,7 @@ def test_xgboost_takes_it_and_uses_it(row: Hyperparameter, value: Any) -> None:
         {"lambda": 1.1e-38},
     ],
 )
-def test_what_is_refused_xgboost_can_not_train(given: dict[str, Any]) -> None:
+def test_xgboost_can_not_train_refused_combinations(given: dict[str, Any]) -> None:
     if "multi_strategy" in given:
         given = {**given, "objective": "multi:softprob", "num_class": 2}
     with pytest.raises(UserError):
