@@ -180,7 +180,7 @@ def test_death_of_a_host_ends_the_job_on_all_with_its_reason_and_a_restart_resum
     assert not any(end.failure for end in ends_again.values())
 
 
-def test_host_without_data_waits_and_ends_well(
+def test_host_without_data_waits_and_ends_with_0(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     nothing: dict[str, dict[str, str]] = {"train": {}, "validation": {}}

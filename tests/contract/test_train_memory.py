@@ -201,7 +201,7 @@ def test_way_follows_the_limit_and_the_log_says_which_and_why(
         ("classes-weights", LITTLE, ON_DISK),
     ],
 )
-def test_model_from_disk_is_that_from_memory(
+def test_model_from_disk_equals_the_model_from_memory(
     runs: Runs, whole: Callable[[str], Trained], name: str, limit: int, kind: str
 ) -> None:
     end = runs(name, limit)

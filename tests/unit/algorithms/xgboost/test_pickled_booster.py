@@ -117,7 +117,9 @@ def test_booster_with_a_state_of_another_kind_is_refused() -> None:
 
 
 @pytest.mark.parametrize("make", [pickle.dumps, lambda m: pickle.dumps(m, 2)])
-def test_booster_is_told_by_the_first_name(tmp_path: Path, make: Callable[[Any], bytes]) -> None:
+def test_booster_is_recognized_by_the_first_name_in_the_pickle(
+    tmp_path: Path, make: Callable[[Any], bytes]
+) -> None:
     path = tmp_path / "model"
     path.write_bytes(make(booster()))
     assert holds_booster(path)
@@ -225,7 +227,7 @@ def test_state_of_an_allowed_class_can_not_replace_its_methods(tmp_path: Path) -
         load_estimator(tmp_path / "model.pkl")
 
 
-def test_pickle_that_asks_for_all_memory_is_refused(tmp_path: Path) -> None:
+def test_pickle_that_allocates_all_memory_is_refused(tmp_path: Path) -> None:
     # LONG_BINPUT makes room for four billion objects.
     (tmp_path / "model.pkl").write_bytes(b"\x80\x04]r\xff\xff\xff\xf0.")
     with pytest.raises(UserError, match=r"model\.pkl"):
@@ -233,14 +235,14 @@ def test_pickle_that_asks_for_all_memory_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
-def test_booster_cut_off_anywhere_is_refused(tmp_path: Path, part: float) -> None:
+def test_truncated_booster_is_refused(tmp_path: Path, part: float) -> None:
     whole = pickle.dumps(booster())
     (tmp_path / "xgboost-model").write_bytes(whole[: int(part * len(whole))])
     with pytest.raises(UserError, match="xgboost-model"):
         load_unverified(tmp_path / "xgboost-model")
 
 
-def test_estimator_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
+def test_truncated_estimator_is_refused(tmp_path: Path) -> None:
     whole = pickle.dumps(SVC().fit(ROWS, CLASSES))
     for size in (0, 1, 2, 30, len(whole) // 2, len(whole) - 1):
         (tmp_path / "model.joblib").write_bytes(whole[:size])
@@ -248,7 +250,7 @@ def test_estimator_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
             load_estimator(tmp_path / "model.joblib")
 
 
-def test_changed_byte_of_a_pickled_booster_ends_no_server(tmp_path: Path) -> None:
+def test_changed_byte_of_a_pickled_booster_does_not_end_the_server(tmp_path: Path) -> None:
     whole = bytearray(pickle.dumps(booster()))
     whole[len(whole) // 3] ^= 0xFF
     (tmp_path / "xgboost-model").write_bytes(whole)

@@ -47,7 +47,7 @@ def test_digest_is_not_in_the_model_that_is_loaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bits", [0x01, 0x80, 0xFF, 0x77])
-def test_flip_of_any_byte_is_noticed(tmp_path: Path, bits: int) -> None:
+def test_change_of_any_byte_is_detected(tmp_path: Path, bits: int) -> None:
     path = tmp_path / "xgboost-checkpoint.2"
     places = {*range(0, len(MODEL), 17), *range(len(MODEL) - 9, len(WHOLE))}
     refused = 0
@@ -59,7 +59,7 @@ def test_flip_of_any_byte_is_noticed(tmp_path: Path, bits: int) -> None:
     assert len(places) > 300
 
 
-def test_zeroed_pages_are_noticed(tmp_path: Path) -> None:
+def test_zeroed_pages_are_detected(tmp_path: Path) -> None:
     path = tmp_path / "xgboost-checkpoint.2"
     for start in range(0, len(WHOLE), PAGE // 8):
         size = min(PAGE, len(WHOLE) - start)
@@ -67,14 +67,14 @@ def test_zeroed_pages_are_noticed(tmp_path: Path) -> None:
         assert passed_over_or_whole(path, zeroed)
 
 
-def test_cut_within_the_digest_is_noticed(tmp_path: Path) -> None:
+def test_truncated_digest_is_detected(tmp_path: Path) -> None:
     path = tmp_path / "xgboost-checkpoint.2"
     for size in range(len(MODEL) + 1, len(WHOLE)):
         # The first byte of the trailer ends a line, which a model in JSON may end with.
         assert passed_over_or_whole(path, WHOLE[:size]) or size == len(MODEL) + 1
 
 
-def test_checkpoint_without_a_digest_is_another_programs(tmp_path: Path) -> None:
+def test_checkpoint_without_a_digest_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "xgboost-checkpoint.2"
     path.write_bytes(MODEL)
     assert not verify_digest(path)

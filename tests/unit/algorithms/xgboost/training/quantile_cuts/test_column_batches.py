@@ -24,7 +24,7 @@ from tabular.training.memory import Memory
 
 @pytest.mark.parametrize("rare", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_cuts_found_in_turns_are_those_found_at_once(
+def test_cuts_of_column_batches_equal_cuts_of_all_columns(
     tmp_path: Path, rare: bool, weighted: bool
 ) -> None:
     draw = np.random.default_rng(4)
@@ -53,7 +53,7 @@ def test_cuts_found_in_turns_are_those_found_at_once(
     assert models[0] == models[1]
 
 
-def test_cuts_are_found_at_once_where_the_sketch_fits(tmp_path: Path) -> None:
+def test_columns_are_not_batched_if_the_sketch_fits(tmp_path: Path) -> None:
     store = Store(MemoryBudget(0, tmp_path))
     store.append(Batch(np.ones((9, 2), np.float32), np.ones(9, np.float32)), Path("a"))
     store.seal(unite([store.describe("train")], tmp_path))

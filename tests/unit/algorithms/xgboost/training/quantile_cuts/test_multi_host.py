@@ -165,7 +165,7 @@ def shards(root: Path, files: Mapping[str, str], count: int, *given: object) -> 
     return folders
 
 
-def test_hosts_with_different_files_make_the_model_of_one(tmp_path: Path) -> None:
+def test_hosts_with_different_files_train_the_model_of_a_single_host(tmp_path: Path) -> None:
     types = ["c", *"q" * (COLUMNS + 1)]
     given = {"csv_weights": 1, "feature_types": ",".join(types)}, "text/csv"
     write(tmp_path / "alone", csv_with_gaps(), *given)
@@ -174,7 +174,7 @@ def test_hosts_with_different_files_make_the_model_of_one(tmp_path: Path) -> Non
     assert difference(alone(tmp_path / "alone"), booster) <= TOLERANCE
 
 
-def test_hosts_with_the_same_files_make_the_model_of_one(tmp_path: Path) -> None:
+def test_hosts_with_the_same_files_train_the_model_of_a_single_host(tmp_path: Path) -> None:
     # One of them has no column to sketch.
     files = {
         name: "".join(",".join(line.split(",")[:3]) + "\n" for line in content.splitlines())
@@ -188,7 +188,7 @@ def test_hosts_with_the_same_files_make_the_model_of_one(tmp_path: Path) -> None
     assert difference(alone(folders[0]), booster) <= TOLERANCE
 
 
-def test_hosts_with_sparse_rows_and_groups_make_the_model_of_one(tmp_path: Path) -> None:
+def test_hosts_with_sparse_rows_and_groups_train_the_model_of_a_single_host(tmp_path: Path) -> None:
     # Each host draws other pairs, unless it takes all.
     given = {"objective": "rank:pairwise", "lambdarank_pair_method": "topk"}, "text/libsvm"
     write(tmp_path / "alone", libsvm(), *given)
@@ -196,7 +196,7 @@ def test_hosts_with_sparse_rows_and_groups_make_the_model_of_one(tmp_path: Path)
     assert difference(alone(tmp_path / "alone"), booster) <= TOLERANCE
 
 
-def test_columns_go_to_disk_when_memory_is_short(tmp_path: Path) -> None:
+def test_columns_are_on_disk_if_memory_is_small(tmp_path: Path) -> None:
     write(tmp_path / "alone", csv(), {}, "text/csv")
     folders = shards(tmp_path, csv(), 2, {}, "text/csv")
     booster, logged = together(folders, "--memory", str(1 << 20))
