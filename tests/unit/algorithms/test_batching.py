@@ -1,4 +1,4 @@
-"""Waiting requests are predicted together, each with its own answer."""
+"""Waiting requests are predicted in one call, and each gets its own scores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tabular.data.columns import Columns
 
 
 class Slow(Predictor):
-    """Doubles the first column, after a while."""
+    """Doubles the first column, slowly."""
 
     columns, meaning, engine = Columns(2), Meaning(""), "slow"
 
@@ -98,8 +98,8 @@ def test_model_is_batched_if_a_batch_saves_time(model: Slow, batched: bool) -> N
     assert isinstance(batched_if_faster(model), Batched) is batched
 
 
-class Able(Slow):
-    """Has an ability that ``Predictor`` does not know, and overrides all that it does."""
+class ExtendedPredictor(Slow):
+    """Has a method that ``Predictor`` does not have, and overrides all methods of ``Predictor``."""
 
     columns, meaning, engine, bytes_per_value, outputs = Columns(2), Meaning(""), "able", 9, 7
 
@@ -114,12 +114,12 @@ class Able(Slow):
 
 
 def test_unknown_method_is_forwarded() -> None:
-    batched: Any = Batched(Able())
+    batched: Any = Batched(ExtendedPredictor())
     assert batched.neighbours(row(1, 3)) == "neighbours of 3"
 
 
 def test_every_method_of_a_predictor_is_forwarded() -> None:
-    able = Able()
+    able = ExtendedPredictor()
     batched = Batched(able)
     assert (batched.columns, batched.meaning, batched.outputs) == (able.columns, able.meaning, 7)
     for name in ("probabilities", "contributions", "leaves"):

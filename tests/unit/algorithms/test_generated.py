@@ -1,4 +1,4 @@
-"""The generated files against the tables of the algorithms."""
+"""The generated files equal the tables of the algorithms."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def test_runner_returns_the_outputs_of_the_session() -> None:
 
 
 def test_session_still_has_the_private_name_that_saves_time() -> None:
-    """``runner`` works without it, slower: see "Private names" in docs/architecture.md."""
+    """Without the name, ``runner`` is slower: see "Private names" in docs/architecture.md."""
     assert hasattr(open_session(MODEL), "_sess")
 
 

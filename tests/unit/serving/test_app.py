@@ -155,7 +155,8 @@ def test_refusal_does_not_show_html(client: FlaskClient) -> None:
 
 
 def test_row_of_a_hundred_thousand_cells_is_refused_at_once(client: FlaskClient) -> None:
-    # pyarrow's time grows with the columns: 30 s for a million, which fit the 6 MiB.
+    # pyarrow's time grows with the number of columns: 30 s for a million columns, which fit into 6
+    # MiB.
     started = time.perf_counter()
     post(client, ",".join(["1"] * 100_000))
     assert time.perf_counter() - started < 0.5
@@ -189,8 +190,8 @@ def test_other_request_has_its_status_and_a_hint(
 def test_large_bodies_are_processed_one_after_the_other(model_folder: Path) -> None:
     client = make_client(model_folder, request_bytes=64 << 20)
     body = f"{ROW}\n" * 100_000
-    for _ in range(3):  # also after one that was refused
-        with post(client, body) as answer:  # to close it is what a server does when it is sent
+    for _ in range(3):  # also after a refused request
+        with post(client, body) as answer:  # a server closes the response after sending it
             assert answer.status_code == 200
         assert post(client, body + "x\n").status_code == 415
 

@@ -1,4 +1,4 @@
-"""Which connections are paused when the memory for bodies is used up."""
+"""The connections that are paused if the memory for bodies is used up."""
 
 from __future__ import annotations
 

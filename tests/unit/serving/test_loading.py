@@ -46,7 +46,7 @@ def test_number_of_features_is_that_of_the_model(tmp_path: Path) -> None:
 
 
 def test_rounds_after_the_best_are_left_out(tmp_path: Path) -> None:
-    # xgboost.train leaves such a model after early stopping without save_best.
+    # xgboost.train returns such a model after early stopping without save_best.
     booster = boost(tmp_path, {}, rounds=6, manifest=False)
     booster.set_attr(best_iteration="1")
     booster.save_model(tmp_path / "model.ubj")

@@ -51,9 +51,9 @@ FLOAT, DOUBLE, INT64 = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64
 def rehearsals_in_this_process(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """Rehearse here, where the tests are about other things: a process takes 2 s for each.
+    """Rehearse in this process, because a separate process takes 2 s for each test.
 
-    Those with ``@rehearsed``, and the tests in containers, have the process.
+    Tests with ``@rehearsed``, and the contract tests, rehearse in a separate process.
     """
     if request.node.get_closest_marker("usefixtures") is None:
         for module in (xgboost_models, onnx_models, sklearn_models, onnx_predictor):
@@ -62,7 +62,7 @@ def rehearsals_in_this_process(
 
 @pytest.fixture
 def in_a_process() -> None:
-    """Leave the rehearsal in a process of its own."""
+    """Rehearse in a separate process."""
 
 
 rehearsed = pytest.mark.usefixtures("in_a_process")
@@ -90,7 +90,7 @@ def onnx_model(
 
 
 def linear(labels: dict[str, Any], kind: Any, zipmap: bool) -> tuple[list[Any], list[Any]]:
-    """A classifier as skl2onnx writes it; the sign of the first feature decides."""
+    """Make a classifier as skl2onnx writes it; the sign of the first feature is the class."""
     first = helper.make_node(
         "LinearClassifier",
         ["x"],

@@ -1,4 +1,4 @@
-"""Estimates of models' memory by their files."""
+"""Estimates of the memory of models, from their files."""
 
 from __future__ import annotations
 

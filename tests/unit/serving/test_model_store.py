@@ -1,4 +1,4 @@
-"""The store, with small real models and with a model that waits for the test."""
+"""The store, with small real models, and with a model that waits until the test releases it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def score(predictor: Predictor) -> float:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """``/opt/ml/models`` with models a, b, c, which answer 1, 2 and 3."""
+    """``/opt/ml/models`` with models a, b and c, which predict 1, 2 and 3."""
     root = tmp_path / "models"
     for number, name in enumerate("abc", start=1):
         boost(root / name / "model", {"base_score": number, "eta": 0, "max_depth": 1})
@@ -136,7 +136,7 @@ def test_model_is_forgotten_after_an_internal_error(root: Path) -> None:
         raise RuntimeError("a fault")
 
     store = ModelStore(fails, [root], lambda: PLENTY)
-    for _ in range(2):  # the second would wait forever for a load that never ends
+    for _ in range(2):  # the second load would wait forever if the first one were still registered
         with pytest.raises(RuntimeError, match="a fault"):
             load(store, root, "a")
 
@@ -230,7 +230,7 @@ def test_unload_of_a_load_that_fails_is_404(root: Path, gate: Gate) -> None:
 
 
 def held(root: Path, gate: Gate, unload_timeout: float = 10) -> tuple[ModelStore, Future[object]]:
-    """Load a model whose request waits at the gate."""
+    """Load a model, and start a request that waits at the gate."""
     store = ModelStore(lambda _: gate, [root], lambda: PLENTY, unload_timeout)  # type: ignore[arg-type,return-value]
     load(store, root, "a")
     request = later(lambda: store.use("a", score))

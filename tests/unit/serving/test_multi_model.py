@@ -23,7 +23,7 @@ CSV = {"Content-Type": "text/csv"}
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``/opt/ml`` with models one and two, which answer 1 and 2, and three of three classes."""
+    """``/opt/ml`` with models one and two, which predict 1 and 2, and three, with three classes."""
     root = tmp_path_factory.mktemp("ml")
     for number, name in enumerate(("one", "two"), start=1):
         boost(root / "models" / name / "model", {"base_score": number, "eta": 0})

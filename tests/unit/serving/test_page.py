@@ -1,4 +1,4 @@
-"""The page without a browser; tests/browser opens it in one."""
+"""The page without a browser; tests/browser opens the page in a browser."""
 
 from __future__ import annotations
 

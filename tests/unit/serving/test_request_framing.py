@@ -1,4 +1,4 @@
-"""The end of a request, which must be where gunicorn finds it, however its bytes arrive."""
+"""The event loop and gunicorn find the same end of a request, in parts of any size."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WHOLE: dict[str, bytes] = {
 
 
 def collected(data: bytes, step: int = 1 << 30, largest: int = LARGEST) -> IncomingRequest:
-    """Add bytes step by step, until the request is complete."""
+    """Add ``step`` bytes at a time, until the request is complete."""
     incoming = IncomingRequest(largest)
     for at in range(0, len(data), step):
         incoming.data += data[at : at + step]
@@ -174,7 +174,7 @@ def test_gunicorn_never_finds_another_end_of_a_request(seed: int) -> None:
         request, _ = incoming.take()
         try:
             _, left = parsed(request)
-        except Exception:  # refused, and then the connection is closed
+        except Exception:  # refused; the connection is then closed
             continue
         assert left == b"", data
         accepted += 1

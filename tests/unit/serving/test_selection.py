@@ -1,4 +1,4 @@
-"""Selectable inference on real models, against AWS's definitions written row by row."""
+"""Selectable inference on real models, compared with AWS's definitions for each row."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ CLASSIFICATIONS = {
 
 
 class Model(Predictor):
-    """Whatever ``predictors`` makes of a booster or an estimator, and what was asked of it."""
+    """A predictor of a booster or an estimator, which records the calls of its methods."""
 
     def __init__(self, meaning: Meaning, model: Any) -> None:
         self.meaning = meaning
@@ -99,7 +99,7 @@ def booster(objective: str) -> Model:
 
 
 def awss(objective: str, key: str, score: np.ndarray) -> Any:
-    """What AWS's container answers to one key, for one row of Booster.predict."""
+    """Return AWS's value of one key, for one row of ``Booster.predict``."""
     several = objective == "multi:softprob"
     one = score.max().item() if several else score.item()
     labels = {

@@ -110,7 +110,7 @@ def test_no_count_is_lost_between_processes_and_threads(telemetry: Telemetry) ->
 
 
 def test_successor_of_a_killed_worker_continues_its_counts(telemetry: Telemetry) -> None:
-    # More processes, one after the other, than there are slots.
+    # Start more processes, one after the other, than there are slots.
     generations = 2 * (4 + SPARE_SLOTS)
 
     def count_and_be_killed() -> None:

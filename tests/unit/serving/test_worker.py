@@ -220,7 +220,7 @@ def test_large_body_is_read_whole_in_parts_of_any_size(
 
 
 def test_large_bodies_on_a_kept_connection_do_not_stall(served: Served) -> None:
-    """A socket with a low-water mark may be read before the mark is reached."""
+    """A socket with a low-water mark may become readable before the mark is reached."""
     source = random.Random(0)
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=5)
     for _ in range(150):

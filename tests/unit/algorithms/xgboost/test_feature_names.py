@@ -1,4 +1,4 @@
-"""Names that XGBoost takes, for columns of any name."""
+"""Feature names that XGBoost accepts, for columns of any name."""
 
 from __future__ import annotations
 

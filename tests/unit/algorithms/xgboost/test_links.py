@@ -50,7 +50,7 @@ def test_hinge_predicts_class_0_for_margin_0() -> None:
 )
 def test_link_of_the_base_margin_is_the_base_score(objective: str) -> None:
     link, base = LINKS[objective], np.array([0.25], np.float32)
-    if objective == "multi:softprob":  # has the same for all classes, whatever the base score
+    if objective == "multi:softprob":  # has equal margins for all classes, for any base score
         base = np.full(4, 0.25, np.float32)[None]
         np.testing.assert_allclose(link.scores(link.base_margin(base)), base)
         return

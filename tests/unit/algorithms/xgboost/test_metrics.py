@@ -18,13 +18,13 @@ from tabular.algorithms.xgboost.metrics import (
 from tabular.algorithms.xgboost.training import scores
 from tabular.algorithms.xgboost.training.evaluator import parse_evaluation
 
-# What each metric needs of the objective, where it needs something.
+# Objectives for metrics that require a kind of objective.
 OBJECTIVE = {
     **dict.fromkeys(("merror", "mlogloss"), "multi:softprob"),
     **dict.fromkeys(("aft-nloglik", "interval-regression-accuracy"), "survival:aft"),
     "quantile": "reg:quantileerror",
 }
-# AWS's lists; interval-regression-accuracy stands in the second one there.
+# AWS's lists; in AWS's container, interval-regression-accuracy is in the second list.
 MAXIMIZED = [
     "accuracy",
     "auc",

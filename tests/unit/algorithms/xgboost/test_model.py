@@ -29,7 +29,7 @@ def test_xgboost_itself_loads_the_model(tmp_path: Path) -> None:
 
 
 def test_model_is_the_only_file_at_the_top_level(tmp_path: Path) -> None:
-    # AWS's container loads every file that it finds there.
+    # AWS's container loads every file at the top level.
     boost(tmp_path, {})
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["xgboost-model"]
 
@@ -82,8 +82,8 @@ def test_file_that_is_not_a_model_is_refused(tmp_path: Path, content: bytes) -> 
 
 
 def test_truncated_model_is_refused(tmp_path: Path) -> None:
-    # In a process of its own with little memory: on some of these files XGBoost's reader of
-    # UBJSON runs past the end, or takes all the memory that the machine has.
+    # In a separate process with little memory: for some of these files XGBoost's UBJSON reader
+    # reads past the end, or takes all memory of the machine.
     boost(tmp_path, {"objective": "binary:logistic"}, manifest=False)
     size = (tmp_path / "xgboost-model").stat().st_size
     script = """

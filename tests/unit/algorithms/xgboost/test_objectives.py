@@ -1,4 +1,4 @@
-"""Each row of the table against the XGBoost that is installed, and the rule of one place."""
+"""Each row of the table agrees with the installed XGBoost, and only the table names objectives."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tabular.algorithms.xgboost.objectives import (
 ROOT = Path(__file__).parents[4]
 PACKAGES = (ROOT / "container" / "tabular", ROOT / "launcher" / "sagemaker_tabular")
 PREFIXES = "|".join(sorted({name.partition(":")[0] for name in OBJECTIVES}))
-# A whole name, or the beginning of one as in startswith("multi:").
+# A whole name, or a prefix as in startswith("multi:").
 NAME = re.compile(rf"\b(?:{PREFIXES}):(?:[a-z*]|$)")
 FEATURES = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
 LABEL = (FEATURES[:, 0] > 0).astype(np.float32)

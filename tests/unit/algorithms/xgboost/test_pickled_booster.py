@@ -129,9 +129,9 @@ def test_booster_is_recognized_by_the_first_name_in_the_pickle(
     assert not holds_booster(path)
 
 
-# Malicious ones: each would make the file "ran", or call what could.
+# Malicious pickles: each would create the file "ran", or call a function that could.
 def called(module: str, name: str, *arguments: object) -> bytes:
-    """Pickle a call, by hand, of any name: STACK_GLOBAL takes what no pickler writes."""
+    """Write the pickle of a call of any name: no pickler writes such a STACK_GLOBAL."""
 
     def text(value: str) -> bytes:
         return b"\x8c" + bytes([len(value)]) + value.encode()
@@ -201,7 +201,7 @@ def test_malicious_pickle_runs_nothing(tmp_path: Path, case: str) -> None:
 
 
 def test_malicious_object_within_an_array_of_joblib_runs_nothing(tmp_path: Path) -> None:
-    # joblib writes arrays of objects as pickles of their own.
+    # joblib writes each array of objects as a separate pickle.
     ran = tmp_path / "ran"
 
     class Evil:
@@ -217,7 +217,7 @@ def test_malicious_object_within_an_array_of_joblib_runs_nothing(tmp_path: Path)
 
 
 def test_state_of_an_allowed_class_can_not_replace_its_methods(tmp_path: Path) -> None:
-    # BUILD on a class would set its attributes, to names that are refused all the same.
+    # BUILD on a class would set its attributes; the names of their values are refused too.
     content = (
         b"\x80\x04\x8c\x13sklearn._loss.link\x8c\x0cIdentityLink\x93".replace(b"\x13", b"\x12")
         + b"N}\x8c\x04link\x8c\x02os\x8c\x06system\x93s\x86b."
@@ -301,7 +301,7 @@ GIVEN: dict[str, Any] = {
 
 
 def fitted(name: str, kind: Any) -> Any:
-    """Fit an estimator of any kind on the rows that it is given back with."""
+    """Fit an estimator of any kind; return the estimator and its rows."""
     given: dict[str, Any] = {}
     parameters = inspect.signature(kind.__init__).parameters.values()
     needed = [each.name for each in parameters if each.default is inspect.Parameter.empty]

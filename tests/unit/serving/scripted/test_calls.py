@@ -85,7 +85,7 @@ def test_close_ends_waiting_calls_with_an_error_and_lets_the_running_call_finish
 
 
 def test_signal_handler_that_raises_between_two_calls_affects_no_call() -> None:
-    """The main thread serves, as in a worker; the script's alarm fires between two calls."""
+    """The main thread runs the queue, as in a worker; an alarm fires between two calls."""
     calls, answers = CallQueue(), []
 
     def late(*_: object) -> None:

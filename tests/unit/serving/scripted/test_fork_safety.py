@@ -1,4 +1,4 @@
-"""What a script leaves in a process that forked workers can't share."""
+"""Threads, files and connections of a script that forked workers can't share."""
 
 from __future__ import annotations
 

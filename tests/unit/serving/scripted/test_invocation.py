@@ -87,7 +87,7 @@ def npy(array: object) -> bytes:
 
 @pytest.fixture(scope="module")
 def line() -> LinearRegression:
-    """Answers the sum of three features."""
+    """A regression that predicts the sum of three features."""
     rows = np.random.default_rng(7).normal(size=(50, 3))
     return LinearRegression().fit(rows, rows.sum(axis=1))
 

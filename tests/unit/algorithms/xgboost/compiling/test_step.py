@@ -29,7 +29,7 @@ from ..training.test_job import run
 
 ROWS = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
 NONE = np.array([], np.int64)
-# The first node of the first tree, and the first leaf: before it comes that of the base score.
+# The first node of the first tree, and its first leaf, which follows the leaf of the base score.
 FIRST = 1
 
 
@@ -47,7 +47,7 @@ def compiled(*boosters: xgboost.Booster) -> Compiled:
 
 
 def reason_of(found: Compiled) -> str:
-    """The reason of a model that is not served compiled."""
+    """Return why a model is not served compiled."""
     contents, parity = found
     assert contents == ()
     assert not parity.served
@@ -101,7 +101,7 @@ def test_wrong_base_score_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_slightly_wrong_split_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
-    # No training row lies between the two; a hard one does.
+    # No training row is between the two splits, but a hard row is.
     content = compiling.compile_booster(fit())
     model = onnx.load_from_string(content)
     values = next(a for a in model.graph.node[0].attribute if a.name == "nodes_values").floats
@@ -119,7 +119,7 @@ def test_xgboost_serves_all_models_if_one_can_not_be_compiled() -> None:
 
 @pytest.fixture(autouse=True)
 def steps_in_this_process() -> None:
-    """Whole jobs here compile in a process of its own, as in the image."""
+    """Jobs in this module compile in a separate process, as in the image."""
 
 
 @pytest.fixture

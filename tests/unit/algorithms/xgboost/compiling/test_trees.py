@@ -59,7 +59,7 @@ def fit(
 
 
 def hard(rows: Floats, categorical: tuple[int, ...]) -> Floats:
-    """Make rows that a compiled model could score otherwise."""
+    """Make rows that a wrong compiled model could score differently."""
     rows = rows.copy()
     for place, value in enumerate((np.inf, -np.inf, np.nan, 3.4e38, 1e-45, -0.0)):
         rows[place] = value

@@ -17,7 +17,7 @@ def check(**given: object) -> Settings:
 MULTI = {"objective": "multi:softprob", "num_class": 3}
 LINEAR = {"booster": "gblinear"}
 TREES_OF_CLASSES = {**MULTI, "multi_strategy": "multi_output_tree"}
-# In the words of AWS, where it has the rule.
+# The messages have AWS's words, where AWS's container has the rule.
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"objective": "multi:softmax"},
@@ -106,9 +106,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 TAKEN: list[dict[str, Any]] = [
     MULTI,
-    {**MULTI, "eval_metric": "auc"},  # AWS refuses it, XGBoost has learnt it
+    {**MULTI, "eval_metric": "auc"},  # AWS's container refuses this; XGBoost supports it
     {"objective": "rank:ndcg", "eval_metric": "ndcg@5,ndcg@5-,map@3,pre@2"},
-    {"monotone_constraints": "(1,0)"},  # AWS wants tree_method
+    {"monotone_constraints": "(1,0)"},  # AWS's container requires tree_method
     {"monotone_constraints": "(1,0)", "tree_method": "approx"},
     {"interaction_constraints": "[[0,1]]"},
     {**LINEAR, "updater": "coord_descent", "feature_selector": "thrifty", "top_k": 2},
@@ -200,7 +200,7 @@ def test_gpu_updater_sets_the_device(updater: str, caplog: pytest.LogCaptureFixt
     assert not caplog.records
 
 
-# What looks at the values themselves
+# Settings that read the values of the features
 
 
 @pytest.mark.parametrize(

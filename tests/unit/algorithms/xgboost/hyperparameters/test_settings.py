@@ -193,7 +193,7 @@ def test_any_input_raises_only_user_errors(given: dict[str, Any], round_: bool) 
     try:
         settings = validate(given)
     except UserError as error:
-        assert "\n" not in str(error)  # noqa: PT017 - what is raised is the point
+        assert "\n" not in str(error)  # noqa: PT017 - any other exception fails the test
         assert len(str(error)) <= 1024  # noqa: PT017
     else:
         assert settings.needs_raw_values in (True, False)

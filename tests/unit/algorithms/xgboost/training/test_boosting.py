@@ -1,4 +1,4 @@
-"""The boosting loop: a job that was stopped and resumed learns what an unbroken one does."""
+"""The boosting loop: a resumed job trains the model of an uninterrupted job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole, five kept, the newest that is whole is found again."""
+"""Checkpoints: five are kept, and the newest undamaged one is loaded."""
 
 from __future__ import annotations
 
@@ -112,7 +112,8 @@ def test_previous_checkpoint_is_used_if_the_newest_is_damaged(
 def test_checkpoint_with_an_invalid_child_node_is_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # As AWS's container writes it, without a digest: XGBoost loads it and dies of using it.
+    # A checkpoint without a digest, as AWS's container writes it: XGBoost loads it, and crashes
+    # when it predicts.
     checkpoints = saved(tmp_path, 1)
     raw = bytes(grown(3).save_raw("ubj"))
     start = raw.index(b"left_children") + len("left_children[$l#L") + 8

@@ -1,4 +1,4 @@
-"""Several GPUs in one host: a process each, one model, one reason when it fails.
+"""Several GPUs in one host: a process for each, one model, and one reason for a failure.
 
 There is no GPU here: the processes are real, and train on the processor.
 """
@@ -159,7 +159,7 @@ def test_process_that_is_killed_is_named(folder: JobFolder, start: Start) -> Non
     assert not folder.model.exists()
 
 
-# What is decided before.
+# Checks before training.
 
 
 def settings(device: str) -> Settings:
@@ -189,7 +189,7 @@ def test_gpu_hist_uses_all_gpus() -> None:
 
 
 class Others(Cluster):
-    """Hosts that say how many GPUs they have."""
+    """A cluster in which the other hosts send their numbers of GPUs."""
 
     def __init__(self, *counts: int) -> None:
         super().__init__(Hosts(names=tuple(f"algo-{number + 1}" for number in range(len(counts)))))

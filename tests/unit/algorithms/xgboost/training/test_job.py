@@ -23,7 +23,7 @@ from ....conftest import JobFolder
 from ...runs import train
 
 ROWS = "".join(f"{row % 2},{row},{row * 7 % 13}\n" for row in range(60))
-# Another rule than ROWS, so that more rounds make it worse.
+# Labels follow another rule than in ROWS, so the metric gets worse with each round.
 OTHER = "".join(f"{(row + 1) % 2},{row},{row * 5 % 13}\n" for row in range(60))
 LOGISTIC = {"objective": "binary:logistic"}
 
@@ -31,7 +31,7 @@ LOGISTIC = {"objective": "binary:logistic"}
 def run(
     folder: JobFolder, hyperparameters: dict[str, object] | None = None, *, stop: bool = False
 ) -> str:
-    """Train; what was printed."""
+    """Train; return what was printed."""
     given = {"num_round": 3, "max_depth": 2, **(hyperparameters or {})}
     folder.config("hyperparameters.json", {key: str(value) for key, value in given.items()})
     termination = Termination(lambda message: None)

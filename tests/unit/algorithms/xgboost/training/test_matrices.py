@@ -1,4 +1,4 @@
-"""Which matrix is chosen for which memory, and that all of them learn the same."""
+"""The kind of matrix for each size of memory; all kinds train the same model."""
 
 from __future__ import annotations
 

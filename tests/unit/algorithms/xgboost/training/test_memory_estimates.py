@@ -1,4 +1,4 @@
-"""The estimates of memory against what XGBoost was measured to take, and what follows from them."""
+"""The estimates of memory, compared with measurements of XGBoost, and their consequences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROWS, COLUMNS = 4000, 50
 
 
 class Counted(Store):
-    """A store that only says how many rows it has."""
+    """A store that has only numbers of rows, columns and values."""
 
     def __init__(self, rows: int, width: int, values: int | None = None) -> None:
         super().__init__(MemoryBudget(0, Path("/nowhere")))

@@ -164,7 +164,7 @@ def test_values_agree_with_xgboosts_own_metrics(
 
 
 def test_probabilities_below_a_half_are_not_class_1() -> None:
-    # AWS's container compares them with 0, and finds 0.5 here.
+    # AWS's container compares probabilities with 0; its result would be 0.5.
     assert of(["accuracy"], [0.1, 0.9], [0, 1], "binary:logistic") == {"accuracy": 1.0}
 
 

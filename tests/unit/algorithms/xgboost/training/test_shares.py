@@ -1,4 +1,4 @@
-"""Hosts that see different files in a channel that each is to have whole."""
+"""Hosts that see different files in a FullyReplicated channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Early stopping: the right metric, the right direction, the best round kept."""
+"""Early stopping: the metric, its direction, and the best round."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MATRIX = xgboost.DMatrix(DRAW.normal(size=(40, 2)), DRAW.normal(size=40))
 def run(
     metric: str | None, scores: Sequence[float], rounds: int = 2, shown: str = "rmse"
 ) -> tuple[int, xgboost.Booster]:
-    """Train until it is over; the rounds done, and the model."""
+    """Train until early stopping; return the number of rounds, and the model."""
     stopping = EarlyStopping(rounds, "validation", metric)
     booster = xgboost.Booster({"max_depth": 2, "nthread": 1}, [MATRIX])
     for number, score in enumerate(scores):

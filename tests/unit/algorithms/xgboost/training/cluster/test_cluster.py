@@ -1,4 +1,4 @@
-"""Several hosts as processes on one machine: rendezvous, allgather, and an orderly end."""
+"""Several hosts as processes on one machine: rendezvous, allgather, and a normal end."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_collective_may_be_entered_again(job: Jobs) -> None:
 
 def test_paused_host_is_waited_for(job: Jobs) -> None:
     hosts = job(3)
-    # Long enough to be paused amid it.
+    # Long enough to be paused during training.
     hosts.start_all("--rounds", "150")
     hosts.until("round")
     hosts.signal("algo-2", signal.SIGSTOP)

@@ -53,7 +53,7 @@ def _compare(
         require_same_job(job, channels, {"image": version}, cluster)
     except (
         ValueError
-    ):  # the values of the other hosts are missing: the test only looks at what this host sends
+    ):  # the values of the other hosts are missing: the test reads only what this host sends
         assert not cluster.others
     return cluster
 

@@ -9,9 +9,9 @@ import pytest
 
 from ..cluster_job import Jobs
 
-# No training here comes to its end by itself.
+# No training in this module ends by itself.
 ENDLESS = ("--rounds", "1000000")
-WORDLESS = "ended without a word: killed, or out of memory"
+KILLED = "ended without a word: killed, or out of memory"
 
 
 def test_killed_leader_without_data_ends_the_training_of_the_others(job: Jobs) -> None:
@@ -29,7 +29,7 @@ def test_killed_host_without_data_ends_an_unfinished_job(job: Jobs) -> None:
     hosts.until("gathered")
     hosts.signal("algo-2", signal.SIGKILL)
     assert hosts.codes() == {"algo-1": 3, "algo-2": -9}
-    assert f"host algo-2 {WORDLESS}" in hosts.reason("algo-1")
+    assert f"host algo-2 {KILLED}" in hosts.reason("algo-1")
 
 
 def test_death_of_a_finished_host_is_no_failure(job: Jobs) -> None:
@@ -47,7 +47,7 @@ def test_death_of_a_host_in_the_rendezvous_ends_the_others_soon(job: Jobs) -> No
     hosts.until_logged("algo-1", "algo-2 is there")
     hosts.signal("algo-2", signal.SIGKILL)
     assert hosts.codes() == {"algo-1": 3, "algo-2": -9}
-    assert f"host algo-2 {WORDLESS}" in hosts.reason("algo-1")
+    assert f"host algo-2 {KILLED}" in hosts.reason("algo-1")
 
 
 def test_death_of_the_leader_in_the_rendezvous_ends_the_others_soon(job: Jobs) -> None:
@@ -57,7 +57,7 @@ def test_death_of_the_leader_in_the_rendezvous_ends_the_others_soon(job: Jobs) -
     hosts.until_logged("algo-2", "connected with algo-1")
     hosts.signal("algo-1", signal.SIGKILL)
     assert hosts.codes() == {"algo-1": -9, "algo-2": 3}
-    assert f"host algo-1 (the leader) {WORDLESS}" in hosts.reason("algo-2")
+    assert f"host algo-1 (the leader) {KILLED}" in hosts.reason("algo-2")
 
 
 def test_host_that_dies_in_the_rendezvous_may_connect_again(job: Jobs) -> None:

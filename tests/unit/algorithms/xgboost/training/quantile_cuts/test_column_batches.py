@@ -1,4 +1,4 @@
-"""Cuts found some columns at a time are those that are found at once."""
+"""Cuts that are found in batches of columns equal the cuts of all columns."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_cuts_of_column_batches_equal_cuts_of_all_columns(
     store.seal(unite([store.describe("train")], tmp_path))
     settings = validate({"num_round": 3})
     whole = plan({"train": store}, settings, 2, Memory(1 << 30), tmp_path, on_disk=True)
-    memory = Memory(MEBIBYTE)  # room for the sketch of a column or two
+    memory = Memory(MEBIBYTE)  # memory for the sketches of one or two columns
     reference = batched_cuts(store, whole, memory, tmp_path)
     assert reference is not None
     at_once = whole.build([(store, None)])
