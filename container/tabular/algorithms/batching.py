@@ -28,7 +28,7 @@ REPEATS = 3
 SMALL_ROWS = 64
 
 
-class _Waiting:
+class _WaitingRequest:
     """A request that waits for its prediction, with its rows and later its scores or its error."""
 
     def __init__(self, rows: Floats) -> None:
@@ -50,33 +50,33 @@ class Batched(PredictorWrapper):
         self.engine = f"{wrapped.engine}, batched"
         self._turn = Condition()
         self._busy = False
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_WaitingRequest] = []
 
     def predict(self, rows: Floats) -> Scores:
         """Score rows; see ``Predictor.predict``."""
         if len(rows) > SMALL_ROWS:
             return self.wrapped.predict(rows)
-        mine = _Waiting(rows)
+        own = _WaitingRequest(rows)
         with self._turn:
-            self._waiting.append(mine)
-            while self._busy and not mine.done:
+            self._waiting.append(own)
+            while self._busy and not own.done:
                 self._turn.wait()
-            if not mine.done:
+            if not own.done:
                 self._busy = True
                 batch, self._waiting = self._waiting, []
-        if not mine.done:
+        if not own.done:
             try:
                 self._answer(batch)
             finally:
                 with self._turn:
                     self._busy = False
                     self._turn.notify_all()
-        if mine.error is not None:
-            raise mine.error
-        assert mine.scores is not None  # noqa: S101 - a request without error has scores
-        return mine.scores
+        if own.error is not None:
+            raise own.error
+        assert own.scores is not None  # noqa: S101 - a request without error has scores
+        return own.scores
 
-    def _answer(self, batch: list[_Waiting]) -> None:
+    def _answer(self, batch: list[_WaitingRequest]) -> None:
         try:
             scores = self.wrapped.predict(np.concatenate([request.rows for request in batch]))
         except Exception as error:

@@ -27,7 +27,7 @@ from tabular.serving.request_framing import IncomingRequest
 HEAD_READ_BYTES = 8192
 LARGEST_READ_BYTES = 1 << 20
 # The interval at which a thread checks whether there is memory for the rest of its response.
-ROOM_SECONDS = 0.1
+MEMORY_CHECK_SECONDS = 0.1
 
 
 class State(Enum):
@@ -144,10 +144,10 @@ class ClientSocket(socket.socket):
             return data
 
     def _wait(self) -> None:
-        """Wait until the socket is writable, at most ROOM_SECONDS."""
+        """Wait until the socket is writable, at most MEMORY_CHECK_SECONDS."""
         waiting = select.poll()
         waiting.register(self, select.POLLOUT)
-        waiting.poll(1000 * ROOM_SECONDS)
+        waiting.poll(1000 * MEMORY_CHECK_SECONDS)
         if time.monotonic() > self.sending_until:
             raise ConnectionAbortedError(
                 errno.EPIPE, "the client did not read its response in time"

@@ -195,13 +195,13 @@ class IncomingRequest:
         if self._missing == 0:
             self._finish(self._head_end)
         elif self._body_bytes - self._missing > DRAINED_BYTES:
-            self._give_up()
+            self._complete_unread()
 
     def _finish(self, end: int) -> None:
         self._end = end
         self.progress = Progress.COMPLETE
 
-    def _give_up(self) -> None:
+    def _complete_unread(self) -> None:
         """Complete a request whose body is too large to be read to its end."""
         self._insert(b"\r\nConnection: close")
         del self.data[self._head_end :]
@@ -265,7 +265,7 @@ class IncomingRequest:
             return
         self._rewrite_head()
         if self.progress is Progress.BODY:
-            self._give_up()
+            self._complete_unread()
         else:
             self._end = self._head_end
             self.data += rest
