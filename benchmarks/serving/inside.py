@@ -24,7 +24,7 @@ IMPORTS = "import flask, numpy, onnxruntime"
 
 
 def large(body: bytes) -> list[dict[str, float]]:
-    """Time both by turns; their answers must be equal."""
+    """Time the server and the libraries alternately; their answers must be equal."""
     import numpy as np
     import pyarrow
     import pyarrow.csv
@@ -56,7 +56,7 @@ def large(body: bytes) -> list[dict[str, float]]:
 
 
 def metrics(row: str) -> list[dict[str, float]]:
-    """Time requests to two applications by turns in this process."""
+    """Time requests to two applications alternately in this process."""
     from werkzeug.test import EnvironBuilder
 
     from tabular.contract.endpoint import Endpoint
@@ -97,12 +97,12 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def start(times: int) -> list[dict[str, float]]:
-    """Time both by turns, each in its own process."""
+    """Time ``serve`` and the imports alternately, each in its own process."""
     return [{"first_200_s": to_first_200(), "import_s": imports()} for _ in range(times)]
 
 
 def imports() -> float:
-    """Time a process that imports the libraries and ends."""
+    """Time a process that only imports the libraries."""
     return timed(lambda: subprocess.run([sys.executable, "-c", IMPORTS], check=True))
 
 

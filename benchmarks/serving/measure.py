@@ -25,7 +25,7 @@ PAIRS, SECONDS, STARTS = 5, 4, 7
 WORKERS = (1, 2, 4)
 LARGE_ROWS = 20_700  # of 30 values: 6 MB
 SERVE = ("python", "/benchmark/serve.py")
-# gunicorn's workers beside ours; PooledWorker is gthread with a thread pool for /ping.
+# gunicorn's workers and PooledWorker of this image, which is gthread with a thread pool for /ping.
 SETTINGS: dict[str, dict[str, object]] = {
     "PooledWorker, 4 threads": {},
     "PooledWorker, 1 thread": {"THREADS": 1},
@@ -103,7 +103,7 @@ def main() -> None:
 def measure_requests(
     image: str, model: Model, connections: tuple[int, ...] = CONNECTIONS, **settings: object
 ) -> list[dict[str, Any]]:
-    """Load both routes of one server by turns, so that other load on the machine affects both."""
+    """Load both routes of one server alternately, so that other load affects both."""
     measured: list[dict[str, Any]] = []
     with container(image, model.folder, *SERVE, **settings) as (_, address):
         for route in ROUTES.values():
@@ -119,7 +119,7 @@ def measure_requests(
 
 
 def summary(runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
-    """Median of each figure, and the median of the ratios of neighbouring runs."""
+    """Return the median of each figure, and the median of the ratios of neighbouring runs."""
     figures = ("requests_per_second", "p50_ms", "p99_ms")
     pairs = list(zip(runs["invocations"], runs["constant"], strict=True))
     return {
@@ -154,7 +154,7 @@ def measure_start(image: str, model: Model) -> dict[str, Any]:
 def compared(
     runs: list[dict[str, float]], ours: str, theirs: str, **more: object
 ) -> dict[str, Any]:
-    """Medians of both, and of the ratios of neighbouring runs."""
+    """Return the medians of both figures, and of the ratios of neighbouring runs."""
     medians = {name: statistics.median(run[name] for run in runs) for name in (ours, theirs)}
     ratio = statistics.median(run[ours] / run[theirs] for run in runs)
     return {**more, **medians, "ratio": ratio, "runs": runs}
@@ -206,7 +206,7 @@ def processor_seconds(name: str) -> float:
 
 
 def measure_workers(image: str, model: Model) -> dict[str, Any]:
-    """Measure other workers of gunicorn; skip those that the image lacks."""
+    """Measure other worker classes of gunicorn; skip classes that are not in the image."""
     measured = {}
     for name, settings in SETTINGS.items():
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from containers import docker
 
-# 30 features like the breast cancer data that many examples use, and a model of usual size.
+# 30 features, as in the breast cancer data of many examples, and a model of usual size.
 FEATURES, ROWS = 30, 569
 BOOSTED = {"objective": "binary:logistic", "num_round": "200", "max_depth": "6"}
 FOREST = {"algorithm": "sklearn.ensemble.RandomForestClassifier", "n_estimators": "100"}

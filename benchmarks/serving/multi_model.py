@@ -2,7 +2,7 @@
 
     python benchmarks/serving/multi_model.py IMAGE [--models 2000] [--seconds 60] [--rounds 3]
 
-It drives the endpoint as ``tests/contract/test_serve_multi_model.py`` does, with more models.
+The script sends the requests of ``tests/contract/test_serve_multi_model.py``, with more models.
 """
 
 from __future__ import annotations

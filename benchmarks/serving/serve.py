@@ -1,8 +1,8 @@
 """The product's server with an additional route that answers a constant.
 
-Runs in the image, whose package it imports; the image does not hold it. The route's path begins
-with ``/invocations``, so that the server answers both in the same thread pool. WORKER_CLASS,
-THREADS and PRELOAD try other settings of gunicorn.
+Runs in the image and imports the package ``tabular``; this file is not part of the image. The
+route's path begins with ``/invocations``, so that the server answers both routes in the same thread
+pool. The variables WORKER_CLASS, THREADS and PRELOAD set other settings of gunicorn.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Server(server.Server):
     """The product's server, with settings from the environment."""
 
     def load_config(self) -> None:
-        """Change the settings that the environment names."""
+        """Change the settings that are in the environment."""
         super().load_config()
         for name in ("worker_class", "threads"):
             if value := os.environ.get(name.upper()):

@@ -10,7 +10,8 @@ and a JSON object once nothing listens any more:
 answered
     Requests with a whole answer of status 200.
 refused
-    Connections that were refused. They are not lost: a client knows that nothing was done.
+    Connections that were refused. They are not lost: a client knows that the server has done
+    nothing.
 closed
     Kept connections that the server closed between two requests.
 lost

@@ -45,7 +45,7 @@ def clients(image: str, server: str, row: str) -> Iterator[subprocess.Popen[str]
 def stopped(image: str, server: str, row: str) -> dict[str, Any]:
     """Stop a server under load; return the outcomes of its clients, and its exit."""
     with clients(image, server, row) as process:
-        # A new server is slow for its first requests: stop servers of different ages.
+        # The first requests to a new server are slow: stop servers of different ages.
         time.sleep(random.uniform(0.1, 1))  # noqa: S311 - no secret
         begun = time.monotonic()
         docker("kill", "--signal", "TERM", server)
@@ -57,7 +57,7 @@ def stopped(image: str, server: str, row: str) -> dict[str, Any]:
 
 
 def measure_stops(image: str, model: Model, stops: int) -> dict[str, Any]:
-    """Start and stop a server with two workers again and again."""
+    """Start and stop a server with two workers repeatedly."""
     runs = []
     for number in range(1, stops + 1):
         with container(image, model.folder, "serve", SAGEMAKER_MODEL_SERVER_WORKERS=2) as (name, _):

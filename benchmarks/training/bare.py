@@ -1,4 +1,4 @@
-"""The baseline: read with the fastest reader there is and call ``xgboost.train``, nothing else.
+"""The baseline: read with the fastest available reader, and call ``xgboost.train``.
 
     python bare.py FORMAT FOLDER CPUS
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-# As the product sets it: without it XGBoost is many times slower on processors it shares.
+# The image sets this too: without it XGBoost is many times slower on shared processors.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from pathlib import Path
@@ -23,7 +23,7 @@ ROUNDS = 50
 
 
 def read_csv(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read with pyarrow's reader, all processors, straight into float32."""
+    """Read with pyarrow's reader on all processors, directly into float32."""
     import pyarrow
     import pyarrow.csv
 
@@ -51,7 +51,7 @@ def read_parquet(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def split(table: object) -> tuple[np.ndarray, np.ndarray]:
-    """Part the label from the features."""
+    """Split the label from the features."""
     columns = table.columns  # type: ignore[attr-defined]
     features = np.empty((len(columns[0]), len(columns) - 1), np.float32)
     for place, column in enumerate(columns[1:]):

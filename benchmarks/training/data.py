@@ -1,4 +1,4 @@
-"""Make the benchmark's data, once: the same rows as CSV, Parquet, LIBSVM and RecordIO-protobuf.
+"""Write the rows of the benchmark, once, as CSV, Parquet, LIBSVM and RecordIO-protobuf.
 
 Runs in the image. The label follows from the features, so that trees have something to learn.
 """
@@ -85,7 +85,7 @@ def entry(tag: int, packed: bytes) -> bytes:
 
 
 def field(tag: int, content: bytes) -> bytes:
-    """Write a field of bytes: its tag, its length as a varint, itself."""
+    """Write a field of bytes: the tag, the length as a varint, and the bytes."""
     size, length = len(content), b""
     while size > 127:
         length += bytes([size & 127 | 128])

@@ -3,8 +3,8 @@
     python hosts.py IMAGE FOLDER [--hosts 1,2,4]
 
 ``FOLDER`` holds CSV that ``data.py`` made (``csv/train``, ``csv/validation``). Prints Markdown.
-The hosts share this machine: with fewer processors than hosts the figures say what the collective
-costs, not what more machines bring.
+The hosts share this machine: with fewer processors than hosts, the figures show the cost of the
+collective, not the gain of more machines.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def timed(image: str, data: Path, count: int) -> tuple[float, str]:
-    """Run one job: seconds from the first start to the last end, and the log's time line."""
+    """Run one job; return its seconds from first start to last end, and the log's time line."""
     names = [f"algo-{number + 1}" for number in range(count)]
     root = Path(tempfile.mkdtemp())
     network = f"benchmark-{root.name}"
@@ -103,7 +103,7 @@ def lay_out(root: Path, data: Path, name: str, names: list[str], number: int) ->
 
 
 def docker(*arguments: str) -> str:
-    """Call Docker; what it printed."""
+    """Call Docker; return its output."""
     return subprocess.run(
         ["docker", *arguments], capture_output=True, text=True, check=True
     ).stdout.strip()

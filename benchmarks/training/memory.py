@@ -1,10 +1,10 @@
-"""Train the same rows with less and less memory: time, peak, and whether the model is the same.
+"""Train the same rows with smaller and smaller memory: time, peak, and equality of the models.
 
     python benchmarks/training/memory.py IMAGE [--rows N] [--columns N] [--limits MIB,...]
 
 Runs outside, with a Docker engine. The default data are four times the smallest limit, as a CSV
-file; 0 is no limit. Memory is the kernel's ``ru_maxrss`` of the process, which counts the pages of
-files that it maps as well; the rest of the limit is the kernel's cache of the files.
+file; 0 is no limit. Memory is the kernel's ``ru_maxrss`` of the process, which also counts the
+pages of mapped files; the rest of the limit is the kernel's cache of the files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "results"
-# Fewer bins than the default: XGBoost's sketch takes 4 MiB a column with 256, whatever the rows.
+# Fewer bins than the default: XGBoost's sketch takes 4 MiB for each column with 256 bins, for any
+# number of rows.
 HYPERPARAMETERS = {
     "objective": "binary:logistic",
     "tree_method": "hist",
@@ -32,7 +33,7 @@ HYPERPARAMETERS = {
 }
 CHANNELS = ("train", "validation")
 SECONDS = 1800
-# In the container: ``train`` as a child, whose usage the kernel tells.
+# Runs in the container: ``train`` as a child process, whose resource usage the kernel returns.
 INSIDE = """
 import json, sys
 sys.path.insert(0, "/benchmark")
@@ -90,7 +91,7 @@ def make_data(image: str, root: Path, rows: int, columns: int) -> int:
 def train(image: str, root: Path, limit: int) -> dict[str, Any]:
     """Train once under a limit; a run that fails is a result, too."""
     (root / "model").mkdir(exist_ok=True)
-    # As much swap as memory is none.
+    # The limit of memory and swap equals the limit of memory, so there is no swap.
     limits = [f"--memory={limit}m", f"--memory-swap={limit}m"] if limit else []
     done = subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""Time whole processes by turns: the product's ``train``, and the bare script.
+"""Time whole processes alternately: ``train`` of the image, and the bare script.
 
     python pairs.py FOLDER FORMAT... [--pairs N]
 
@@ -31,7 +31,7 @@ HYPERPARAMETERS = {
     "eval_metric": "auc",
     "num_round": "50",
 }
-# What the product is compared with: there is no bare reader of RecordIO-protobuf in the image.
+# The baseline of each format: the image has no bare reader of RecordIO-protobuf.
 BASELINE = {"recordio-protobuf": "csv"}
 
 
@@ -78,12 +78,12 @@ def timed_train(data: Path, content_type: str) -> dict[str, object]:
 
 
 def timed(command: list[str], **environment: str) -> dict[str, object]:
-    """Run a command to its end: seconds, MiB at the peak, and the last metric line."""
+    """Run a command; return its seconds, its peak of memory in MiB, and its last metric line."""
     started = time.perf_counter()
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         environ = {**os.environ, **environment}
         process = subprocess.Popen(command, stdout=output, stderr=errors, text=True, env=environ)
-        # Not ``wait``: the kernel's figures come with the exit status.
+        # ``wait4``, not ``wait``: it returns the resource usage with the exit status.
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         output.seek(0)

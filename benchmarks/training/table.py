@@ -1,4 +1,4 @@
-"""Print what ``pairs.py`` measured as Markdown: medians, and the ratio of each pair's median."""
+"""Print the figures of ``pairs.py`` as Markdown: medians, and the median of the ratios."""
 
 from __future__ import annotations
 

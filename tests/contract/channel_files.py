@@ -1,4 +1,4 @@
-"""Rows written in every format, channels of them, and jobs run side by side."""
+"""Write rows in every format, write channels, and run jobs at the same time."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def in_gzip(content: bytes) -> bytes:
 
 
 def channels_of(content_type: str, *names: str, **entry: str) -> dict[str, Content]:
-    """Write the configuration of channels that are alike."""
+    """Write the configuration of channels with the same content type."""
     config = {
         name: {**CHANNEL, "ContentType": content_type, **entry} for name in names or ("train",)
     }
@@ -83,7 +83,7 @@ def job(
     hyperparameters: Mapping[str, str] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Put a job together, for ``run_all``; content alone is one file."""
+    """Make the arguments of a job for ``run_all``; content that is not a mapping is one file."""
     given = {"train": train} if validation is None else {"train": train, "validation": validation}
     channels = {
         name: files if isinstance(files, Mapping) else {"data": files}
@@ -117,7 +117,7 @@ def booster_of(model: bytes) -> xgboost.Booster:
 
 
 def trees_of(model: bytes) -> list[str]:
-    """Write a model's trees with numbers for the features, whatever their names."""
+    """Write a model's trees with the numbers of the features instead of their names."""
     booster = booster_of(model)
     booster.feature_names = [f"f{number}" for number in range(booster.num_features())]
     return booster.get_dump(with_stats=True)

@@ -1,4 +1,4 @@
-"""What the contract tests share: jobs run to their end, and models to serve."""
+"""Fixtures of the contract tests: jobs that have ended, and models to serve."""
 
 from __future__ import annotations
 
@@ -95,6 +95,6 @@ def _model(
 
 @pytest.fixture(scope="module")
 def served(docker_engine: docker.DockerClient, image: str, regression: Path) -> Iterator[Served]:
-    """The regression, served with nothing writable but ``/tmp``."""
+    """The regression, served with only ``/tmp`` writable."""
     with serving(docker_engine, image, regression, read_only=True, tmpfs={"/tmp": ""}) as server:
         yield server

@@ -1,4 +1,4 @@
-"""Containers of the image, run as SageMaker runs them, and removed whatever happens."""
+"""Run containers of the image as SageMaker runs them, and always remove them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ START_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Ended:
-    """What a container left when it ended."""
+    """The exit code and the output of a container that has ended."""
 
     exit_code: int
     stdout: str
@@ -70,7 +70,7 @@ def started(
 
 
 def ended(container: Container, timeout: float = 120) -> Ended:
-    """Wait for a container's end; fail when it does not come in time."""
+    """Wait until a container ends; fail if it does not end in time."""
     try:
         exit_code = container.wait(timeout=timeout)["StatusCode"]
     except requests.exceptions.RequestException as error:
@@ -109,7 +109,7 @@ def run_train(
 
 
 class Train(Protocol):
-    """Lay a job out, run it, hand back how it ended."""
+    """Write the folder of a job, run the job, and return how it ended."""
 
     def __call__(
         self,
@@ -121,7 +121,7 @@ class Train(Protocol):
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = START_SECONDS) -> None:
-    """Look again and again until a condition holds."""
+    """Check a condition repeatedly until it holds."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -159,7 +159,7 @@ class Served:
         body: bytes | Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send one request on a connection of its own; an iterable body goes in chunks."""
+        """Send one request on a new connection; an iterable body is sent in chunks."""
         connection = self.connect()
         try:
             return exchange(connection, method, path, body, headers)

@@ -1,11 +1,11 @@
-"""Train again and again, each time with another change of files that fails; runs in the container.
+"""Train repeatedly; in each run another change of a file fails. Runs in the container.
 
 usage: fault_loop.py JOB KIND [FIRST STEP]
 
 JOB is a folder as SageMaker mounts it, whose ``model`` holds an old artifact. KIND is kill, ENOSPC
 (the disk stays full), or EIO (once). For each change that saving makes, counted from 1, the job
-runs with that change failing. Prints one line of JSON for each run, and exits 1 when one of them
-left what it must not.
+runs with that change failing. Prints one line of JSON for each run, and exits with 1 if the result
+of any run is wrong.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ML = Path("/opt/ml")
 SHIM = "/faults/faulty_disk.so"
 KINDS = {"kill": (0, 0), "ENOSPC": (errno.ENOSPC, 1), "EIO": (errno.EIO, 0)}
 ROWS = np.random.default_rng(5).normal(size=(20, 4)).astype(np.float32)
-CURE = {"ENOSPC": "the disk is full", "EIO": "check the volume"}
+REMEDY = {"ENOSPC": "the disk is full", "EIO": "check the volume"}
 
 
 class Control:
@@ -70,7 +70,7 @@ def train(control: Control) -> subprocess.CompletedProcess[str]:
 
 
 def answers() -> Any:
-    """What the artifact answers, by the loader that ``serve`` uses; or why it does not load."""
+    """Return the predictions of the artifact, or why ``load_predictor`` can't load it."""
     try:
         scores = load_predictor(ML / "model").predict(ROWS)
     except Exception as error:
@@ -90,7 +90,7 @@ def restore(old: Path) -> None:
 
 
 def judge(kind: str, code: int, failure: str, found: Any, before: Any, after: Any) -> str:
-    """Say what is wrong; nothing when all is well."""
+    """Return what is wrong with the result of a run, or None."""
     is_old, is_new = same(found, before), same(found, after)
     if not (is_old or is_new):
         return f"the artifact is neither the old one nor the new one: {found}"
@@ -101,8 +101,8 @@ def judge(kind: str, code: int, failure: str, found: Any, before: Any, after: An
     if code != 3:
         return f"exit code {code}"
     reason = failure.partition("\n")[0]
-    if not re.match(r"PlatformError: .*/opt/ml/", reason) or CURE[kind] not in reason:
-        return f"a reason without path or cure: {reason!r}"
+    if not re.match(r"PlatformError: .*/opt/ml/", reason) or REMEDY[kind] not in reason:
+        return f"a reason without path or remedy: {reason!r}"
     return ""
 
 

@@ -80,7 +80,8 @@ class JobFolder:
         Parameters
         ----------
         files
-            By path below ``root``, written last; None leaves out a file that would be there.
+            By path below ``root``, written last; None leaves out a file that would be written
+            otherwise.
         """
         channels = BOTH if channels is None else channels
         configuration = {
@@ -129,6 +130,6 @@ class JobFolder:
         )
 
     def open_to_all(self) -> None:
-        """Let a user other than the tests' own write here."""
+        """Give write access to other users than the user that runs the tests."""
         for path in (self.root, *self.root.rglob("*")):
             path.chmod(0o777 if path.is_dir() else 0o666)

@@ -17,7 +17,7 @@ from containers import Answer, Served, bind, exchange, run
 
 CSV = {"Content-Type": "text/csv"}
 ROW = b"0.1,-0.2,0.3,0.4"
-# Runs in the image: its own code compiles. Model n answers n, and a little.
+# Runs in the image, whose code compiles the models. Model n predicts nearly n.
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -53,7 +53,7 @@ def make_models(
     depth: int = 3,
     rows: int = 200,
 ) -> Path:
-    """Lay out ``m0/model``, ``m1/model``, ...; model n answers about n."""
+    """Write ``m0/model``, ``m1/model``, ...; model n predicts nearly n."""
     folder.mkdir(exist_ok=True)
     command = ["-c", SCRIPT, *map(str, (count, trees, depth, rows))]
     end = run(
@@ -91,7 +91,7 @@ class Client:
 
 
 def worker_bytes(served: Served) -> int:
-    """Memory of the one worker: what it allocated, without the libraries it runs from."""
+    """Memory that the worker has allocated, without its libraries."""
     (worker,) = served.workers()
     rollup = served.container.exec_run(["cat", f"/proc/{worker}/smaps_rollup"]).output.decode()
     (kilobytes,) = (
@@ -102,7 +102,7 @@ def worker_bytes(served: Served) -> int:
 
 @dataclass
 class Churn:
-    """What clients saw: answers by kind and status, those that were wrong, times of pings."""
+    """What clients saw: answers by kind and status, wrong answers, and times of pings."""
 
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -155,7 +155,7 @@ def churn(served: Served, count: int, seconds: float, clients: int = 6) -> Churn
 
 
 def load_all(served: Served, count: int, clients: int = 4) -> Counter[int]:
-    """Load models side by side; count the statuses."""
+    """Load models from several threads; count the statuses."""
 
     def share(start: int) -> Counter[int]:
         asks = Client(served)
@@ -173,5 +173,5 @@ def unload_all(served: Served) -> None:
 
 
 def at(share: float, seconds: list[float]) -> float:
-    """Milliseconds that a share of requests took at the most."""
+    """Return the quantile ``share`` of durations, in milliseconds."""
     return 1000 * statistics.quantiles(seconds, n=1000)[round(1000 * share) - 1]

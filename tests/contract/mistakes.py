@@ -21,13 +21,13 @@ class Mistake:
     Attributes
     ----------
     named
-        What the message must hold: the place, then what is wrong.
-    cure
-        A pattern of what it must tell the user to do.
+        What the message must contain: the place, then what is wrong.
+    remedy
+        A pattern of the remedy that the message must name.
     """
 
     named: tuple[str, ...]
-    cure: str
+    remedy: str
     hyperparameters: dict[str, str] = field(default_factory=dict)
     channels: Channels = field(default_factory=lambda: BOTH, repr=False)
     files: dict[str, Content | None] = field(default_factory=dict)
@@ -35,33 +35,33 @@ class Mistake:
     kind: str = "UserError"
 
 
-def data(text: Content, *named: str, cure: str, **hyperparameters: str) -> Mistake:
+def data(text: Content, *named: str, remedy: str, **hyperparameters: str) -> Mistake:
     """Make a mistake in the training file."""
-    return Mistake((FILE, *named), cure, hyperparameters, {"train": {"data.csv": text}})
+    return Mistake((FILE, *named), remedy, hyperparameters, {"train": {"data.csv": text}})
 
 
 def with_line(number: int, line: str) -> str:
-    """Put another line in place of one, from 1."""
+    """Replace a line, by its number from 1."""
     return "".join([*LINES[: number - 1], line + "\n", *LINES[number:]])
 
 
-def setting(*named: str, cure: str, **hyperparameters: str) -> Mistake:
+def setting(*named: str, remedy: str, **hyperparameters: str) -> Mistake:
     """Make a mistake in the hyperparameters."""
-    return Mistake(named, cure, hyperparameters)
+    return Mistake(named, remedy, hyperparameters)
 
 
-def config(name: str, content: Content, *named: str, cure: str) -> Mistake:
+def config(name: str, content: Content, *named: str, remedy: str) -> Mistake:
     """Make a mistake in a file of the configuration."""
     return Mistake(
-        (f"{CONFIG}/{name}.json", *named), cure, files={f"input/config/{name}.json": content}
+        (f"{CONFIG}/{name}.json", *named), remedy, files={f"input/config/{name}.json": content}
     )
 
 
-def channel(*named: str, cure: str, **changed: str) -> Mistake:
+def channel(*named: str, remedy: str, **changed: str) -> Mistake:
     """Make a mistake in the entry of channel ``train``."""
     entries = {"train": {**CHANNEL, **changed}, "validation": CHANNEL}
     files: dict[str, Content | None] = {"input/config/inputdataconfig.json": json.dumps(entries)}
-    return Mistake(named, cure, files=files)
+    return Mistake(named, remedy, files=files)
 
 
 def resources(**changed: Any) -> str:
@@ -116,71 +116,80 @@ CHANNELS = {
     "wrong content type": channel(
         "channel 'train'",
         "image/png is not an accepted",
-        cure="text/csv",
+        remedy="text/csv",
         ContentType="image/png",
     ),
     "label_size of 2": channel(
         "channel 'train'",
         "text/csv;label_size=2",
-        cure="label_size must be equal to 1",
+        remedy="label_size must be equal to 1",
         ContentType="text/csv;label_size=2",
     ),
     "Pipe mode of LIBSVM": channel(
         "Pipe mode not supported for LibSVM",
         "channel 'train'",
-        cure="use FastFile",
+        remedy="use FastFile",
         TrainingInputMode="Pipe",
         ContentType="text/libsvm",
     ),
 }
 
 DATA = {
-    "header row": data("price,size,age\n" + TRAIN, "line 1", "header", "'price'", cure="delete"),
-    "quoted header row": data('"price","size"\n1,2\n', "line 1", "header", cure="delete that line"),
+    "header row": data("price,size,age\n" + TRAIN, "line 1", "header", "'price'", remedy="delete"),
+    "quoted header row": data(
+        '"price","size"\n1,2\n', "line 1", "header", remedy="delete that line"
+    ),
     "header row with a number": data(
-        "0,size,age,rooms,floor\n" + TRAIN, "line 1", "column 2", "'size'", cure="not a number"
+        "0,size,age,rooms,floor\n" + TRAIN, "line 1", "column 2", "'size'", remedy="not a number"
     ),
     "text cell": data(
-        with_line(3, "1,2,abc,4,5"), "line 3, column 3", "'abc'", cure="empty cell or nan"
+        with_line(3, "1,2,abc,4,5"), "line 3, column 3", "'abc'", remedy="empty cell or nan"
     ),
     "NA for a missing value": data(
-        with_line(9, "1,2,NA,4,5"), "line 9, column 3", "'NA'", cure="empty cell or nan"
+        with_line(9, "1,2,NA,4,5"), "line 9, column 3", "'NA'", remedy="empty cell or nan"
     ),
     "decimal comma": data(
-        with_line(2, '"1,5",2,3,4,5'), "line 2, column 1", "'1,5'", cure="not a number"
+        with_line(2, '"1,5",2,3,4,5'), "line 2, column 1", "'1,5'", remedy="not a number"
     ),
     "short row": data(
-        with_line(4, "1,2,3"), "line 4", "has 3 cells", cure="first row has 5|same number"
+        with_line(4, "1,2,3"), "line 4", "has 3 cells", remedy="first row has 5|same number"
     ),
     "long row": data(
-        with_line(60, "1,2,3,4,5,6"), "line 60", "has 6 cells", cure="first row has 5|same number"
+        with_line(60, "1,2,3,4,5,6"), "line 60", "has 6 cells", remedy="first row has 5|same number"
     ),
-    "only a label column": data("1\n2\n", "line 1", "no delimiter", cure="the label and the feat"),
+    "only a label column": data(
+        "1\n2\n", "line 1", "no delimiter", remedy="the label and the feat"
+    ),
     "only label and weight": data(
         "1,1\n2,1\n",
         "2 columns",
-        cure="expected the label, the weight and at least one feature",
+        remedy="expected the label, the weight and at least one feature",
         csv_weights="1",
     ),
     "missing label": data(
-        with_line(5, ",2,3,4,5"), "line 5, column 1", "missing", cure="every row needs one"
+        with_line(5, ",2,3,4,5"), "line 5, column 1", "missing", remedy="every row needs one"
     ),
     "infinite value": data(
-        with_line(6, "1,2,inf,4,5"), "line 6, column 3", "'inf'", cure="use a finite one"
+        with_line(6, "1,2,inf,4,5"), "line 6, column 3", "'inf'", remedy="use a finite one"
     ),
     "value too large for float32": data(
-        with_line(6, "1,2,3,1e39,5"), "line 6, column 4", "'1e39'", cure="use a finite one"
+        with_line(6, "1,2,3,1e39,5"), "line 6, column 4", "'1e39'", remedy="use a finite one"
     ),
-    "UTF-16 file": data(TRAIN.encode("utf-16"), "UTF-16", cure="save it as CSV in UTF-8"),
+    "UTF-16 file": data(TRAIN.encode("utf-16"), "UTF-16", remedy="save it as CSV in UTF-8"),
     "not UTF-8": data(
-        with_line(7, "1,2,3,é,5").encode("latin-1"), "line 7", "not UTF-8", cure="save .* as UTF-8"
+        with_line(7, "1,2,3,é,5").encode("latin-1"),
+        "line 7",
+        "not UTF-8",
+        remedy="save .* as UTF-8",
     ),
-    "gzip file": data(bytes.fromhex("1f8b0800000000000003"), cure="repair the file, or remove it"),
-    "parquet file": data(b"PAR1\x15\x04\x15\x00\x15\x00", cure="save it as CSV in UTF-8"),
+    "gzip file": data(
+        bytes.fromhex("1f8b0800000000000003"), remedy="repair the file, or remove it"
+    ),
+    "parquet file": data(b"PAR1\x15\x04\x15\x00\x15\x00", remedy="save it as CSV in UTF-8"),
     "label outside [0,1]": data(
         with_line(8, "2,2,3,4,5"),
         "label must be in [0,1] for logistic regression",
-        cure="the label is the first column",
+        remedy="the label is the first column",
         objective="binary:logistic",
     ),
     "code of a category that is too large": Mistake(
@@ -193,7 +202,7 @@ DATA = {
         "0,1\n1,2\n3,3\n",
         "label must be in [0, num_class)",
         "line 3 has label 3",
-        cure="the label is the first column",
+        remedy="the label is the first column",
         objective="multi:softmax",
         num_class="3",
     ),
@@ -201,152 +210,158 @@ DATA = {
 
 SETTINGS = {
     "unknown hyperparameter like a known one": setting(
-        "Extraneous hyperparameter found: max_dept", cure="Did you mean max_depth", max_dept="3"
+        "Extraneous hyperparameter found: max_dept", remedy="Did you mean max_depth", max_dept="3"
     ),
     "unknown hyperparameter": setting(
-        "Extraneous hyperparameter found: zzz", cure="remove|leave it out|known", zzz="3"
+        "Extraneous hyperparameter found: zzz", remedy="remove|leave it out|known", zzz="3"
     ),
     "script without code": setting(
-        "names a program but no code", cure="Give source_dir", sagemaker_program="x.py"
+        "names a program but no code", remedy="Give source_dir", sagemaker_program="x.py"
     ),
-    "value out of range": setting("Hyperparameter eta: 2", cure=r"not in \[0, 1\]", eta="2"),
+    "value out of range": setting("Hyperparameter eta: 2", remedy=r"not in \[0, 1\]", eta="2"),
     "value that is no number": setting(
-        "Hyperparameter eta", "'fast'", cure="expected a number", eta="fast"
+        "Hyperparameter eta", "'fast'", remedy="expected a number", eta="fast"
     ),
     "value that is no integer": setting(
-        "Hyperparameter num_round", "3.5", cure="expected an integer", num_round="3.5"
+        "Hyperparameter num_round", "3.5", remedy="expected an integer", num_round="3.5"
     ),
     "value that is no choice": setting(
         "Hyperparameter objective: reg:squarederr",
-        cure="Did you mean reg:squarederror",
+        remedy="Did you mean reg:squarederror",
         objective="reg:squarederr",
     ),
     "value of 2,500 characters": setting(
-        "Hyperparameter objective", cure="binary:logistic", objective="x" * 2500
+        "Hyperparameter objective", remedy="binary:logistic", objective="x" * 2500
     ),
     "missing num_round": setting(
-        "Missing required hyperparameter: num_round", cure="num_round", num_round=""
+        "Missing required hyperparameter: num_round", remedy="num_round", num_round=""
     ),
     "hyperparameter and its alias": setting(
-        "eta is given twice", "learning_rate", cure="give it once", eta="0.1", learning_rate="0.1"
+        "eta is given twice", "learning_rate", remedy="give it once", eta="0.1", learning_rate="0.1"
     ),
     "multi:softmax without num_class": setting(
-        "'num_class'", "multi-classification", cure="Require", objective="multi:softmax"
+        "'num_class'", "multi-classification", remedy="Require", objective="multi:softmax"
     ),
     "num_class without a multiclass objective": setting(
-        "num_class", "reg:squarederror", cure="leave it out", num_class="3"
+        "num_class", "reg:squarederror", remedy="leave it out", num_class="3"
     ),
     "unknown eval_metric": setting(
-        "Hyperparameter eval_metric", "'rmsee'", cure="Did you mean rmse", eval_metric="rmsee"
+        "Hyperparameter eval_metric", "'rmsee'", remedy="Did you mean rmse", eval_metric="rmsee"
     ),
     "eval_metric with a bad threshold": setting(
-        "'x' in 'error@x'", cure="expects float", eval_metric="error@x"
+        "'x' in 'error@x'", remedy="expects float", eval_metric="error@x"
     ),
     "process_type update without a model": setting(
         "process_type: update changes the trees of a model",
-        cure="leave process_type out",
+        remedy="leave process_type out",
         process_type="update",
         updater="refresh",
     ),
     "value of 5,000 digits": setting(
-        "Hyperparameter num_round", "'1111", cure="expected an integer", num_round="1" * 5000
+        "Hyperparameter num_round", "'1111", remedy="expected an integer", num_round="1" * 5000
     ),
     "GPU in the image for CPUs": setting(
-        "Hyperparameter device is cuda", cure="set device=cpu", device="cuda"
+        "Hyperparameter device is cuda", remedy="set device=cpu", device="cuda"
     ),
 }
 
 CONFIGURATION = {
     "hyperparameters that are no JSON": config(
-        "hyperparameters", '{"num_round": 5', "line 1, column 16", cure="not JSON"
+        "hyperparameters", '{"num_round": 5', "line 1, column 16", remedy="not JSON"
     ),
     "hyperparameters that are no object": config(
-        "hyperparameters", "[]", "list", cure="expected an object"
+        "hyperparameters", "[]", "list", remedy="expected an object"
     ),
     "hyperparameters that are not UTF-8": config(
-        "hyperparameters", '{"é": "1"}'.encode("latin-1"), "not UTF-8", cure="save it as UTF-8"
+        "hyperparameters", '{"é": "1"}'.encode("latin-1"), "not UTF-8", remedy="save it as UTF-8"
     ),
     "inputdataconfig that is no JSON": config(
-        "inputdataconfig", "train", "line 1, column 1", cure="not JSON"
+        "inputdataconfig", "train", "line 1, column 1", remedy="not JSON"
     ),
     "channel entry that is no object": config(
-        "inputdataconfig", '{"train": "text/csv"}', "channel 'train'", cure="expected an object"
+        "inputdataconfig", '{"train": "text/csv"}', "channel 'train'", remedy="expected an object"
     ),
     "resourceconfig that is no JSON": config(
-        "resourceconfig", "{", "line 1, column 2", cure="not JSON"
+        "resourceconfig", "{", "line 1, column 2", remedy="not JSON"
     ),
     "hosts that are no list": config(
-        "resourceconfig", resources(hosts="algo-1"), "'hosts'", cure="expected a list"
+        "resourceconfig", resources(hosts="algo-1"), "'hosts'", remedy="expected a list"
     ),
     "host that is not among the hosts": config(
-        "resourceconfig", resources(hosts=["algo-2"]), "'algo-1' is not among", cure="algo-2"
+        "resourceconfig", resources(hosts=["algo-2"]), "'algo-1' is not among", remedy="algo-2"
     ),
     "hyperparameters that are null": config(
-        "hyperparameters", "null", "JSON null", cure="expected an object"
+        "hyperparameters", "null", "JSON null", remedy="expected an object"
     ),
     "hyperparameters nested too deep": config(
-        "hyperparameters", '{"num_round": ' + "[" * 100_000, cure="nested too deep"
+        "hyperparameters", '{"num_round": ' + "[" * 100_000, remedy="nested too deep"
     ),
     "hyperparameters with a number of 5,000 digits": config(
-        "hyperparameters", '{"num_round": ' + "1" * 5000 + "}", "too many digits", cure="shorter"
+        "hyperparameters", '{"num_round": ' + "1" * 5000 + "}", "too many digits", remedy="shorter"
     ),
     "hyperparameter that is there twice": config(
         "hyperparameters",
         '{"num_round": "5", "num_round": "6"}',
         "'num_round' comes twice",
-        cure="keep",
+        remedy="keep",
     ),
     "hyperparameters of 17 MiB": config(
-        "hyperparameters", " " * (17 << 20) + "{}", "larger than 16 MiB", cure="into a channel"
+        "hyperparameters", " " * (17 << 20) + "{}", "larger than 16 MiB", remedy="into a channel"
     ),
     "channel of a name that is none": config(
-        "inputdataconfig", '{"../x": {}}', "'../x'", cure="expected 1 to 64 letters"
+        "inputdataconfig", '{"../x": {}}', "'../x'", remedy="expected 1 to 64 letters"
     ),
     "content type that is no text": config(
-        "inputdataconfig", '{"train": {"ContentType": 5}}', "ContentType is 5", cure="a text such"
+        "inputdataconfig", '{"train": {"ContentType": 5}}', "ContentType is 5", remedy="a text such"
     ),
     "input mode that is unknown": config(
-        "inputdataconfig", '{"train": {"TrainingInputMode": "file"}}', "'file'", cure="File, Fast"
+        "inputdataconfig", '{"train": {"TrainingInputMode": "file"}}', "'file'", remedy="File, Fast"
     ),
     "hosts that are there twice": config(
         "resourceconfig",
         resources(hosts=["algo-1", "algo-2", "algo-2"]),
         "'hosts' names algo-2 more than once",
-        cure="each host once",
+        remedy="each host once",
     ),
     "hosts without a name": config(
-        "resourceconfig", resources(hosts=["algo-1", ""]), "'hosts' holds ''", cure="such as algo-1"
+        "resourceconfig",
+        resources(hosts=["algo-1", ""]),
+        "'hosts' holds ''",
+        remedy="such as algo-1",
     ),
     "hosts that are one text": config(
         "resourceconfig",
         resources(hosts=["algo-1,algo-2"]),
         "'hosts' holds 'algo-1,algo-2'",
-        cure="a host's name",
+        remedy="a host's name",
     ),
     "hosts that are numbers": config(
-        "resourceconfig", resources(hosts=[1, 2]), "'hosts' is [1, 2]", cure="a list of names"
+        "resourceconfig", resources(hosts=[1, 2]), "'hosts' is [1, 2]", remedy="a list of names"
     ),
-    "no hosts": config("resourceconfig", resources(hosts=[]), "'hosts' is empty", cure="algo-1"),
+    "no hosts": config("resourceconfig", resources(hosts=[]), "'hosts' is empty", remedy="algo-1"),
     "current host that is no text": config(
-        "resourceconfig", resources(current_host=["algo-1"]), "'current_host'", cure="a text"
+        "resourceconfig", resources(current_host=["algo-1"]), "'current_host'", remedy="a text"
     ),
     "topology that fits no variable": config(
-        "resourceconfig", resources(topology="\ud800"), "surrogate pair", cure="an object"
+        "resourceconfig", resources(topology="\ud800"), "surrogate pair", remedy="an object"
     ),
     "network interface that is no text": config(
-        "resourceconfig", resources(network_interface_name=0), "'network_int", cure="a text"
+        "resourceconfig", resources(network_interface_name=0), "'network_int", remedy="a text"
     ),
     "folder of checkpoints with a long name": config(
         "checkpointconfig",
         json.dumps({"LocalPath": "/" + "a" * 5000}),
         "LocalPath",
-        cure="at most 4000 bytes",
+        remedy="at most 4000 bytes",
     ),
     "folder of checkpoints with NUL": config(
-        "checkpointconfig", json.dumps({"LocalPath": "/a\0"}), "LocalPath", cure="an absolute path"
+        "checkpointconfig",
+        json.dumps({"LocalPath": "/a\0"}),
+        "LocalPath",
+        remedy="an absolute path",
     ),
     "relative folder of checkpoints": config(
-        "checkpointconfig", '{"LocalPath": "x"}', "LocalPath", cure="expected an absolute path"
+        "checkpointconfig", '{"LocalPath": "x"}', "LocalPath", remedy="expected an absolute path"
     ),
 }
 
@@ -354,5 +369,5 @@ MISTAKES: dict[str, Mistake] = {**CHANNELS, **DATA, **SETTINGS, **CONFIGURATION}
 
 
 def hyperparameters(mistake: Mistake) -> dict[str, str]:
-    """Join a mistake's hyperparameters with good ones."""
+    """Join a mistake's hyperparameters with valid ones."""
     return {**HYPERPARAMETERS, **mistake.hyperparameters}

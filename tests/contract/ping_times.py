@@ -9,7 +9,7 @@ import time
 
 
 def ping_seconds(port: int, count: int, pause: float) -> list[float]:
-    """Ping on a new connection each time, as SageMaker does; a ping that fails takes for ever."""
+    """Ping on a new connection each time, as SageMaker does; a failed ping counts as infinite."""
     taken = []
     for _ in range(count):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A request's rows, and the answer that they must get, computed here by XGBoost alone."""
+"""The rows of a request, and the expected answer, computed here with XGBoost itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BODY = "\n".join(",".join(map(str, row)) for row in ROWS).encode()
 
 
 def scores(model: Path, rows: list[list[float]] = ROWS) -> list[Any]:
-    """Predict here, with XGBoost alone."""
+    """Predict in this process with XGBoost itself."""
     booster = xgboost.Booster()
     booster.load_model(bytearray((model / "xgboost-model").read_bytes()))
     found: list[Any] = booster.predict(xgboost.DMatrix(rows), validate_features=False).tolist()

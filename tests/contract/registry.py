@@ -1,4 +1,4 @@
-"""A registry that asks for a password and an AWS that gives it, both on this machine."""
+"""A registry with a password, and AWS's API that returns the password, both on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from moto.server import ThreadedMotoServer
 
-# What moto's ECR hands out as its token, and bcrypt hashes of it and of something else.
+# The token that moto's ECR returns, its bcrypt hash, and the bcrypt hash of another token.
 TOKEN = "123456789012-auth-token"
 TOKEN_HASH = "$2b$05$yiLDA/MEQclorPSqh5AG7OFgFTDthpjBpam9LhhPl3PO8/TI8W4fK"
 OTHER_HASH = "$2b$05$P7aA2I9YqGniULe0i8Hvo.wByi51KG0zsNzrayEG0Diq0CuWnADLq"
@@ -29,7 +29,7 @@ auth: {{htpasswd: {{realm: ECR, path: {directory}/htpasswd}}}}
 
 
 def docker_registry() -> str | None:
-    """Path of Debian's docker-registry, if this machine has it."""
+    """Return the path of Debian's docker-registry, or None."""
     return shutil.which("docker-registry")
 
 
@@ -42,7 +42,7 @@ def free_port() -> int:
 
 @contextmanager
 def registry(directory: Path, password_hash: str) -> Iterator[str]:
-    """Serve images from ``directory`` to user AWS; gives ``host:port``."""
+    """Serve images from ``directory`` to user AWS; yield ``host:port``."""
     port = free_port()
     directory.mkdir(parents=True)
     (directory / "htpasswd").write_text(f"AWS:{password_hash}\n")
@@ -81,7 +81,7 @@ def _wait_until_it_asks_for_a_password(
 
 @contextmanager
 def aws() -> Iterator[str]:
-    """Serve moto's STS and ECR; gives the endpoint's URL."""
+    """Serve moto's STS and ECR; yield the endpoint's URL."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

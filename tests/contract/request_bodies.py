@@ -16,7 +16,7 @@ NAMED_ROWS = [dict(zip(NAMES, row, strict=True)) for row in ROWS]
 
 @dataclass(frozen=True)
 class Sent:
-    """A body and the content type that says what it is; None for no such header."""
+    """A body and its content type; None sends no Content-Type header."""
 
     content_type: str | None
     body: bytes

@@ -1,4 +1,4 @@
-"""Script jobs: the customers' scripts of "Shown working", and how to lay out one of any kind."""
+"""Jobs with scripts: scripts of customers, and functions that make such jobs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from job_folder import Content, csv_text
 
-# From scikit-learn's own copy, so that no test needs the network: three rows of each kind and
-# some more of the same, enough for a tree to be right about.
+# Rows of scikit-learn's copy of the data set, so that no test needs the network: three rows of each
+# species, and copies of them, enough rows for a tree to learn.
 IRIS = [
     [5.1, 3.5, 1.4, 0.2, "setosa"],
     [4.9, 3.0, 1.4, 0.2, "setosa"],
@@ -108,7 +108,7 @@ def archive(files: Mapping[str, Content]) -> bytes:
 
 
 def wheel(name: str, body: str, version: str = "1.0") -> dict[str, bytes]:
-    """Make a wheel of one module; gives its file's name and content."""
+    """Make a wheel of one module; return its file name and its content."""
     buffer = io.BytesIO()
     information = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(buffer, "w") as opened:

@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 from containers import bind, run
 
-# Trains, and serves: as the scripts in the SDK's examples.
+# Trains and serves, as the scripts in the SDK's examples do.
 TREE = """
 import argparse, os
 import joblib, pandas

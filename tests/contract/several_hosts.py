@@ -20,7 +20,7 @@ from docker.models.networks import Network
 from job_folder import CHANNEL, RESOURCE_CONFIG, JobFolder, csv_text
 
 HYPERPARAMETERS = {"objective": "binary:logistic", "num_round": "15", "max_depth": "4"}
-# Long enough to be killed, paused or late in the midst of it.
+# Long enough to kill, pause or delay a host during training.
 LONG = {**HYPERPARAMETERS, "num_round": "100000"}
 
 
@@ -64,7 +64,7 @@ class Cluster:
     environment: Callable[[str], dict[str, str]] = lambda host: {}
 
     def start(self, *hosts: str, **environment: str) -> None:
-        """Start hosts, or all of them, with further variables; their names resolve from then on."""
+        """Start some or all hosts with additional variables; from then on their names resolve."""
         for host in hosts or tuple(self.jobs):
             networking = {self.network.name: self.engine.api.create_endpoint_config(aliases=[host])}
             container = self.engine.containers.create(
@@ -109,7 +109,7 @@ def cluster(
     Parameters
     ----------
     channels
-        What a host has instead of its shards, by its number from 0.
+        The files of a host that replace its shards, by the host's number from 0.
     """
     names = [f"algo-{number + 1}" for number in range(hosts)]
     jobs = {}
@@ -139,7 +139,7 @@ def cluster(
 
 
 def scores(model: Path) -> np.ndarray:
-    """Predict the validation rows here."""
+    """Predict the validation rows in this process."""
     raw = bytearray((model / "xgboost-model").read_bytes())
     features = np.array(VALIDATION, np.float32)[:, 1:]
     return np.asarray(xgboost.Booster(model_file=raw).inplace_predict(features))

@@ -1,4 +1,4 @@
-"""Many clients that are slow, and what a patient observer sees of the server meanwhile."""
+"""Many slow clients, and an observer that measures the server at the same time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SlowClients:
     address : str
         The container's own: a published port has a proxy of the engine before it.
     beginning, drip : bytes
-        What is sent at once, and the bytes sent one by one after it, over and over.
+        The bytes that are sent at once, and the bytes that are then sent one by one, repeatedly.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class SlowClients:
 
     @property
     def open(self) -> int:
-        """How many the server has not closed."""
+        """The number of connections that the server has not closed."""
         return len(self.answers) - len(self.ended)
 
     def wait_until_closed(self, seconds: float) -> None:
-        """Fail when the server keeps one of them for longer."""
+        """Fail if the server keeps any connection open for longer."""
         deadline = time.monotonic() + seconds
         while self.open:
             assert time.monotonic() < deadline, f"{self.open} clients are still connected"
@@ -137,7 +137,7 @@ class SlowClients:
 
 
 def raise_descriptor_limit(wanted: int) -> None:
-    """Let this process open so many files."""
+    """Raise the limit of open files of this process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
@@ -145,19 +145,19 @@ def raise_descriptor_limit(wanted: int) -> None:
 
 @dataclass
 class Observed:
-    """Seconds that each kind of request took, and what was not answered with 200."""
+    """Seconds that each kind of request took, and the requests without a 200."""
 
     times: dict[str, list[float]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
     def slowest(self, kind: str, share: float = 1.0) -> float:
-        """Seconds that a share of the requests took at the most."""
+        """Return the quantile ``share`` of the durations, in seconds."""
         times = sorted(self.times[kind])
         return times[max(0, round(share * len(times)) - 1)]
 
 
 def observe(address: str, path: str, seconds: float) -> Observed:
-    """Ask for ``/ping`` and for predictions, whole and in two packets, on new connections."""
+    """Request ``/ping`` and predictions, in one and in two packets, on new connections."""
     seen = Observed()
     requests: dict[str, tuple[bytes, ...]] = {
         "ping": (b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",),

@@ -62,7 +62,7 @@ def test_train_then_serve_becomes_healthy_and_answers(compose: Compose) -> None:
         assert len(answer.read().splitlines()) == 1
 
 
-def test_serving_before_training_ends_with_the_reason(compose: Compose, tmp_path: Path) -> None:
+def test_serving_without_a_model_ends_with_the_reason(compose: Compose, tmp_path: Path) -> None:
     (tmp_path / "ml" / "model").mkdir(exist_ok=True)
     served = compose("up", "--exit-code-from", "serve", "serve")
     assert served.returncode == 1

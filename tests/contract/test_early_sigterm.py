@@ -1,4 +1,4 @@
-"""SIGTERM while a container starts: `train` and `serve` hear it before Python does."""
+"""SIGTERM while a container starts: `train` and `serve` handle it before Python runs."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "docker run --init": {"init": True},
     OWN: {"entrypoint": ["train"]},
 }
-# The container's runtime (or docker-init) takes a signal that comes before it has started our first
-# program: it ends without a word, with one of these.
+# A signal that arrives before the first program has started goes to the container's runtime (or
+# docker-init), which ends without output and with one of these exit codes.
 RUNTIME = (2, STOPPED)
 TRIES = 5
 CASES = [
@@ -41,7 +41,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> JobFolder:
 def stopped(
     engine: docker.DockerClient, image: str, command: str | None, milliseconds: int, **options: Any
 ) -> tuple[Ended, float]:
-    """Stop a container so long after its start; how it ended, and after how many seconds."""
+    """Stop a container after some milliseconds; return how it ended, and the seconds it took."""
     for _ in range(TRIES):
         with started(engine, image, command, **options) as container:
             time.sleep(milliseconds / 1000)
@@ -55,7 +55,7 @@ def stopped(
 
 
 @pytest.mark.parametrize(("way", "milliseconds"), [*CASES, (OWN, 20), (OWN, 100)])
-def test_train_is_stopped_with_its_reason(
+def test_sigterm_ends_train_with_a_reason(
     docker_engine: docker.DockerClient, image: str, job: JobFolder, way: str, milliseconds: int
 ) -> None:
     options = {"mounts": [bind(job.root)], "network_mode": "none", **WAYS[way]}
@@ -68,7 +68,7 @@ def test_train_is_stopped_with_its_reason(
 
 
 @pytest.mark.parametrize(("way", "milliseconds"), CASES)
-def test_serve_ends_well(
+def test_sigterm_ends_serve_with_0(
     docker_engine: docker.DockerClient, image: str, regression: Path, way: str, milliseconds: int
 ) -> None:
     options = {"mounts": [bind(regression, "/opt/ml/model", read_only=True)], **WAYS[way]}

@@ -50,7 +50,7 @@ def attributes(docker_engine: docker.DockerClient, image: str) -> dict[str, Any]
 
 @pytest.fixture(scope="module")
 def inside(docker_engine: docker.DockerClient, image: str) -> dict[str, Any]:
-    """What a look around in a container finds."""
+    """The facts that LOOK finds in a container."""
     end = run(docker_engine, image, ["python", "-c", LOOK, *WANTED, *UNWANTED])
     assert end.exit_code == 0, end.stderr
     found: dict[str, Any] = json.loads(end.stdout)
@@ -75,7 +75,7 @@ def test_label_declares_capability(attributes: dict[str, Any], capability: str) 
         ("source", r"https://\S+|unknown"),
     ],
 )
-def test_label_says_where_the_image_comes_from(
+def test_label_names_the_origin_of_the_image(
     attributes: dict[str, Any], name: str, form: str
 ) -> None:
     value = attributes["Config"]["Labels"][f"org.opencontainers.image.{name}"]
@@ -96,7 +96,7 @@ def test_command_is_on_path(inside: dict[str, Any], command: str) -> None:
 
 
 @pytest.mark.parametrize("command", UNWANTED)
-def test_image_holds_no(inside: dict[str, Any], command: str) -> None:
+def test_image_does_not_contain(inside: dict[str, Any], command: str) -> None:
     assert inside["commands"][command] is None
 
 
@@ -129,7 +129,7 @@ def test_history_and_environment_name_no_secret(
     assert not re.search(r"(?i)secret|token|password|_proxy|pip_cert|index_url", told)
 
 
-def test_no_argument_trains_where_a_job_is_mounted(train: Train) -> None:
+def test_no_argument_trains_if_a_job_is_mounted(train: Train) -> None:
     assert train(command=None).job.saved() == [
         "tabular/compiled.onnx",
         "tabular/manifest.json",
@@ -145,11 +145,11 @@ def without_argument(
         yield server
 
 
-def test_no_argument_serves_where_no_job_is_mounted(without_argument: Served) -> None:
+def test_no_argument_serves_if_no_job_is_mounted(without_argument: Served) -> None:
     assert without_argument.invoke(b"1,2,3,4").status == 200
 
 
-def test_python_is_process_one_and_so_gets_the_signals(without_argument: Served) -> None:
+def test_python_is_process_1_and_gets_the_signals(without_argument: Served) -> None:
     command = without_argument.container.exec_run(["cat", "/proc/1/cmdline"]).output
     assert command.split(b"\0")[:2] == [b"/opt/venv/bin/python", b"/opt/venv/bin/serve"]
 

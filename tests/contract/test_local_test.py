@@ -48,13 +48,11 @@ def wait_for_ping(port: int, seconds: float = 60) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--no-docker"]], ids=["docker", "no-docker"])
-def test_the_single_steps_train_serve_and_predict(
-    image: str, tmp_path: Path, options: list[str]
-) -> None:
+def test_scripts_train_serve_and_predict(image: str, tmp_path: Path, options: list[str]) -> None:
     job = JobFolder.lay_out(tmp_path / "ml")
     trained = run("train_local.sh", job.root, *options, TABULAR_IMAGE=image)
     assert trained.returncode == 0, trained.stderr
-    # The caller's, also when a container wrote it.
+    # The file belongs to the caller, even if a container wrote it.
     assert (job.model / "xgboost-model").stat().st_uid == os.getuid()
 
     port = free_port()
@@ -82,7 +80,7 @@ def test_the_single_steps_train_serve_and_predict(
         assert server.wait(30) == 0
 
 
-def test_predicting_without_a_server_says_what_to_start(tmp_path: Path) -> None:
+def test_predicting_without_a_server_names_the_script_to_start(tmp_path: Path) -> None:
     rows = tmp_path / "rows.csv"
     rows.write_text("1\n")
     answer = run("predict.sh", rows, PORT=str(free_port()))
@@ -106,7 +104,7 @@ def test_a_missing_folder_is_named(script: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "folder"), [("train_local.sh", "input/data"), ("serve_local.sh", "model")]
 )
-def test_a_folder_of_another_layout_is_named_and_stays_as_it_is(
+def test_a_folder_with_another_layout_is_named_and_not_changed(
     script: str, folder: str, tmp_path: Path
 ) -> None:
     ended = run(script, tmp_path)
@@ -115,7 +113,7 @@ def test_a_folder_of_another_layout_is_named_and_stays_as_it_is(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_port_in_use_is_named_with_the_way_out(image: str, tmp_path: Path) -> None:
+def test_a_port_in_use_is_named_with_the_remedy(image: str, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

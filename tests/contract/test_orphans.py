@@ -1,4 +1,4 @@
-"""Processes whose parent has ended: PID 1 takes them, and waits for them when they end."""
+"""Processes whose parent has ended: PID 1 adopts them and reaps them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def zombies():
 @pytest.mark.parametrize(
     ("end", "code"), [("", 0), ("sys.exit(7)", 7), ("os.kill(os.getpid(), 9)", 137)]
 )
-def test_orphans_of_a_training_script_are_no_zombies_and_its_exit_code_stays(
+def test_orphans_of_a_training_script_are_reaped_and_its_exit_code_is_kept(
     train: Train, end: str, code: int
 ) -> None:
     script = f"{LEAVE}\nleave(20)\nprint('zombies', zombies(), flush=True)\n{end}\n"
@@ -43,7 +43,7 @@ def test_orphans_of_a_training_script_are_no_zombies_and_its_exit_code_stays(
     assert (ended.exit_code, ended.stdout) == (code, "zombies 0\n"), ended.stderr
 
 
-def test_orphans_of_a_serving_script_are_no_zombies(
+def test_orphans_of_a_serving_script_are_reaped(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     handlers = """

@@ -1,4 +1,4 @@
-"""The seam of ``tabular.algorithms``: an algorithm from outside the package, in the image."""
+"""The interface of ``tabular.algorithms``: the image runs an algorithm from outside the package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from job_folder import JobFolder, csv_text, table
 
 ALGORITHM = Path(__file__).with_name("algorithms") / "centroids"
 LONGEST = 100
-# What a fork of this image would write into the table, and then the command as it is.
+# Adds a row to the table, as a fork of this image would, and runs the unchanged command.
 COMMAND = """
 import sys
 from tabular.algorithms import ALGORITHMS, Algorithm
@@ -27,7 +27,7 @@ def own(command: str, **environment: str) -> dict[str, object]:
     return {
         "command": ["-c", COMMAND.format(command=command)],
         "entrypoint": "python",
-        # Also for the process that compiles.
+        # The process that compiles needs the path too.
         "environment": {"PYTHONPATH": "/own", **environment},
     }
 
@@ -58,7 +58,7 @@ def ended(
 
 
 def serve_natively(model: Path) -> None:
-    """Edit the manifest as its own error message says."""
+    """Edit the manifest as the error message of the manifest says."""
     path = model / "tabular" / "manifest.json"
     manifest = json.loads(path.read_text())
     del manifest["sha256"]
@@ -66,7 +66,7 @@ def serve_natively(model: Path) -> None:
     path.write_text(json.dumps({**manifest, "compiled": None}))
 
 
-def test_it_is_short() -> None:
+def test_algorithm_is_short() -> None:
     """The promise of CONTRIBUTING.md: under 100 lines of code."""
     lines = [
         line
@@ -77,21 +77,21 @@ def test_it_is_short() -> None:
     assert len(lines) < LONGEST
 
 
-def test_it_trains_and_its_artifact_is_described(ended: Trained) -> None:
+def test_algorithm_trains_and_its_manifest_describes_the_model(ended: Trained) -> None:
     assert ended.exit_code == 0, ended.stderr
     assert ended.stdout.startswith("[0]\ttrain-accuracy:0.9")
     manifest = ended.job.manifest
     assert (manifest["algorithm"], manifest["classes"]) == ("centroids", [0, 1])
 
 
-def test_it_is_compiled_and_agrees(ended: Trained) -> None:
+def test_compiled_model_agrees_with_the_native_model(ended: Trained) -> None:
     compiled = ended.job.manifest["compiled"]
     assert (compiled["served"], compiled["rows"]) == (True, 200), ended.stderr
     assert (ended.job.model / "tabular" / "compiled.onnx").exists()
 
 
 @pytest.mark.parametrize("compiled", [True, False])
-def test_it_serves_with_selectable_keys(
+def test_algorithm_serves_with_selectable_keys(
     ended: Trained,
     docker_engine: docker.DockerClient,
     image: str,
@@ -111,7 +111,7 @@ def test_it_serves_with_selectable_keys(
     assert sum(first["probabilities"]) == pytest.approx(1)
 
 
-def test_its_refusal_reaches_the_failure_file(
+def test_error_of_the_algorithm_is_in_the_failure_file(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, mounted: object
 ) -> None:
     ended = run(docker_engine, image, tmp_path, mounted, depth="3")

@@ -1,4 +1,4 @@
-"""build_and_push.sh against a real registry: what arrives, what is said, what is refused."""
+"""build_and_push.sh with a real registry: pushed images, output and errors."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Workplace:
         ).stdout.strip()
 
     def commit(self) -> str:
-        """Make a commit of its own, so that its image has a tag of its own."""
+        """Make a new commit, so that its image has a new tag."""
         self.git("commit", "--quiet", "--allow-empty", "--message", "another")
         return self.git("rev-parse", "--short=12", "HEAD")
 
@@ -101,7 +101,7 @@ def workplace(
             name: value for name, value in os.environ.items() if not name.startswith("AWS_")
         } | {
             "HOME": str(home),
-            # Logging in must not touch the credentials of whoever runs the tests.
+            # The login must not change the credentials of the user who runs the tests.
             "DOCKER_CONFIG": str(home / "docker"),
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -145,9 +145,7 @@ def pushed(workplace: Workplace) -> Pushed:
     return Pushed(output, uri, image_id)
 
 
-def test_the_image_that_is_pulled_back_is_the_one_that_was_built(
-    workplace: Workplace, pushed: Pushed
-) -> None:
+def test_the_pulled_image_is_the_built_image(workplace: Workplace, pushed: Pushed) -> None:
     workplace.docker("rmi", pushed.uri)
     workplace.docker("pull", "--quiet", pushed.uri)
     pulled = workplace.docker("image", "inspect", "--format", "{{.Id}}", pushed.uri).strip()
@@ -211,7 +209,9 @@ def test_latest_is_not_pushed_unless_asked_for(workplace: Workplace, pushed: Pus
         workplace.docker("manifest", "inspect", "--insecure", f"{repository}:latest")
 
 
-def test_the_same_commit_again_is_said_to_be_there(workplace: Workplace, pushed: Pushed) -> None:
+def test_a_second_push_of_a_commit_reports_that_the_tag_exists(
+    workplace: Workplace, pushed: Pushed
+) -> None:
     again = workplace.push()
     assert uri_of(again) == pushed.uri
     assert "already there" in again.stderr
@@ -237,7 +237,7 @@ def test_latest_can_be_asked_for_after_the_push(workplace: Workplace) -> None:
     assert "already there" in again.stderr
 
 
-def test_latest_where_no_tag_may_move_says_how_to_let_it(
+def test_latest_in_a_repository_with_immutable_tags_names_the_remedy(
     workplace: Workplace, pushed: Pushed
 ) -> None:
     refused = workplace.push("--latest")
@@ -245,7 +245,7 @@ def test_latest_where_no_tag_may_move_says_how_to_let_it(
     assert "aws ecr put-image-tag-mutability" in refused.stderr
 
 
-def test_an_uncommitted_tree_is_named_dirty_and_never_taken_for_another(
+def test_an_uncommitted_tree_has_a_dirty_tag_that_can_not_be_pushed_again(
     workplace: Workplace,
 ) -> None:
     change = workplace.checkout / "container" / "notes.txt"
@@ -261,7 +261,7 @@ def test_an_uncommitted_tree_is_named_dirty_and_never_taken_for_another(
         change.unlink()
 
 
-def test_a_refused_login_stops_with_the_reason(workplace: Workplace, tmp_path: Path) -> None:
+def test_a_refused_login_ends_with_the_reason(workplace: Workplace, tmp_path: Path) -> None:
     with registry(tmp_path / "registry", OTHER_HASH) as strict:
         refused = workplace.push(ECR_REGISTRY=strict)
     assert refused.returncode == 1
@@ -270,20 +270,20 @@ def test_a_refused_login_stops_with_the_reason(workplace: Workplace, tmp_path: P
     assert TOKEN not in refused.stdout + refused.stderr
 
 
-def test_no_region_names_every_place_where_it_can_be_set(workplace: Workplace) -> None:
+def test_missing_region_names_every_place_to_set_it(workplace: Workplace) -> None:
     refused = workplace.push(AWS_REGION="")
     assert refused.returncode == 1
     for place in ("--region", "AWS_REGION", "AWS_DEFAULT_REGION", "profile"):
         assert place in refused.stderr
 
 
-def test_no_credentials_stops_with_the_reason(workplace: Workplace) -> None:
+def test_missing_credentials_end_with_the_reason(workplace: Workplace) -> None:
     refused = workplace.push(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert refused.returncode == 1
     assert "Unable to locate credentials" in refused.stderr
 
 
-def test_no_answer_from_aws_stops_with_the_reason(workplace: Workplace) -> None:
+def test_no_answer_from_aws_ends_with_the_reason(workplace: Workplace) -> None:
     refused = workplace.push(
         AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}", AWS_MAX_ATTEMPTS="1"
     )
@@ -291,7 +291,7 @@ def test_no_answer_from_aws_stops_with_the_reason(workplace: Workplace) -> None:
     assert "Could not connect to the endpoint" in refused.stderr
 
 
-def test_no_engine_stops_with_what_to_start(workplace: Workplace) -> None:
+def test_missing_engine_ends_with_the_remedy(workplace: Workplace) -> None:
     refused = workplace.push(DOCKER_HOST="unix:///nonexistent/docker.sock")
     assert refused.returncode == 1
     assert "no Docker engine answered at unix:///nonexistent/docker.sock" in refused.stderr

@@ -1,4 +1,4 @@
-"""``serve``: routes, and answers to the byte."""
+"""``serve``: routes, and the exact bytes of answers."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def model_served(docker_engine: docker.DockerClient, image: str, model: Path) ->
         yield server
 
 
-def test_csv_answer_is_that_of_aws_container(model_served: Served, model: Path) -> None:
+def test_csv_answer_has_the_bytes_of_aws_container(model_served: Served, model: Path) -> None:
     answer = model_served.invoke(BODY, Accept="text/csv")
     assert (answer.status, answer.body) == (200, as_csv(scores(model)))
 
 
-def test_json_answer_is_that_of_aws_container(model_served: Served, model: Path) -> None:
+def test_json_answer_has_the_bytes_of_aws_container(model_served: Served, model: Path) -> None:
     answer = model_served.invoke(BODY, Accept="application/json")
     assert (answer.status, answer.body) == (200, as_json(scores(model)))
 
 
-def test_single_row_is_answered_as_one_of_many(model_served: Served, model: Path) -> None:
+def test_single_row_gets_the_score_of_a_row_among_many(model_served: Served, model: Path) -> None:
     answer = model_served.invoke(BODY.partition(b"\n")[0])
     assert answer.body == as_csv(scores(model)[:1])
 
 
-def test_large_body_is_answered_as_many_small_ones(model_served: Served, model: Path) -> None:
-    # Above 64 KiB another reader takes over.
+def test_large_body_gets_the_scores_of_small_bodies(model_served: Served, model: Path) -> None:
+    # Above 64 KiB another reader is used.
     answer = model_served.invoke((BODY + b"\n") * 500)
     assert answer.body == as_csv(scores(model)) * 500
 
@@ -55,7 +55,7 @@ def test_ping_is_200_with_an_empty_body(served: Served, method: str) -> None:
     assert (answer.status, answer.body) == (200, b"")
 
 
-def test_container_writes_nowhere_but_to_tmp(served: Served) -> None:
+def test_container_writes_only_to_tmp(served: Served) -> None:
     assert served.container.attrs["HostConfig"]["ReadonlyRootfs"]
     assert served.invoke(BODY).status == 200
 
@@ -124,7 +124,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_spelling_of_a_body_makes_no_difference(
+def test_spellings_of_a_body_get_equal_answers(
     served: Served, regression: Path, body: bytes
 ) -> None:
     answer = served.invoke(body)

@@ -29,7 +29,7 @@ KEYS = {
 
 @dataclass(frozen=True)
 class Selecting:
-    """A server that answers with selected keys, and what its model says here."""
+    """A server that answers with selected keys, and its model in this process."""
 
     server: Served
     booster: xgboost.Booster
@@ -78,7 +78,7 @@ def test_selected_keys_are_those_of_the_model(selecting: Selecting) -> None:
             assert row["labels"] == [0, 1, 2]
 
 
-def test_contributions_and_leaves_are_xgboosts(selecting: Selecting) -> None:
+def test_contributions_and_leaves_equal_xgboosts(selecting: Selecting) -> None:
     lines = selecting.ask("application/jsonlines").body.splitlines()
     found = [json.loads(line) for line in lines]
     contributions = np.array([row["contributions"] for row in found])
@@ -140,7 +140,9 @@ def test_qualities_and_wildcards_choose(served: Served, accept: str, content_typ
 
 
 @pytest.mark.parametrize("accept", ["text/html", "text/html, image/*", "*/*;q=0", "a;q=x, ;"])
-def test_nothing_that_is_offered_is_406_and_names_all(served: Served, accept: str) -> None:
+def test_type_that_is_not_offered_is_406_with_the_offered_types(
+    served: Served, accept: str
+) -> None:
     answer = served.invoke(BODY, Accept=accept)
     assert answer.status == 406
     assert b"application/json, text/csv, application/jsonlines, application/x-npy" in answer.body
@@ -171,19 +173,19 @@ def test_batch_answers_a_header_line_with_a_line(
     assert answer.body == b"score\n" + lines
 
 
-def test_batch_answers_a_header_line_that_comes_alone(transforming: Served) -> None:
+def test_batch_answers_a_body_with_only_a_header_line(transforming: Served) -> None:
     answer = transforming.invoke(",".join(NAMES).encode() + b"\n")
     assert (answer.status, answer.body) == (200, b"score\n")
 
 
 def test_batch_refuses_a_header_in_another_order(transforming: Served) -> None:
-    # The requests after it have no header: their columns would be taken by place.
+    # The requests that follow have no header: their columns would be read by position.
     answer = transforming.invoke(headed(NAMES[::-1], TURNED_ROWS))
     assert answer.status == 400
     assert b"in the model's order: " + ", ".join(NAMES).encode() in answer.body
 
 
-def test_batch_refuses_other_names_and_types_as_otherwise(transforming: Served) -> None:
+def test_batch_refuses_wrong_names_and_types(transforming: Served) -> None:
     assert transforming.invoke(headed(["x", *NAMES[1:]], ROWS)).status == 400
     assert transforming.invoke(BODY, Content_Type="application/xml").status == 415
 
@@ -195,7 +197,7 @@ def test_batch_answers_a_line_for_each_line_of_jsonlines(transforming: Served, n
     assert answer.body == as_lines([{"score": score} for score in scores(named)])
 
 
-def test_batch_answers_a_document_that_ends_its_line(transforming: Served, named: Path) -> None:
+def test_batch_answers_a_document_with_a_line_end(transforming: Served, named: Path) -> None:
     answer = transforming.invoke(BODY, Accept="application/json")
     assert answer.body == as_json(scores(named)) + b"\n"
 
@@ -231,7 +233,7 @@ CLARIFY = {
 
 @pytest.mark.parametrize("case", CLARIFY)
 @pytest.mark.parametrize("rows", [len(ROWS), 1])
-def test_what_clarify_sends_is_answered_as_it_reads(
+def test_answer_to_clarify_has_the_form_that_clarify_reads(
     served: Served, expected: list[float], case: str, rows: int
 ) -> None:
     content_type, body, accept = CLARIFY[case]

@@ -1,4 +1,4 @@
-"""``serve``: what training compiled, and models that this image did not write."""
+"""``serve``: compiled models, and models of other programs."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_compiled_model_explains_as_xgboost(
     np.testing.assert_array_equal([row["leaf"] for row in found], leaves)
 
 
-def test_large_request_is_answered_as_small_ones(
+def test_large_request_gets_the_scores_of_small_requests(
     docker_engine: docker.DockerClient, image: str, binary: Path
 ) -> None:
     rows = [features for _, *features in table(rows=3000, seed=5)]
@@ -103,7 +103,7 @@ def test_large_request_is_answered_as_small_ones(
         np.testing.assert_allclose(whole, np.concatenate([flat(p) for p in parts]), rtol=1e-5)
 
 
-def test_stopped_compiling_is_said_in_log_and_manifest(train: Train) -> None:
+def test_reason_for_no_compiled_model_is_in_log_and_manifest(train: Train) -> None:
     end = train({**HYPERPARAMETERS, "booster": "gblinear"})
     assert end.exit_code == 0, end.stderr
     assert "served by XGBoost, not compiled: gblinear has no trees" in end.stderr
@@ -168,7 +168,7 @@ def with_code(folder: Path) -> Any:
 
 
 @pytest.mark.parametrize("write", [of_aws, as_json, pickled, pickled_estimator, several, with_code])
-def test_booster_that_somebody_else_saved_is_served(
+def test_booster_of_another_program_is_served(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, write: Callable[[Path], Any]
 ) -> None:
     write(tmp_path)
@@ -195,7 +195,7 @@ def test_estimator_of_scikit_learn_is_served(
 def test_model_of_onnx_is_served(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, regression: Path
 ) -> None:
-    # What training compiled is an ordinary model.onnx, of margins.
+    # The compiled model of training is a valid model.onnx, which predicts margins.
     shutil.copy(regression / "tabular" / "compiled.onnx", tmp_path / "model.onnx")
     expected = as_matrix(regression).predict(xgboost.DMatrix(ROWS))
     with serving(docker_engine, image, tmp_path) as served:
@@ -214,7 +214,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_model_ends_serve_with_a_reason(
+def test_file_that_is_not_a_model_ends_serve_with_a_reason(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, case: str
 ) -> None:
     name, content, reason = REFUSED[case]
@@ -228,10 +228,10 @@ def test_what_is_no_model_ends_serve_with_a_reason(
     assert "Traceback" not in end.stderr.rpartition("UserError")[2]
 
 
-def test_onnxruntime_starts_no_thread_and_calls_nobody(
+def test_onnxruntime_starts_no_thread_and_no_connection(
     docker_engine: docker.DockerClient, image: str
 ) -> None:
-    # Later versions send telemetry from a thread of their own.
+    # Later versions of ONNX Runtime start a thread that sends telemetry.
     code = (
         "import os, onnxruntime, numpy, onnx; from onnx import helper as h, TensorProto as t\n"
         "x, y = (h.make_tensor_value_info(n, t.FLOAT, [None, 1]) for n in 'xy')\n"

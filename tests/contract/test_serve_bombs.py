@@ -1,4 +1,4 @@
-"""Small bodies that become large: four clients at a time, and no worker dies."""
+"""Small bodies that become large in memory: with four clients at a time, no worker dies."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_no_worker_dies(docker_engine: docker.DockerClient, image: str, regressi
     print(statuses)
 
 
-def test_refusal_says_what_the_body_becomes(
+def test_refusal_names_the_rows_of_the_body(
     docker_engine: docker.DockerClient, image: str, regression: Path
 ) -> None:
     limit = 512 * MEBIBYTE

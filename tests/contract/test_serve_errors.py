@@ -1,4 +1,4 @@
-"""``serve`` on requests and models that are wrong: the status, and one line that helps."""
+"""``serve`` with wrong requests: the status, and one line with the remedy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEGABYTES_7 = b"0.25,0.25,0.25,0.25\n" * 350_000
 
 @dataclass(frozen=True)
 class Refusal:
-    """A request that is refused, and what the answer must hold."""
+    """A request that is refused, and what the answer must contain."""
 
     status: int
     says: str
@@ -90,11 +90,11 @@ def refused(request: pytest.FixtureRequest, served: Served) -> Refused:
     return Refused(refusal, answer)
 
 
-def test_status_tells_the_kind_of_mistake(refused: Refused) -> None:
+def test_status_is_that_of_the_mistake(refused: Refused) -> None:
     assert refused.answer.status == refused.refusal.status
 
 
-def test_body_names_mistake_and_cure(refused: Refused) -> None:
+def test_body_names_mistake_and_remedy(refused: Refused) -> None:
     assert re.search(refused.refusal.says, refused.answer.body.decode()), refused.answer.body
 
 
@@ -115,7 +115,7 @@ def test_empty_body_is_204(served: Served) -> None:
     assert (answer.status, answer.body) == (204, b"")
 
 
-def test_body_is_json_when_only_json_is_accepted(served: Served) -> None:
+def test_body_is_json_if_only_json_is_accepted(served: Served) -> None:
     answer = served.invoke(b"1,2,3", Accept="application/json")
     assert (answer.status, answer.content_type) == (400, "application/json")
     assert "expected 4 columns" in json.loads(answer.body)["error"]
@@ -134,7 +134,7 @@ def test_server_is_healthy_after_a_body_too_large(served: Served) -> None:
     assert served.invoke(BODY).status == 200
 
 
-def test_body_of_the_largest_size_is_taken(served: Served) -> None:
+def test_body_of_the_largest_size_is_accepted(served: Served) -> None:
     limit = 6 << 20
     row = b"0.25,0.25,0.25,0.25\n"
     body = row * (limit // len(row))
@@ -162,20 +162,20 @@ for chunked in (False, True):
 """
 
 
-def test_body_too_large_is_answered_to_a_client_without_a_proxy_between(served: Served) -> None:
+def test_body_too_large_is_answered_without_a_proxy_between(served: Served) -> None:
     # Docker's port is a proxy, which would hide a reset of the connection.
     output = served.container.exec_run(["python", "-c", CLIENT]).output.decode()
     assert output.split() == ["413"] * 10, output
 
 
-def test_broken_chunk_is_the_clients_fault(served: Served) -> None:
+def test_broken_chunk_is_400(served: Served) -> None:
     head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
     with socket.create_connection(("127.0.0.1", served.port), timeout=10) as client:
         client.sendall(head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
         assert client.recv(1 << 16).startswith(b"HTTP/1.1 400 ")
 
 
-def test_method_that_is_not_allowed_is_answered_with_those_that_are(served: Served) -> None:
+def test_method_that_is_not_allowed_is_answered_with_the_allowed_methods(served: Served) -> None:
     answer = served.request("GET", "/invocations")
     assert answer.status == 405
     assert "POST" in answer.headers["Allow"]

@@ -1,4 +1,4 @@
-"""``serve``: the same rows in every content type, shape and packing are answered alike."""
+"""``serve``: equal rows get equal answers in every content type, shape and compression."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TICKS = 100  # a second, in /proc
 
 @pytest.fixture(scope="module")
 def server(docker_engine: docker.DockerClient, image: str, named: Path) -> Iterator[Served]:
-    """The model with names, served by one worker: what one request takes, it takes."""
+    """The model with names, served by one worker, so that measurements are of a single process."""
     with serving(
         docker_engine, image, named, environment={"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
     ) as served:
@@ -56,15 +56,13 @@ def send(server: Served, sent: Sent, chunked: bool = False, **headers: str) -> A
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_rows_are_answered_alike_however_they_come(
-    server: Served, expected: bytes, name: str
-) -> None:
+def test_rows_get_equal_answers_in_every_format(server: Served, expected: bytes, name: str) -> None:
     answer = send(server, SHAPES[name])
     assert (answer.status, answer.body) == (200, expected)
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_every_format_may_come_in_chunks(server: Served, expected: bytes, name: str) -> None:
+def test_every_format_is_read_in_chunks(server: Served, expected: bytes, name: str) -> None:
     answer = send(server, PLAIN[name], chunked=True)
     assert (answer.status, answer.body) == (200, expected)
 
@@ -72,7 +70,7 @@ def test_every_format_may_come_in_chunks(server: Served, expected: bytes, name: 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("name", PLAIN)
-def test_every_format_may_come_packed(
+def test_every_format_is_read_compressed(
     server: Served, expected: bytes, name: str, chunked: bool, encoding: str
 ) -> None:
     packed = Sent(PLAIN[name].content_type, gzip.compress(PLAIN[name].body))
@@ -82,14 +80,16 @@ def test_every_format_may_come_packed(
 
 WIDE = every_format([[*row, 1.0] for row in ROWS])
 NARROW = every_format([row[:3] for row in ROWS])
-# A sparse row of fewer values is a row whose last ones are missing.
+# In a sparse format, a row with fewer values is a row whose last values are missing.
 del NARROW["libsvm"]
 
 
 @pytest.mark.parametrize(
     "sent", [*WIDE.values(), *NARROW.values()], ids=[*map("5 {}".format, WIDE), *NARROW]
 )
-def test_other_number_of_columns_is_named_with_the_right_one(server: Served, sent: Sent) -> None:
+def test_wrong_number_of_columns_is_named_with_the_expected_number(
+    server: Served, sent: Sent
+) -> None:
     answer = send(server, sent)
     assert answer.status == 400
     found = 5 if sent in WIDE.values() else 3
@@ -132,7 +132,9 @@ WRONG_NAMES: dict[str, tuple[Sent, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", WRONG_NAMES)
-def test_wrong_and_missing_names_are_named_with_those_expected(server: Served, case: str) -> None:
+def test_wrong_and_missing_names_are_reported_with_the_expected_names(
+    server: Served, case: str
+) -> None:
     sent, words = WRONG_NAMES[case]
     answer = send(server, sent)
     text = answer.body.decode()
@@ -148,7 +150,7 @@ def test_objects_by_name_need_a_model_with_names(served: Served) -> None:
 
 
 def bomb(size: int) -> bytes:
-    """Pack zeros; what lies between two full flushes is packed alone, so one part is enough."""
+    """Compress zeros. The part between two full flushes is independent, so one part is repeated."""
     part = bytes(1 << 20)
     packing = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     head = packing.compress(part) + packing.flush(zlib.Z_FULL_FLUSH)
@@ -157,13 +159,13 @@ def bomb(size: int) -> bytes:
 
 
 def peak_kilobytes(server: Served) -> int:
-    """The most memory that a worker ever held."""
+    """The peak memory of the worker."""
     statuses = [f"/proc/{worker}/status" for worker in server.workers()]
     lines = server.container.exec_run(["grep", "-h", "VmHWM", *statuses]).output.splitlines()
     return max(int(line.split()[1]) for line in lines)
 
 
-def test_bomb_is_refused_at_once_and_takes_no_memory(server: Served) -> None:
+def test_compression_bomb_is_refused_at_once_and_takes_no_memory(server: Served) -> None:
     packed = bomb(1 << 30)
     assert len(packed) < 2 << 20
     send(server, Sent("text/csv", bytes(6 << 20)))  # what a large body takes anyway
@@ -179,7 +181,7 @@ def test_bomb_is_refused_at_once_and_takes_no_memory(server: Served) -> None:
 
 
 def processor_seconds(server: Served) -> float:
-    """Add up what the workers' processors took, which other work on this machine leaves alone."""
+    """Sum the processor time of the workers, which other load on this machine does not change."""
     stats = [f"/proc/{worker}/stat" for worker in server.workers()]
     lines = server.container.exec_run(["cat", *stats]).output.decode().splitlines()
     times = [line.rpartition(")")[2].split()[11:13] for line in lines]
@@ -206,18 +208,18 @@ BADLY_PACKED: dict[str, tuple[bytes, str, int, str]] = {
 
 
 @pytest.mark.parametrize("case", BADLY_PACKED)
-def test_body_that_is_badly_packed_is_refused(server: Served, case: str) -> None:
+def test_body_with_broken_compression_is_refused(server: Served, case: str) -> None:
     body, encoding, status, words = BADLY_PACKED[case]
     answer = send(server, Sent("text/csv", body), Content_Encoding=encoding)
     assert answer.status == status
     assert words in answer.body.decode()
 
 
-def test_identity_is_no_packing(server: Served, expected: bytes) -> None:
+def test_identity_is_no_compression(server: Served, expected: bytes) -> None:
     assert send(server, PLAIN["csv"], Content_Encoding="identity").body == expected
 
 
-# A fault that stands last, in lines that are short: what Python alone reads in 2 s and more.
+# An error at the end of many short lines: Python code alone would read them in 2 s or more.
 LARGEST = 6 << 20
 SLOW: dict[str, Sent] = {
     "csv of two bytes a line": Sent("text/csv", b"1,1,1,1\n" * (LARGEST // 8 - 1) + b"1,1,x,1\n"),
@@ -231,24 +233,24 @@ SLOW: dict[str, Sent] = {
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_fault_in_the_largest_body_is_named_soon(server: Served, name: str) -> None:
+def test_error_in_the_largest_body_is_reported_fast(server: Served, name: str) -> None:
     before = processor_seconds(server)
     answer = send(server, SLOW[name])
     assert answer.status in (400, 415), answer.body
     assert processor_seconds(server) - before < WORST_SECONDS, answer.body
 
 
-def test_faults_are_named_in_json_where_only_that_was_accepted(server: Served) -> None:
+def test_error_is_json_if_only_json_is_accepted(server: Served) -> None:
     for sent in (Sent("image/png", b"x"), Sent("application/json", b"["), WIDE["npy"]):
         answer = send(server, sent, Accept="application/json")
         assert json.loads(answer.body)["error"]
 
 
-def test_group_of_ranking_may_stand_in_a_request(server: Served, expected: bytes) -> None:
+def test_request_may_contain_groups(server: Served, expected: bytes) -> None:
     grouped = as_libsvm([[f"{i} qid:{i}", *row] for i, row in enumerate(ROWS)], base=0)
     assert send(server, Sent("text/libsvm", grouped)).body == expected
 
 
-def test_label_of_recordio_is_left_out(server: Served, expected: bytes) -> None:
+def test_label_of_recordio_is_ignored(server: Served, expected: bytes) -> None:
     sent = Sent("application/x-recordio-protobuf", as_recordio([[9, *row] for row in ROWS]))
     assert send(server, sent).body == expected

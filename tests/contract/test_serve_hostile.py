@@ -1,4 +1,4 @@
-"""``serve`` among clients that are slow, broken or hostile: it goes on answering the others."""
+"""``serve`` with slow, broken and hostile clients: it continues to answer the others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GET = b"GET /ping HTTP/1.1\r\nHost: x\r\n"
 
 @pytest.fixture(scope="module")
 def target(docker_engine: docker.DockerClient, image: str, regression: Path) -> Iterator[Served]:
-    """One worker: whatever keeps it busy keeps the server busy."""
+    """A server with one worker: a client that blocks the worker blocks the server."""
     environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "5"}
     with serving(docker_engine, image, regression, environment=environment) as server:
         yield server
@@ -39,7 +39,7 @@ def dialled(server: Served, seconds: float = 10) -> Iterator[socket.socket]:
 
 
 def answer_to(server: Served, sent: bytes) -> bytes:
-    """Send bytes and read until the server hangs up; what a reset leaves counts."""
+    """Send bytes and read until the server disconnects; bytes before a reset count."""
     received = b""
     with dialled(server) as client, suppress(OSError):
         client.sendall(sent)
@@ -50,7 +50,7 @@ def answer_to(server: Served, sent: bytes) -> bytes:
 
 
 def require_health(server: Served) -> None:
-    """``/ping`` and a prediction are answered soon, by the worker that was there before."""
+    """Check that the same worker answers ``/ping`` and a prediction fast."""
     begun = time.monotonic()
     assert server.request("GET", "/ping").status == 200
     assert time.monotonic() - begun < PING_SECONDS
@@ -58,7 +58,7 @@ def require_health(server: Served) -> None:
 
 @pytest.fixture(autouse=True)
 def unharmed(target: Served) -> Iterator[None]:
-    """After each test the same worker answers."""
+    """Check after each test that the same worker answers."""
     before = target.workers()
     yield
     require_health(target)
@@ -101,7 +101,7 @@ REFUSED: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_broken_request_is_refused_or_cut_off(target: Served, name: str) -> None:
+def test_broken_request_is_refused_or_disconnected(target: Served, name: str) -> None:
     begun = time.monotonic()
     received = answer_to(target, REFUSED[name])
     status = received.split(b" ", 2)[1:2] or [b"4"]
@@ -109,25 +109,25 @@ def test_broken_request_is_refused_or_cut_off(target: Served, name: str) -> None
     assert time.monotonic() - begun < 3
 
 
-def test_body_longer_than_its_length_is_another_request(target: Served) -> None:
+def test_bytes_after_the_body_are_another_request(target: Served) -> None:
     received = answer_to(target, HEAD + b"Content-Length: 7\r\n\r\n1,2,3,4,5,6\n1,2\r\n\r\n")
     assert received.startswith(b"HTTP/1.1 200 ")
     assert received.count(b"HTTP/1.1 ") <= 2
 
 
-def test_http_1_0_is_answered_and_hung_up(target: Served) -> None:
+def test_http_1_0_is_answered_and_disconnected(target: Served) -> None:
     received = answer_to(target, WHOLE.replace(b"HTTP/1.1", b"HTTP/1.0"))
     assert received.split(b" ", 2)[1] == b"200"
     assert b"Connection: close" in received
 
 
-def test_pipelined_requests_of_both_lanes_are_answered_in_order(target: Served) -> None:
+def test_pipelined_requests_of_both_pools_are_answered_in_order(target: Served) -> None:
     ping = GET + b"\r\n"
     received = answer_to(target, (WHOLE + ping) * 50)
     assert received.count(b"HTTP/1.1 200 OK") == 100
 
 
-def test_expectation_is_met_before_the_body_is_sent(target: Served) -> None:
+def test_100_continue_is_sent_before_the_body(target: Served) -> None:
     with dialled(target) as client:
         client.sendall(HEAD + LENGTH + b"Expect: 100-continue\r\n\r\n")
         assert client.recv(1 << 10).startswith(b"HTTP/1.1 100 ")
@@ -136,13 +136,13 @@ def test_expectation_is_met_before_the_body_is_sent(target: Served) -> None:
 
 
 @pytest.mark.parametrize("sent", [HEAD[:20], HEAD, WHOLE[:-20], CHUNKED + b"5\r\n1,"])
-def test_clients_that_hang_up_early_leave_nothing_behind(target: Served, sent: bytes) -> None:
+def test_clients_that_disconnect_early_leave_no_connection(target: Served, sent: bytes) -> None:
     for _ in range(100):
         with dialled(target) as client:
             client.sendall(sent)
 
 
-def test_clients_that_hang_up_amid_their_answer_leave_nothing_behind(target: Served) -> None:
+def test_clients_that_disconnect_during_their_answer_leave_no_connection(target: Served) -> None:
     body = b"1,2,3,4\n" * 100_000  # the answer is larger than what sockets hold
     for _ in range(5):
         with dialled(target) as client:
@@ -151,21 +151,21 @@ def test_clients_that_hang_up_amid_their_answer_leave_nothing_behind(target: Ser
 
 
 @pytest.mark.parametrize("part", [b"GET /ping HT", HEAD, HEAD + LENGTH + b"\r\n", CHUNKED])
-def test_slow_clients_do_not_keep_ping_waiting(target: Served, part: bytes) -> None:
-    """50 that send a byte a second, and more of them than there are threads."""
+def test_slow_clients_do_not_delay_ping(target: Served, part: bytes) -> None:
+    """50 clients, more than there are threads, send a byte per second."""
     with ExitStack() as stack:
         clients = [stack.enter_context(dialled(target)) for _ in range(50)]
         for client in clients:
             client.sendall(part)
         for _ in range(3):
             for client in clients:
-                with suppress(OSError):  # cut off is as good
+                with suppress(OSError):  # a closed connection is valid too
                     client.send(b"1")
             require_health(target)
             time.sleep(1)
 
 
-def test_client_that_takes_no_bytes_does_not_keep_others_waiting(target: Served) -> None:
+def test_client_that_reads_nothing_does_not_delay_others(target: Served) -> None:
     body = b"1,2,3,4\n" * 500_000
     done = threading.Event()
 

@@ -1,4 +1,4 @@
-"""A multi-model endpoint in its container: models come, answer, and go."""
+"""A multi-model endpoint in its container: load, invoke and unload models."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(300)
 ENVIRONMENT = {"SAGEMAKER_MULTI_MODEL": "true"}
 MODELS = 200
 CHURN_SECONDS = 8
-# What Python's and glibc's pools differ by between two looks; 200 models take 20 MiB.
+# The difference of Python's and glibc's pools between two measurements; 200 models take 20 MiB.
 POOLS_BYTES = 8 * MEBIBYTE
 
 
@@ -47,7 +47,7 @@ def models(
 
 @pytest.fixture(scope="module")
 def endpoint(docker_engine: docker.DockerClient, image: str, models: Path) -> Iterator[Served]:
-    """An endpoint with nothing writable but ``/tmp``."""
+    """An endpoint with only ``/tmp`` writable."""
     with serving(
         docker_engine,
         image,
@@ -121,8 +121,10 @@ def test_refusals_are_json(
     assert (answer.status, json.loads(answer.body)["code"]) == (status, status)
 
 
-def test_models_at_random_answer_right_and_leave_nothing(endpoint: Served, client: Client) -> None:
-    load_all(endpoint, MODELS)  # so that pools are as large as they get
+def test_random_loads_and_unloads_answer_correctly_and_free_all_memory(
+    endpoint: Served, client: Client
+) -> None:
+    load_all(endpoint, MODELS)  # so that pools have their largest size
     churn(endpoint, MODELS, 2)
     unload_all(endpoint)
     before = worker_bytes(endpoint)
@@ -148,7 +150,7 @@ def large_models(
     return folder
 
 
-def test_loads_end_with_507_before_the_container_dies(
+def test_loads_are_507_before_the_container_is_out_of_memory(
     docker_engine: docker.DockerClient, image: str, large_models: Path
 ) -> None:
     with serving(
@@ -185,7 +187,7 @@ def test_loads_end_with_507_before_the_container_dies(
 def test_sigterm_while_a_model_is_loaded_ends_soon(
     docker_engine: docker.DockerClient, image: str, models: Path, tmp_path: Path
 ) -> None:
-    # Without a manifest it is tried in a process of its own first, which takes a second.
+    # A model without a manifest is first loaded in a separate process, which takes a second.
     folder = tmp_path / "m" / "model"
     folder.mkdir(parents=True)
     shutil.copy(models / "m3" / "model" / "xgboost-model", folder)
@@ -233,7 +235,7 @@ def test_model_of_any_name_is_described_invoked_and_unloaded(endpoint: Served, n
     ],
     ids=["nested", "digits", "half a pair", "long name", "long url", "NUL"],
 )
-def test_load_that_cannot_be_is_a_mistake_of_the_client(endpoint: Served, body: bytes) -> None:
+def test_invalid_load_is_400(endpoint: Served, body: bytes) -> None:
     answer = endpoint.request("POST", "/models", body)
     assert answer.status in (400, 404), answer.body
     assert len(answer.body) < 1000

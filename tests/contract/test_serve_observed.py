@@ -1,4 +1,4 @@
-"""``serve`` as who runs it sees it: ``/metrics``, log lines, and the page."""
+"""``serve`` for operators: ``/metrics``, log lines, and the page."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def records_of(server: Served) -> list[dict[str, object]]:
     return [json.loads(line) for line in lines]
 
 
-def test_request_is_one_line_of_json_with_the_callers_id(observed: Served) -> None:
+def test_request_is_logged_as_one_line_of_json_with_its_inference_id(observed: Served) -> None:
     answer = observed.invoke(BODY, **{ID: 'of "mine" \\ here'})
 
     def mine() -> list[dict[str, object]]:
@@ -91,26 +91,26 @@ def test_request_is_one_line_of_json_with_the_callers_id(observed: Served) -> No
     assert entry["bytes_out"] == len(answer.body)
 
 
-def test_every_line_of_stderr_is_json_whatever_clients_send(observed: Served) -> None:
+def test_every_line_of_stderr_is_json_for_any_request(observed: Served) -> None:
     observed.invoke(b"1,x\n2", Content_Type="text/csv\t;", **{ID: "a\tb" * 100})
     observed.request("GET", "/%0a%0dERROR%20forged")
     observed.request("POST", "/invocations", BODY, {"Bad Name": "1"})
     assert len(records_of(observed)) > WORKERS
 
 
-def test_attributes_of_the_caller_come_back(observed: Served) -> None:
+def test_custom_attributes_of_the_caller_are_returned(observed: Served) -> None:
     answer = observed.invoke(BODY, **{ATTRIBUTES: "trace=7; a,b"})
     assert answer.headers[ATTRIBUTES] == "trace=7; a,b"
     assert ATTRIBUTES not in observed.invoke(BODY).headers
 
 
 @pytest.mark.parametrize("accept", ["*/*", ""])
-def test_default_type_is_the_one_asked_for(observed: Served, accept: str) -> None:
+def test_default_type_is_that_of_the_setting(observed: Served, accept: str) -> None:
     assert observed.invoke(BODY, Accept=accept).content_type == "application/jsonlines"
     assert observed.invoke(BODY, Accept="text/*").content_type == "text/csv"
 
 
-def test_page_is_not_shown_where_sagemaker_runs_it(observed: Served) -> None:
+def test_page_is_not_shown_on_sagemaker(observed: Served) -> None:
     assert observed.request("GET", "/").status == 404
 
 
@@ -120,7 +120,7 @@ def test_page_is_shown_elsewhere(served: Served) -> None:
     assert b"reg:squarederror" in answer.body
 
 
-def test_requests_are_not_logged_unless_asked_for(served: Served) -> None:
+def test_requests_are_not_logged_by_default(served: Served) -> None:
     served.invoke(BODY, **{ID: "quiet"})
     served.invoke(b"1,x")
     assert b"quiet" not in served.container.logs()

@@ -1,4 +1,4 @@
-"""``serve`` that must not start: a broken model or a wrong setting ends it with one clear line."""
+"""``serve`` with a broken model or a wrong setting ends with one clear line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Broken:
     says
         A pattern of the last line of stderr.
     files
-        What to write over the good artifact; None removes. ``HALF`` is the model's first half.
+        Files that replace those of a valid artifact; None removes the file. ``HALF`` is the first
+        half of the model.
     """
 
     says: str
@@ -134,11 +135,11 @@ def refused(
     return Refused(broken, end)
 
 
-def test_serve_ends_with_the_exit_code_of_a_users_mistake(refused: Refused) -> None:
+def test_serve_ends_with_the_exit_code_of_a_user_error(refused: Refused) -> None:
     assert refused.end.exit_code == 1
 
 
-def test_last_line_names_mistake_and_cure(refused: Refused) -> None:
+def test_last_line_names_mistake_and_remedy(refused: Refused) -> None:
     assert refused.end.last_line.startswith("UserError: ")
     assert re.search(refused.broken.says, refused.end.last_line), refused.end.last_line
 

@@ -1,4 +1,4 @@
-"""How a script's handlers are called: one at a time, in one thread, while the server lives on."""
+"""How handlers are called: one at a time, in one thread, and the server always continues."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ pytestmark = pytest.mark.timeout(300)
 
 LOCKED = {"read_only": True, "tmpfs": {"/tmp": ""}}
 REQUESTS, CLIENTS = 400, 8
-# It does all that needs one call at a time, in the thread of model_fn, the main one.
+# The script does everything that requires one call at a time, in the main thread, in which model_fn
+# runs too.
 SCRIPT = """
 import asyncio, json, os, signal, sqlite3, threading, time
 import flask
@@ -113,7 +114,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(docker_engine: docker.DockerClient, image: str, artifact: Path) -> Iterator[Served]:
-    """Two workers, and a timeout that no handler of these tests keeps."""
+    """Two workers, and a timeout that is shorter than the handlers of these tests."""
     environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": "2", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "2"}
     with serving(docker_engine, image, artifact, environment=environment, **LOCKED) as endpoint:
         yield endpoint
@@ -130,7 +131,7 @@ def told(answer: Answer) -> list[object]:
     return [json.loads(line) for line in answer.body.splitlines()]
 
 
-def test_global_between_handlers_is_the_callers_own(served: Served) -> None:
+def test_global_between_handlers_keeps_the_value_of_its_request(served: Served) -> None:
     with ThreadPoolExecutor(CLIENTS) as pool:
         answers = list(pool.map(lambda caller: told(ask(served, caller)), range(REQUESTS)))
     assert [answer[0] for answer in answers] == [*range(REQUESTS)]
@@ -154,7 +155,7 @@ def test_handlers_may_do_what_only_the_main_thread_may(
 
 
 @pytest.mark.parametrize("kind", ["cancelled", "interrupted", "ended", "recursive"])
-def test_what_a_handler_raises_costs_its_request_alone(served: Served, kind: str) -> None:
+def test_exception_of_a_handler_fails_only_its_request(served: Served, kind: str) -> None:
     before = sorted(served.workers())
     answer = ask(served, kind=kind)
     assert (answer.status, answer.body.startswith(b"predict_fn raised")) == (500, True)
@@ -172,12 +173,12 @@ def test_ping_does_not_wait_for_handlers_that_compute(served: Served, how: str) 
             begun = time.monotonic()
             assert served.healthy()
             seconds.append(time.monotonic() - begun)
-        # Longer than the timeout, and answered all the same.
+        # Longer than the timeout, but still answered.
         assert [told(future.result())[1] for future in asked] == ["answered"] * 4
     assert statistics.median(seconds) < 0.2, seconds
 
 
-def test_worker_that_computes_leaves_connections_to_an_idle_one(served: Served) -> None:
+def test_busy_worker_leaves_connections_to_an_idle_worker(served: Served) -> None:
     def seconds(_: int) -> float:
         begun = time.monotonic()
         told(ask(served))
@@ -192,7 +193,7 @@ def test_worker_that_computes_leaves_connections_to_an_idle_one(served: Served) 
     assert sum(each > 2 for each in waited) <= 2, waited
 
 
-def test_sigterm_is_heard_while_a_handler_is_in_code_that_python_cannot_interrupt(
+def test_sigterm_is_handled_while_a_handler_runs_c_code(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     script = """
@@ -219,7 +220,7 @@ def test_sigterm_is_heard_while_a_handler_is_in_code_that_python_cannot_interrup
         assert ended(served.container).exit_code == 0
 
 
-def test_sigterm_lets_handlers_end_that_run_and_that_wait(
+def test_sigterm_lets_running_and_waiting_handlers_finish(
     docker_engine: docker.DockerClient, image: str, artifact: Path
 ) -> None:
     environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
@@ -236,7 +237,7 @@ def test_sigterm_lets_handlers_end_that_run_and_that_wait(
         assert ended(served.container).exit_code == 0
 
 
-def test_handler_that_hangs_does_not_outlive_the_grace(
+def test_handler_that_hangs_ends_within_the_grace_period(
     docker_engine: docker.DockerClient, image: str, artifact: Path
 ) -> None:
     environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
@@ -255,7 +256,7 @@ def test_handler_that_hangs_does_not_outlive_the_grace(
 
 
 @pytest.mark.parametrize(("threads", "least", "most"), [("1", 2.0, 20.0), ("4", 0.5, 1.9)])
-def test_script_threads_are_how_many_handlers_run_at_once(
+def test_script_threads_is_the_number_of_handlers_at_the_same_time(
     docker_engine: docker.DockerClient,
     image: str,
     tmp_path: Path,
@@ -305,7 +306,7 @@ def test_model_that_holds_a_connection_is_loaded_in_each_worker(
         assert f"has left {left}, which" in served.container.logs().decode()
 
 
-def test_models_of_an_endpoint_have_a_thread_each_that_ends_with_them(
+def test_each_model_of_an_endpoint_has_a_thread_until_it_is_unloaded(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     script = """

@@ -1,4 +1,4 @@
-"""Models that their scripts serve, in the container."""
+"""Models that are served by scripts, in the container."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def tree(docker_engine: docker.DockerClient, image: str, iris: Path) -> Iterator
 
 @pytest.fixture(scope="module")
 def forest(docker_engine: docker.DockerClient, image: str, iris: Path) -> Iterator[Served]:
-    """Served by the one script there is, under batch transform."""
+    """Served by the only script in the folder, as batch transform."""
     environment = {"SAGEMAKER_BATCH": "true", "SAGEMAKER_SUBMIT_DIRECTORY": f"{ML}/model/code"}
     with serving(
         docker_engine, image, iris / "forest", environment=environment, **LOCKED
@@ -70,7 +70,7 @@ def forest(docker_engine: docker.DockerClient, image: str, iris: Path) -> Iterat
 
 
 def refused(engine: docker.DockerClient, image: str, model: Path, **options: object) -> Ended:
-    """Serve, and wait for the end that is to come."""
+    """Run ``serve``, and wait until it ends."""
     mounts = [bind(model, f"{ML}/model", read_only=True)]
     with started(
         engine, image, "serve", mounts=mounts, **{"network_mode": "none", **options}
@@ -150,7 +150,7 @@ def test_script_replaces_execution_parameters_and_echoes_attributes(
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_submit_directory_brings_the_script(
+def test_script_is_loaded_from_the_submit_directory(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, packed: bool
 ) -> None:
     model = tmp_path / "model"
@@ -172,7 +172,7 @@ def test_submit_directory_brings_the_script(
         assert served.invoke(b"x").body == b"loaded x"
 
 
-def test_fault_of_a_handler_is_in_the_log_and_not_in_the_answer(
+def test_error_of_a_handler_is_in_the_log_and_not_in_the_answer(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     script = """
@@ -207,7 +207,7 @@ def test_broken_script_ends_serve_at_once(
     )
 
 
-def test_program_that_is_not_there_is_named(
+def test_missing_program_is_named(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     lay_out_code(tmp_path, {"inference.py": ECHO})
@@ -216,7 +216,7 @@ def test_program_that_is_not_there_is_named(
 
 
 @pytest.mark.parametrize("options", [{}, LOCKED])
-def test_requirements_come_from_wheels_without_a_network(
+def test_requirements_are_installed_from_wheels_without_a_network(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, options: dict[str, object]
 ) -> None:
     name, packed = wheel("answering", "1.2", "def answer(): return 'from a wheel'\n")
@@ -234,7 +234,7 @@ def test_requirements_come_from_wheels_without_a_network(
         f"wheels/{name}": packed,
     }
     lay_out_code(tmp_path, files)
-    # On a network of its own that leads nowhere: a port can't be published without any.
+    # On a network without a gateway: without a network, no port can be published.
     network = docker_engine.networks.create(f"tabular-isolated-{os.getpid()}", internal=False)
     try:
         with serving(
@@ -251,7 +251,7 @@ def test_requirements_come_from_wheels_without_a_network(
 
 
 @pytest.mark.parametrize("options", [{}, LOCKED])
-def test_requirements_that_cannot_come_are_refused_by_name(
+def test_requirements_that_cannot_be_installed_are_named(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, options: dict[str, object]
 ) -> None:
     lay_out_code(tmp_path, {"inference.py": ECHO, "requirements.txt": "no-such-package-of-ours\n"})
@@ -288,7 +288,7 @@ def test_script_that_starts_threads_is_loaded_in_each_worker(
         assert b"TABULAR_LOAD=worker" in served.container.logs()
 
 
-def test_script_that_breaks_in_a_worker_ends_serve(
+def test_script_that_fails_in_a_worker_ends_serve(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     lay_out_code(tmp_path, {"inference.py": "def model_fn(model_dir):\n    return 1 / 0\n"})
@@ -297,7 +297,7 @@ def test_script_that_breaks_in_a_worker_ends_serve(
     assert end.stderr.count("UserError:") >= 1
 
 
-def test_ping_is_answered_while_handlers_are_busy_and_sigterm_lets_them_end(
+def test_ping_is_answered_while_handlers_run_and_sigterm_lets_them_finish(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     slow = ECHO.replace("    return f", "    time.sleep(3)\n    return f")

@@ -20,7 +20,7 @@ from tabular.contract.machine import MEBIBYTE
 pytestmark = pytest.mark.timeout(300)
 
 LOAD_SECONDS = 8
-# The same names of modules in every model, and a class that its pickle names.
+# Every model has the same names of modules, and its pickle names a class of its module.
 INFERENCE = """
 import os, joblib
 import helpers
@@ -96,7 +96,7 @@ def expected(name: str) -> list[str]:
     return [f"{name} late {name} {name} 1"]
 
 
-def test_scripts_of_one_name_answer_apart(client: Client) -> None:
+def test_scripts_with_equal_module_names_are_separate(client: Client) -> None:
     for name in (*NAMES, "m0"):
         assert client.load(name) == 200
     for name in NAMES * 2:
@@ -109,7 +109,7 @@ def test_scripts_of_one_name_answer_apart(client: Client) -> None:
     assert json.loads(client.invoke("bob").body) == expected("bob")
 
 
-def test_scripts_answer_right_under_load_while_they_come_and_go(
+def test_scripts_answer_correctly_under_load_during_loads_and_unloads(
     endpoint: Served, client: Client
 ) -> None:
     over, wrong, right = Event(), [], []
@@ -145,7 +145,7 @@ def test_scripts_answer_right_under_load_while_they_come_and_go(
     assert {*right} == {*NAMES}
 
 
-def test_unloaded_models_leave_nothing(endpoint: Served, client: Client) -> None:
+def test_unloaded_models_free_all_memory(endpoint: Served, client: Client) -> None:
     def round_trip() -> None:
         assert [client.load(name) for name in NAMES] == [200, 200]
         assert [client.invoke(name).status for name in NAMES] == [200, 200]
@@ -167,7 +167,7 @@ def test_unloaded_models_leave_nothing(endpoint: Served, client: Client) -> None
         ("needs", "asks for no-such-package>=2, which is not installed"),
     ],
 )
-def test_model_that_cannot_be_loaded_is_500_and_says_why(
+def test_model_that_cannot_be_loaded_is_500_with_the_reason(
     client: Client, name: str, words: str
 ) -> None:
     wanted = json.dumps({"model_name": name, "url": f"/opt/ml/models/{name}/model"}).encode()

@@ -1,4 +1,4 @@
-"""What a request's body holds is in no log: not in text, not in JSON, not in a traceback."""
+"""No log contains values of a request's body: not as text, not as JSON, not in a traceback."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_refused_body_is_in_no_log(logging_server: Served) -> None:
     assert "row 1, column 3" in log_of(logging_server)
 
 
-def test_request_that_is_no_http_is_in_no_log(logging_server: Served) -> None:
+def test_request_that_is_not_http_is_in_no_log(logging_server: Served) -> None:
     for what, sent in RAW.items():
         address = "127.0.0.1", logging_server.port
         with socket.create_connection(address, 10) as client, suppress(OSError):
@@ -141,7 +141,7 @@ def predict_fn(rows, model):
 """
 
 
-def test_text_of_a_scripts_fault_is_logged_without_the_body(
+def test_exception_of_a_script_is_logged_without_the_body(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     lay_out_code(tmp_path, {"inference.py": SCRIPT})

@@ -1,4 +1,4 @@
-"""``serve``: the settings of hosting and batch transform, and where artifacts come from."""
+"""``serve``: the settings of hosting and batch transform, and artifacts of other origins."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def configured(docker_engine: docker.DockerClient, image: str, regression: Path)
         yield server
 
 
-def test_port_is_the_one_to_bind_to(configured: Served) -> None:
+def test_port_is_that_of_sagemaker_bind_to_port(configured: Served) -> None:
     assert configured.healthy()
 
 
-def test_workers_are_as_many_as_asked_for(configured: Served) -> None:
+def test_number_of_workers_is_that_of_the_setting(configured: Served) -> None:
     wait_until(lambda: len(configured.workers()) == 3, "3 workers run")
 
 
-def test_default_accept_is_the_one_asked_for(configured: Served) -> None:
+def test_default_accept_is_that_of_the_setting(configured: Served) -> None:
     assert configured.invoke(BODY).content_type == "application/json"
 
 
@@ -60,7 +60,7 @@ def test_execution_parameters_are_those_of_the_settings(configured: Served) -> N
     assert answer.content_type == "application/json"
 
 
-def test_larger_payload_is_taken_when_asked_for(configured: Served) -> None:
+def test_larger_payload_is_accepted_if_configured(configured: Served) -> None:
     assert configured.invoke((BODY + b"\n") * 40_000).status == 200  # 7 MB
 
 
@@ -91,7 +91,7 @@ def test_artifact_of_aws_container_serves(
         assert server.invoke(BODY).body == as_csv(scores(tmp_path))
 
 
-def test_artifact_may_hold_other_files(
+def test_artifact_may_contain_other_files(
     docker_engine: docker.DockerClient, image: str, regression: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "xgboost-model").write_bytes((regression / "xgboost-model").read_bytes())
@@ -100,7 +100,7 @@ def test_artifact_may_hold_other_files(
         assert server.invoke(BODY).status == 200
 
 
-def test_base_folder_may_lie_elsewhere(
+def test_base_folder_may_be_another_folder(
     docker_engine: docker.DockerClient, image: str, regression: Path
 ) -> None:
     with serving(

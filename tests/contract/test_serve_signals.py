@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(300)
 
 GRACE_SECONDS = 30  # between SIGTERM and SIGKILL in hosting
 PROMPT_SECONDS = 5
-PING_SECONDS = 0.2  # the aim of this image; SageMaker gives 2 s
+PING_SECONDS = 0.2  # the aim of this image; SageMaker allows 2 s
 THREADS = 4  # prediction threads in each worker
 FEATURES = 20
 
@@ -52,7 +52,7 @@ def batch(megabytes: float) -> bytes:
 
 @contextmanager
 def in_flight(served: Served, body: bytes, requests: int) -> Iterator[list[Future[Answer]]]:
-    """Send requests side by side, and go on when all are sent and taken in."""
+    """Send requests in parallel, and continue when the server has received all."""
     sent = threading.Barrier(requests + 1)
 
     def invoke() -> Answer:
@@ -155,7 +155,7 @@ def half_sent(served: Served) -> socket.socket:
     return client
 
 
-def test_clients_that_hang_up_in_the_midst_of_a_body_harm_no_other(
+def test_clients_that_disconnect_during_a_body_do_not_affect_others(
     served: Served, regression: Path
 ) -> None:
     for _ in range(40):
@@ -163,13 +163,13 @@ def test_clients_that_hang_up_in_the_midst_of_a_body_harm_no_other(
     assert [served.invoke(BODY).body for _ in range(10)] == [as_csv(scores(regression))] * 10
 
 
-def test_clients_that_hang_up_leave_no_traceback_in_the_log(served: Served) -> None:
+def test_clients_that_disconnect_leave_no_traceback_in_the_log(served: Served) -> None:
     half_sent(served).close()
     time.sleep(0.3)
     assert b"Traceback" not in served.container.logs()
 
 
-def test_client_that_stalls_keeps_no_other_waiting(served: Served) -> None:
+def test_client_that_stalls_does_not_delay_others(served: Served) -> None:
     with half_sent(served), half_sent(served):
         began = time.monotonic()
         statuses = [served.invoke(BODY).status for _ in range(20)]

@@ -1,4 +1,4 @@
-"""``serve`` among hundreds of slow clients: who asks at once is answered at once."""
+"""``serve`` with hundreds of slow clients: other requests are answered at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slow_clients import ROW, Observed, SlowClients, observe, post
 
 pytestmark = pytest.mark.timeout(180)
 
-# The aims are 0.2 s for a ping and 1 s for a prediction, on a machine with nothing else to do.
+# The aims are 0.2 s for a ping and 1 s for a prediction, on an idle machine.
 PING_SECONDS, PREDICTION_SECONDS = 1.0, 2.0
 # SAGEMAKER_MODEL_SERVER_TIMEOUT, and so the deadlines of head, body and answer.
 TIMEOUT_SECONDS = 4
@@ -21,7 +21,7 @@ WATCHED_SECONDS = 2.5
 HEAD = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 MULTI_MODEL = {"SAGEMAKER_MULTI_MODEL": "true"}
-# How many clients, what each sends at once, and what byte by byte.
+# Number of clients, bytes that each sends at once, and bytes that each sends one by one.
 SLOW: dict[str, tuple[int, bytes, bytes]] = {
     "300 heads": (300, b"POST /invocations HTTP/1.1\r\nX: ", b"x"),
     "2,000 heads": (2000, b"POST /invocations HTTP/1.1\r\nX: ", b"x"),
@@ -64,7 +64,7 @@ def require_prompt(seen: Observed) -> None:
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_slow_requests_hold_up_no_other_and_end_at_their_deadline(address: str, name: str) -> None:
+def test_slow_requests_delay_no_other_and_end_at_their_deadline(address: str, name: str) -> None:
     count, beginning, drip = SLOW[name]
     with SlowClients(address, count, beginning, drip, seconds=1) as clients:
         time.sleep(count / 2000)  # a ping waits behind the connections that are accepted before it
@@ -76,13 +76,13 @@ def test_slow_requests_hold_up_no_other_and_end_at_their_deadline(address: str, 
     assert all(answer.endswith(b" s of its first byte; send it faster\n") for answer in answers)
 
 
-def test_silent_connections_hold_up_no_other(address: str) -> None:
+def test_silent_connections_delay_no_request(address: str) -> None:
     with SlowClients(address, 2000, b""):
         time.sleep(1)  # a ping waits behind the connections that are accepted before it
         require_prompt(observe(address, "/invocations", WATCHED_SECONDS))
 
 
-def test_answers_that_are_taken_byte_by_byte_hold_up_no_other(address: str) -> None:
+def test_answers_that_are_read_byte_by_byte_delay_no_request(address: str) -> None:
     request = b"".join(post("/invocations", (ROW + b"\n") * 300_000))
     with SlowClients(address, 16, request, seconds=1, receive_bytes=4096) as clients:
         time.sleep(3)  # until the predictions are made
@@ -97,7 +97,7 @@ def test_slow_body_within_its_deadline_is_answered(address: str) -> None:
         assert {answer[:13] for answer in clients.answers.values()} == {b"HTTP/1.1 200 "}
 
 
-def test_more_connections_than_files_leave_room_for_ping(
+def test_ping_is_answered_with_more_connections_than_file_descriptors(
     docker_engine: docker.DockerClient, image: str, regression: Path
 ) -> None:
     limit = [docker.types.Ulimit(name="nofile", soft=256, hard=256)]
@@ -118,7 +118,7 @@ def test_more_connections_than_files_leave_room_for_ping(
     "beginning",
     [b"POST /models HT", b"POST /models/m/invoke HTTP/1.1\r\nContent-Length: 99\r\n\r\n"],
 )
-def test_slow_requests_of_a_multi_model_endpoint_hold_up_no_other(
+def test_slow_requests_of_a_multi_model_endpoint_delay_no_other(
     docker_engine: docker.DockerClient, image: str, regression: Path, beginning: bytes
 ) -> None:
     from containers import bind

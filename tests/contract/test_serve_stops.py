@@ -1,6 +1,6 @@
 """SIGTERM under load, seen in the network namespace of the server: no request is lost.
 
-Published ports have a proxy of the engine before them, which hides what becomes of connections.
+The engine's proxy of published ports hides what happens to connections.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def test_no_request_is_lost_when_a_server_is_stopped_under_load(
 def stopped_under_load(
     engine: docker.DockerClient, image: str, model: Path, workers: int
 ) -> tuple[dict[str, int], int]:
-    """Start a server and clients beside it, stop the server, and tell what the clients saw."""
+    """Start a server and its clients, stop the server, and return what the clients saw."""
     environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": str(workers)}
     mounts = [bind(model, MODEL, read_only=True)]
     with started(engine, image, "serve", mounts=mounts, environment=environment) as server:

@@ -1,4 +1,4 @@
-"""Models of unknown origin: no code of theirs runs, and none of them keeps a server waiting."""
+"""Models of unknown origin: none of their code runs, and no model blocks a server."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Reduced:
 
 
 def chain_of_the_cache(folder: Path) -> bytes:
-    """The issue's: a pickle that names scikit-learn only, and a cache beside it that names os."""
+    """Make a pickle that names only scikit-learn, and a cache that names os."""
     pipeline = Pipeline(
         [("a", StandardScaler()), ("b", LogisticRegression())], memory="/opt/ml/model/cache"
     )
@@ -132,7 +132,7 @@ def endless(path: Path) -> Path:
 
 
 def growing(path: Path) -> Path:
-    """An ONNX model that makes as many numbers as the largest number of a request says."""
+    """An ONNX model whose output has as many numbers as the largest value of the request."""
     node = helper.make_node
     graph = helper.make_graph(
         [
@@ -170,7 +170,7 @@ def returning(path: Path) -> Path:
         (returning, "xgboost-model", "the model is damaged: tree 0 has"),
     ],
 )
-def test_model_that_never_ends_ends_serve_with_the_reason(
+def test_model_with_an_endless_loop_ends_serve_with_the_reason(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, make: Any, name: str, says: str
 ) -> None:
     make(tmp_path / name)
@@ -182,7 +182,7 @@ def test_model_that_never_ends_ends_serve_with_the_reason(
     assert time.monotonic() - begun < 120
 
 
-def test_request_for_which_the_memory_does_not_suffice_is_no_fault_of_the_caller(
+def test_request_that_needs_too_much_memory_is_503(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     growing(tmp_path / "model.onnx")
@@ -194,7 +194,7 @@ def test_request_for_which_the_memory_does_not_suffice_is_no_fault_of_the_caller
         assert server.invoke(b"4,1,1,1").body == b"4.0,1.0,1.0,1.0\n"
 
 
-def test_pipe_device_and_link_are_no_models(
+def test_pipe_device_and_link_are_refused_as_models(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / "model.joblib")
@@ -211,7 +211,7 @@ def test_pipe_device_and_link_are_no_models(
     assert (end.exit_code, "a link to /etc/passwd" in end.last_line) == (1, True)
 
 
-def test_switch_refuses_pickles_and_serves_all_else(
+def test_untrusted_models_setting_refuses_only_pickles(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     model = LogisticRegression().fit(ROWS, LABEL)
@@ -259,7 +259,7 @@ def load(server: Served, name: str) -> int:
     return connection.getresponse().status
 
 
-def test_endless_models_leave_the_loading_of_others_free(several: Served) -> None:
+def test_endless_models_do_not_delay_the_loading_of_others(several: Served) -> None:
     statuses: list[int] = []
     threads = [
         threading.Thread(target=lambda n=n: statuses.append(load(several, f"bad{n}")))

@@ -1,4 +1,4 @@
-"""What the image is made of: its SBOM, licences, origin, and what it leaves out."""
+"""The content of the image: its SBOM, licences and origin, and what it must not contain."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ print(json.dumps(dict(
 
 @pytest.fixture(scope="module")
 def inside(docker_engine: docker.DockerClient, image: str) -> dict[str, Any]:
-    """What a look around in a container finds."""
+    """The facts that LOOK finds in a container."""
     end = run(docker_engine, image, ["python", "-c", LOOK])
     assert end.exit_code == 0, end.stderr
     found: dict[str, Any] = json.loads(end.stdout)
@@ -85,7 +85,7 @@ def test_sbom_is_valid_cyclonedx(sbom: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "manager"), [("deb", "debian"), ("pypi", "python")])
-def test_sbom_lists_what_is_installed_no_more_no_less(
+def test_sbom_lists_exactly_the_installed_packages(
     components: list[dict[str, Any]], inside: dict[str, Any], kind: str, manager: str
 ) -> None:
     listed = [

@@ -58,7 +58,9 @@ def test_job_that_succeeds_leaves_no_failure_file(trained: Trained) -> None:
     assert trained.failure is None
 
 
-def test_model_lies_at_the_top_alone_and_the_manifest_below_it(trained: Trained) -> None:
+def test_model_is_the_only_file_at_the_top_level_and_the_manifest_is_below(
+    trained: Trained,
+) -> None:
     assert trained.job.saved() == [
         "tabular/compiled.onnx",
         "tabular/manifest.json",
@@ -70,14 +72,14 @@ def test_only_the_model_folder_is_written(trained: Trained) -> None:
     assert not list((trained.job.root / "output").rglob("*.*"))
 
 
-def test_stdout_holds_the_metric_lines_of_aws_container_and_nothing_else(trained: Trained) -> None:
+def test_stdout_has_only_the_metric_lines_of_aws_container(trained: Trained) -> None:
     lines = trained.stdout.split("\n")
     assert [bool(re.fullmatch(METRIC_LINE % i, line)) for i, line in enumerate(lines[:-1])] == [
         True
     ] * int(HYPERPARAMETERS["num_round"])
 
 
-def test_metric_lines_carry_xgboosts_own_values(trained: Trained) -> None:
+def test_metric_lines_have_the_values_of_xgboost(trained: Trained) -> None:
     booster = booster_of(trained)
     rows = [[float(cell) for cell in line.split(",")] for line in VALIDATION.splitlines()]
     data = xgboost.DMatrix([row[1:] for row in rows], [row[0] for row in rows])
@@ -85,7 +87,7 @@ def test_metric_lines_carry_xgboosts_own_values(trained: Trained) -> None:
     assert f"validation-rmse:{rmse:.5f}" in trained.stdout.splitlines()[-1]
 
 
-def test_stderr_holds_no_warning_on_a_plain_job(trained: Trained) -> None:
+def test_stderr_has_no_warning_for_a_plain_job(trained: Trained) -> None:
     assert not re.search("(?i)warning|traceback|deprecat", trained.stderr)
 
 
@@ -123,12 +125,12 @@ def test_three_styles_of_hyperparameters_give_the_same_model(train: Train) -> No
     assert len(set(models_of(train, *jobs))) == 1
 
 
-def test_delimiter_makes_no_difference_to_the_model(train: Train) -> None:
+def test_delimiter_does_not_change_the_model(train: Train) -> None:
     jobs = [trained_on(csv_text(table(), delimiter)) for delimiter in ",\t;| "]
     assert len(set(models_of(train, *jobs))) == 1
 
 
-def test_line_end_makes_no_difference_to_the_model(train: Train) -> None:
+def test_line_end_does_not_change_the_model(train: Train) -> None:
     texts = (TRAIN, TRAIN.replace("\n", "\r\n"), TRAIN.rstrip("\n"), "\ufeff" + TRAIN)
     assert len(set(models_of(train, *map(trained_on, texts)))) == 1
 
@@ -224,7 +226,7 @@ def test_tuning_objective_metric_of_a_tuning_job_is_accepted(train: Train) -> No
     assert end.exit_code == 0, end.stderr
 
 
-def test_settings_that_the_sdk_adds_are_left_aside(train: Train, trained: Trained) -> None:
+def test_settings_that_the_sdk_adds_are_ignored(train: Train, trained: Trained) -> None:
     end = train({**HYPERPARAMETERS, "sagemaker_region": '"eu-west-1"', "sagemaker_job_name": "x"})
     assert model_bytes(end) == model_bytes(trained)
 
@@ -259,7 +261,7 @@ def test_rerun_in_the_same_folder_replaces_the_model(train: Train, trained: Trai
     assert model_bytes(train(files=old)) == model_bytes(trained)
 
 
-def test_base_folder_may_lie_elsewhere(train: Train) -> None:
+def test_base_folder_may_be_another_folder(train: Train) -> None:
     # /opt/ml is mounted too, but SAGEMAKER_BASE_DIR names a folder below it.
     files = {f"job/input/data/train/{name}": text for name, text in BOTH["train"].items()}
     files["job/input/config/hyperparameters.json"] = json.dumps(HYPERPARAMETERS)
@@ -267,7 +269,7 @@ def test_base_folder_may_lie_elsewhere(train: Train) -> None:
     assert (end.job.root / "job/model/xgboost-model").exists(), end.stderr
 
 
-def test_ordinary_user_and_read_only_root_suffice(
+def test_job_runs_as_ordinary_user_with_read_only_root(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     job = JobFolder.lay_out(tmp_path / "job")

@@ -1,4 +1,4 @@
-"""Training on small files that become large, and settings that take all memory: exit 1, not 137."""
+"""Small files that become large, and settings that take all memory: exit code 1, not 137."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_job_is_refused_with_the_numbers(train: Train, what: str) -> None:
+def test_job_is_refused_with_the_figures(train: Train, what: str) -> None:
     given, words = REFUSED[what]
     end = train(**given, **MEMORY)
     assert end.exit_code == 1, (end.exit_code, end.stderr[-3000:])
@@ -133,7 +133,7 @@ def test_job_is_refused_with_the_numbers(train: Train, what: str) -> None:
         assert word in end.reason
 
 
-def test_long_text_in_every_row_is_held_once(train: Train) -> None:
+def test_long_text_in_every_row_is_in_memory_once(train: Train) -> None:
     settings = {**HYPERPARAMETERS, "target": "y", "enable_categorical": "true"}
     end = train(**job(PARQUET, texts(), None, settings), **MEMORY)
     assert end.exit_code == 0, (end.exit_code, end.stderr[-3000:])

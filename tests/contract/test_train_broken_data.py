@@ -35,7 +35,7 @@ def without_labels() -> bytes:
 
 
 def broken(form: str, content: bytes, **hyperparameters: str) -> dict[str, Any]:
-    """Put the broken file behind a whole one."""
+    """Write a valid file, and the broken file after it."""
     content_type, write = FORMATS[form]
     files = {"a": write([row[:3] for row in ROWS]), "b/broken": content}
     return job(content_type, files, None, {**HYPERPARAMETERS, **hyperparameters})

@@ -14,7 +14,7 @@ from several_hosts import TRAIN, VALIDATION, cluster, shards
 ROW = b"1,0.25,0.5,0.75,1.5,2.5,3.5,4.5\n"
 ROWS = 1_500_000
 FILE = "/opt/ml/input/data/train/part-1"
-# As soon as the file is open, something happens to it.
+# Changes the file as soon as it is open.
 CHANGING = f"""
 train & job=$!
 for turn in $(seq 100000); do

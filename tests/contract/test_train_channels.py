@@ -1,4 +1,4 @@
-"""``train`` on channels: their configuration, their files, and how these change no model."""
+"""``train`` with channels: their configuration and files, which do not change the model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from job_folder import BOTH, CHANNEL, HYPERPARAMETERS, TRAIN, VALIDATION, table
 
 pytestmark = pytest.mark.timeout(300)
 
-# Rows are drawn by their place, so that rows in another order make another model.
+# Rows are drawn by their position, so that rows in another order give another model.
 DRAWN = {**HYPERPARAMETERS, "subsample": "0.5", "seed": "7"}
 ROWS = table(rows=70)
 HELD_OUT = table(rows=20, seed=1)
@@ -52,13 +52,13 @@ def test_channel_is_read_with_the_configuration_of(
     assert model_of(train(files=files)) == model_of(trained)
 
 
-def test_label_size_other_than_1_is_refused_with_the_words_of_aws(train: Train) -> None:
+def test_label_size_other_than_1_is_refused_with_awss_words(train: Train) -> None:
     end = train(**job("text/csv; LABEL_SIZE=2", TRAIN))
     assert "is not an accepted csv ContentType. Optional parameter label_size must be" in end.reason
 
 
 def scattered(content: dict[str, bytes]) -> dict[str, Any]:
-    """Lay parts out in folders and compressed; sorted by path they keep their order."""
+    """Write the parts in folders and compressed; sorted by path they keep their order."""
     first, second, third, fourth = content.values()
     return {
         "train/a/b/c/d/e/part-0": first,
@@ -75,7 +75,7 @@ def scattered(content: dict[str, bytes]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_files_in_folders_compressed_or_without_content_type_make_the_model_of_one_file(
+def test_files_in_folders_compressed_or_without_content_type_train_the_model_of_one_file(
     train: Train, form: str
 ) -> None:
     content_type, write = FORMATS[form]
@@ -98,7 +98,7 @@ def test_order_of_the_names_is_the_order_of_the_rows(train: Train) -> None:
     assert ordered != swapped
 
 
-def test_file_split_threads_and_processors_make_no_difference_to_the_model(train: Train) -> None:
+def test_file_split_threads_and_processors_do_not_change_the_model(train: Train) -> None:
     draw = np.random.default_rng(3)
     features = draw.normal(size=(20_000, 6))  # more distinct values than bins
     score = features[:, 0] + features[:, 1] * features[:, 2] + draw.normal(size=20_000)
@@ -152,7 +152,7 @@ EMPTY: dict[str, tuple[dict[str, dict[str, str]], str, str]] = {
 
 
 @pytest.mark.parametrize("case", EMPTY)
-def test_empty_channel_is_named_with_what_it_holds(train: Train, case: str) -> None:
+def test_empty_channel_is_named_with_its_content(train: Train, case: str) -> None:
     channels, spoken, state = EMPTY[case]
     headed = "names" in case
     given = job(
@@ -174,7 +174,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("case", ENDLESS)
-def test_line_that_does_not_end_is_refused_and_not_held_in_memory(train: Train, case: str) -> None:
+def test_line_that_does_not_end_is_refused_and_not_kept_in_memory(train: Train, case: str) -> None:
     size, start, words = ENDLESS[case]
     content = start + b"0.125," * (size * (1 << 20) // 6)
     end = train(**job("text/csv", content, mem_limit="1g"))
@@ -183,7 +183,7 @@ def test_line_that_does_not_end_is_refused_and_not_held_in_memory(train: Train, 
     assert words in end.reason
 
 
-def test_100000_columns_are_learnt_from(train: Train) -> None:
+def test_100000_columns_are_trained_on(train: Train) -> None:
     rows = [[row, *(float(row * column % 7) for column in range(100_000))] for row in range(3)]
     end = train(**job("text/csv", as_csv(rows), mem_limit="2g"))
     assert end.exit_code == 0, end.stderr

@@ -1,4 +1,4 @@
-"""Checkpoints in ``docker run image train``: what a killed job leaves, and how it goes on."""
+"""Checkpoints in ``docker run image train``: what a killed job leaves, and how it resumes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def model_of(job: JobFolder) -> bytes:
 
 
 def copied(end: Trained, root: Path) -> JobFolder:
-    """Take over a job's folder as SageMaker does: all but the model."""
+    """Copy a job's folder as SageMaker does: everything except the model."""
     shutil.copytree(end.job.root, root, ignore=shutil.ignore_patterns("model", "output"))
     (root / "model").mkdir()
     (root / "output").mkdir()
@@ -94,7 +94,7 @@ def unbroken(
     return well(docker_engine, image, lay_out(tmp_path_factory.mktemp("unbroken"), 300))
 
 
-def test_five_checkpoints_are_left_and_nothing_else(unbroken: Trained) -> None:
+def test_only_five_checkpoints_are_left(unbroken: Trained) -> None:
     assert len(checkpoints(unbroken.job)) == 5
     assert len(list((unbroken.job.root / "checkpoints").iterdir())) == 5
 
@@ -116,7 +116,7 @@ def test_job_that_had_ended_adds_no_round(
     assert job.manifest["metrics"] == pytest.approx(unbroken.job.manifest["metrics"])
 
 
-def test_torn_checkpoint_is_passed_over(
+def test_truncated_checkpoint_is_skipped(
     docker_engine: docker.DockerClient, image: str, unbroken: Trained, tmp_path: Path
 ) -> None:
     job = copied(unbroken, tmp_path / "job")
@@ -129,7 +129,7 @@ def test_torn_checkpoint_is_passed_over(
 
 
 @pytest.mark.parametrize("damage", ["one bit", "a page of zeros", "its end", "all of it"])
-def test_damaged_checkpoints_are_passed_over(
+def test_damaged_checkpoints_are_skipped(
     docker_engine: docker.DockerClient,
     image: str,
     unbroken: Trained,
@@ -169,7 +169,7 @@ def test_job_whose_checkpoints_are_all_damaged_starts_again(
     assert model_of(job) == model_of(unbroken.job)
 
 
-def test_checkpoint_that_is_uploaded_just_now_is_kept(
+def test_checkpoint_is_kept_during_its_upload(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     job = lay_out(tmp_path, 300)
@@ -186,7 +186,7 @@ def test_checkpoint_that_is_uploaded_just_now_is_kept(
 def killed(
     docker_engine: docker.DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[JobFolder, Ended]:
-    """A job's folder after SIGKILL in the midst of its rounds, and what it had written."""
+    """A job's folder after SIGKILL during its rounds, and the job's output."""
     job = lay_out(tmp_path_factory.mktemp("killed"), ENDLESS)
     with running(docker_engine, image, job) as container:
         wait_until(lambda: b"[20]" in container.logs(stderr=False), "round 20 is on stdout")
@@ -198,13 +198,13 @@ def killed(
 def finished(
     engine: docker.DockerClient, image: str, job: JobFolder, rounds: int, root: Path
 ) -> tuple[Trained, Trained]:
-    """Let a killed job end so many rounds later; run one of as many rounds without a break."""
+    """Resume a killed job for some rounds; run an uninterrupted job of equal length."""
     number = max(checkpoints(job), default=-1) + 1 + rounds
     resumed = well(engine, image, lay_out(job.root, number))
     return resumed, well(engine, image, lay_out(root, number))
 
 
-def test_killed_job_goes_on_where_it_was(
+def test_killed_job_resumes_from_its_checkpoint(
     docker_engine: docker.DockerClient, image: str, killed: tuple[JobFolder, Ended], tmp_path: Path
 ) -> None:
     job, end = killed
@@ -217,7 +217,7 @@ def test_killed_job_goes_on_where_it_was(
     assert model_of(job) == model_of(unbroken.job)
 
 
-def test_job_killed_three_times_at_any_moment_learns_the_same(
+def test_job_killed_three_times_trains_the_same_model(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     job = lay_out(tmp_path / "job", ENDLESS)
@@ -230,7 +230,7 @@ def test_job_killed_three_times_at_any_moment_learns_the_same(
     assert model_of(job) == model_of(unbroken.job)
 
 
-def test_early_stopping_remembers_the_best_round(
+def test_resumed_early_stopping_knows_the_best_round(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     unbroken = well(
@@ -265,7 +265,7 @@ def test_sigterm_with_saving_leaves_a_model_and_a_checkpoint_of_the_same_round(
     assert numbers(again.stdout) == [last + 1, last + 2, last + 3]
 
 
-def test_sigterm_without_saving_leaves_checkpoints_to_go_on_from(
+def test_sigterm_without_saving_leaves_checkpoints_to_resume_from(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     job = lay_out(tmp_path, ENDLESS)
@@ -280,7 +280,7 @@ def test_sigterm_without_saving_leaves_checkpoints_to_go_on_from(
     assert numbers(again.stdout) == [newest + 1, newest + 2]
 
 
-def test_folds_go_on_in_the_midst_of_one(
+def test_folds_resume_within_a_fold(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     rounds = 400
@@ -318,7 +318,7 @@ def test_full_disk_is_a_platform_error_that_names_the_checkpoint(
     assert job.saved() == []
 
 
-def test_checkpoints_go_where_the_job_says(
+def test_checkpoints_are_in_the_folder_of_the_job(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     job = lay_out(tmp_path, 3, BOTH, path="/opt/ml/elsewhere/deep")
@@ -349,7 +349,7 @@ def leave_checkpoint(
     (folder / "model.ubj").rename(folder / "xgboost-checkpoint.4")
 
 
-def test_checkpoint_of_aws_container_is_gone_on_from(
+def test_job_resumes_from_a_checkpoint_of_aws_container(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     job = lay_out(tmp_path, 8, BOTH)

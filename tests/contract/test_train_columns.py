@@ -1,4 +1,4 @@
-"""``train`` by names, weights, groups, categories and indices; the same model however written."""
+"""``train`` with names, weights, groups, categories and indices: equal models in all formats."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def headed(names: Sequence[str], rows: Rows) -> bytes:
 
 
 NAMES = ("odd", "w", "b", "y", "a", "c d")
-# label, weight, a, b, c d: what NAMES shall be taken for
+# label, weight, a, b, c d: the columns in the order of their roles
 PLACED = [[row[0], 1 + i % 3, *row[1:4]] for i, row in enumerate(ROWS)]
 NAMED = [["text", w, b, y, a, c] for y, w, a, b, c in PLACED]
 BY_NAME = {**HYPERPARAMETERS, "target": "y", "weight": "w", "features": "a,b,c d"}
 
 
-def test_columns_chosen_by_name_make_the_model_of_columns_in_place(train: Train) -> None:
+def test_columns_by_name_train_the_model_of_columns_by_position(train: Train) -> None:
     turned = [row[::-1] for row in NAMED[30:]]
     parts = {
         "1": as_parquet(NAMED[:30], NAMES),
@@ -89,7 +89,7 @@ def test_columns_without_a_role_are_features_in_the_order_of_the_first_file(
 
 @pytest.mark.parametrize("content_type", [CSV, PARQUET])
 @pytest.mark.parametrize("wide", [False, True], ids=["few columns", "many columns"])
-def test_missing_target_is_named_with_the_columns_that_are_there(
+def test_missing_target_is_named_with_the_existing_columns(
     train: Train, content_type: str, wide: bool
 ) -> None:
     rows, names = [[1.0, 2.0, 3.0]] * 2, ["Prize", "area", "rooms"]
@@ -106,7 +106,7 @@ def test_missing_target_is_named_with_the_columns_that_are_there(
 WEIGHTS = [1 + i % 4 for i in range(len(ROWS))]
 
 
-def test_weights_of_every_kind_make_the_same_model(train: Train) -> None:
+def test_weights_of_every_kind_train_the_same_model(train: Train) -> None:
     weighted = [[row[0], weight, *row[1:]] for row, weight in zip(ROWS, WEIGHTS, strict=True)]
     pairs = [[f"{row[0]}:{row[1]}", *row[2:]] for row in weighted]
     names = ("y", "w", "f0", "f1", "f2", "f3")
@@ -137,8 +137,8 @@ def with_qid(rows: Rows) -> bytes:
     return as_libsvm([[f"{row[0]} qid:{row[1]}", *row[2:]] for row in rows])
 
 
-def test_groups_of_every_kind_make_the_same_model(train: Train) -> None:
-    # The cut tears no group apart, but stands within a file's block.
+def test_groups_of_every_kind_train_the_same_model(train: Train) -> None:
+    # The cut splits no group, but is within a block of the file.
     parts = {"1": as_parquet(GROUPED[:40], GROUP_NAMES), "2": as_parquet(GROUPED[40:], GROUP_NAMES)}
     qid, parquet, csv, none = models_of(
         train,
@@ -152,7 +152,7 @@ def test_groups_of_every_kind_make_the_same_model(train: Train) -> None:
     assert trees_of(none) != trees_of(qid)
 
 
-def test_group_that_goes_on_in_the_next_file_stays_whole(train: Train) -> None:
+def test_group_that_continues_in_the_next_file_stays_whole(train: Train) -> None:
     parts = {"1": with_qid(GROUPED[:21]), "2": with_qid(GROUPED[21:])}
     whole, torn = models_of(
         train,
@@ -162,14 +162,14 @@ def test_group_that_goes_on_in_the_next_file_stays_whole(train: Train) -> None:
     assert whole == torn
 
 
-def test_rows_that_do_not_go_with_their_group_are_refused(train: Train) -> None:
+def test_separated_rows_and_different_weights_of_a_group_are_refused(train: Train) -> None:
     weighted = [[f"{row[0]}:{1 + i % 2}", *row[1:]] for i, row in enumerate(GROUPED)]
     moved, weights = run_all(
         train,
         job("text/libsvm", with_qid([*GROUPED[1:], GROUPED[0]]), None, RANKING),
         job("text/libsvm", with_qid(weighted), None, RANKING),
     )
-    assert "channel 'train': the rows of group 1000 do not stand together" in moved.reason
+    assert "channel 'train': the rows of group 1000 are not contiguous" in moved.reason
     assert "channel 'train': rows of group 1000 have different weights" in weights.reason
 
 
@@ -203,7 +203,7 @@ def coloured_jobs() -> list[dict[str, Any]]:
     ]
 
 
-def test_categories_make_the_same_model_however_written_split_and_ordered(train: Train) -> None:
+def test_categories_train_the_same_model_in_any_format_split_and_order(train: Train) -> None:
     ends = run_all(train, *coloured_jobs())
     models = [model_of(end) for end in ends]
     assert len(set(models[:-1])) == 1
@@ -216,7 +216,7 @@ def scores(answer: bytes) -> list[float]:
     return [float(line) for line in answer.decode().splitlines()]
 
 
-def test_text_in_a_request_is_scored_as_its_category(
+def test_text_in_a_request_gets_the_score_of_its_category(
     docker_engine: docker.DockerClient, image: str, train: Train
 ) -> None:
     end = train(**coloured_jobs()[2])
@@ -256,7 +256,7 @@ NO_CATEGORY: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", NO_CATEGORY)
-def test_text_without_categories_is_refused_with_what_to_do(train: Train, case: str) -> None:
+def test_text_without_categories_is_refused_with_the_remedy(train: Train, case: str) -> None:
     given, words = NO_CATEGORY[case]
     end = train(**given)
     assert end.exit_code == 1, end.stderr
@@ -272,7 +272,7 @@ def based(train: Train) -> list[Trained]:
     return run_all(train, *(job("text/x-libsvm", as_libsvm(SPARSE, base)) for base in (0, 1)))
 
 
-def test_indices_from_0_and_from_1_make_the_same_model_and_are_served_alike(
+def test_indices_from_0_and_from_1_give_equal_models_and_answers(
     docker_engine: docker.DockerClient, image: str, based: list[Trained]
 ) -> None:
     assert model_of(based[0]) == model_of(based[1])

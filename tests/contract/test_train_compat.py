@@ -22,7 +22,7 @@ SCRIPT = (Path(__file__).parent / "scripts" / "abalone.py").read_text()
 CODE = "/opt/ml/code/abalone.py"
 CHECKPOINTS = "/opt/ml/checkpoints"
 KILLED = 128 + 9
-# Every name that scripts are known to import, and a few that are told what to use instead.
+# Every name that scripts are known to import, and a few names that name a replacement.
 IMPORTS = """
 from sagemaker_xgboost_container import checkpointing, data_utils, distributed, encoder
 from sagemaker_containers import entry_point, training_env
@@ -72,7 +72,7 @@ def accuracy(model: Path) -> float:
     return float(((scores(model) > 0.5) == labels).mean())
 
 
-def test_two_hosts_train_one_model_and_the_master_alone_writes(
+def test_two_hosts_train_one_model_and_only_the_master_writes(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     with script_on(docker_engine, image, tmp_path, "--checkpoint_dir", CHECKPOINTS) as job:
@@ -88,7 +88,7 @@ def test_two_hosts_train_one_model_and_the_master_alone_writes(
     assert not list(second.job.root.glob("checkpoints/*"))
 
 
-def test_training_of_all_rows_is_that_of_one_host(
+def test_two_hosts_with_all_rows_train_the_model_of_one_host(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     with script_on(docker_engine, image, tmp_path / "two") as job:
@@ -103,7 +103,7 @@ def test_training_of_all_rows_is_that_of_one_host(
     assert np.corrcoef(one, two)[0, 1] > 0.98
 
 
-def test_host_without_data_takes_no_part_and_ends_well(
+def test_host_without_data_does_not_train_and_ends_with_0(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     nothing: dict[str, dict[str, str]] = {"train": {}, "validation": {}}
@@ -116,7 +116,7 @@ def test_host_without_data_takes_no_part_and_ends_well(
     assert (ends["algo-2"].job.model / "xgboost-model").exists()
 
 
-def test_all_hosts_without_data_say_so(
+def test_error_if_no_host_has_data(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     nothing: dict[str, dict[str, str]] = {"train": {}, "validation": {}}
@@ -140,7 +140,7 @@ def test_late_host_is_waited_for(
 
 
 @pytest.mark.parametrize("victim", ["algo-1", "algo-2"])
-def test_killed_host_ends_the_other_which_names_it(
+def test_killed_host_ends_the_other_with_its_name(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, victim: str
 ) -> None:
     (other,) = {"algo-1", "algo-2"} - {victim}
@@ -157,7 +157,7 @@ def test_killed_host_ends_the_other_which_names_it(
 
 
 @pytest.mark.parametrize("failing", ["algo-1", "algo-2"])
-def test_failure_of_one_host_is_told_by_the_other(
+def test_failure_of_one_host_is_reported_by_the_other(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, failing: str
 ) -> None:
     (other,) = {"algo-1", "algo-2"} - {failing}
@@ -170,7 +170,7 @@ def test_failure_of_one_host_is_told_by_the_other(
     assert ends[other].reason.endswith(f"the log of {failing} has the traceback)")
 
 
-def test_stopped_training_goes_on_from_the_checkpoint(
+def test_stopped_training_resumes_from_the_checkpoint(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     with script_on(docker_engine, image, tmp_path, "--checkpoint_dir", CHECKPOINTS) as job:
@@ -184,7 +184,7 @@ def test_stopped_training_goes_on_from_the_checkpoint(
     assert rounds == [6, 7, 8]
 
 
-def test_every_name_is_there_on_a_read_only_image(
+def test_every_name_is_importable_in_a_read_only_image(
     docker_engine: docker.DockerClient, image: str
 ) -> None:
     command = ["python", "-W", "error::DeprecationWarning", "-c", IMPORTS]

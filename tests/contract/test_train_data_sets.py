@@ -156,7 +156,7 @@ def served(engine: docker.DockerClient, image: str, model: Path, rows: np.ndarra
 
 
 @pytest.mark.parametrize("name", DATA_SETS)
-def test_data_set_is_learnt_and_served_with_equal_scores(
+def test_data_set_is_trained_and_served_with_equal_scores(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, name: str
 ) -> None:
     data = DATA_SETS[name]()
@@ -171,7 +171,7 @@ def test_data_set_is_learnt_and_served_with_equal_scores(
 
 
 @pytest.mark.parametrize("form", [name for name in FORMATS if name != "csv"])
-def test_every_format_makes_the_model_that_csv_makes(
+def test_every_format_trains_the_model_of_csv(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, form: str
 ) -> None:
     data = DATA_SETS["diabetes"]()  # without zeros, which LIBSVM leaves out

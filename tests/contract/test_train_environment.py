@@ -1,4 +1,4 @@
-"""What ``train`` tells training code in ``SM_*`` variables, and how it counts processors."""
+"""The ``SM_*`` variables that ``train`` sets for training code, and the number of processors."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ PER_NAME: dict[str, object] = {
 def environ(
     docker_engine: docker.DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """All that a script finds in its environment."""
+    """The environment of a script."""
     job = JobFolder.lay_out(
         tmp_path_factory.mktemp("environment"), HYPERPARAMETERS, files={"code/train.py": SHOW}
     )
@@ -117,7 +117,7 @@ def encoded(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def test_every_variable_and_no_other_is_set(variables: dict[str, str]) -> None:
+def test_exactly_the_documented_variables_are_set(variables: dict[str, str]) -> None:
     assert set(variables) == {*VALUES, *PER_NAME, "SM_TRAINING_ENV"}
 
 
@@ -154,7 +154,7 @@ def test_training_env_has_the_members_of_the_toolkits_environment(
     assert variables["SM_TRAINING_ENV"] == encoded(expected)
 
 
-def test_variables_beside_them_are_those_of_the_toolkit(environ: dict[str, str]) -> None:
+def test_other_variables_are_those_of_the_toolkit(environ: dict[str, str]) -> None:
     names = ("CURRENT_HOST", "SAGEMAKER_JOB_NAME", "SAGEMAKER_REGION")
     assert [environ[name] for name in names] == ["algo-1", "", "eu-west-1"]
 

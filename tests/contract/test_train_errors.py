@@ -43,7 +43,7 @@ def failed(
     return Failed(mistake, run_train(docker_engine, image, job))
 
 
-def test_exit_code_tells_the_kind_of_failure(failed: Failed) -> None:
+def test_exit_code_is_that_of_the_kind_of_failure(failed: Failed) -> None:
     assert failed.end.exit_code == failed.mistake.exit_code
 
 
@@ -56,11 +56,11 @@ def test_failure_names_the_mistake(failed: Failed) -> None:
     assert not absent, failed.end.reason
 
 
-def test_failure_says_what_to_do(failed: Failed) -> None:
-    assert re.search(failed.mistake.cure, failed.end.reason), failed.end.reason
+def test_failure_names_the_remedy(failed: Failed) -> None:
+    assert re.search(failed.mistake.remedy, failed.end.reason), failed.end.reason
 
 
-def test_failure_fits_into_what_sagemaker_shows(failed: Failed) -> None:
+def test_failure_fits_into_the_failure_reason_of_sagemaker(failed: Failed) -> None:
     assert len(failed.end.reason) <= REASON_CHARACTERS
 
 
@@ -68,7 +68,7 @@ def test_stderr_ends_with_the_failure(failed: Failed) -> None:
     assert failed.end.last_line == failed.end.reason
 
 
-def test_stderr_holds_no_traceback(failed: Failed) -> None:
+def test_stderr_has_no_traceback(failed: Failed) -> None:
     assert "Traceback" not in failed.end.stderr
 
 
@@ -95,14 +95,14 @@ def test_unreadable_data_file_is_a_user_error_that_names_it(
     assert reason.startswith("UserError: /opt/ml/input/data/train/data.csv"), reason
 
 
-def test_full_disk_is_named_with_its_cure(train: Train) -> None:
+def test_full_disk_is_named_with_its_remedy(train: Train) -> None:
     # 4 KiB hold less than the model.
     end = train(tmpfs={"/opt/ml/model": "size=4k"})
     assert end.exit_code == PLATFORM_ERROR
     assert re.search("PlatformError: /opt/ml/model.*disk is full.*larger volume", end.reason)
 
 
-def test_full_disk_leaves_the_reason_on_stderr_when_the_failure_file_finds_no_room(
+def test_full_disk_leaves_the_reason_on_stderr_if_the_failure_file_does_not_fit(
     train: Train,
 ) -> None:
     full = {"/opt/ml/model": "size=4k", "/opt/ml/output": "size=4k,nr_inodes=1"}
@@ -112,11 +112,11 @@ def test_full_disk_leaves_the_reason_on_stderr_when_the_failure_file_finds_no_ro
     assert "/opt/ml/output/failure can't be written: No space left on device" in end.stderr
 
 
-def test_full_disk_brings_no_traceback(train: Train) -> None:
+def test_full_disk_gives_no_traceback(train: Train) -> None:
     assert "Traceback" not in train(tmpfs={"/opt/ml/model": "size=4k"}).stderr
 
 
-def test_read_only_model_folder_is_named_with_its_cure(
+def test_read_only_model_folder_is_named_with_its_remedy(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     job = JobFolder.lay_out(tmp_path)
@@ -126,7 +126,7 @@ def test_read_only_model_folder_is_named_with_its_cure(
     assert re.search("PlatformError: /opt/ml/model.*mount it writable", end.reason), end.reason
 
 
-def test_model_folder_of_another_user_is_named_with_its_cure(
+def test_model_folder_of_another_user_is_named_with_its_remedy(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     job = JobFolder.lay_out(tmp_path)
@@ -138,7 +138,7 @@ def test_model_folder_of_another_user_is_named_with_its_cure(
 
 
 @pytest.mark.parametrize("name", ["tabular", "tabular/manifest.json", "xgboost-model"])
-def test_what_stands_in_the_place_of_a_file_is_named_before_training(
+def test_path_that_can_not_be_replaced_by_a_file_is_named_before_training(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, name: str
 ) -> None:
     job = JobFolder.lay_out(tmp_path)
@@ -168,7 +168,7 @@ def test_folder_of_the_artifact_that_is_read_only_is_named(
 
 
 @pytest.mark.parametrize("limit", range(1, 6))
-def test_limit_of_processes_is_named_with_its_cure(
+def test_limit_of_processes_is_named_with_its_remedy(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, limit: int
 ) -> None:
     job = JobFolder.lay_out(tmp_path)

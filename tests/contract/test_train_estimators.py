@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def with_text(frame: pandas.DataFrame, column: str, text: str) -> pandas.DataFrame:
-    """Put a column into words, and leave some cells out."""
+    """Replace the numbers of a column by words, and remove some cells."""
     words = pandas.cut(frame[column], 3, labels=["low", "middle", "high"]).astype(object)
     words[::17] = np.nan
     numbers = frame.drop(columns=column)
@@ -61,7 +61,7 @@ ESTIMATORS: Sequence[tuple[str, Callable[..., Any], dict[str, str], bool]] = [
     ESTIMATORS,
     ids=[f"{row[0].rpartition('.')[2]}-{row[1].__name__}" for row in ESTIMATORS],
 )
-def test_answers_are_those_of_the_saved_model(
+def test_answers_equal_those_of_the_saved_model(
     docker_engine: docker.DockerClient,
     image: str,
     train: Train,
@@ -77,7 +77,7 @@ def test_answers_are_those_of_the_saved_model(
     )
     assert done.exit_code == 0, done.stderr
     rows = frame.drop(columns="y").iloc[::3]
-    # As the image reads numbers; a split may stand between a value and its float32.
+    # As the image reads numbers: a split may be between a value and its float32.
     read = rows.astype(dict.fromkeys(rows.select_dtypes("number"), np.float32))
     expected = joblib.load(done.job.model / "model.joblib").predict(read)
     with serving(
@@ -145,7 +145,7 @@ def test_probabilities_and_labels_are_selectable(
     assert found["probability"] == max(found["probabilities"]) > 0.9
 
 
-def test_transformer_feeds_the_next_container(
+def test_answer_of_a_transformer_is_valid_input_of_the_next_container(
     docker_engine: docker.DockerClient, image: str, train: Train
 ) -> None:
     frame = loaded(datasets.load_wine)
@@ -180,7 +180,7 @@ def test_transformer_feeds_the_next_container(
     ],
     ids=["outside", "constraint", "no-predict"],
 )
-def test_failure_says_what_to_do(train: Train, given: dict[str, str], reason: str) -> None:
+def test_failure_names_the_remedy(train: Train, given: dict[str, str], reason: str) -> None:
     done = train(given)
     assert done.exit_code == 1
     assert done.reason.startswith(reason)

@@ -23,7 +23,7 @@ from job_folder import JobFolder, csv_text, table
 ALL = os.environ.get("TABULAR_FAULTS") == "all"
 HERE = Path(__file__).parent
 PYTHON = "/opt/venv/bin/python"
-# The artifact that lies there before is that of the same job with this.
+# The old artifact is that of the same job with this setting.
 OLD = {"max_depth": "1"}
 CONFIG = {"input/config/checkpointconfig.json": json.dumps({"LocalPath": "/opt/ml/checkpoints"})}
 JOBS: dict[str, tuple[dict[str, str], int, dict[str, str]]] = {
@@ -32,7 +32,7 @@ JOBS: dict[str, tuple[dict[str, str], int, dict[str, str]]] = {
     "checkpoints": ({"num_round": "3", "checkpoint_interval": "1"}, 0, CONFIG),
     "estimator": ({"algorithm": "sklearn.tree.DecisionTreeClassifier", "max_depth": "4"}, 2, {}),
 }
-# Every so many-th change of files is hit in the sample, begun at another one for each fault.
+# In the sample, every STEP-th change of a file fails; each fault starts at another change.
 STEP = {"model": 16, "folds": 30, "checkpoints": 26, "estimator": 25}
 KINDS = ("kill", "ENOSPC", "EIO")
 SAMPLE = [
@@ -69,7 +69,7 @@ def lay_out(root: Path, name: str, **more: str) -> JobFolder:
 @pytest.mark.parametrize(
     ("name", "kind"), [(name, kind) for name in JOBS for kind in KINDS] if ALL else SAMPLE
 )
-def test_artifact_is_the_old_one_or_the_new_one_whole(
+def test_artifact_is_completely_old_or_completely_new(
     docker_engine: docker.DockerClient,
     image: str,
     faulty_disk: Path,
@@ -127,7 +127,7 @@ def assert_loads(engine: docker.DockerClient, image: str, job: JobFolder) -> Non
 
 @pytest.fixture(scope="module")
 def forest(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], JobFolder]:
-    """Lays out a job whose compiling takes many times the memory and the room of its model."""
+    """Write a job whose compiling takes many times the memory and the disk space of its model."""
     folder = tmp_path_factory.mktemp("forest")
     draw = np.random.default_rng(0)
     features = draw.normal(size=(20_000, 10)).round(3)
@@ -148,7 +148,7 @@ def warning_of(end: Ended) -> str:
 
 
 @pytest.mark.timeout(300)
-def test_compiling_out_of_memory_costs_no_model(
+def test_model_is_saved_if_compiling_is_out_of_memory(
     docker_engine: docker.DockerClient, image: str, forest: Callable[[str], JobFolder]
 ) -> None:
     job = forest("memory")
@@ -161,7 +161,7 @@ def test_compiling_out_of_memory_costs_no_model(
 
 
 @pytest.mark.timeout(300)
-def test_disk_with_room_for_the_model_only_costs_no_model(
+def test_model_is_saved_if_the_disk_has_no_space_for_compiling(
     docker_engine: docker.DockerClient, image: str, forest: Callable[[str], JobFolder]
 ) -> None:
     job = forest("disk")
@@ -184,7 +184,7 @@ def test_disk_with_room_for_the_model_only_costs_no_model(
 
 
 @pytest.mark.timeout(300)
-def test_sigterm_while_compiling_costs_no_model(
+def test_model_is_saved_if_sigterm_comes_during_compiling(
     docker_engine: docker.DockerClient, image: str, forest: Callable[[str], JobFolder]
 ) -> None:
     job = forest("sigterm")

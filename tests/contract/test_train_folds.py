@@ -1,7 +1,7 @@
 """k-fold in ``docker run image train``: models, held-out predictions, summary lines, serving.
 
-Which rows a model has not seen is found from outside: those whose line of predictions.csv is that
-model's prediction. That it has not seen them is shown by training on all other rows here.
+The tests find the rows that a model was not trained on: their lines of predictions.csv are the
+predictions of this model. Training on all other rows in this process gives the same model.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Rows:
 
     @property
     def cut(self) -> int:
-        """Where validation begins; groups stay whole."""
+        """The row at which validation begins; groups stay whole."""
         return len(self.label) * 4 // 5 // GROUP * GROUP
 
 
@@ -70,11 +70,11 @@ class Folds(Trained):
 
     @property
     def table(self) -> Floats:
-        """What predictions.csv holds."""
+        """The table in predictions.csv."""
         return np.loadtxt(self.job.root / "output/data/predictions.csv", delimiter=",", ndmin=2)
 
     def fold_of_rows(self) -> Floats:
-        """For each row the one model whose prediction is the row's line."""
+        """For each row, the only model whose prediction is in the row's line."""
         found = np.array([best(scores(model, self.rows)) for model in self.models])
         same = abs(found - self.table[:, 1]) < 1e-6
         assert (same.sum(axis=0) == 1).all()
@@ -128,7 +128,7 @@ def lay_out(root: Path, rows: Rows, hyperparameters: dict[str, str]) -> JobFolde
 
 
 class Cross:
-    """Runs a job of k-fold once for all tests that look at it."""
+    """Runs a job of k-fold once for all tests that use it."""
 
     def __init__(self, engine: docker.DockerClient, image: str, root: Path) -> None:
         self._engine, self._image, self._root = engine, image, root
@@ -188,7 +188,7 @@ KINDS = ["regression", "binary", "softprob", "softmax", "ranking"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_models_of_the_folds_stand_alone_at_the_top(
+def test_models_of_the_folds_are_the_only_files_at_the_top_level(
     request: pytest.FixtureRequest, kind: str
 ) -> None:
     end = request.getfixturevalue(kind)
@@ -216,7 +216,7 @@ def test_predictions_have_a_line_for_each_row_of_train_and_validation(
     assert end.table[:, 0] == pytest.approx(end.rows.label, abs=1e-6)
 
 
-def test_rows_are_dealt_evenly(regression: Folds) -> None:
+def test_folds_have_equal_numbers_of_rows(regression: Folds) -> None:
     assert np.bincount(regression.fold_of_rows()).tolist() == [100, 100, 100]
 
 
@@ -249,7 +249,7 @@ def test_held_out_predictions_are_worse_than_those_of_models_that_saw_the_row(
     def r2(label: Floats, predictions: Floats) -> float:
         return 1 - float(((label - predictions) ** 2).mean() / label.var())
 
-    assert r2(label[folds != 0], seen) > 0.9  # deep trees know them by heart
+    assert r2(label[folds != 0], seen) > 0.9  # deep trees have memorized their training rows
     assert r2(label, regression.table[:, 1]) < 0.4
 
 
@@ -273,7 +273,7 @@ def test_softprob_predictions_are_the_class_and_its_probability(softprob: Folds)
     assert (softprob.table[:, 2] == held_out.argmax(axis=1)).all()
 
 
-def test_softmax_says_the_classes_that_softprob_says(softmax: Folds, softprob: Folds) -> None:
+def test_softmax_predicts_the_classes_of_softprob(softmax: Folds, softprob: Folds) -> None:
     assert (softmax.table[:, 2] == softprob.table[:, 2]).all()
     assert (softmax.table[:, 1] == 1).all()
 
@@ -285,7 +285,7 @@ def test_groups_for_ranking_stay_whole(ranking: Folds) -> None:
 
 
 def summary(end: Folds, metrics: list[str], models: list[int], folds: Floats) -> str:
-    """Write the line of some folds from the models alone."""
+    """Compute the summary line of some folds from their models."""
     found: dict[str, list[float]] = {}
     for number in models:
         model = end.models[number]
@@ -299,17 +299,17 @@ def summary(end: Folds, metrics: list[str], models: list[int], folds: Floats) ->
     return f"[{ROUNDS}]" + "".join(f"\t{name}:{np.mean(found[name]):.5f}" for name in names)
 
 
-def test_summary_line_is_aws_s_with_means_over_the_folds(regression: Folds) -> None:
+def test_summary_line_has_awss_format_and_the_means_of_the_folds(regression: Folds) -> None:
     expected = summary(regression, ["mae", "rmse"], [0, 1, 2], regression.fold_of_rows())
     assert regression.stdout.endswith(f"\n{expected}\n")
 
 
-def test_lines_of_the_folds_count_from_zero_each(regression: Folds) -> None:
+def test_metric_lines_of_each_fold_start_at_round_0(regression: Folds) -> None:
     numbers = [line.partition("\t")[0] for line in regression.stdout.splitlines()]
     assert numbers == [*(f"[{number}]" for number in range(ROUNDS))] * 3 + [f"[{ROUNDS}]"]
 
 
-def test_metrics_that_xgboost_lacks_are_means_over_the_held_out_rows(binary: Folds) -> None:
+def test_metrics_that_xgboost_does_not_have_are_means_over_the_held_out_rows(binary: Folds) -> None:
     label, _, said = binary.table.T
     folds = binary.fold_of_rows()
     means = [np.mean((label == said)[folds == number]) for number in range(3)]
@@ -319,7 +319,7 @@ def test_metrics_that_xgboost_lacks_are_means_over_the_held_out_rows(binary: Fol
     assert metrics == [f"{data}-{name}" for name in names for data in ("train", "validation")]
 
 
-def test_repeats_have_models_of_their_own(repeated: Folds) -> None:
+def test_repeats_have_their_own_models(repeated: Folds) -> None:
     assert len(repeated.models) == 4
     assert len(set(repeated.bytes_of_models())) == 4
 
@@ -348,7 +348,7 @@ def test_same_job_gives_the_same_bytes(cross: Cross, regression: Folds) -> None:
     assert (again.table == regression.table).all()
 
 
-def test_early_stopping_watches_the_held_out_rows(cross: Cross) -> None:
+def test_early_stopping_uses_the_held_out_rows(cross: Cross) -> None:
     end = cross.well(
         REGRESSION, objective="reg:squarederror", num_round="50", early_stopping_rounds="3"
     )
@@ -433,7 +433,7 @@ def test_sigterm_in_a_fold_saves_the_models_that_exist(
 
 
 @pytest.mark.long
-def test_folds_of_rows_on_disk_are_those_of_rows_in_memory(cross: Cross) -> None:
+def test_folds_of_rows_on_disk_equal_those_of_rows_in_memory(cross: Cross) -> None:
     draw = np.random.default_rng(1)
     features = draw.integers(-99, 99, size=(250_000, 20)).astype(np.float32)
     rows = Rows(features, features[:, 0] + features[:, 1])

@@ -1,6 +1,6 @@
-"""A host that dies, is paused or cut off at a step of the job: the other ends soon, and says why.
+"""A host that dies, is paused or disconnected: the other host ends soon and names the reason.
 
-The process of one host stops at a step for good; then its container is killed.
+The process of one host stops forever at a step of the job; then its container is killed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from several_hosts import HYPERPARAMETERS, LONG, Cluster, cluster
 pytestmark = pytest.mark.timeout(300)
 
 PLATFORM_ERROR = 3
-# A closed connection is noticed within moments; 15 s are for a host that SIGTERM may have ended.
+# A closed connection is detected at once; 15 s are for a host that SIGTERM may have ended.
 END_SECONDS = 30
 LEADER, WORKER = "algo-1", "algo-2"
-# What a host waits for another that is late or silent; the least that is allowed for silence.
+# How long a host waits for a late or silent host; the shortest allowed silence.
 TIMEOUT = {"cluster_timeout": "15"}
 
 PAUSE_AT = """
@@ -45,7 +45,7 @@ if step:
 raise SystemExit(main())
 """
 TRAINING = "tabular.algorithms.xgboost.training"
-# Step, the function that stops there, and the host whose step it is when that is not the victim.
+# Step, the function that stops at the step, and the host of the step if it is not the victim.
 STEPS = {
     "reading": ("tabular.training.rows:read_channel", None),
     "planning": (f"{TRAINING}.fitting:agreed_plan", None),
@@ -96,10 +96,10 @@ def test_death_of_a_host_at_a_step_ends_the_other_with_its_name(
         hosts.start(WORKER if paused == LEADER else LEADER)
         wait_until(lambda: "paused at" in hosts.log(paused), f"{paused} has come to {step}")
         if step == "compiling" and paused != victim:
-            # The worker has nothing to do meanwhile: it may have ended.
+            # The worker has nothing to do at this step: it may have ended.
             time.sleep(1)
         if not running(hosts, victim):
-            assert hosts.ended(victim).exit_code == 0  # its part is done: it dies no more
+            assert hosts.ended(victim).exit_code == 0  # it had finished before it could be killed
             return
         hosts.containers[victim].kill()
         end = hosts.ended(survivor, END_SECONDS)
@@ -117,7 +117,7 @@ def running(hosts: Cluster, host: str) -> bool:
 
 
 @pytest.mark.parametrize("victim", [LEADER, WORKER])
-def test_host_that_dies_before_it_gathers_is_named_after_cluster_timeout(
+def test_host_that_dies_before_the_rendezvous_is_named_after_cluster_timeout(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, victim: str
 ) -> None:
     survivor = WORKER if victim == LEADER else LEADER
@@ -134,7 +134,7 @@ def test_host_that_dies_before_it_gathers_is_named_after_cluster_timeout(
 
 
 @pytest.mark.parametrize("victim", [LEADER, WORKER])
-def test_host_that_dies_while_three_gather_ends_the_one_that_waits(
+def test_host_that_dies_in_the_rendezvous_of_three_ends_the_waiting_host(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, victim: str
 ) -> None:
     survivor = WORKER if victim == LEADER else LEADER
@@ -144,7 +144,7 @@ def test_host_that_dies_while_three_gather_ends_the_one_that_waits(
         hosts.containers[victim].kill()
         end = hosts.ended(survivor, END_SECONDS)
     require_reason(end, victim)
-    # Who waits says for whom, for how long, and what sets that.
+    # A waiting host logs the missing hosts, the time-out, and the setting of the time-out.
     assert "up to 3600 s, the hyperparameter cluster_timeout" in end.stderr
 
 
@@ -161,7 +161,7 @@ def test_host_that_starts_20_s_late_is_waited_for(
 
 
 @pytest.mark.parametrize("victim", [LEADER, WORKER])
-def test_pause_within_the_timeout_is_no_failure_and_a_longer_one_is(
+def test_only_a_pause_longer_than_the_timeout_is_a_failure(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, victim: str
 ) -> None:
     survivor = WORKER if victim == LEADER else LEADER
@@ -189,7 +189,7 @@ def test_pause_within_the_timeout_is_no_failure_and_a_longer_one_is(
 
 
 @pytest.mark.parametrize("victim", [LEADER, WORKER])
-def test_host_that_is_cut_off_from_the_network_ends_all(
+def test_host_that_is_disconnected_from_the_network_ends_the_job(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, victim: str
 ) -> None:
     with cluster(docker_engine, image, tmp_path, 2, {**LONG, **TIMEOUT}) as hosts:

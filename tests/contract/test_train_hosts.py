@@ -1,4 +1,4 @@
-"""``train`` on several hosts, each a container: together, late, paused, killed, without data."""
+"""``train`` on several hosts, each a container: also late, paused, killed, or without data."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CHECKPOINTS = {"input/config/checkpointconfig.json": json.dumps({"LocalPath": "/
 def alone(
     docker_engine: docker.DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Trained:
-    """The same rows on a single host."""
+    """The job with the same rows on a single host."""
     channels = {"train": shards(TRAIN, 1, 0), "validation": shards(VALIDATION, 1, 0)}
     job = JobFolder.lay_out(tmp_path_factory.mktemp("alone"), HYPERPARAMETERS, channels)
     end = run_train(docker_engine, image, job)
@@ -57,7 +57,7 @@ def wait_for_round(hosts: Cluster, number: int) -> None:
 
 
 @pytest.mark.parametrize("count", [2, 4])
-def test_model_is_that_of_a_single_host(
+def test_model_equals_that_of_a_single_host(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, alone: Trained, count: int
 ) -> None:
     with cluster(docker_engine, image, tmp_path, count) as hosts:
@@ -120,7 +120,7 @@ def test_late_host_whose_name_does_not_resolve_yet_is_waited_for(
     np.testing.assert_allclose(scores(ends["algo-1"].job.model), scores(alone.job.model), atol=1e-6)
 
 
-def test_host_that_never_comes_is_named_in_every_failure_file(
+def test_missing_host_is_named_in_every_failure_file(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     with cluster(
@@ -180,7 +180,7 @@ def test_death_of_a_host_ends_the_job_on_all_with_its_reason_and_a_restart_resum
     assert not any(end.failure for end in ends_again.values())
 
 
-def test_host_without_data_waits_and_ends_well(
+def test_host_without_data_waits_and_ends_with_0(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     nothing: dict[str, dict[str, str]] = {"train": {}, "validation": {}}
@@ -205,7 +205,7 @@ def test_host_without_validation_rows_takes_part(
     assert "validation-logloss" in ends["algo-1"].stdout
 
 
-def test_no_data_on_any_host_is_told_on_all(
+def test_no_data_on_any_host_is_reported_on_all_hosts(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     nothing: dict[str, dict[str, str]] = {"train": {}}
@@ -230,7 +230,7 @@ def test_broken_file_of_one_host_is_named_on_all(
     assert ends["algo-3"].reason.startswith("UserError: host algo-2 failed: ")
 
 
-def test_hosts_that_differ_in_columns_are_told(
+def test_different_columns_of_hosts_are_reported(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     other = {"train": {"a": csv_text([[1, 2, 3]] * 20)}, "validation": {}}
@@ -257,7 +257,7 @@ def rewrite(job: JobFolder, name: str, **changed: object) -> None:
         ({"eta": "2"}, "Hyperparameter eta: 2 is not in [0, 1]"),
     ],
 )
-def test_hosts_with_different_hyperparameters_are_told_which_and_both_values(
+def test_different_hyperparameters_of_hosts_are_reported_with_both_values(
     docker_engine: docker.DockerClient,
     image: str,
     tmp_path: Path,
@@ -274,7 +274,7 @@ def test_hosts_with_different_hyperparameters_are_told_which_and_both_values(
         assert "algo-2" in end.reason or host == "algo-2"
 
 
-def test_hosts_with_different_channels_are_told(
+def test_different_channels_of_hosts_are_reported(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     without = {"train": shards(TRAIN, 2, 1)}
@@ -286,7 +286,7 @@ def test_hosts_with_different_channels_are_told(
         assert 'channels is ["train", "validation"] on host algo-1 and ["train"]' in end.reason
 
 
-def test_hosts_with_different_lists_of_hosts_are_told(
+def test_different_lists_of_hosts_are_reported(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     timeout = {**HYPERPARAMETERS, "cluster_timeout": "5"}
@@ -331,7 +331,7 @@ def test_sigterm_without_saving_names_sigterm_on_all(
         assert "SIGTERM" in end.reason
 
 
-def test_exact_on_several_hosts_is_the_customers_fault(
+def test_exact_on_several_hosts_is_a_user_error(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     exact = {**HYPERPARAMETERS, "tree_method": "exact"}
@@ -342,7 +342,7 @@ def test_exact_on_several_hosts_is_the_customers_fault(
         assert (end.exit_code, end.reason[:11]) == (1, "UserError: ")
 
 
-def test_rows_that_all_hosts_have_are_held_out_once(
+def test_rows_on_all_hosts_are_held_out_once(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     folds = {**HYPERPARAMETERS, "_kfold": "3"}

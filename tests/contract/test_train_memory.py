@@ -1,4 +1,4 @@
-"""Data larger than the container's memory: which way is chosen, and that the model is the same."""
+"""Data larger than the container's memory: the chosen kind of matrix, and equal models."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Rows = tuple[Any, np.ndarray]
 
 @dataclass(frozen=True)
 class Data:
-    """One file, which a channel has as often as it needs to be large."""
+    """One file; a channel has as many copies of it as the size of the channel requires."""
 
     content_type: str
     suffix: str
@@ -155,7 +155,7 @@ class Runs:
 
 
 def limited(limit: int | None) -> dict[str, str]:
-    # As much swap as memory is none.
+    # The limit of memory and swap equals the limit of memory, so there is no swap.
     return {} if limit is None else {"mem_limit": f"{limit}m", "memswap_limit": f"{limit}m"}
 
 
@@ -168,7 +168,7 @@ def runs(
 
 @pytest.fixture(scope="module")
 def whole(runs: Runs) -> Callable[[str], Trained]:
-    """What is trained without a limit, by the shape of the data."""
+    """The jobs without a limit, by the shape of the data."""
     return cache(lambda name: runs(name, None))
 
 
@@ -182,7 +182,7 @@ def assert_same_model(limited: Trained, whole: Trained) -> None:
 @pytest.mark.parametrize(
     ("limit", "kind"), [(MUCH, IN_MEMORY), (SOME, STREAMED), (LITTLE, ON_DISK)]
 )
-def test_way_follows_the_limit_and_the_log_says_which_and_why(
+def test_kind_of_matrix_follows_the_memory_limit_and_is_logged_with_the_reason(
     runs: Runs, whole: Callable[[str], Trained], limit: int, kind: str
 ) -> None:
     end = runs("plain", limit)
@@ -201,7 +201,7 @@ def test_way_follows_the_limit_and_the_log_says_which_and_why(
         ("classes-weights", LITTLE, ON_DISK),
     ],
 )
-def test_model_from_disk_is_that_from_memory(
+def test_model_from_disk_equals_the_model_from_memory(
     runs: Runs, whole: Callable[[str], Trained], name: str, limit: int, kind: str
 ) -> None:
     end = runs(name, limit)
@@ -209,12 +209,10 @@ def test_model_from_disk_is_that_from_memory(
     assert f" {kind}: " in end.stderr
 
 
-def test_approx_trains_from_disk_as_well_as_from_memory(
-    runs: Runs, whole: Callable[[str], Trained]
-) -> None:
+def test_approx_trains_from_disk_too(runs: Runs, whole: Callable[[str], Trained]) -> None:
     ends = runs("approx", LITTLE), whole("approx")
     assert " DMatrix on disk: " in ends[0].stderr
-    # XGBoost bins anew in each round, and its sketch depends on the pages.
+    # approx bins again in each round, and its sketch depends on the pages.
     here, there = ([float(value) for value in end.job.manifest["metrics"].values()] for end in ends)
     assert here == pytest.approx(there, abs=0.05)
 
@@ -227,7 +225,7 @@ def test_exact_training_that_does_not_fit_is_refused(runs: Runs) -> None:
     assert "use tree_method=hist" in end.reason
 
 
-def test_more_rows_than_gradients_fit_is_refused(runs: Runs) -> None:
+def test_rows_whose_gradients_do_not_fit_into_memory_are_refused(runs: Runs) -> None:
     def write(path: Path, features: np.ndarray, label: np.ndarray) -> None:
         path.write_bytes(b"0,1\n1,2\n" * 2_800_000)
 
@@ -238,7 +236,7 @@ def test_more_rows_than_gradients_fit_is_refused(runs: Runs) -> None:
     assert "rows, whose labels, gradients and predictions fill the container's memory" in end.reason
 
 
-def test_memory_file_system_is_not_used_where_a_disk_is(
+def test_memory_file_system_is_not_used_if_there_is_a_disk(
     runs: Runs, whole: Callable[[str], Trained]
 ) -> None:
     # With rows and bins in /tmp the container would be killed: they count as its memory.
@@ -246,14 +244,14 @@ def test_memory_file_system_is_not_used_where_a_disk_is(
     assert_same_model(end, whole("plain"))
 
 
-def test_scratch_files_are_gone_afterwards(runs: Runs) -> None:
+def test_scratch_files_are_removed(runs: Runs) -> None:
     end = runs("plain", LITTLE, tmpfs={"/tmp": ""})  # they were in output
     assert end.exit_code == 0, end.stderr
     assert [path.name for path in (end.job.root / "output").iterdir()] == ["data"]
 
 
 @pytest.mark.parametrize("size", ["20m", "100m"])  # too small for rows; for their bins
-def test_full_disk_is_said_with_what_to_do(runs: Runs, size: str) -> None:
+def test_full_disk_is_reported_with_the_remedy(runs: Runs, size: str) -> None:
     small = {folder: f"size={size}" for folder in ("/tmp", "/opt/ml/output", "/opt/ml/model")}
     end = runs("plain", LITTLE, tmpfs=small)
     assert end.exit_code == 3, end.stderr
@@ -262,7 +260,7 @@ def test_full_disk_is_said_with_what_to_do(runs: Runs, size: str) -> None:
     assert "give the job a larger volume (volume_size)" in end.last_line
 
 
-def test_job_after_sigkill_does_not_trip_over_what_is_left(
+def test_job_after_sigkill_ignores_the_files_left_behind(
     runs: Runs, whole: Callable[[str], Trained]
 ) -> None:
     job = runs.lay_out("plain", PLAIN, num_round="10000")

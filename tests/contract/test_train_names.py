@@ -68,7 +68,7 @@ def test_resumed_job_knows_its_columns(bracketed: Trained) -> None:
     assert bracketed.job.manifest["feature_names"] == list(NAMES)
 
 
-def test_plain_xgboost_loads_the_model_with_names_to_read(bracketed: Trained) -> None:
+def test_xgboost_itself_loads_the_model_with_readable_names(bracketed: Trained) -> None:
     model = bytearray((bracketed.job.model / "xgboost-model").read_bytes())
     booster = xgboost.Booster(model_file=model)
     assert booster.feature_names == ["age_(0, 10)", "price(EUR)_2", "agelt 18", "price(EUR)"]

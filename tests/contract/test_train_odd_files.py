@@ -1,4 +1,4 @@
-"""``train`` where the contract's files are none: FIFOs, devices, folders, links, full disks."""
+"""``train`` with FIFOs, devices, folders or links in place of files, and with full disks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ODD: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("name", CONFIGURATION)
 @pytest.mark.parametrize("kind", ODD)
-def test_configuration_file_that_is_none_is_a_user_error_that_names_it(
+def test_configuration_file_that_is_not_a_file_is_a_user_error_with_its_name(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, kind: str, name: str
 ) -> None:
     job = JobFolder.lay_out(tmp_path)
@@ -54,7 +54,7 @@ def test_configuration_file_that_is_none_is_a_user_error_that_names_it(
     ],
     ids=[*ODD, "a full device", "a link to nowhere", "of the run before"],
 )
-def test_what_is_in_the_place_of_the_failure_file_is_replaced(
+def test_object_in_place_of_the_failure_file_is_replaced(
     docker_engine: docker.DockerClient,
     image: str,
     tmp_path: Path,
@@ -69,7 +69,7 @@ def test_what_is_in_the_place_of_the_failure_file_is_replaced(
 
 
 @pytest.mark.parametrize("kind", ["a FIFO", "a folder", "a full device"])
-def test_failure_file_that_is_mounted_and_no_file_leaves_the_reason_on_stderr(
+def test_mount_in_place_of_the_failure_file_leaves_the_reason_on_stderr(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, kind: str
 ) -> None:
     job = JobFolder.lay_out(tmp_path / "job", WRONG)
@@ -122,7 +122,7 @@ def test_output_folder_that_can_not_be_written_leaves_the_reason_on_stderr(
     assert (place == "missing") == end.reason.startswith(REASON)
 
 
-def test_full_disk_keeps_as_much_of_the_failure_file_as_fits(train: Train) -> None:
+def test_full_disk_keeps_the_part_of_the_failure_file_that_fits(train: Train) -> None:
     # One page holds the reason and no traceback of this length.
     odd = {**HYPERPARAMETERS, "objective": "x" * 2500}
     end = train(odd, tmpfs={"/opt/ml/output": "size=4k"})
@@ -131,7 +131,7 @@ def test_full_disk_keeps_as_much_of_the_failure_file_as_fits(train: Train) -> No
 
 
 @pytest.mark.parametrize("letter", ["é", "列", "👩‍🔬", "\u202e", "\x1b[31m"])
-def test_reason_is_valid_utf_8_of_1024_bytes_whatever_it_quotes(
+def test_reason_is_valid_utf_8_of_1024_bytes_for_any_quoted_text(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path, letter: str
 ) -> None:
     name = letter * 300 if letter.isprintable() else f"a{letter}b"

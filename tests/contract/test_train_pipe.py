@@ -1,4 +1,4 @@
-"""``train`` in Pipe mode: FIFOs in the job's folder, written from outside while it reads."""
+"""``train`` in Pipe mode: tests write FIFOs in the job's folder while the job reads them."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ STREAMS: dict[str, tuple[str, Any, dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("case", STREAMS)
-def test_pipe_makes_the_model_of_file_mode_from(
+def test_pipe_mode_trains_the_model_of_file_mode_from(
     docker_engine: docker.DockerClient,
     image: str,
     tmp_path: Path,
@@ -161,7 +161,7 @@ def test_pipe_makes_the_model_of_file_mode_from(
     assert "validation-rmse" in end.stdout
 
 
-def test_libsvm_is_refused_with_the_words_of_aws(
+def test_libsvm_is_refused_with_awss_words(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     end = piped(docker_engine, image, tmp_path, "text/libsvm", b"1 1:2\n")

@@ -12,7 +12,7 @@ from several_hosts import cluster
 
 pytestmark = pytest.mark.timeout(300)
 
-# Stays until the other host has found it: a name goes with its container.
+# Waits until the other host has resolved its name: a name ends with its container.
 MEET = """
 import json, os, socket, time
 hosts = json.loads(os.environ["SM_HOSTS"])
@@ -21,7 +21,7 @@ time.sleep(3)
 """
 
 
-def test_script_starts_when_the_last_host_is_there(
+def test_script_starts_after_the_names_of_all_hosts_resolve(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     with cluster(
@@ -37,7 +37,7 @@ def test_script_starts_when_the_last_host_is_there(
     }
 
 
-def test_hosts_are_not_awaited_in_studio(
+def test_script_does_not_wait_for_hosts_in_studio(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     with cluster(

@@ -43,7 +43,7 @@ def from_s3(train: Train, s3: str, uri: str, **environment: str) -> Trained:
 
 
 @pytest.mark.parametrize("variable", ["S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
-def test_archive_comes_from_s3(train: Train, s3: str, variable: str) -> None:
+def test_archive_is_fetched_from_s3(train: Train, s3: str, variable: str) -> None:
     client = boto3.client(
         "s3",
         endpoint_url=s3,
@@ -59,7 +59,7 @@ def test_archive_comes_from_s3(train: Train, s3: str, variable: str) -> None:
     assert (end.exit_code, end.stdout) == (0, "ran -k 1\n"), end.stderr
 
 
-def test_archive_that_is_not_in_s3_is_told(train: Train, s3: str) -> None:
+def test_archive_that_is_not_in_s3_is_reported(train: Train, s3: str) -> None:
     end = from_s3(train, s3, "s3://nosuch/sourcedir.tar.gz", S3_ENDPOINT_URL=s3)
     assert end.exit_code == 1
     assert end.reason == (
@@ -67,7 +67,7 @@ def test_archive_that_is_not_in_s3_is_told(train: Train, s3: str) -> None:
     )
 
 
-def test_s3_under_network_isolation_is_told_with_the_channel(train: Train) -> None:
+def test_s3_under_network_isolation_is_refused_with_the_channel_to_use(train: Train) -> None:
     end = train(hyperparameters(sagemaker_submit_directory="s3://bucket/sourcedir.tar.gz"))
     assert end.exit_code == 1
     assert "the container has no AWS credentials" in end.reason
@@ -93,7 +93,7 @@ def test_hostile_archive_is_refused_by_the_members_name(train: Train) -> None:
     assert "its member '../../opt/venv/bin/train' is refused" in end.reason
 
 
-def test_program_that_is_not_in_the_source_is_told(train: Train) -> None:
+def test_program_that_is_not_in_the_source_is_reported(train: Train) -> None:
     end = train(hyperparameters("trian.py"), files={"code/train.py": RAN})
     assert end.exit_code == 1
     assert "Did you mean train.py?" in end.reason
@@ -126,7 +126,7 @@ def test_requirement_that_replaces_a_library_of_the_image_is_logged(train: Train
     assert "requirements.txt replaces the image's threadpoolctl" in end.stderr
 
 
-def test_requirements_without_a_network_are_told_with_the_cure(train: Train) -> None:
+def test_requirements_without_a_network_are_reported_with_the_remedy(train: Train) -> None:
     end = train(
         hyperparameters(), files={"code/train.py": RAN, "code/requirements.txt": "polars==1.0\n"}
     )
@@ -138,7 +138,7 @@ def test_requirements_without_a_network_are_told_with_the_cure(train: Train) -> 
 
 
 def test_package_is_installed_and_run_as_a_module(train: Train) -> None:
-    # A build backend of its own, as setuptools would have to come over the network.
+    # The package has its own build backend, because pip would download setuptools.
     backend = (
         "import zipfile\n"
         "def build_wheel(folder, *_):\n"
@@ -169,7 +169,7 @@ def test_package_with_setup_py_needs_no_network(train: Train) -> None:
     assert (end.exit_code, end.stdout) == (0, "ran -k 1\n"), end.stderr
 
 
-def test_package_that_cannot_be_built_is_told(train: Train) -> None:
+def test_package_that_cannot_be_built_is_reported(train: Train) -> None:
     files = {"code/train.py": RAN, "code/setup.py": "raise SystemExit('no version')"}
     end = train(hyperparameters("train"), files=files)
     assert end.exit_code == 1

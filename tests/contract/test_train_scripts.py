@@ -1,4 +1,4 @@
-"""``train`` with customers' scripts: they train, their output and their failures come through."""
+"""``train`` with customers' scripts: models, output and failures."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from script_jobs import DECISION_TREE, HEADED, HEADLESS, RANDOM_FOREST, hyperpar
 
 pytestmark = pytest.mark.timeout(300)
 
-# What an estimator's metric_definitions would have.
+# A regular expression as in an estimator's metric_definitions.
 ACCURACY = re.compile(r"Accuracy=(.*?);")
 
 
-def test_decision_tree_trains_on_headless_files(train: Train) -> None:
+def test_decision_tree_trains_on_files_without_header(train: Train) -> None:
     end = train(
         hyperparameters(max_leaf_nodes=3),
         {"train": {"iris.csv": HEADLESS, "more.csv": HEADLESS}},
@@ -28,7 +28,7 @@ def test_decision_tree_trains_on_headless_files(train: Train) -> None:
     assert end.job.saved() == ["model.joblib"]
 
 
-def test_random_forest_trains_on_a_headed_file(train: Train) -> None:
+def test_random_forest_trains_on_a_file_with_header(train: Train) -> None:
     end = train(
         hyperparameters(**{"target": "Species", "n-estimators": 20}),
         {"train": {"iris.csv": HEADED}},
@@ -57,7 +57,9 @@ def test_random_forest_trains_on_a_headed_file(train: Train) -> None:
         ),
     ],
 )
-def test_failing_script_is_told(train: Train, source: str, exit_code: int, reason: str) -> None:
+def test_error_of_a_script_is_reported(
+    train: Train, source: str, exit_code: int, reason: str
+) -> None:
     end = train(hyperparameters(password="hush-hush"), files={"code/train.py": source})
     assert end.exit_code == exit_code
     assert end.reason.startswith(f"ExecuteUserScriptError: {reason}")
@@ -66,7 +68,7 @@ def test_failing_script_is_told(train: Train, source: str, exit_code: int, reaso
     assert "hush-hush" not in f"{end.stderr}{end.stdout}{end.failure}"
 
 
-def test_script_that_takes_too_much_memory_is_told(train: Train) -> None:
+def test_script_that_takes_too_much_memory_is_reported(train: Train) -> None:
     source = "a = []\nwhile True: a.append(bytearray(10_000_000))"
     end = train(
         hyperparameters(), files={"code/train.py": source}, mem_limit="400m", memswap_limit="400m"
@@ -75,7 +77,7 @@ def test_script_that_takes_too_much_memory_is_told(train: Train) -> None:
     assert "killed by SIGKILL: out of memory?" in end.reason
 
 
-def test_reason_of_the_scripts_own_stays(train: Train) -> None:
+def test_failure_file_of_the_script_is_kept(train: Train) -> None:
     source = "open('/opt/ml/output/failure', 'w').write('no rows for May')\nraise SystemExit(1)"
     end = train(hyperparameters(), files={"code/train.py": source})
     assert (end.exit_code, end.failure) == (1, "no rows for May")
@@ -126,7 +128,7 @@ def test_script_saves_its_model_when_the_job_is_stopped(
         container.stop(timeout=120)
         end = ended(container)
     assert job.saved() == ["model"]
-    # bash ends as it would have by itself: with the status of the signal.
+    # bash ends with the status of the signal, as without this image.
     assert end.exit_code == (0 if program == "train.py" else 143)
 
 
@@ -147,7 +149,7 @@ def test_script_that_ignores_sigterm_has_115_seconds(
     assert "stopped by SIGTERM: the script did not end within 115 s after it" in (job.failure or "")
 
 
-def test_output_is_the_scripts_own(train: Train) -> None:
+def test_output_of_the_script_is_not_changed(train: Train) -> None:
     source = (
         "import sys\n"
         "sys.stdout.buffer.write(bytes([0xff, 0]) + b'no end')\nsys.stderr.write('50%\\r100%')"
@@ -159,7 +161,7 @@ def test_output_is_the_scripts_own(train: Train) -> None:
     assert end.stderr.endswith("50%\r100%")
 
 
-def test_sdk_v3_finds_what_its_driver_needs(
+def test_driver_of_sdk_v3_finds_its_programs(
     docker_engine: docker.DockerClient, image: str, tmp_path: Path
 ) -> None:
     driver = """

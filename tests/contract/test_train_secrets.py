@@ -15,7 +15,7 @@ SIGNED = (
 )
 
 
-def test_signature_of_a_source_is_not_shown_and_the_line_says_what_is_expected(
+def test_error_for_a_source_shows_no_signature_and_names_the_expected_form(
     train: Train,
 ) -> None:
     end = train(hyperparameters(sagemaker_submit_directory=SIGNED))
@@ -27,7 +27,7 @@ def test_signature_of_a_source_is_not_shown_and_the_line_says_what_is_expected(
     assert "HUSH" not in f"{end.failure}{end.stdout}{end.stderr}"
 
 
-def test_signature_is_not_shown_where_another_source_is_taken(train: Train) -> None:
+def test_signature_is_not_shown_if_another_source_is_used(train: Train) -> None:
     end = train(hyperparameters(sagemaker_submit_directory=SIGNED), files={"code/train.py": RAN})
     assert (end.exit_code, end.stdout) == (0, "ran\n"), end.stderr
     assert "is not used" in end.stderr
@@ -60,7 +60,7 @@ def test_token_of_a_requirement_is_not_shown(
     assert "HUSH" not in f"{end.failure}{end.stdout}{end.stderr}"
 
 
-def test_archive_that_is_cut_off_is_refused_by_its_name(train: Train) -> None:
+def test_truncated_archive_is_refused_by_its_name(train: Train) -> None:
     whole = archive({"train.py": RAN, "helpers.py": "x = 1"})
     import gzip
 

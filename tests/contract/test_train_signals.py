@@ -54,7 +54,7 @@ def wait_for_rounds(container: Container) -> None:
 def stopped(
     docker_engine: docker.DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Stopped:
-    """A job stopped in the midst of its rounds."""
+    """A job that was stopped during its rounds."""
     job = JobFolder.lay_out(tmp_path_factory.mktemp("stopped"), LONG, {"train": {"a.csv": DATA}})
     with running(docker_engine, image, job) as container:
         wait_for_rounds(container)
@@ -65,7 +65,7 @@ def stopped(
 def saved(
     docker_engine: docker.DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Stopped:
-    """The same with ``save_model_on_termination``."""
+    """The stopped job with ``save_model_on_termination``."""
     job = JobFolder.lay_out(
         tmp_path_factory.mktemp("saved"),
         {**LONG, "save_model_on_termination": "true"},
@@ -84,7 +84,7 @@ def test_sigterm_gives_exit_code_143(stopped: Stopped) -> None:
     assert stopped.exit_code == STOPPED
 
 
-def test_sigterm_is_named_in_the_failure_file_with_what_would_keep_the_model(
+def test_sigterm_is_named_in_the_failure_file_with_the_setting_that_saves_the_model(
     stopped: Stopped,
 ) -> None:
     assert "stopped by SIGTERM" in stopped.reason
@@ -99,7 +99,7 @@ def test_sigterm_leaves_no_model(stopped: Stopped) -> None:
     assert stopped.job.saved() == []
 
 
-def test_sigterm_brings_no_traceback(stopped: Stopped) -> None:
+def test_sigterm_gives_no_traceback(stopped: Stopped) -> None:
     assert "Traceback" not in stopped.stderr
 
 
@@ -163,7 +163,7 @@ def test_second_sigterm_changes_nothing(
 def killed(
     docker_engine: docker.DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> JobFolder:
-    """A job's folder after SIGKILL in the midst of its rounds."""
+    """A job's folder after SIGKILL during its rounds."""
     job = JobFolder.lay_out(
         tmp_path_factory.mktemp("killed"),
         {**LONG, "save_model_on_termination": "true"},

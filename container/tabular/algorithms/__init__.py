@@ -29,16 +29,16 @@ class Algorithm:
     ----------
     package : str
         The dotted name of the algorithm's package.
-    answers_to : callable
-        Returns whether a name means this algorithm. The name is the hyperparameter ``algorithm``,
-        or the field ``algorithm`` of a manifest.
+    matches_name : callable
+        Returns whether a name stands for this algorithm. The name is the hyperparameter
+        ``algorithm``, or the field ``algorithm`` of a manifest.
     kinds : tuple of str
         The kinds of model files that this algorithm loads without a manifest; see
         ``artifact.discovery``.
     """
 
     package: str
-    answers_to: Callable[[str], bool]
+    matches_name: Callable[[str], bool]
     kinds: tuple[str, ...] = ()
 
     @property
@@ -52,13 +52,14 @@ class Algorithm:
         return cast("PredictorModule", import_module(f"{self.package}.predictor"))
 
 
-# The first algorithm that answers to a name is taken.
+# The first row that matches a name is taken.
 ALGORITHMS = [
     Algorithm(
         "tabular.algorithms.xgboost", lambda name: name.lower() == "xgboost", kinds=(BOOSTER,)
     ),
     Algorithm("tabular.algorithms.onnx", lambda name: False, kinds=(ONNX,)),
-    # Last, because it answers to every name: its catalogue refuses unknown names with a suggestion.
+    # scikit-learn is the last row, because it matches every name. Its catalogue refuses unknown
+    # names with a suggestion.
     Algorithm("tabular.algorithms.sklearn", lambda name: True, kinds=(PICKLE, SKOPS)),
 ]
 
@@ -66,13 +67,13 @@ ALGORITHMS = [
 def algorithm_of(name: object) -> Algorithm:
     """Return the algorithm for the hyperparameter or manifest field ``algorithm``.
 
-    Without a name this is XGBoost.
+    The default is XGBoost.
 
     >>> algorithm_of("sklearn.svm.SVC").package
     'tabular.algorithms.sklearn'
     """
     text = str(name or DEFAULT)
-    return next(algorithm for algorithm in ALGORITHMS if algorithm.answers_to(text))
+    return next(algorithm for algorithm in ALGORITHMS if algorithm.matches_name(text))
 
 
 def algorithm_of_kind(kind: str) -> Algorithm:

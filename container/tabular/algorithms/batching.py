@@ -18,18 +18,18 @@ from tabular.data.batch import Floats
 
 log = logging.getLogger(__name__)
 
-# A model is batched if a call with one row takes at least SLOW_SECONDS, and a call with TOGETHER
-# rows takes at most WORTH of the time of TOGETHER calls.
+# A model is batched if a call with one row takes at least SLOW_SECONDS, and a call with BATCH_ROWS
+# rows takes at most MOST_TIME_SHARE of the time of BATCH_ROWS calls with one row.
 SLOW_SECONDS = 0.001
-TOGETHER = 8
-WORTH = 0.25
-TURNS = 3
+BATCH_ROWS = 8
+MOST_TIME_SHARE = 0.25
+REPEATS = 3
 # Requests with more rows are predicted alone, on all processors.
 SMALL_ROWS = 64
 
 
-class _Waiting:
-    """A request that waits: its rows, then its scores or its error."""
+class _WaitingRequest:
+    """A request that waits for its prediction, with its rows and later its scores or its error."""
 
     def __init__(self, rows: Floats) -> None:
         self.rows = rows
@@ -50,33 +50,33 @@ class Batched(PredictorWrapper):
         self.engine = f"{wrapped.engine}, batched"
         self._turn = Condition()
         self._busy = False
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_WaitingRequest] = []
 
     def predict(self, rows: Floats) -> Scores:
         """Score rows; see ``Predictor.predict``."""
         if len(rows) > SMALL_ROWS:
             return self.wrapped.predict(rows)
-        mine = _Waiting(rows)
+        own = _WaitingRequest(rows)
         with self._turn:
-            self._waiting.append(mine)
-            while self._busy and not mine.done:
+            self._waiting.append(own)
+            while self._busy and not own.done:
                 self._turn.wait()
-            if not mine.done:
+            if not own.done:
                 self._busy = True
                 batch, self._waiting = self._waiting, []
-        if not mine.done:
+        if not own.done:
             try:
                 self._answer(batch)
             finally:
                 with self._turn:
                     self._busy = False
                     self._turn.notify_all()
-        if mine.error is not None:
-            raise mine.error
-        assert mine.scores is not None  # noqa: S101 - one of the two is there
-        return mine.scores
+        if own.error is not None:
+            raise own.error
+        assert own.scores is not None  # noqa: S101 - a request without error has scores
+        return own.scores
 
-    def _answer(self, batch: list[_Waiting]) -> None:
+    def _answer(self, batch: list[_WaitingRequest]) -> None:
         try:
             scores = self.wrapped.predict(np.concatenate([request.rows for request in batch]))
         except Exception as error:
@@ -84,7 +84,7 @@ class Batched(PredictorWrapper):
                 for request in batch:
                     request.error = error
                 return
-            for request in batch:  # one request may be wrong: predict each alone
+            for request in batch:  # one request may be wrong: predict each request alone
                 self._answer([request])
             return
         ends = np.cumsum([len(request.rows) for request in batch])
@@ -92,20 +92,20 @@ class Batched(PredictorWrapper):
             request.scores = part
 
 
-def batched_if_worth(predictor: Predictor) -> Predictor:
-    """Measure a model, and batch it if a call is slow and more rows in a call cost little."""
+def batched_if_faster(predictor: Predictor) -> Predictor:
+    """Measure a model, and batch its requests if calls are slow and a batch saves time."""
     row = np.zeros((1, predictor.columns.count), np.float32)
     try:
         one = _seconds(predictor, row)
-        several = one if one < SLOW_SECONDS else _seconds(predictor, np.repeat(row, TOGETHER, 0))
+        several = one if one < SLOW_SECONDS else _seconds(predictor, np.repeat(row, BATCH_ROWS, 0))
     except RequestError:  # the model refuses a row of zeros
         return predictor
-    if one < SLOW_SECONDS or several > one * TOGETHER * WORTH:
+    if one < SLOW_SECONDS or several > one * BATCH_ROWS * MOST_TIME_SHARE:
         return predictor
     log.info(
-        "a row takes %.1f ms, %d together %.1f: waiting requests are predicted together",
+        "a row takes %.1f ms, a batch of %d rows %.1f ms: waiting requests are batched",
         one * 1e3,
-        TOGETHER,
+        BATCH_ROWS,
         several * 1e3,
     )
     return Batched(predictor)
@@ -113,7 +113,7 @@ def batched_if_worth(predictor: Predictor) -> Predictor:
 
 def _seconds(predictor: Predictor, rows: Floats) -> float:
     times = []
-    for _ in range(TURNS + 1):  # the first call is slower
+    for _ in range(REPEATS + 1):  # the first call is slower
         begin = time.perf_counter()
         predictor.predict(rows)
         times.append(time.perf_counter() - begin)

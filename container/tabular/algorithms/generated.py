@@ -25,17 +25,17 @@ COMMAND = (
 
 
 def launcher_tables() -> dict[str, Any]:
-    """Return what the launcher reads, as it never imports ``tabular``.
+    """Return the tables that the launcher reads, because it never imports ``tabular``.
 
     Returns
     -------
     dict
         ``SupportedHyperParameters`` and ``ParameterRanges``: see ``pages.specification``.
-        ``Metrics``: the metrics of XGBoost, each with the direction in which it is better.
+        ``Metrics``: the metrics of XGBoost, each with ``Maximize`` or ``Minimize``.
         ``DefaultObjective``, ``DefaultMetrics``: see ``pages.default_metrics``.
         ``EstimatorKinds``: the kind of each estimator of scikit-learn, by its dotted name.
-        ``EstimatorMetrics``: by kind, the metrics with their direction; None for a metric that
-        has no direction.
+        ``EstimatorMetrics``: by kind, the metrics with ``Maximize`` or ``Minimize``; None for a
+        metric that has neither.
     """
     return {
         **pages.specification(),

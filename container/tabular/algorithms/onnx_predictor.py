@@ -1,4 +1,4 @@
-"""Predict by ONNX Runtime with an ONNX model that another tool exported."""
+"""Predict with ONNX Runtime and an ONNX model that another tool exported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from tabular.algorithms.onnx_session import LOOPS, may_not_end, open_session, run_options, runner
+from tabular.algorithms.onnx_session import (
+    LOOPS,
+    contains_operator,
+    open_session,
+    run_options,
+    runner,
+)
 from tabular.algorithms.parallel import ONE_THREAD, Parallel
 from tabular.algorithms.predictor import Meaning, Predictor, Scores, predict_once
 from tabular.artifact.trial_load import trial_load
@@ -37,7 +43,7 @@ class OnnxPredictor(Predictor):
     Raises
     ------
     UserError
-        The file is not an ONNX model, or the model has another input.
+        The file is not an ONNX model, or the model does not have one numeric input of this shape.
     """
 
     engine = f"ONNX Runtime {onnxruntime.__version__}"
@@ -53,7 +59,7 @@ class OnnxPredictor(Predictor):
             )
         self.columns = Columns(shape[1])
         self.width = shape[1]
-        self._repeats = may_not_end(path, LOOPS)
+        self._repeats = contains_operator(path, LOOPS)
         self._input, self._dtype = inputs[0].name, DTYPES[inputs[0].type]
         self._outputs = [output.name for output in outputs]
         self._run, self._options = runner(session), run_options()
@@ -94,7 +100,7 @@ class OnnxPredictor(Predictor):
                 )
 
     def _classes(self) -> tuple[Any, ...]:
-        """Return the classes: the names in a ZipMap output, or else their numbers."""
+        """Return the classes: the keys of a ZipMap output, or else the numbers of the columns."""
         if len(self._outputs) < 2:
             return ()
         try:
@@ -128,7 +134,7 @@ class OnnxPredictor(Predictor):
         return found
 
     def _call_within(self, seconds: float, taken: dict[str, Any], outputs: list[str]) -> list[Any]:
-        """Run a graph with loops, and stop it after ``seconds``."""
+        """Run a graph that has loops; stop the run after ``seconds``."""
         options = run_options()
         timer = Timer(seconds, setattr, (options, "terminate", True))
         timer.daemon = True
@@ -155,7 +161,7 @@ def load_and_predict(path: Path) -> None:
     predict_once(OnnxPredictor(path))
 
 
-def trial_load_unusual(path: Path) -> None:
+def trial_load_if_unbounded(path: Path) -> None:
     """Trial-load a compiled model if it has operators that can run or grow without end."""
-    if may_not_end(path):
+    if contains_operator(path):
         trial_load(load_and_predict, path)

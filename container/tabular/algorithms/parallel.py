@@ -1,4 +1,4 @@
-"""Predict large requests on all processors; a small request stays on its thread."""
+"""Predict large requests on all processors, and small requests on the thread of the caller."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import numpy.typing as npt
 
 from tabular.data.batch import Floats
 
-# For fewer rows, handing them to another thread takes longer than predicting them.
-ROWS_OF_A_PART = 512
+# Passing fewer rows to another thread takes longer than predicting them.
+LEAST_PART_ROWS = 512
 Score = TypeVar("Score", bound=np.generic)
 
 
 class Parallel:
     """Splits large requests into parts, and predicts each part on its own thread.
 
-    The engines release Python's global lock while they compute. Each process makes its threads when
-    they are first needed, because threads do not survive a fork.
+    The engines release Python's global lock while they compute. Each process creates its threads at
+    its first large request, because threads do not survive a fork.
     """
 
     def __init__(self, threads: int) -> None:
@@ -34,9 +34,9 @@ class Parallel:
         self, predict: Callable[[Floats], npt.NDArray[Score]], rows: Floats
     ) -> npt.NDArray[Score]:
         """Predict all rows, in their order."""
-        if len(rows) < 2 * ROWS_OF_A_PART or self._threads < 2:
+        if len(rows) < 2 * LEAST_PART_ROWS or self._threads < 2:
             return predict(rows)
-        parts = min(self._threads, len(rows) // ROWS_OF_A_PART)
+        parts = min(self._threads, len(rows) // LEAST_PART_ROWS)
         return np.concatenate(list(self._pool().map(predict, np.array_split(rows, parts))))
 
     def _pool(self) -> ThreadPoolExecutor:

@@ -40,7 +40,7 @@ class Meaning:
         The keys of selectable inference that the model has. With None, ``classes`` and
         ``has_probabilities`` decide; see ``selection_keys.key_set``.
     answer : str
-        What the model answers for a row, in words for the model's page:
+        What the model predicts for a row, in words, for the model's page:
         "the probability of class 1". Empty if not known.
     """
 
@@ -64,8 +64,8 @@ class Predictor:
     engine : str
         The library that computes the scores, with its version, for people to read.
     bytes_per_value : int
-        How much memory the engine takes for each value of a request's matrix, for copies and wider
-        numbers.
+        Bytes of memory that the engine takes for each value of a request's matrix: copies, and
+        conversions to wider types.
     """
 
     columns: Columns
@@ -126,13 +126,13 @@ class _Forwarded:
         self._name = name
 
     def __get__(self, wrapper: PredictorWrapper | None, owner: type) -> Any:
-        if wrapper is None:  # asked of the class
+        if wrapper is None:  # read from the class, not from an instance
             return self
         return getattr(wrapper.wrapped, self._name)
 
 
 class PredictorWrapper(Predictor):
-    """A predictor that forwards to another one whatever its own class does not define.
+    """A predictor that forwards to another predictor what its own class does not define.
 
     Parameters
     ----------
@@ -149,13 +149,13 @@ class PredictorWrapper(Predictor):
         self.wrapped = wrapped
 
     def __getattr__(self, name: str) -> Any:
-        """Forward what ``Predictor`` does not define."""
-        if name == "wrapped":  # not set yet: forwarding would not end
+        """Forward an attribute that ``Predictor`` does not define."""
+        if name == "wrapped":  # not set yet: forwarding would recurse without end
             raise AttributeError(name)
         return getattr(self.wrapped, name)
 
 
-# What ``Predictor`` defines, ``__getattr__`` never sees.
+# Python does not call ``__getattr__`` for attributes that ``Predictor`` defines.
 for _name in vars(Predictor):
     if not _name.startswith("_"):
         setattr(PredictorWrapper, _name, _Forwarded(_name))
@@ -193,7 +193,7 @@ class PredictorModule(Protocol):
         """
 
     def preload(self) -> None:
-        """Import the libraries that serve models, before a multi-model endpoint loads the first."""
+        """Import the libraries that serve models, before a multi-model endpoint loads any model."""
 
     def load_foreign(self, paths: Sequence[Path], loading: Loading) -> Predictor:
         """Load models without a manifest. The files may be broken or hostile.
@@ -214,7 +214,7 @@ class PredictorModule(Protocol):
 
 
 def predict_once(predictor: Predictor) -> None:
-    """Predict a row of zeros, to see whether a model of unknown origin can do so."""
+    """Predict a row of zeros, to check that a model of unknown origin can predict."""
     row = np.zeros((1, predictor.columns.count), np.float32)
     # The model may refuse a row of zeros.
     with suppress(RequestError):

@@ -1,7 +1,8 @@
-"""The keys of selectable inference (``SAGEMAKER_INFERENCE_OUTPUT``), and how each is computed.
+"""The keys of selectable inference (``SAGEMAKER_INFERENCE_OUTPUT``) and their functions.
 
 A model has one of the key sets at the end of this module. The order of the keys in a set is the
-order of AWS's JSON objects. To add a key, add a function and its row in every set that has the key.
+order of AWS's JSON objects. To add a key, add a function, and an entry in every set that has the
+key.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ KeySet: TypeAlias = Mapping[str, Column]
 
 
 def key_set(meaning: Meaning) -> KeySet:
-    """Return the keys that a model has: its own key set, or that of its kind of estimator.
+    """Return the keys that a model has: its own key set, or the key set of its kind of estimator.
 
     Returns
     -------
@@ -72,7 +73,7 @@ def _above(threshold: float) -> Column:
 
 
 def _complement_and_score(request: ScoredRows) -> Array:
-    """Pair ``1 - score`` with ``score``, in float64; AWS does the same for raw scores."""
+    """Return ``1 - score`` and ``score`` in float64; AWS does the same for raw scores."""
     scores = request.scores.astype(np.float64)
     return np.stack([1 - scores, scores], axis=1)
 
@@ -94,7 +95,7 @@ def _labels(request: ScoredRows) -> Array:
 def _class_probability(request: ScoredRows) -> Array:
     """Return the probability of the second of two classes, else the highest probability.
 
-    XGBoost's probability for two classes is that of class 1, too.
+    XGBoost's probability for two classes is also the probability of class 1.
     """
     probabilities = request.probabilities
     if probabilities.shape[1] == 2:
@@ -116,7 +117,7 @@ def _leaves(request: ScoredRows) -> Array:
 
 # Scores are numbers: regression, counts, survival, ranking.
 NUMBER: KeySet = {"predicted_score": _scores}
-# Scores are the probability of class 1, of two classes.
+# Two classes: scores are the probability of class 1.
 PROBABILITY: KeySet = {
     "predicted_label": _above(0.5),
     "labels": _labels,
@@ -125,7 +126,7 @@ PROBABILITY: KeySet = {
     "raw_score": _scores,
     "raw_scores": _complement_and_score,
 }
-# Scores are the log-odds of class 1, of two classes.
+# Two classes: scores are the log-odds of class 1.
 MARGIN: KeySet = {
     "predicted_label": _above(0),
     "labels": _labels,

@@ -26,8 +26,8 @@ from tabular.serving.request_framing import IncomingRequest
 # gunicorn's parser reads this many bytes at a time while it looks for the end of the head.
 HEAD_READ_BYTES = 8192
 LARGEST_READ_BYTES = 1 << 20
-# How often a thread checks whether there is memory for the rest of its response.
-ROOM_SECONDS = 0.1
+# The interval at which a thread checks whether there is memory for the rest of its response.
+MEMORY_CHECK_SECONDS = 0.1
 
 
 class State(Enum):
@@ -35,7 +35,7 @@ class State(Enum):
 
     IDLE = auto()  # no byte of a request has arrived
     COLLECTING = auto()  # a request is arriving
-    WORKING = auto()  # a thread answers the request, or will
+    WORKING = auto()  # a thread answers the request, or the request waits for a thread
     SENDING = auto()  # the thread is done, and the client has not read the whole response
     CLOSING = auto()  # the response is sent; bytes that the client still sends are dropped
     CLOSED = auto()
@@ -144,10 +144,10 @@ class ClientSocket(socket.socket):
             return data
 
     def _wait(self) -> None:
-        """Wait until the socket is writable, at most ROOM_SECONDS."""
+        """Wait until the socket is writable, at most MEMORY_CHECK_SECONDS."""
         waiting = select.poll()
         waiting.register(self, select.POLLOUT)
-        waiting.poll(1000 * ROOM_SECONDS)
+        waiting.poll(1000 * MEMORY_CHECK_SECONDS)
         if time.monotonic() > self.sending_until:
             raise ConnectionAbortedError(
                 errno.EPIPE, "the client did not read its response in time"
@@ -191,7 +191,7 @@ class Connection(gthread.TConn):
     begun : float
         When the first byte of the request arrived.
     deadline : float
-        When the event loop ends the connection's state.
+        When the event loop stops waiting: it refuses the request, or closes the connection.
     held : int
         Bytes of requests that the connection holds.
     last : bool
@@ -243,5 +243,5 @@ class Connection(gthread.TConn):
         data, rest = incoming.take()
         self.collected.load(data)
         if self.parser is not None:
-            self.parser.mesg = None  # the parser need not look for the last request's end
+            self.parser.mesg = None  # the parser does not search for the last request's end
         return rest

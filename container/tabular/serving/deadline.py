@@ -1,8 +1,8 @@
 """Load a model that a manifest describes within a deadline, in the process that serves it.
 
 A model without a manifest is first loaded in a separate process, which can be killed. For a model
-with a manifest that would take ten times as long: it is loaded in a thread, and the caller goes on
-without the thread if the deadline passes.
+with a manifest, a separate process would take ten times as long. Such a model is loaded in a
+thread; if the deadline passes, the caller continues without waiting for the thread.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def within_deadline(load: Callable[[], T], what: object, seconds: float = SECOND
     Raises
     ------
     OutOfTimeError
-        The function did not return in time; its thread goes on.
+        The function did not return in time; its thread continues.
     """
     made: list[T] = []
     failed: list[BaseException] = []

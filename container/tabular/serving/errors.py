@@ -1,4 +1,4 @@
-"""Responses to requests that fail: of the application, and of the event loop before it.
+"""Error responses of the application, and of the event loop, which runs before it.
 
 An error's body is one line of text, or JSON where the client accepts only JSON. A multi-model
 endpoint answers as Multi Model Server does.
@@ -26,10 +26,10 @@ from tabular.serving.request_framing import HEAD_BYTES
 
 log = logging.getLogger(__name__)
 
-# Makes a response of a status and a message.
+# Makes a response from a status and a message.
 ErrorResponse: TypeAlias = Callable[[int, str], Response]
 
-# Multi Model Server's names of errors; SageMaker goes by the status.
+# Multi Model Server's names of errors; SageMaker uses only the status.
 MULTI_MODEL_TYPES = {
     400: "BadRequestException",
     404: "ResourceNotFoundException",
@@ -92,7 +92,7 @@ def event_loop_response(status: int, seconds: float, part: str) -> bytes:
     status : int
         408, 431 or 503.
     seconds : float
-        How long the request was waited for.
+        How long the event loop has waited for the request.
     part : str
         What did not arrive: the head or the body.
     """
@@ -109,7 +109,7 @@ def handle_errors(app: Flask, max_body_bytes: int, respond: ErrorResponse) -> No
 
     @app.errorhandler(RequestError)
     def request_error(error: RequestError) -> Response:
-        if INFERENCE_ID in request.environ:  # the caller can look for the request by its id
+        if INFERENCE_ID in request.environ:  # the caller can search the log for its id
             extra = logs.inference_id(request.environ)
             log.warning("%s: %d %s", request.path, error.status, error.logged[:300], extra=extra)
         return with_custom_attributes(respond(error.status, str(error)))
@@ -124,7 +124,7 @@ def handle_errors(app: Flask, max_body_bytes: int, respond: ErrorResponse) -> No
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
-        if error.response is not None:  # a script's own
+        if error.response is not None:  # from a script
             return Response.force_type(error.response)  # type: ignore[arg-type,return-value]
         message = f"{request.method} {request.path}: {error.name}{_hint(error)}"
         response = respond(error.code or 500, message)

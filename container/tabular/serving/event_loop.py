@@ -1,6 +1,6 @@
 """The event loop's work on connections: collect requests, send responses, enforce deadlines.
 
-Threads get complete requests only, and leave the rest of a response to the event loop. So a
+Threads get only complete requests. The event loop sends what a client does not read at once. So a
 client that sends or reads slowly, or not at all, occupies no thread.
 """
 
@@ -129,7 +129,7 @@ class EventLoopWorker(gthread.ThreadWorker):
         """Examine the bytes of a request; give a complete request to the threads."""
         try:
             self._examine(conn, incoming)
-        except Exception:  # no client's bytes may end the loop that serves all clients
+        except Exception:  # one client must not end the loop of all clients
             self.log.exception("a request could not be collected; its connection is closed")
             self._close(conn)
 
@@ -172,7 +172,7 @@ class EventLoopWorker(gthread.ThreadWorker):
             self._leave(conn)
             return
         self._await_request(conn)
-        if conn.incoming is not None:  # its first bytes arrived with the last request
+        if conn.incoming is not None:  # its first bytes arrived together with the last request
             self._advance(conn, conn.incoming)
         if conn.state in (State.IDLE, State.COLLECTING):
             self._register(conn, self._waiting)

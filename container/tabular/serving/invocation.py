@@ -15,7 +15,7 @@ from tabular.serving.middleware import ROWS
 from tabular.serving.request_budget import (
     BYTES_PER_SCORE,
     BYTES_PER_SCORE_OF_CSV,
-    FREE_BYTES,
+    UNCOUNTED_BYTES,
     RequestBudget,
     budget_of,
     estimate_request,
@@ -42,9 +42,9 @@ def model_invoker(
     Parameters
     ----------
     profile : Profile
-        The AWS server whose bytes the answers have.
+        The AWS server whose answers this server writes, byte for byte.
     budget : RequestBudget or None
-        Shared by the requests of the process; None makes one.
+        Shared by the requests of the process; None creates a budget.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def model_invoker(
                 if not body.strip():
                     return Response(header, mimetype=answer_type)
         rows = read_rows(body, content_type, predictor.columns)
-        # After the body: where body and Accept are both wrong, AWS reports the body.
+        # ``Accept`` is checked after the body: if both are wrong, AWS's container reports the body.
         answer_type = answers.choose(accept)
         environ[ROWS] = len(rows)
         result = select(keys, predictor, rows) if keys else predictor.predict(rows)
@@ -105,7 +105,7 @@ def model_invoker(
 
 
 def read_within_budget(limit: int, budget: RequestBudget) -> bytes:
-    """Read the request's body; a compressed body first reserves the most that it may unpack to."""
+    """Read the request's body; reserve memory for the largest size of a compressed body first."""
     compressed = "HTTP_CONTENT_ENCODING" in request.environ
     if not compressed:
         return read_body(limit)
@@ -126,7 +126,7 @@ def respond_within_budget(
     size : int
         The estimate of what the request takes, in bytes.
     """
-    if size <= FREE_BYTES:
+    if size <= UNCOUNTED_BYTES:
         return respond()
     release = budget.reserve(size)
     try:

@@ -12,11 +12,11 @@ from tabular.contract.request_limits import MAX_BODY_BYTES
 # SageMaker's proxy sends a head in one packet, and gives a whole invocation 60 s.
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 60.0
-# Beyond 6 MiB, the largest body of an endpoint: batch transform sends up to 100 MB.
+# For bodies above 6 MiB, the limit of endpoints: batch transform sends up to 100 MB.
 LEAST_BYTES_PER_SECOND = 100_000
 # After the end of a response, the client has this long to close the connection.
 CLOSING_SECONDS = 2.0
-# Longer than AWS's load balancers, which keep connections for 60 s, as AWS recommends.
+# AWS's load balancers keep connections for 60 s; AWS recommends a longer time for servers.
 KEEPALIVE_SECONDS = 75.0
 # A stopping worker waits this long for requests on idle connections.
 LINGER_SECONDS = 2.0
@@ -79,7 +79,7 @@ def _held_bytes(endpoint: Endpoint) -> int:
 
 
 def most_connections() -> int:
-    """Return how many connections a worker can hold; raises its limit of file descriptors."""
+    """Raise the limit of file descriptors; return how many connections a worker can hold."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < MOST_CONNECTIONS + OTHER_DESCRIPTORS:
         wanted = MOST_CONNECTIONS + OTHER_DESCRIPTORS

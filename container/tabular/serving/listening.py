@@ -5,7 +5,7 @@ between the last ``accept`` and ``close``. So new connections are refused first:
 for a larger time to live than packets have, and the kernel drops the first packet of each new
 connection, while handshakes in progress complete. A refused client sends its packet again after a
 second and finds the port closed. A packet filter (``SO_ATTACH_FILTER``) would do the same, but the
-system may forbid it to a container, and did where this was measured.
+system may forbid it to a container, as the system of our measurements did.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def refuse_new(listener: socket.socket) -> None:
 
 
 def admit_all(sock: socket.socket) -> None:
-    """Accept packets of every time to live.
+    """Accept packets with any time to live.
 
     An accepted socket inherits the setting that a stopping worker made on the listening socket,
     and a new worker finds the listening socket with the setting of the worker before it.

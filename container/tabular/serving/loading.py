@@ -40,7 +40,7 @@ def load_predictor(folder: Path, loading: Loading | None = None) -> Predictor:
             _require_no_pickle(found)
         return algorithm_of_kind(found.kind).predictor.load_foreign(found.paths, loading)
     for name in manifest.files:
-        if (folder / name).exists():  # verify reports a missing file
+        if (folder / name).exists():  # ``verify`` reports a missing file
             require_inside(folder, folder / name)
     verify(folder, manifest)
     predictor = algorithm_of(manifest.algorithm).predictor

@@ -65,7 +65,8 @@ class JsonFormatter(logging.Formatter):
             fields["traceback"] = self.formatException(record.exc_info)
         if record.stack_info:
             fields["stack"] = self.formatStack(record.stack_info)
-        # ``fields`` come first for their order, and again last to win over extras of equal names.
+        # ``fields`` come first to set the order, and again last to replace extras of the same
+        # names.
         return json.dumps({**fields, **extras(record), **fields}, default=str)
 
 
@@ -121,7 +122,7 @@ def configure(form: Format, level: int = logging.INFO, access_log: bool = False)
     handler.setFormatter(FORMATTERS[form]())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     redact_logs()
-    # Also where ``level`` is above INFO.
+    # Logged even if ``level`` is above INFO.
     access.setLevel(ACCESS_LEVEL if access_log else logging.CRITICAL + 1)
 
 

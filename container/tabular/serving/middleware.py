@@ -34,7 +34,7 @@ def observed(
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         begun = time.perf_counter()
-        # Logged where the application fails before it starts a response.
+        # This status is logged if the application fails before it starts a response.
         started: tuple[str, list[tuple[str, str]]] = ("500", [])
 
         def starting(status: str, headers: list[tuple[str, str]], *failed: Any) -> Any:

@@ -58,7 +58,7 @@ def estimate_model(folder: Path) -> MemoryEstimate:
     try:
         if any((folder / CODE).glob("*.py")):
             files = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
-            # A script may read any of them, in any way.
+            # A script may read any of these files, in any way.
             peaks = [size * _peak_in_script(path) for path, size in files.items()]
             return MemoryEstimate(LEAST_BYTES + sum(peaks))
         files = dict(_sizes(folder))

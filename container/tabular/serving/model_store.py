@@ -62,7 +62,7 @@ class ModelStore(Generic[Served]):
         Folders that contain models.
     memory_left : callable
         Returns how many bytes models may still take.
-    patience_seconds : float
+    unload_timeout_seconds : float
         How long ``unload`` waits for the requests in flight.
     """
 
@@ -71,10 +71,10 @@ class ModelStore(Generic[Served]):
         load: Callable[[Path], Served],
         roots: Sequence[Path],
         memory_left: Callable[[], int],
-        patience_seconds: float = 60,
+        unload_timeout_seconds: float = 60,
     ) -> None:
         self._load, self._roots = load, roots
-        self._memory_left, self._patience = memory_left, patience_seconds
+        self._memory_left, self._unload_timeout = memory_left, unload_timeout_seconds
         self._models: dict[str, LoadedModel[Served]] = {}
         self._loading: set[str] = set()
         self._reserved = 0
@@ -83,7 +83,7 @@ class ModelStore(Generic[Served]):
         self._changed = Condition()
 
     def load(self, name: str, url: str) -> None:
-        """Load a model. A load of the same name in progress is waited for.
+        """Load a model. If a load of the same name is in progress, wait for it.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class ModelStore(Generic[Served]):
     def unload(self, name: str) -> None:
         """Unregister a model, wait for its requests in flight, and free its memory.
 
-        A load of the same name in progress is waited for.
+        If a load of the same name is in progress, wait for it.
 
         Raises
         ------
@@ -127,12 +127,12 @@ class ModelStore(Generic[Served]):
             if model is None:
                 raise _not_found(name)
             self._reserved -= model.later
-            idle = self._changed.wait_for(lambda: model.requests == 0, self._patience)
+            idle = self._changed.wait_for(lambda: model.requests == 0, self._unload_timeout)
         if not idle:
             raise RequestError(
                 408,
                 f"Model {name} is unregistered, but {model.requests} requests in flight still use "
-                f"it after {self._patience:.0f} s; its memory is freed when they end",
+                f"it after {self._unload_timeout:.0f} s; its memory is freed when they end",
             )
         _free(model)
 
@@ -173,7 +173,7 @@ class ModelStore(Generic[Served]):
     def page(self, after: int, limit: int) -> tuple[list[LoadedModel[Served]], int | None]:
         """List models in the order in which they were loaded.
 
-        A model that is loaded or unloaded between two pages neither hides nor repeats another.
+        If a model is loaded or unloaded between two pages, no other model is skipped or repeated.
 
         Parameters
         ----------
@@ -197,7 +197,7 @@ class ModelStore(Generic[Served]):
             folder = Path(url).resolve()
             roots = [root.resolve() for root in self._roots]
             exists = folder.is_dir()
-        except (OSError, RuntimeError, ValueError) as error:  # a loop, a null byte, a long name
+        except (OSError, RuntimeError, ValueError) as error:  # link loop, null byte, long name
             raise RequestError(400, f"Parameter url is no path: {url!r:.200}") from error
         if not any(folder.is_relative_to(root) for root in roots):
             raise RequestError(

@@ -58,7 +58,7 @@ class Card:
 
 
 def card_of(manifest: Manifest | None, num_features: int, engine: str, answer: str = "") -> Card:
-    """Return the facts in a manifest; AWS's artifacts have none, and few facts are known."""
+    """Return the facts in a manifest; for an artifact without a manifest, few facts are known."""
     if manifest is None:
         return Card(num_features, engine, answer=answer)
     best = manifest.best_iteration

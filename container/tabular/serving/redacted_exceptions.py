@@ -15,7 +15,7 @@ ExceptionInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackTy
 LEFT_OUT = "(text left out: it may hold values of the request)"
 MASK = "…"
 WORD = re.compile(r"[\w.+-]+")
-# A longer chain of causes repeats itself.
+# A longer chain of causes is probably a cycle.
 MOST_CAUSES = 10
 
 

@@ -1,7 +1,7 @@
 """The memory budget of a worker's requests: a request that does not fit waits.
 
-A request counts with the memory that its rows and its answer take, not with the length of its
-body: 100 kB of Parquet may be ten million rows.
+A request reserves the memory that its rows and its answer take, which may be far more than the
+length of its body: 100 kB of Parquet may be ten million rows.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from tabular.data.columns import Columns
 from tabular.data.extent import Extent
 from tabular.data.formats import Format
 
-# Of a process without a model; ``Endpoint.request_bytes`` has subtracted it already.
-RESTING_BYTES = 128 * MEBIBYTE
+# Memory of a process without a model; ``Endpoint.request_bytes`` does not include it.
+IDLE_PROCESS_BYTES = 128 * MEBIBYTE
 # A request that takes no more than this is not counted: most requests are a few rows.
-FREE_BYTES = 8 * MEBIBYTE
+UNCOUNTED_BYTES = 8 * MEBIBYTE
 # A score as a Python object, its text, its line, and the copies while lines are joined. Measured
 # on a million scores: 45 bytes a score in CSV, 150 in JSON.
 BYTES_PER_SCORE_OF_CSV, BYTES_PER_SCORE = 64, 176
-# Upper bound of the memory for each byte of a body in a text format. With it, the length alone
-# shows that a body is small.
-BYTES_PER_BYTE = 130
+# Upper bound of the memory for each byte of a body in a text format. By this bound, the length
+# alone shows that a body is small.
+MEMORY_PER_BODY_BYTE = 130
 PARQUET = "parquet"
 
 
@@ -85,14 +85,14 @@ class RequestBudget:
 
 
 def budget_of(request_bytes: int, workers: int) -> RequestBudget:
-    """Create the budget of a worker: the endpoint's memory for requests less its model's memory.
+    """Create the budget of a worker: the endpoint's memory for requests minus its model's memory.
 
     Parameters
     ----------
     request_bytes : int
         Memory for the requests of one worker, with a model that takes no memory.
     """
-    model = max(0, resident_bytes() - RESTING_BYTES)
+    model = max(0, resident_bytes() - IDLE_PROCESS_BYTES)
     return RequestBudget(max(request_bytes - model // workers, request_bytes // 4))
 
 
@@ -107,7 +107,7 @@ def is_small(body: bytes, form: Format, columns: Columns, outputs: int) -> bool:
     if form.name == PARQUET:
         return False
     row = 16 * columns.count + BYTES_PER_SCORE * outputs
-    return len(body) * (BYTES_PER_BYTE + row) <= FREE_BYTES
+    return len(body) * (MEMORY_PER_BODY_BYTE + row) <= UNCOUNTED_BYTES
 
 
 def estimate_request(

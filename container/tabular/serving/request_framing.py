@@ -13,7 +13,7 @@ from enum import Enum, auto
 # SageMaker's headers have at most 1 KiB (CustomAttributes), those of proxies a few KiB.
 HEAD_BYTES = 1 << 16
 # A body above the limit is read and dropped up to this size, so that its client gets the response
-# and no reset. It is the largest payload of batch transform.
+# and no reset. The size is the largest payload of batch transform.
 DRAINED_BYTES = 100 << 20
 # gunicorn's limit of the line with a chunk's size.
 CHUNK_LINE_BYTES = 8190
@@ -23,7 +23,7 @@ LARGE_READ_BYTES = 1 << 20
 
 END = b"\r\n\r\n"
 FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|expect)(:[^\r\n]*)", re.IGNORECASE)
-# No request has a length of more digits.
+# No valid length has more digits.
 LENGTH = re.compile(rb":[ \t]*([0-9]{1,15})[ \t]*")
 CHUNKED = re.compile(rb":[ \t]*chunked[ \t]*", re.IGNORECASE)
 CONTINUE = re.compile(rb":[ \t]*100-continue[ \t]*", re.IGNORECASE)
@@ -195,13 +195,13 @@ class IncomingRequest:
         if self._missing == 0:
             self._finish(self._head_end)
         elif self._body_bytes - self._missing > DRAINED_BYTES:
-            self._give_up()
+            self._complete_unread()
 
     def _finish(self, end: int) -> None:
         self._end = end
         self.progress = Progress.COMPLETE
 
-    def _give_up(self) -> None:
+    def _complete_unread(self) -> None:
         """Complete a request whose body is too large to be read to its end."""
         self._insert(b"\r\nConnection: close")
         del self.data[self._head_end :]
@@ -265,7 +265,7 @@ class IncomingRequest:
             return
         self._rewrite_head()
         if self.progress is Progress.BODY:
-            self._give_up()
+            self._complete_unread()
         else:
             self._end = self._head_end
             self.data += rest

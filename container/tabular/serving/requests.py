@@ -33,10 +33,10 @@ CURL_HINT = (
     " curl -d sends this type by itself: add -H 'Content-Type: text/csv', and send a file with "
     "--data-binary @FILE, which keeps its line ends"
 )
-# zlib's window bits for gzip's header and checksum.
+# zlib's ``wbits`` for a body with gzip's header and checksum.
 GZIP = 16 + zlib.MAX_WBITS
 # The position at which a body is faulty: the readers of all formats begin their messages with it.
-# The log gets only the position: the rest of a message may hold a value, a key or a header line.
+# Only the position is logged: the rest of a message may contain a value, a key or a header line.
 PLACE = re.compile(
     r"(?:line|row|record) [0-9]+(?: \(byte [0-9]+\))?"
     r"(?:,? (?:column|character|token|byte) [0-9]+)?"
@@ -97,7 +97,7 @@ def _bounded(limit: int) -> bytes:
             size += len(block)
             if size <= limit:
                 body += block
-    except Exception as error:  # gunicorn has its own for a broken chunk and a lost client
+    except Exception as error:  # gunicorn's own, for a broken chunk or a lost client
         raise _broken(size, error) from error
     if size > limit:
         raise RequestEntityTooLarge
@@ -150,7 +150,7 @@ def split_header(body: bytes, content_type: str | None, columns: Columns) -> tup
     found : bool
         Whether the body has a header line.
     rest : bytes
-        The body without it.
+        The body without the header line.
 
     Raises
     ------
@@ -232,7 +232,7 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
     form = body_format(body, content_type)
     try:
         return form.read_body(body, columns)
-    except ColumnCountError as error:  # its message holds no value of the body
+    except ColumnCountError as error:  # the message contains no value of the body
         one_more = form.name == "csv" and error.found == error.expected + 1
         hint = " (is the label among them?)" if one_more else ""
         raise RequestError(
@@ -248,7 +248,7 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
             f"Unable to evaluate payload provided: {error}.",
             f"Unable to evaluate payload provided: {_at(error)}other columns than the model's",
         ) from error
-    except TooLargeError as error:  # its message holds no value of the body
+    except TooLargeError as error:  # the message contains no value of the body
         raise RequestError(413, f"The body is too large: {error}", str(error)) from error
     except ValueError as error:
         raise _unreadable(form, error) from error

@@ -1,6 +1,6 @@
 """Selectable inference: answer the keys of ``SAGEMAKER_INFERENCE_OUTPUT``, one column for each.
 
-``algorithms.selection_keys`` has the keys; each model says which of the key sets it has.
+``algorithms.selection_keys`` defines the keys; each model has one of the key sets.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def keys_of(text: str) -> tuple[str, ...]:
 
 
 def select(keys: Sequence[str], model: Predictor, rows: Floats) -> Selected:
-    """Compute the selected keys for each row, and nothing that no selected key needs.
+    """Compute the selected keys for each row, and only what these keys need.
 
     The value of a key that the model does not have is NaN in each row, as in AWS's container. The
     log names such keys once.

@@ -41,8 +41,9 @@ def threads(endpoint: Endpoint) -> int:
 
 def _after_fork(cpus: int) -> Callable[[object, object], None]:
     def after_fork(_: object, __: object) -> None:
-        # Until the worker has its own handler of SIGTERM, the inherited handler of the master
-        # would ignore the signal. The master sends it once, and would wait its whole timeout.
+        # Until the worker sets its own handler of SIGTERM, it has the handler of the master, which
+        # would ignore the signal. The master sends SIGTERM once, and would then wait for its whole
+        # timeout.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         # For pyarrow, which large requests import. The limit of one thread was for the fork.
         os.environ["OMP_NUM_THREADS"] = str(cpus)
@@ -113,5 +114,5 @@ def run(
     gc.freeze()
     try:
         Server(make, endpoint, worker).run()
-    except HaltServer as halt:  # gunicorn does not catch it when a second worker fails to boot
+    except HaltServer as halt:  # if a second worker fails to boot, gunicorn does not catch this
         raise SystemExit(halt.exit_status) from halt

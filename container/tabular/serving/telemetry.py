@@ -1,8 +1,8 @@
 """``/metrics``: counters that all workers share, in Prometheus' text format.
 
 Each process has its own slot in memory that is mapped before the fork, so processes need no lock.
-A slot keeps its counts when its process ends, and the next process continues with them: no
-counter ever decreases. Why not prometheus-client: docs/architecture.md, Dependencies.
+When a process ends, its slot keeps the counts, and the next process continues to count in the slot.
+So no counter ever decreases. Why not prometheus-client: docs/architecture.md, Dependencies.
 """
 
 from __future__ import annotations

@@ -13,13 +13,15 @@ from tabular.serving.limits import LINGER_SECONDS
 from tabular.serving.listening import admit_all, refuse_new
 from tabular.serving.thread_pools import MultiModelPools, RequestPools
 
-# A stopping worker waits this long for handshakes in progress; SageMaker's proxy is near.
+# A stopping worker waits this long for handshakes in progress; the network path to SageMaker's
+# proxy is short.
 HANDSHAKE_SECONDS = 0.2
-# For this many open connections, a worker accepts one more connection at a time.
+# For each CONNECTIONS_PER_ACCEPT open connections, a worker accepts one more connection at a time,
+# up to MOST_ACCEPTED.
 CONNECTIONS_PER_ACCEPT, MOST_ACCEPTED = 16, 64
 # Incomplete requests get a 408 this long before the graceful timeout ends.
 REFUSAL_SECONDS = 2
-NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 NOTHING_TO_ACCEPT = frozenset({errno.EAGAIN, errno.ECONNABORTED, errno.EINTR, errno.EPROTO})
 
 
@@ -45,7 +47,7 @@ class PooledWorker(EventLoopWorker):
         for listener in self.sockets:
             admit_all(listener)
         while self.alive and self.is_parent_alive():
-            self.set_accept_enabled(self._has_room())
+            self.set_accept_enabled(self._can_accept())
             self._poll()
         self._stop()
 
@@ -66,7 +68,7 @@ class PooledWorker(EventLoopWorker):
         try:
             self._admit(listener)
         except OSError as error:
-            if error.errno in NO_ROOM:
+            if error.errno in OUT_OF_RESOURCES:
                 # An immediate retry would keep the event loop busy.
                 if not self._evict():
                     self.set_accept_enabled(False)
@@ -87,7 +89,7 @@ class PooledWorker(EventLoopWorker):
         if conn.state in (State.IDLE, State.COLLECTING):
             self._register(conn, self._waiting)
 
-    def _has_room(self) -> bool:
+    def _can_accept(self) -> bool:
         return self.nr_conns < self.worker_connections or bool(self._waiting)
 
     def _poll(self) -> None:
@@ -117,7 +119,7 @@ class PooledWorker(EventLoopWorker):
                 self._close_listeners()
                 listening = False
             elif listening:
-                self.set_accept_enabled(self._has_room())
+                self.set_accept_enabled(self._can_accept())
         for conn in [*self._waiting, *self._leaving]:
             self._close(conn)
         self.tpool.shutdown(wait=False)

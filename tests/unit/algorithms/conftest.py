@@ -1,4 +1,4 @@
-"""What the tests of all algorithms share."""
+"""Fixtures of the tests of all algorithms."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tabular.training import compile_step
 
 @pytest.fixture(autouse=True)
 def steps_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compile here, where jobs are about other things: a process takes up to 2 s for each.
+    """Compile in this process, because a separate process takes up to 2 s for each job.
 
-    ``xgboost/compiling/test_step.py`` and the tests in containers have the process.
+    ``xgboost/compiling/test_step.py`` and the contract tests compile in the separate process.
     """
 
     def run_step(step: str, arguments: Mapping[str, Any], rows: Floats, termination: object) -> Any:

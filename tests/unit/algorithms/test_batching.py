@@ -1,4 +1,4 @@
-"""Waiting requests are predicted together, each with its own answer."""
+"""Waiting requests are predicted in one call, and each gets its own scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tabular.algorithms.batching import SMALL_ROWS, Batched, batched_if_worth
+from tabular.algorithms.batching import SMALL_ROWS, Batched, batched_if_faster
 from tabular.algorithms.predictor import Meaning, Predictor, PredictorWrapper, _Forwarded
 from tabular.contract.errors import RequestError
 from tabular.data.batch import Floats
@@ -18,7 +18,7 @@ from tabular.data.columns import Columns
 
 
 class Slow(Predictor):
-    """Doubles the first column, after a while."""
+    """Doubles the first column, slowly."""
 
     columns, meaning, engine = Columns(2), Meaning(""), "slow"
 
@@ -63,29 +63,29 @@ def test_each_request_gets_its_own_scores() -> None:
     assert sum(slow.calls) == 20
 
 
-def test_request_that_finds_the_model_free_goes_alone() -> None:
+def test_request_is_predicted_alone_if_no_prediction_runs() -> None:
     slow = Slow()
     Batched(slow).predict(row(1))
     assert slow.calls == [1]
 
 
-def test_one_clients_fault_is_not_the_others() -> None:
+def test_request_error_reaches_only_its_own_request() -> None:
     answers = ask_all(Batched(Slow()), [1, -1, 2, 3, -2, 4])
     assert answers == [[2], "RequestError", [4], [6], "RequestError", [8]]
 
 
-def test_fault_of_the_model_reaches_all_who_waited_and_no_others() -> None:
+def test_model_error_reaches_only_the_requests_of_its_batch() -> None:
     batched = Batched(Slow())
     assert ask_all(batched, [np.inf] * 4) == ["ZeroDivisionError"] * 4
     assert batched.predict(row(1)).tolist() == [2]
 
 
-def test_large_request_goes_alone() -> None:
+def test_large_request_is_predicted_alone() -> None:
     slow = Slow()
     assert len(Batched(slow).predict(row(1, SMALL_ROWS + 1))) == SMALL_ROWS + 1
 
 
-def test_what_else_a_model_computes_stays_its_own() -> None:
+def test_probabilities_are_not_batched() -> None:
     assert Batched(Slow()).probabilities(row(3)).tolist() == [[3, 3]]
 
 
@@ -94,12 +94,12 @@ def test_what_else_a_model_computes_stays_its_own() -> None:
     [(Slow(0.01), True), (Slow(0), False), (Slow(0, 0.01), False)],
     ids=["slow call", "fast", "slow rows"],
 )
-def test_batched_when_it_is_worth_it(model: Slow, batched: bool) -> None:
-    assert isinstance(batched_if_worth(model), Batched) is batched
+def test_model_is_batched_if_a_batch_saves_time(model: Slow, batched: bool) -> None:
+    assert isinstance(batched_if_faster(model), Batched) is batched
 
 
-class Able(Slow):
-    """Has an ability that ``Predictor`` does not know, and overrides all that it does."""
+class ExtendedPredictor(Slow):
+    """Has a method that ``Predictor`` does not have, and overrides all methods of ``Predictor``."""
 
     columns, meaning, engine, bytes_per_value, outputs = Columns(2), Meaning(""), "able", 9, 7
 
@@ -113,13 +113,13 @@ class Able(Slow):
         return rows + 2
 
 
-def test_ability_that_batching_does_not_know_is_forwarded() -> None:
-    batched: Any = Batched(Able())
+def test_unknown_method_is_forwarded() -> None:
+    batched: Any = Batched(ExtendedPredictor())
     assert batched.neighbours(row(1, 3)) == "neighbours of 3"
 
 
-def test_each_ability_of_a_predictor_is_forwarded() -> None:
-    able = Able()
+def test_every_method_of_a_predictor_is_forwarded() -> None:
+    able = ExtendedPredictor()
     batched = Batched(able)
     assert (batched.columns, batched.meaning, batched.outputs) == (able.columns, able.meaning, 7)
     for name in ("probabilities", "contributions", "leaves"):
@@ -132,6 +132,6 @@ def test_each_ability_of_a_predictor_is_forwarded() -> None:
         assert isinstance(vars(PredictorWrapper)[name], _Forwarded), name
 
 
-def test_ability_that_is_nowhere_is_an_attribute_error() -> None:
+def test_missing_method_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="neighbours"):
         _ = Batched(Slow()).neighbours

@@ -1,4 +1,4 @@
-"""The generated files against the tables of the algorithms."""
+"""The generated files equal the tables of the algorithms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GENERATED = ("docs/hyperparameters.md", "launcher/sagemaker_tabular/hyperparamet
 TABLES = launcher_tables()
 
 
-def test_files_are_what_the_tables_say(tmp_path: Path) -> None:
+def test_generated_files_match_the_tables(tmp_path: Path) -> None:
     main([str(tmp_path / "page.md"), str(tmp_path / "tables.json")])
     for written, kept in zip(("page.md", "tables.json"), GENERATED, strict=True):
         text = (tmp_path / written).read_text(encoding="utf-8")
@@ -30,7 +30,7 @@ def test_every_default_metric_has_a_direction() -> None:
         assert maximized is is_maximized(metric)
 
 
-def test_kind_of_each_name_is_the_kind_of_its_job() -> None:
+def test_kind_of_each_estimator_is_the_kind_in_its_job() -> None:
     differ = {}
     for name, kind in TABLES["EstimatorKinds"].items():
         try:

@@ -14,7 +14,7 @@ MODEL = helper.make_model(GRAPH, opset_imports=OPSETS, ir_version=10).SerializeT
 ROWS = np.ones((3, 2), np.float32)
 
 
-def test_runner_answers_as_the_session() -> None:
+def test_runner_returns_the_outputs_of_the_session() -> None:
     session = open_session(MODEL)
     (expected,) = session.run(["y"], {"x": ROWS})
     (found,) = runner(session)(["y"], {"x": ROWS}, run_options())
@@ -22,10 +22,10 @@ def test_runner_answers_as_the_session() -> None:
 
 
 def test_session_still_has_the_private_name_that_saves_time() -> None:
-    """``runner`` works without it, slower: see "Private names" in docs/architecture.md."""
+    """Without the name, ``runner`` is slower: see "Private names" in docs/architecture.md."""
     assert hasattr(open_session(MODEL), "_sess")
 
 
-def test_bytes_that_are_no_model_are_refused() -> None:
+def test_bytes_that_are_not_a_model_are_refused() -> None:
     with pytest.raises(UserError, match="is not a model that ONNX Runtime"):
         open_session(b"no model")

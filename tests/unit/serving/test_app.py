@@ -84,7 +84,7 @@ def test_missing_values_are_scored(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["text/csv; charset=utf-8", "csv", "TEXT/CSV"])
-def test_spelling_of_the_content_type_is_known(client: FlaskClient, content_type: str) -> None:
+def test_spellings_of_the_content_type_are_accepted(client: FlaskClient, content_type: str) -> None:
     assert post(client, ROW, Content_Type=content_type).status_code == 200
 
 
@@ -94,7 +94,7 @@ def test_empty_body_has_no_content(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("booster", ["gbtree", "dart", "gblinear"])
 @pytest.mark.parametrize("cell", ["inf", "-inf", "1e39"])
-def test_infinite_value_is_no_fault_of_the_server(tmp_path: Path, booster: str, cell: str) -> None:
+def test_infinite_value_is_not_a_server_error(tmp_path: Path, booster: str, cell: str) -> None:
     boost(tmp_path, {"booster": booster})
     assert post(make_client(tmp_path), f"1,2,3,{cell}").status_code < 500
 
@@ -146,7 +146,7 @@ def test_refusal_is_one_line_of_text(client: FlaskClient) -> None:
     assert (response.mimetype, response.text.count("\n")) == ("text/plain", 1)
 
 
-def test_refusal_is_json_when_only_that_is_accepted(client: FlaskClient) -> None:
+def test_refusal_is_json_if_only_json_is_accepted(client: FlaskClient) -> None:
     assert "expected 4 columns" in post(client, "1", Accept="application/json").json["error"]  # type: ignore[index]
 
 
@@ -155,7 +155,8 @@ def test_refusal_does_not_show_html(client: FlaskClient) -> None:
 
 
 def test_row_of_a_hundred_thousand_cells_is_refused_at_once(client: FlaskClient) -> None:
-    # pyarrow's time grows with the columns: 30 s for a million, which fit the 6 MiB.
+    # pyarrow's time grows with the number of columns: 30 s for a million columns, which fit into 6
+    # MiB.
     started = time.perf_counter()
     post(client, ",".join(["1"] * 100_000))
     assert time.perf_counter() - started < 0.5
@@ -186,11 +187,11 @@ def test_other_request_has_its_status_and_a_hint(
     assert (response.status_code, hint in response.text) == (status, True), response.text
 
 
-def test_large_bodies_are_worked_on_one_after_the_other(model_folder: Path) -> None:
+def test_large_bodies_are_processed_one_after_the_other(model_folder: Path) -> None:
     client = make_client(model_folder, request_bytes=64 << 20)
     body = f"{ROW}\n" * 100_000
-    for _ in range(3):  # also after one that was refused
-        with post(client, body) as answer:  # to close it is what a server does when it is sent
+    for _ in range(3):  # also after a refused request
+        with post(client, body) as answer:  # a server closes the response after sending it
             assert answer.status_code == 200
         assert post(client, body + "x\n").status_code == 415
 
@@ -204,23 +205,25 @@ class Broken(Predictor):
         raise RuntimeError("secret")
 
 
-def test_fault_of_the_server_is_500_without_its_message() -> None:
+def test_error_of_the_server_is_500_without_its_message() -> None:
     client = create_app(Endpoint(Path()), Broken()).test_client()
     response = post(client, ROW)
     assert (response.status_code, "secret" in response.text) == (500, False)
 
 
-def test_payload_limit_is_told_in_whole_mebibytes(model_folder: Path) -> None:
+def test_payload_limit_is_in_whole_mebibytes(model_folder: Path) -> None:
     client = make_client(model_folder, max_body_bytes=20 << 20)
     assert json.loads(client.get("/execution-parameters").text)["MaxPayloadInMB"] == 20
 
 
 @pytest.mark.parametrize("body", [ROW, "0:0.1 1:-0.2 2:0.3 3:0.4"])
-def test_body_without_a_content_type_is_told_by_its_form(client: FlaskClient, body: str) -> None:
+def test_format_of_a_body_without_a_content_type_is_detected(
+    client: FlaskClient, body: str
+) -> None:
     expected = post(client, ROW).data
     assert client.post("/invocations", data=body).data == expected
 
 
-def test_libsvm_is_read_as_the_model_was_trained(client: FlaskClient) -> None:
+def test_libsvm_gets_the_scores_of_csv(client: FlaskClient) -> None:
     response = post(client, "0:0.1 1:-0.2 2:0.3 3:0.4", Content_Type="text/x-libsvm")
     assert response.data == post(client, ROW).data

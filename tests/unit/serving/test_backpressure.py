@@ -1,4 +1,4 @@
-"""Which connections are paused when the memory for bodies is used up."""
+"""The connections that are paused if the memory for bodies is used up."""
 
 from __future__ import annotations
 
@@ -38,18 +38,22 @@ def held(conns: list[Connection]) -> Backpressure:
     return held
 
 
-def test_nobody_waits_while_there_is_room(held: Backpressure, conns: list[Connection]) -> None:
+def test_no_connection_is_paused_below_the_limit(
+    held: Backpressure, conns: list[Connection]
+) -> None:
     assert not any(map(held.must_pause, conns))
 
 
-def test_one_goes_on_and_the_others_wait(held: Backpressure, conns: list[Connection]) -> None:
+def test_leader_is_read_and_the_others_are_paused(
+    held: Backpressure, conns: list[Connection]
+) -> None:
     held.set_held(conns[0], 500_000)
     assert [held.must_pause(conn) for conn in conns] == [False, True, True]
     assert not held.must_pause(conns[0])
     assert held.resumable() == ()
 
 
-def test_those_that_wait_go_on_once_there_is_room(
+def test_paused_connections_resume_below_the_limit(
     held: Backpressure, conns: list[Connection]
 ) -> None:
     held.set_held(conns[0], 500_000)
@@ -61,7 +65,7 @@ def test_those_that_wait_go_on_once_there_is_room(
     assert [*held.resumable()] == conns[1:]
 
 
-def test_another_leads_when_nothing_else_would_free_memory(
+def test_another_connection_becomes_leader_if_no_request_frees_memory(
     held: Backpressure, conns: list[Connection]
 ) -> None:
     held.set_held(conns[0], 5_000_000)
@@ -73,7 +77,7 @@ def test_another_leads_when_nothing_else_would_free_memory(
     assert held.is_paused(conns[2])
 
 
-def test_leader_that_is_slow_is_found_when_others_wait(
+def test_slow_leader_is_found_if_others_are_paused(
     held: Backpressure, conns: list[Connection]
 ) -> None:
     held.set_held(conns[0], 5_000_000)

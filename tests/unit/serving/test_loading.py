@@ -40,13 +40,13 @@ def test_shape_of_several_classes(tmp_path: Path, objective: str, shape: tuple[i
     assert load_predictor(tmp_path).predict(ROWS).shape == shape
 
 
-def test_number_of_features_is_the_models(tmp_path: Path) -> None:
+def test_number_of_features_is_that_of_the_model(tmp_path: Path) -> None:
     boost(tmp_path, {})
     assert load_predictor(tmp_path).columns.count == 4
 
 
 def test_rounds_after_the_best_are_left_out(tmp_path: Path) -> None:
-    # xgboost.train leaves such a model after early stopping without save_best.
+    # xgboost.train returns such a model after early stopping without save_best.
     booster = boost(tmp_path, {}, rounds=6, manifest=False)
     booster.set_attr(best_iteration="1")
     booster.save_model(tmp_path / "model.ubj")
@@ -80,7 +80,7 @@ def ensemble(folder: Path, objective: str, **params: object) -> list[xgboost.Boo
     return members
 
 
-def test_models_of_several_folds_answer_with_their_mean(tmp_path: Path) -> None:
+def test_models_of_several_folds_predict_their_mean(tmp_path: Path) -> None:
     members = ensemble(tmp_path, "binary:logistic")
     mean = np.mean([member.predict(xgboost.DMatrix(ROWS)) for member in members], axis=0)
     np.testing.assert_allclose(load_predictor(tmp_path).predict(ROWS), mean, rtol=1e-6)

@@ -90,7 +90,7 @@ def onnx_model(
 
 
 def linear(labels: dict[str, Any], kind: Any, zipmap: bool) -> tuple[list[Any], list[Any]]:
-    """A classifier as skl2onnx writes it; the sign of the first feature decides."""
+    """Make a classifier as skl2onnx writes it; the sign of the first feature is the class."""
     first = helper.make_node(
         "LinearClassifier",
         ["x"],
@@ -166,7 +166,7 @@ def test_model_of_onnx_for_one_row_refuses_two_with_both_figures(tmp_path: Path)
         predictor.predict(ROWS[:2])
 
 
-def test_second_output_that_can_not_be_asked_for_leaves_no_classes(tmp_path: Path) -> None:
+def test_onnx_model_has_no_classes_if_its_second_output_fails(tmp_path: Path) -> None:
     inputs = [helper.make_tensor_value_info("x", FLOAT, [3, 4])]
     outputs = [helper.make_tensor_value_info(name, FLOAT, [3, 4]) for name in ("y", "z")]
     nodes = [helper.make_node("Neg", ["x"], [name]) for name in ("y", "z")]
@@ -197,7 +197,7 @@ def frame() -> pandas.DataFrame:
     return pandas.DataFrame({"age": ROWS[:, 1].astype(float), "city": cities, "x": ROWS[:, 2]})
 
 
-def test_pipeline_of_a_frame_takes_text_by_its_encoders(tmp_path: Path) -> None:
+def test_pipeline_of_a_frame_accepts_text_in_encoded_columns(tmp_path: Path) -> None:
     texts = make_pipeline(
         SimpleImputer(strategy="constant", fill_value="none"),
         OneHotEncoder(handle_unknown="ignore"),
@@ -216,7 +216,7 @@ def test_pipeline_of_a_frame_takes_text_by_its_encoders(tmp_path: Path) -> None:
     assert predictor.predict(rows).tolist() == model.predict(other).tolist()
 
 
-def test_pipeline_that_chooses_numbers_by_name_gets_a_frame(tmp_path: Path) -> None:
+def test_pipeline_that_selects_columns_by_name_gets_a_frame(tmp_path: Path) -> None:
     numbers = frame()[["age", "x"]]
     before = ColumnTransformer([("n", StandardScaler(), ["x"])], remainder="passthrough")
     model = make_pipeline(before, LogisticRegression()).fit(numbers, LABEL)
@@ -234,7 +234,7 @@ def test_pipeline_that_chooses_numbers_by_name_gets_a_frame(tmp_path: Path) -> N
     ],
     ids=["imputer", "histogram", "search"],
 )
-def test_skops_file_may_hold_what_a_pickle_may(tmp_path: Path, model: Any) -> None:
+def test_skops_file_may_contain_the_types_of_a_pickle(tmp_path: Path, model: Any) -> None:
     skops.io.dump(model.fit(ROWS, LABEL), tmp_path / "model.skops")
     np.testing.assert_array_equal(load_predictor(tmp_path).predict(ROWS), model.predict(ROWS))
 
@@ -249,7 +249,7 @@ def test_estimator_of_another_version_is_served_with_a_line_that_names_it(
     assert "model.joblib was saved by scikit-learn 1.5.2, and this is" in caplog.text
 
 
-def test_estimator_of_another_version_that_can_not_be_served_is_the_users(
+def test_estimator_of_another_version_that_can_not_be_served_is_a_user_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, LABEL)
@@ -261,7 +261,7 @@ def test_estimator_of_another_version_that_can_not_be_served_is_the_users(
         load_predictor(tmp_path)
 
 
-def test_names_that_a_booster_brings_are_its_columns(tmp_path: Path) -> None:
+def test_feature_names_of_a_booster_are_its_columns(tmp_path: Path) -> None:
     matrix = xgboost.DMatrix(ROWS, LABEL, feature_names=["age", "rooms", "size", "x"])
     xgboost.train({"nthread": 1}, matrix, 2).save_model(tmp_path / "xgboost-model.ubj")
     predictor = load_predictor(tmp_path)
@@ -327,7 +327,7 @@ def test_malicious_skops_file_runs_nothing(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_pickle_of_what_can_not_predict_is_refused(
+def test_pickle_of_an_object_that_can_not_predict_is_refused(
     tmp_path: Path, model: object, reason: str
 ) -> None:
     joblib.dump(model, tmp_path / "model.joblib")
@@ -415,7 +415,7 @@ def test_compiled_model_explains_as_xgboost(tmp_path: Path, params: dict[str, ob
     np.testing.assert_array_equal(predictor.leaves(ROWS), leaves)
 
 
-def test_large_request_is_scored_as_its_parts(tmp_path: Path) -> None:
+def test_large_request_gets_the_scores_of_its_parts(tmp_path: Path) -> None:
     compiled(tmp_path, {"objective": "multi:softprob", "num_class": 3})
     predictor = load_predictor(tmp_path, Loading(Parallel(2)))
     rows = DRAW.normal(size=(NATIVE_ROWS, 4)).astype(np.float32)
@@ -423,7 +423,7 @@ def test_large_request_is_scored_as_its_parts(tmp_path: Path) -> None:
     np.testing.assert_allclose(predictor.predict(rows), np.concatenate(parts), rtol=1e-5)
 
 
-def test_compiled_folds_answer_with_their_mean(tmp_path: Path) -> None:
+def test_compiled_folds_predict_their_mean(tmp_path: Path) -> None:
     params: dict[str, object] = {"objective": "binary:logistic"}
     compiled(tmp_path, {**params, "max_depth": 1}, {**params, "max_depth": 5})
     each = [

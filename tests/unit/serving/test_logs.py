@@ -151,7 +151,7 @@ def test_access_log_is_off_by_default(free_port: int, tmp_path: Path) -> None:
     assert "/invocations" not in served(free_port, "text", "off", tmp_path)
 
 
-def test_gunicorn_writes_no_less_than_the_level(capsys: pytest.CaptureFixture[str]) -> None:
+def test_gunicorn_writes_nothing_below_the_level(capsys: pytest.CaptureFixture[str]) -> None:
     from gunicorn.config import Config
 
     settings = Config()
@@ -184,7 +184,7 @@ def test_hostile_id_and_path_stay_in_their_line(
     assert not set(written[:-1].replace("\n", "", 1)) & {chr(code) for code in logs.CONTROL}
 
 
-def test_json_gives_hostile_text_back_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_keeps_hostile_text_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json", access_log=True)
     logs.access_line(environ(HOSTILE), 200, 1, 1, 1, 0.1, model="m \ud83d\ude00 é")
     (record,) = records(capsys)
@@ -202,7 +202,7 @@ def test_time_is_utc_with_milliseconds(capsys: pytest.CaptureFixture[str]) -> No
     assert abs(before - (time.mktime(shown) - time.timezone)) < 5
 
 
-def test_field_of_a_call_can_not_pass_for_one_of_the_record(
+def test_field_of_a_call_does_not_replace_a_field_of_the_record(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     logs.configure("json")
@@ -218,7 +218,7 @@ def test_stack_is_one_field(capsys: pytest.CaptureFixture[str]) -> None:
     assert "test_stack_is_one_field" in record["stack"]
 
 
-def test_text_without_fields_is_as_before(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_without_fields_is_time_level_message(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("text")
     logging.info("training on %s", "cuda")
     assert re.fullmatch(r"[-\d]+ [\d:]+,\d{3} INFO training on cuda\n", capsys.readouterr().err)

@@ -48,7 +48,7 @@ def test_answers_and_refusals_are_counted(client: FlaskClient, telemetry: Teleme
     assert value(telemetry, "tabular_request_duration_seconds_sum") > 0
 
 
-def test_what_is_no_invocation_is_not_counted(client: FlaskClient, telemetry: Telemetry) -> None:
+def test_other_requests_are_not_counted(client: FlaskClient, telemetry: Telemetry) -> None:
     client.get("/ping")
     client.get("/nothing")
     assert value(telemetry, "tabular_request_duration_seconds_count") == 0
@@ -67,7 +67,7 @@ def test_rows_are_those_that_the_application_names(telemetry: Telemetry) -> None
     assert value(telemetry, "tabular_rows_total") == 5
 
 
-def test_application_that_fails_is_counted_and_fails(telemetry: Telemetry) -> None:
+def test_exception_of_the_application_is_counted_and_raised(telemetry: Telemetry) -> None:
     def application(*_: object) -> list[bytes]:
         raise ValueError("broken")
 
@@ -77,7 +77,7 @@ def test_application_that_fails_is_counted_and_fails(telemetry: Telemetry) -> No
     assert requests(telemetry, 500) == 1
 
 
-def test_request_is_logged_when_asked_for(
+def test_request_is_logged_if_the_access_log_is_on(
     client: FlaskClient, access_log: pytest.LogCaptureFixture
 ) -> None:
     client.post("/invocations", data="1,2,3", headers=CSV)
@@ -105,7 +105,7 @@ def test_body_in_chunks_has_no_size(
     assert logs.extras(access_log.records[0])["bytes_in"] == 0
 
 
-def test_no_request_is_logged_unless_asked_for(
+def test_no_request_is_logged_if_the_access_log_is_off(
     telemetry: Telemetry, access_log: pytest.LogCaptureFixture
 ) -> None:
     app = Flask("tiny")

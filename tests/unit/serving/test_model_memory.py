@@ -1,4 +1,4 @@
-"""Estimates of models' memory by their files."""
+"""Estimates of the memory of models, from their files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write(folder: Path, **sizes: int) -> Path:
     return folder
 
 
-def test_compiled_model_keeps_room_for_its_native_one(tmp_path: Path) -> None:
+def test_compiled_model_reserves_memory_for_its_native_model(tmp_path: Path) -> None:
     folder = write(
         tmp_path, tabular__compiled_onnx=1000, xgboostmodel=5000, tabular__manifest_json=1
     )
@@ -41,7 +41,7 @@ def test_native_model_with_a_manifest_counts_four_times(tmp_path: Path) -> None:
     assert estimate_model(folder) == MemoryEstimate(LEAST_BYTES + 20_000)
 
 
-def test_model_without_a_manifest_needs_a_process_to_try_it(tmp_path: Path) -> None:
+def test_model_without_a_manifest_needs_memory_for_the_rehearsal(tmp_path: Path) -> None:
     folder = write(tmp_path, xgboostmodel=5000)
     assert estimate_model(folder) == MemoryEstimate(LEAST_BYTES + 20_000 + TRIAL_LOAD_BYTES)
 
@@ -51,12 +51,12 @@ def test_other_kinds_count_as_much_as_the_worst_of_them(tmp_path: Path) -> None:
     assert estimate_model(folder) == MemoryEstimate(LEAST_BYTES + 13_000)
 
 
-def test_onnx_of_somebody_else_counts_as_ours(tmp_path: Path) -> None:
+def test_foreign_onnx_counts_as_compiled_onnx(tmp_path: Path) -> None:
     folder = write(tmp_path, any_onnx=1000, tabular__manifest_json=1)
     assert estimate_model(folder) == MemoryEstimate(LEAST_BYTES + 15_000)
 
 
-def test_code_and_deeper_folders_are_no_model(tmp_path: Path) -> None:
+def test_code_and_deeper_folders_do_not_count(tmp_path: Path) -> None:
     folder = write(tmp_path, code__large_bin=1000, tabular__manifest_json=1)
     assert estimate_model(folder) == MemoryEstimate(LEAST_BYTES)
 
@@ -70,11 +70,11 @@ def test_headroom_is_for_the_bodies_of_all_threads() -> None:
     assert headroom(1 << 40, threads=4, max_body_bytes=1000) == 16_000
 
 
-def test_headroom_is_a_third_at_the_most() -> None:
+def test_headroom_is_at_most_a_third() -> None:
     assert headroom(9000, threads=4, max_body_bytes=1000) == 3000
 
 
-def test_all_that_a_script_may_read_counts(tmp_path: Path) -> None:
+def test_all_files_that_a_script_may_read_count(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "inference.py").touch()
     (tmp_path / "weights" / "deep").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The store, with small real models and with a model that waits for the test."""
+"""The store, with small real models, and with a model that waits until the test releases it."""
 
 from __future__ import annotations
 
@@ -33,15 +33,17 @@ def score(predictor: Predictor) -> float:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """``/opt/ml/models`` with models a, b, c, which answer 1, 2 and 3."""
+    """``/opt/ml/models`` with models a, b and c, which predict 1, 2 and 3."""
     root = tmp_path / "models"
     for number, name in enumerate("abc", start=1):
         boost(root / name / "model", {"base_score": number, "eta": 0, "max_depth": 1})
     return root
 
 
-def make(root: Path, left: Callable[[], int] = lambda: PLENTY, patience: float = 5) -> ModelStore:
-    return ModelStore(load_predictor, [root], left, patience)
+def make(
+    root: Path, left: Callable[[], int] = lambda: PLENTY, unload_timeout: float = 5
+) -> ModelStore:
+    return ModelStore(load_predictor, [root], left, unload_timeout)
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def test_second_load_of_a_name_is_409(store: ModelStore, root: Path) -> None:
     assert refusal(lambda: load(store, root, "a")) == (409, "Model a is already registered.")
 
 
-def test_broken_model_leaves_no_trace_and_can_be_tried_again(store: ModelStore, root: Path) -> None:
+def test_broken_model_is_forgotten_and_can_be_loaded_again(store: ModelStore, root: Path) -> None:
     path = root / "a" / "model" / "xgboost-model"
     good = path.read_bytes()
     path.write_bytes(b"{L nonsense")
@@ -129,12 +131,12 @@ def test_broken_model_leaves_no_trace_and_can_be_tried_again(store: ModelStore, 
     assert store.use("a", score) == 1
 
 
-def test_error_of_ours_leaves_no_trace_either(root: Path) -> None:
+def test_model_is_forgotten_after_an_internal_error(root: Path) -> None:
     def fails(_: Path) -> Predictor:
         raise RuntimeError("a fault")
 
     store = ModelStore(fails, [root], lambda: PLENTY)
-    for _ in range(2):  # the second would wait forever for a load that never ends
+    for _ in range(2):  # the second load would wait forever if the first one were still registered
         with pytest.raises(RuntimeError, match="a fault"):
             load(store, root, "a")
 
@@ -158,7 +160,7 @@ def test_folder_outside_is_400_whether_it_exists_or_not(
 
 
 @pytest.mark.parametrize("url", ["models/loop", "models/\0"])
-def test_url_that_is_no_path_is_400(store: ModelStore, root: Path, url: str) -> None:
+def test_url_that_is_not_a_path_is_400(store: ModelStore, root: Path, url: str) -> None:
     (root / "loop").symlink_to(root / "loop")
     status, _ = refusal(lambda: store.load("a", f"{root.parent}/{url}"))
     assert status in (400, 404)
@@ -195,7 +197,7 @@ def test_same_model_is_loaded_once(root: Path, gate: Gate) -> None:
     assert not gate.reached.acquire(blocking=False)
 
 
-def test_model_is_not_there_before_it_is_loaded(root: Path, gate: Gate) -> None:
+def test_model_is_unknown_before_it_is_loaded(root: Path, gate: Gate) -> None:
     store = ModelStore(gate.load, [root], lambda: PLENTY)
     future = later(lambda: load(store, root, "a"))
     gate.waits_for()
@@ -204,7 +206,7 @@ def test_model_is_not_there_before_it_is_loaded(root: Path, gate: Gate) -> None:
     future.result(10)
 
 
-def test_unload_waits_for_the_load_under_way(root: Path, gate: Gate) -> None:
+def test_unload_waits_for_the_load_in_progress(root: Path, gate: Gate) -> None:
     store = ModelStore(gate.load, [root], lambda: PLENTY)
     loaded = later(lambda: load(store, root, "a"))
     gate.waits_for()
@@ -227,16 +229,16 @@ def test_unload_of_a_load_that_fails_is_404(root: Path, gate: Gate) -> None:
     assert getattr(unloaded.exception(10), "status", 0) == 404
 
 
-def held(root: Path, gate: Gate, patience: float = 10) -> tuple[ModelStore, Future[object]]:
-    """Load a model whose request waits at the gate."""
-    store = ModelStore(lambda _: gate, [root], lambda: PLENTY, patience)  # type: ignore[arg-type,return-value]
+def held(root: Path, gate: Gate, unload_timeout: float = 10) -> tuple[ModelStore, Future[object]]:
+    """Load a model, and start a request that waits at the gate."""
+    store = ModelStore(lambda _: gate, [root], lambda: PLENTY, unload_timeout)  # type: ignore[arg-type,return-value]
     load(store, root, "a")
     request = later(lambda: store.use("a", score))
     gate.waits_for()
     return store, request
 
 
-def test_request_in_flight_is_finished_before_the_model_goes(root: Path, gate: Gate) -> None:
+def test_request_in_flight_finishes_before_the_model_is_freed(root: Path, gate: Gate) -> None:
     store, request = held(root, gate)
     unloaded = later(lambda: store.unload("a"))
     time.sleep(0.05)
@@ -247,7 +249,7 @@ def test_request_in_flight_is_finished_before_the_model_goes(root: Path, gate: G
     unloaded.result(10)
 
 
-def test_name_can_be_loaded_anew_while_the_old_model_finishes(root: Path, gate: Gate) -> None:
+def test_name_can_be_loaded_again_while_the_old_model_finishes(root: Path, gate: Gate) -> None:
     store, request = held(root, gate)
     unloaded = later(lambda: store.unload("a"))
     while store.page(0, 1)[0]:
@@ -259,15 +261,17 @@ def test_name_can_be_loaded_anew_while_the_old_model_finishes(root: Path, gate: 
     assert [model.name for model in store.page(0, 10)[0]] == ["a"]
 
 
-def test_unload_gives_up_waiting_with_408_and_the_model_is_gone(root: Path, gate: Gate) -> None:
-    store, request = held(root, gate, patience=0.05)
+def test_unload_answers_408_after_its_timeout_and_the_model_is_unregistered(
+    root: Path, gate: Gate
+) -> None:
+    store, request = held(root, gate, unload_timeout=0.05)
     assert refusal(lambda: store.unload("a"))[0] == 408
     assert refusal(lambda: store.unload("a"))[0] == 404
     gate.open.set()
     request.result(10)
 
 
-def test_of_two_unloads_at_once_one_finds_nothing(root: Path, gate: Gate) -> None:
+def test_second_of_two_concurrent_unloads_is_404(root: Path, gate: Gate) -> None:
     store, request = held(root, gate)
     unloads = [later(lambda: store.unload("a")) for _ in range(2)]
     time.sleep(0.05)
@@ -314,14 +318,14 @@ def test_model_of_a_failed_request_is_freed(store: ModelStore, root: Path) -> No
     assert predictor() is None
 
 
-def test_load_without_memory_is_507_and_leaves_no_trace(root: Path) -> None:
+def test_load_without_memory_is_507_and_the_model_is_forgotten(root: Path) -> None:
     store = make(root, lambda: LEAST_BYTES - 1)
     status, message = refusal(lambda: load(store, root, "a"))
     assert (status, "Out of memory: model a needs about" in message) == (507, True)
     assert store.page(0, 10) == ([], None)
 
 
-def test_loads_at_the_same_time_share_what_is_left(root: Path, gate: Gate) -> None:
+def test_concurrent_loads_share_the_memory_left(root: Path, gate: Gate) -> None:
     # Enough for one model; loading a model does not change the memory left.
     store = ModelStore(gate.load, [root], lambda: int(1.5 * LEAST_BYTES))
     first = later(lambda: load(store, root, "a"))
@@ -341,7 +345,7 @@ def test_pages_follow_the_order_of_loading(store: ModelStore, root: Path) -> Non
     assert ([model.name for model in second], end) == (["b"], None)
 
 
-def test_unload_between_two_pages_hides_no_model(store: ModelStore, root: Path) -> None:
+def test_unload_between_two_pages_skips_no_model(store: ModelStore, root: Path) -> None:
     for name in "abc":
         load(store, root, name)
     _, following = store.page(0, 1)
@@ -349,7 +353,7 @@ def test_unload_between_two_pages_hides_no_model(store: ModelStore, root: Path) 
     assert [model.name for model in store.page(following or 0, 10)[0]] == ["b", "c"]
 
 
-def test_threads_at_random_see_only_right_answers(store: ModelStore, root: Path) -> None:
+def test_concurrent_threads_get_only_correct_answers(store: ModelStore, root: Path) -> None:
     wrong: list[object] = []
     end = time.monotonic() + 2
 

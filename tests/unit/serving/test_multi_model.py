@@ -23,7 +23,7 @@ CSV = {"Content-Type": "text/csv"}
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``/opt/ml`` with models one and two, which answer 1 and 2, and three of three classes."""
+    """``/opt/ml`` with models one and two, which predict 1 and 2, and three, with three classes."""
     root = tmp_path_factory.mktemp("ml")
     for number, name in enumerate(("one", "two"), start=1):
         boost(root / "models" / name / "model", {"base_score": number, "eta": 0})
@@ -84,7 +84,7 @@ def test_second_load_is_409(client: FlaskClient, root: Path) -> None:
     )
 
 
-def test_model_of_the_other_folder_is_loaded(client: FlaskClient, root: Path) -> None:
+def test_model_in_the_other_folder_is_loaded(client: FlaskClient, root: Path) -> None:
     assert post(client, {"model_name": "m", "url": f"{root}/model"})[0] == 200
     assert client.post("/models/m/invoke", data=ROW, headers=CSV).data == b"[4.0]"
 
@@ -111,7 +111,7 @@ def test_models_are_listed_in_pages(client: FlaskClient, root: Path) -> None:
         *("next_page_token=%C2%B2", "limit=%EF%BC%91", "limit=+1", "limit=1_0"),
     ],
 )
-def test_page_that_is_none_is_400(client: FlaskClient, query: str) -> None:
+def test_invalid_page_is_400(client: FlaskClient, query: str) -> None:
     assert client.get(f"/models?{query}").status_code == 400
 
 
@@ -130,7 +130,7 @@ def test_model_is_described(client: FlaskClient, root: Path) -> None:
     }
 
 
-def test_unloaded_model_is_gone(client: FlaskClient, root: Path) -> None:
+def test_unloaded_model_is_404(client: FlaskClient, root: Path) -> None:
     load(client, root, "one")
     response = client.delete("/models/one")
     assert (response.status_code, response.json) == (200, {"status": 'Model "one" unregistered'})
@@ -164,7 +164,9 @@ def test_unknown_model_is_404(client: FlaskClient, method: str, path: str) -> No
         (["m"], "The body is not a JSON object"),
     ],
 )
-def test_load_of_nothing_is_400(client: FlaskClient, sent: object, message: str) -> None:
+def test_load_with_missing_or_wrong_parameters_is_400(
+    client: FlaskClient, sent: object, message: str
+) -> None:
     status, answer = post(client, sent)
     assert (status, answer["type"]) == (400, "BadRequestException")  # type: ignore[index]
     assert answer["message"].startswith(message)  # type: ignore[index]
@@ -194,7 +196,9 @@ def test_model_of_any_name_is_invoked_described_and_unloaded(
         *("x" * 1025, "x" * 10_000, "é" * 513, "\u200b", "\u2028"),
     ],
 )
-def test_name_that_no_path_can_hold_is_400(client: FlaskClient, root: Path, name: str) -> None:
+def test_name_that_does_not_fit_into_a_path_is_400(
+    client: FlaskClient, root: Path, name: str
+) -> None:
     status, answer = post(client, {"model_name": name, "url": f"{root}/models/m/model"})
     message = answer["message"]  # type: ignore[index]
     assert status == 400
@@ -229,7 +233,7 @@ def test_load_without_memory_is_507(root: Path) -> None:
     assert (status, answer["type"]) == (507, "InsufficientStorageException")  # type: ignore[index]
 
 
-def test_broken_model_is_500_with_our_words(client: FlaskClient, root: Path) -> None:
+def test_broken_model_is_500_with_the_reason(client: FlaskClient, root: Path) -> None:
     (root / "models" / "empty").mkdir(exist_ok=True)
     status, answer = post(client, {"model_name": "m", "url": f"{root}/models/empty"})
     assert (status, answer["type"]) == (500, "InternalServerException")  # type: ignore[index]
@@ -277,7 +281,7 @@ def test_empty_body_is_204(client: FlaskClient, root: Path) -> None:
     assert client.post("/models/one/invoke", data=b"", headers=CSV).status_code == 204
 
 
-def test_custom_attributes_come_back(client: FlaskClient, root: Path) -> None:
+def test_custom_attributes_are_returned(client: FlaskClient, root: Path) -> None:
     load(client, root, "one")
     named = {
         "X-Amzn-SageMaker-Custom-Attributes": "a=1",
@@ -287,7 +291,7 @@ def test_custom_attributes_come_back(client: FlaskClient, root: Path) -> None:
     assert response.headers["X-Amzn-SageMaker-Custom-Attributes"] == "a=1"
 
 
-def test_invocations_says_where_to_ask(client: FlaskClient) -> None:
+def test_invocations_names_the_route_of_models(client: FlaskClient) -> None:
     response = client.post("/invocations", data=ROW, headers=CSV)
     assert response.status_code == 404
     assert response.json["type"] == "ResourceNotFoundException"  # type: ignore[index]
@@ -300,7 +304,7 @@ def test_wrong_method_is_405(client: FlaskClient) -> None:
     assert response.json["type"] == "MethodNotAllowedException"  # type: ignore[index]
 
 
-def test_fault_of_ours_is_500_and_tells_nothing(root: Path) -> None:
+def test_internal_error_is_500_without_details(root: Path) -> None:
     def fails(_: Path) -> None:
         raise RuntimeError("secret")
 

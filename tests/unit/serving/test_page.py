@@ -1,4 +1,4 @@
-"""The page without a browser; tests/browser opens it in one."""
+"""The page without a browser; tests/browser opens the page in a browser."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_card_has_the_rounds_that_early_stopping_kept() -> None:
     assert card_of(replace(MANIFEST, best_iteration=None), 2, "XGBoost").rounds == 9
 
 
-def test_card_of_an_artifact_without_a_manifest_has_what_is_known() -> None:
+def test_card_of_an_artifact_without_a_manifest_has_the_known_facts() -> None:
     assert card_of(None, 7, "XGBoost") == Card(7, "XGBoost")
 
 
@@ -69,18 +69,18 @@ def test_policy_allows_the_script_and_the_style_of_the_page_only() -> None:
     assert headers["Content-Type"] == "text/html; charset=utf-8"
 
 
-def test_page_asks_nobody_for_anything() -> None:
+def test_page_loads_nothing() -> None:
     body = render(card_of(MANIFEST, 2, "XGBoost"))[0].decode()
     addresses = set(re.findall(r"""(?:src|href)=["']?([^"' >]+)|url\(""", body))
     assert all(address.startswith("data:") for address in addresses)
 
 
-def test_name_that_is_no_unicode_is_shown_with_a_question_mark() -> None:
+def test_name_that_is_not_unicode_is_shown_with_a_question_mark() -> None:
     body, _ = render(replace(card_of(MANIFEST, 2, "XGBoost"), training_job="a\udcff"))
     assert b"<title>a?</title>" in body
 
 
-def test_metrics_are_a_row_each_and_a_column_for_each_set() -> None:
+def test_metrics_table_has_a_row_for_each_metric_and_a_column_for_each_data_set() -> None:
     metrics = {"train-rmse": 0.123456789, "validation-rmse": None, "train-mae": 2.0, "odd": 1e-9}
     assert metrics_table(metrics) == (
         ["train", "validation", ""],
@@ -89,7 +89,7 @@ def test_metrics_are_a_row_each_and_a_column_for_each_set() -> None:
 
 
 @pytest.mark.parametrize("manifest", [MANIFEST, None])
-def test_page_says_what_the_model_answers(manifest: Manifest | None) -> None:
+def test_page_says_what_the_model_predicts(manifest: Manifest | None) -> None:
     body, _ = render(card_of(manifest, 2, "XGBoost", "the class, 0 or 1"))
     assert b"Answers each row with the class, 0 or 1." in body
 
@@ -99,7 +99,7 @@ def test_page_of_a_model_whose_answer_is_unknown_does_not_describe_it() -> None:
 
 
 @pytest.mark.parametrize(("features", "milliseconds"), [(1000, 50), (100_000, 500)])
-def test_page_is_made_at_once(features: int, milliseconds: int) -> None:
+def test_page_is_rendered_fast(features: int, milliseconds: int) -> None:
     card = Card(features, feature_names=[f"feature_{place}" for place in range(features)])
     begun = time.perf_counter()
     render(card)

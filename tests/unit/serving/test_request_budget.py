@@ -8,7 +8,7 @@ import time
 from tabular.serving.request_budget import RequestBudget
 
 
-def test_requests_that_do_not_fit_together_wait_for_one_another() -> None:
+def test_requests_that_do_not_fit_together_wait() -> None:
     budget = RequestBudget(100)
     at_once, most, lock = 0, 0, threading.Lock()
 
@@ -33,12 +33,12 @@ def test_requests_that_do_not_fit_together_wait_for_one_another() -> None:
     assert not any(thread.is_alive() for thread in threads)
 
 
-def test_small_ones_go_side_by_side() -> None:
+def test_small_requests_run_at_the_same_time() -> None:
     budget = RequestBudget(100)
     ends = [budget.reserve(50), budget.reserve(50)]
     for give_back in ends:
         give_back()
 
 
-def test_one_that_is_larger_than_all_is_let_in_alone() -> None:
+def test_request_above_the_limit_runs_alone() -> None:
     RequestBudget(100).reserve(1000)()

@@ -1,4 +1,4 @@
-"""The end of a request, which must be where gunicorn finds it, however its bytes arrive."""
+"""The event loop and gunicorn find the same end of a request, in parts of any size."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WHOLE: dict[str, bytes] = {
 
 
 def collected(data: bytes, step: int = 1 << 30, largest: int = LARGEST) -> IncomingRequest:
-    """Add bytes step by step, until the request is complete."""
+    """Add ``step`` bytes at a time, until the request is complete."""
     incoming = IncomingRequest(largest)
     for at in range(0, len(data), step):
         incoming.data += data[at : at + step]
@@ -52,7 +52,7 @@ def parsed(data: bytearray) -> tuple[bytes, bytes]:
 
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("step", [1, 2, 7, 1 << 20])
-def test_request_ends_where_gunicorn_ends_it(name: str, step: int) -> None:
+def test_end_of_a_request_is_that_of_gunicorn(name: str, step: int) -> None:
     incoming = collected(WHOLE[name] + NEXT, step)
     assert incoming.progress is Progress.COMPLETE
     assert not incoming.last
@@ -62,7 +62,7 @@ def test_request_ends_where_gunicorn_ends_it(name: str, step: int) -> None:
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_request_that_lacks_a_byte_is_not_whole(name: str) -> None:
+def test_request_without_its_last_byte_is_incomplete(name: str) -> None:
     assert collected(WHOLE[name][:-1]).progress in (Progress.HEAD, Progress.BODY)
 
 
@@ -80,7 +80,7 @@ def test_request_that_lacks_a_byte_is_not_whole(name: str) -> None:
         b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
     ],
 )
-def test_head_that_is_not_understood_is_left_to_gunicorn(head: bytes) -> None:
+def test_invalid_head_is_passed_to_gunicorn(head: bytes) -> None:
     incoming = collected(POST + head + b"\r\n\r\n12345")
     assert incoming.progress is Progress.COMPLETE
     assert incoming.last
@@ -89,7 +89,7 @@ def test_head_that_is_not_understood_is_left_to_gunicorn(head: bytes) -> None:
 @pytest.mark.parametrize(
     "chunks", [b"x\r\n", b"-1\r\n", b"\r\n", b"3\r\n12345\r\n0\r\n\r\n", b"0" * 9000]
 )
-def test_chunks_that_are_not_understood_are_left_to_gunicorn(chunks: bytes) -> None:
+def test_invalid_chunks_are_passed_to_gunicorn(chunks: bytes) -> None:
     incoming = collected(CHUNKED + chunks)
     assert incoming.progress is Progress.COMPLETE
     assert incoming.last
@@ -105,7 +105,7 @@ def test_chunks_that_are_not_understood_are_left_to_gunicorn(chunks: bytes) -> N
     ],
     ids=["length", "chunks", "one chunk"],
 )
-def test_body_that_is_too_large_is_dropped_and_its_length_stays(sent: bytes, step: int) -> None:
+def test_body_above_the_limit_is_dropped_and_its_length_is_kept(sent: bytes, step: int) -> None:
     incoming = collected(sent + NEXT, step)
     assert incoming.progress is Progress.COMPLETE
     assert not incoming.last
@@ -128,7 +128,7 @@ def test_body_far_too_large_ends_the_connection() -> None:
     assert b"\r\nConnection: close\r\n" in incoming.data
 
 
-def test_expectation_is_met_once_and_taken_out_of_the_head() -> None:
+def test_100_continue_is_expected_once_and_removed_from_the_head() -> None:
     incoming = collected(POST + b"Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n")
     assert incoming.expects
     assert b"Expect" not in incoming.data
@@ -137,7 +137,7 @@ def test_expectation_is_met_once_and_taken_out_of_the_head() -> None:
     assert parsed(incoming.take()[0]) == (b"12345", b"")
 
 
-def test_body_that_will_be_refused_is_not_asked_for() -> None:
+def test_body_above_the_limit_gets_no_100_continue() -> None:
     head = POST + b"Expect: 100-continue\r\nContent-Length: 500\r\n\r\n"
     assert not collected(head).expects
 
@@ -147,7 +147,7 @@ def test_head_without_end_is_too_long() -> None:
     assert collected(data).progress is Progress.HEAD_TOO_LONG
 
 
-def test_bare_line_feed_is_left_to_gunicorn() -> None:
+def test_bare_line_feed_is_passed_to_gunicorn() -> None:
     assert collected(b"GET / HTTP/1.1\nHost: x\n", step=3).last
 
 
@@ -159,7 +159,7 @@ TOKENS = (
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_no_request_is_understood_in_two_ways(seed: int) -> None:
+def test_gunicorn_never_finds_another_end_of_a_request(seed: int) -> None:
     """Mutated requests: gunicorn accepts a request only with the end that the event loop found."""
     source = random.Random(seed)
     accepted = 0
@@ -174,7 +174,7 @@ def test_no_request_is_understood_in_two_ways(seed: int) -> None:
         request, _ = incoming.take()
         try:
             _, left = parsed(request)
-        except Exception:  # refused, and then the connection is closed
+        except Exception:  # refused; the connection is then closed
             continue
         assert left == b"", data
         accepted += 1

@@ -1,4 +1,4 @@
-"""Selectable inference on real models, against AWS's definitions written row by row."""
+"""Selectable inference on real models, compared with AWS's definitions for each row."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ CLASSIFICATIONS = {
 
 
 class Model(Predictor):
-    """Whatever ``predictors`` makes of a booster or an estimator, and what was asked of it."""
+    """A predictor of a booster or an estimator, which records the calls of its methods."""
 
     def __init__(self, meaning: Meaning, model: Any) -> None:
         self.meaning = meaning
@@ -99,7 +99,7 @@ def booster(objective: str) -> Model:
 
 
 def awss(objective: str, key: str, score: np.ndarray) -> Any:
-    """What AWS's container answers to one key, for one row of Booster.predict."""
+    """Return AWS's value of one key, for one row of ``Booster.predict``."""
     several = objective == "multi:softprob"
     one = score.max().item() if several else score.item()
     labels = {
@@ -128,7 +128,7 @@ def lines(keys: tuple[str, ...], model: Predictor) -> list[dict[str, Any]]:
     ("objective", "has"),
     [*CLASSIFICATIONS.items(), *((name, ("predicted_score",)) for name in REGRESSIONS)],
 )
-def test_every_key_is_awss_and_those_of_others_are_nan(
+def test_every_key_has_awss_value_and_keys_of_other_models_are_nan(
     objective: str, has: tuple[str, ...]
 ) -> None:
     model = booster(objective)
@@ -141,7 +141,7 @@ def test_every_key_is_awss_and_those_of_others_are_nan(
 
 
 @pytest.mark.parametrize("objective", [*CLASSIFICATIONS, "reg:squarederror"])
-def test_csv_is_what_awss_loop_over_the_rows_writes(objective: str) -> None:
+def test_csv_equals_that_of_awss_loop_over_the_rows(objective: str) -> None:
     model = booster(objective)
     keys = CLASSIFICATIONS.get(objective, ("predicted_score",))[::-1]
     values = [[awss(objective, key, score) for key in keys] for score in model.predict(ROWS)]
@@ -162,14 +162,14 @@ def test_contributions_add_up_to_the_margin(objective: str) -> None:
     np.testing.assert_allclose(contributions.sum(axis=-1), margin, atol=1e-5)
 
 
-def test_leaves_are_whole_numbers_one_a_tree() -> None:
+def test_leaves_are_one_integer_for_each_tree() -> None:
     model = booster("binary:logistic")
     text = ANSWER_TYPES["text/csv"].write(select(("leaf",), model, ROWS), XGBOOST).decode()
     expected = model.model.predict(xgboost.DMatrix(ROWS), pred_leaf=True).astype(int).tolist()
     assert text.split("\n") == [f'"{row}"' for row in expected]
 
 
-def test_json_has_awss_order_and_what_the_model_has_not_last() -> None:
+def test_json_has_awss_order_with_unknown_keys_last() -> None:
     keys = ("nonsense", "raw_score", "predicted_score", "contributions", "predicted_label")
     (first, *_) = lines(keys, booster("binary:logistic"))
     assert list(first) == [
@@ -181,7 +181,7 @@ def test_json_has_awss_order_and_what_the_model_has_not_last() -> None:
     ]
 
 
-def test_csv_has_the_order_asked() -> None:
+def test_csv_has_the_order_of_the_request() -> None:
     first = ANSWER_TYPES["text/csv"].write(
         select(("labels", "nonsense"), booster("binary:hinge"), ROWS), XGBOOST
     )
@@ -197,7 +197,7 @@ def test_csv_has_the_order_asked() -> None:
         (ALL, ["predict"]),
     ],
 )
-def test_only_what_keys_need_is_computed_and_that_once(
+def test_only_needed_values_are_computed_and_only_once(
     keys: tuple[str, ...], asked: list[str]
 ) -> None:
     model = booster("binary:logistic")
@@ -237,7 +237,7 @@ def classifier(estimator: Any, target: np.ndarray, **meaning: Any) -> Model:
     return Model(Meaning("", classes=tuple(fitted.classes_.tolist()), **meaning), fitted)
 
 
-def test_classifier_of_two_texts_gives_the_second_ones_probability() -> None:
+def test_classifier_of_two_texts_has_the_probability_of_the_second() -> None:
     target = np.where(YES > 0, "yes", "no")
     model = classifier(LogisticRegression(), target)
     answers = lines(("predicted_label", "labels", "probability", "probabilities"), model)
@@ -248,7 +248,7 @@ def test_classifier_of_two_texts_gives_the_second_ones_probability() -> None:
     assert [row["probabilities"] for row in answers] == expected.tolist()
 
 
-def test_classifier_of_three_gives_the_winners_probability() -> None:
+def test_classifier_of_three_classes_has_the_highest_probability() -> None:
     model = classifier(LogisticRegression(), CLASS.astype(int) * 10)
     answers = lines(("predicted_label", "labels", "probability"), model)
     assert answers[0]["labels"] == [0, 10, 20]

@@ -51,7 +51,7 @@ def telemetry() -> Telemetry:
     return Telemetry(4, STARTED)
 
 
-def test_counts_are_there_before_the_first_request(telemetry: Telemetry) -> None:
+def test_counts_exist_before_the_first_request(telemetry: Telemetry) -> None:
     assert requests(telemetry) == 0
     assert value(telemetry, "tabular_errors_total", **{"class": "5xx"}) == 0
     assert value(telemetry, "tabular_request_duration_seconds_count") == 0
@@ -67,13 +67,13 @@ def test_requests_rows_and_errors_are_counted(telemetry: Telemetry) -> None:
     assert value(telemetry, "tabular_request_duration_seconds_sum") == 3.0
 
 
-def test_status_that_is_none_is_a_fault_of_the_server(telemetry: Telemetry) -> None:
+def test_invalid_status_counts_as_500(telemetry: Telemetry) -> None:
     telemetry.observe(700, 0, 0.1)
     telemetry.observe(-1, 0, 0.1)
     assert requests(telemetry, 500) == 2
 
 
-def test_bucket_holds_what_took_no_longer_than_its_bound(telemetry: Telemetry) -> None:
+def test_bucket_counts_durations_up_to_its_bound(telemetry: Telemetry) -> None:
     for seconds in (0.00025, 0.0003, 60.0, 61.0):
         telemetry.observe(200, 1, seconds)
     name = "tabular_request_duration_seconds_bucket"
@@ -109,8 +109,8 @@ def test_no_count_is_lost_between_processes_and_threads(telemetry: Telemetry) ->
     assert value(telemetry, "tabular_request_duration_seconds_bucket", le="0.5") == total
 
 
-def test_successor_of_a_killed_worker_goes_on_counting(telemetry: Telemetry) -> None:
-    # More processes, one after the other, than there are slots.
+def test_successor_of_a_killed_worker_continues_its_counts(telemetry: Telemetry) -> None:
+    # Start more processes, one after the other, than there are slots.
     generations = 2 * (4 + SPARE_SLOTS)
 
     def count_and_be_killed() -> None:
@@ -122,14 +122,14 @@ def test_successor_of_a_killed_worker_goes_on_counting(telemetry: Telemetry) -> 
         assert requests(telemetry) == number + 1
 
 
-def test_child_forked_while_a_thread_counts_is_not_stuck(telemetry: Telemetry) -> None:
+def test_child_forked_while_a_thread_counts_does_not_hang(telemetry: Telemetry) -> None:
     with telemetry._lock:
         pid = fork(lambda: telemetry.observe(200, 1, 0.1))
         os.waitpid(pid, 0)
     assert requests(telemetry) == 1
 
 
-def test_process_beyond_the_last_slot_is_not_counted_and_harms_none() -> None:
+def test_process_without_a_free_slot_is_not_counted() -> None:
     telemetry = Telemetry(0, STARTED)
     telemetry.observe(200, 1, 0.1)
     reading, writing = os.pipe()
@@ -151,7 +151,7 @@ def test_process_beyond_the_last_slot_is_not_counted_and_harms_none() -> None:
     assert found == (SPARE_SLOTS + 1, SPARE_SLOTS)
 
 
-def test_workers_are_those_alive(telemetry: Telemetry) -> None:
+def test_workers_are_the_living_processes(telemetry: Telemetry) -> None:
     assert value(telemetry, "tabular_workers") == 0
     reading, writing = os.pipe()
 
@@ -174,7 +174,7 @@ def test_hostile_label_is_one_label(telemetry: Telemetry) -> None:
         assert samples(telemetry, job=text)["tabular_model_info", (("job", text),)] == 1
 
 
-def test_label_that_is_no_unicode_is_shown_with_question_marks(telemetry: Telemetry) -> None:
+def test_label_that_is_not_unicode_is_shown_with_question_marks(telemetry: Telemetry) -> None:
     assert samples(telemetry, job="a\udcff")["tabular_model_info", (("job", "a?"),)] == 1
 
 
@@ -187,12 +187,12 @@ def test_each_family_has_its_help_and_type(telemetry: Telemetry) -> None:
     assert kinds["tabular_requests_total"] == "counter"
 
 
-def test_start_and_memory_are_told(telemetry: Telemetry) -> None:
+def test_start_and_memory_are_reported(telemetry: Telemetry) -> None:
     assert value(telemetry, "process_start_time_seconds") == STARTED
     assert 1e6 < value(telemetry, "tabular_resident_memory_bytes") < 1e11
 
 
-def test_one_that_is_gone_is_not_kept_for_later_forks() -> None:
+def test_deleted_telemetry_does_not_run_at_later_forks() -> None:
     telemetry = Telemetry(1, STARTED)
     claims = telemetry._claims
     del telemetry

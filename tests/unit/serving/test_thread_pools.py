@@ -19,7 +19,7 @@ def test_invocation_is_a_prediction(path: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["POST /models", "DELETE /models/m", "POST /models?url=x"])
-def test_load_and_unload_have_a_lane_of_their_own(line: str) -> None:
+def test_load_and_unload_have_their_own_pool(line: str) -> None:
     assert LOAD.match(f"{line} HTTP/1.1\r\n".encode())
     assert not INVOKE.match(f"{line} HTTP/1.1\r\n".encode())
 

@@ -170,7 +170,7 @@ def test_request_that_arrives_byte_by_byte_is_answered(served: Served) -> None:
 
 
 @pytest.mark.parametrize("timeout", [1])
-def test_stalled_clients_lose_their_threads(served: Served) -> None:
+def test_stalled_clients_occupy_no_threads(served: Served) -> None:
     stalled = [served.connect() for _ in range(THREADS)]
     for connection in stalled:
         connection.sendall(REQUEST[:40])
@@ -193,7 +193,7 @@ def test_slow_clients_hold_no_thread_of_predictions(served: Served) -> None:
 
 @pytest.mark.parametrize("size", [70_000, 300_000, 3_000_000])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
-def test_large_body_is_read_whole_however_it_comes(
+def test_large_body_is_read_whole_in_parts_of_any_size(
     served: Served, size: int, chunked: bool
 ) -> None:
     source = random.Random(size)
@@ -220,7 +220,7 @@ def test_large_body_is_read_whole_however_it_comes(
 
 
 def test_large_bodies_on_a_kept_connection_do_not_stall(served: Served) -> None:
-    """A socket with a low-water mark may be read before the mark is reached."""
+    """A socket with a low-water mark may become readable before the mark is reached."""
     source = random.Random(0)
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=5)
     for _ in range(150):
@@ -231,7 +231,7 @@ def test_large_bodies_on_a_kept_connection_do_not_stall(served: Served) -> None:
 
 
 @pytest.mark.parametrize("request_bytes", [16 << 20])
-def test_more_large_bodies_than_there_is_memory_for_are_answered_in_turn(served: Served) -> None:
+def test_more_large_bodies_than_fit_into_memory_are_all_answered(served: Served) -> None:
     body = b"0\n" * 150_000
     head = REQUEST.replace(b": 1\r\n\r\n", b": %d\r\n\r\n" % len(body))
     clients = [served.connect() for _ in range(20)]
@@ -250,7 +250,7 @@ def test_more_large_bodies_than_there_is_memory_for_are_answered_in_turn(served:
         client.close()
 
 
-def test_length_of_five_thousand_digits_harms_nobody(served: Served) -> None:
+def test_length_of_five_thousand_digits_does_not_stop_the_server(served: Served) -> None:
     with served.connect() as connection:
         connection.sendall(REQUEST.replace(b": 1\r\n\r\n", b": " + b"1" * 5000 + b"\r\n\r\n"))
         assert served.request("POST", "/invocations", AT_ONCE, wait=4) == 200
@@ -307,7 +307,7 @@ def test_no_request_is_lost_when_sigterm_comes_under_load(served: Served, keep: 
     assert set(statuses) == {200}
 
 
-def test_bytes_that_come_after_sigterm_on_an_accepted_connection_are_answered(
+def test_request_after_sigterm_on_an_accepted_connection_is_answered(
     served: Served,
 ) -> None:
     assert served.request("GET", "/ping") == 200

@@ -17,4 +17,4 @@ def load_foreign(paths: Sequence[Path], loading: Loading) -> Predictor:
 
 
 def preload() -> None:
-    """Import nothing more; see ``PredictorModule``."""
+    """Do nothing: all libraries are imported already; see ``PredictorModule``."""

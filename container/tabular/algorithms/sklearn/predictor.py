@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tabular.algorithms.onnx_predictor import trial_load_unusual
+from tabular.algorithms.onnx_predictor import trial_load_if_unbounded
 from tabular.algorithms.predictor import Loading, Meaning, Predictor, predict_once
 from tabular.algorithms.sklearn.frames import UNKNOWN
 from tabular.artifact.files import compiled_paths, resolve_file
@@ -27,11 +27,11 @@ def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predic
         from tabular.algorithms.sklearn.compiled_predictor import CompiledEstimatorPredictor
 
         meaning = Meaning("", classes=manifest.classes, has_probabilities=manifest.probabilities)
-        trial_load_unusual(compiled[0])
+        trial_load_if_unbounded(compiled[0])
         return CompiledEstimatorPredictor(
             compiled[0], columns, meaning, manifest.takes_missing, loading.parallel
         )
-    from tabular.algorithms.batching import batched_if_worth
+    from tabular.algorithms.batching import batched_if_faster
     from tabular.algorithms.sklearn.model import NAMES_OF_MODELS, is_uncompressed, load_estimator
     from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
 
@@ -47,19 +47,19 @@ def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predic
     estimator = load_estimator(path)
     features = getattr(estimator, "n_features_in_", columns.count)
     require_fit(folder, "num_features", columns.count, features)
-    return batched_if_worth(EstimatorPredictor(estimator, loading.parallel, columns))
+    return batched_if_faster(EstimatorPredictor(estimator, loading.parallel, columns))
 
 
 def load_foreign(paths: Sequence[Path], loading: Loading) -> Predictor:
     """Load an estimator without a manifest; see ``PredictorModule``."""
-    from tabular.algorithms.batching import batched_if_worth
+    from tabular.algorithms.batching import batched_if_faster
     from tabular.algorithms.sklearn.model import load_versioned, not_served
     from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
 
     trial_load(load_and_predict, paths[0])
     estimator, version = load_versioned(paths[0])
     try:
-        return batched_if_worth(EstimatorPredictor(estimator, loading.parallel))
+        return batched_if_faster(EstimatorPredictor(estimator, loading.parallel))
     except (AttributeError, TypeError, ValueError) as error:  # saved by another version
         raise not_served(paths[0], error, version) from error
 

@@ -29,7 +29,7 @@ class Ensemble(Predictor):
         scores = np.stack([member.predict(rows) for member in self._members])
         if not self._vote:
             return cast(Floats, scores.mean(axis=0, dtype=np.float32))
-        # Of two equally frequent classes the smaller one, as AWS's container does.
+        # If classes are equally frequent, the smallest class is taken, as in AWS's container.
         classes = np.unique(scores)
         counts = np.stack([(scores == value).sum(axis=0) for value in classes])
         return cast(Floats, classes[counts.argmax(axis=0)])

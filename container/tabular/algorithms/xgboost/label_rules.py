@@ -22,9 +22,11 @@ class LabelRule:
     Attributes
     ----------
     words : str
-        The first words of the error message; AWS's own, where AWS's container has such a message.
+        The first words of the error message. They are AWS's words if AWS's container has such a
+        message.
     holds : callable
-        Labels, float32 (rows,), and ``num_class`` to a boolean array (rows,): True is allowed.
+        Takes labels, float32 (rows,), and ``num_class``; returns a boolean array (rows,), True for
+        allowed labels.
     """
 
     words: str
@@ -32,7 +34,7 @@ class LabelRule:
 
 
 def zero_or_one(loss: str) -> LabelRule:
-    """Return the rule that labels are 0 or 1, with the name of the loss for the message."""
+    """Return the rule that labels must be 0 or 1; the message contains the name of the loss."""
     return LabelRule(
         f"label must be 0 or 1 for {loss}", lambda label, num_class: (label == 0) | (label == 1)
     )

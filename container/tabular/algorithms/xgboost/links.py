@@ -2,7 +2,7 @@
 
 A compiled model computes margins: the sums of its leaves. A link turns them into the scores that
 XGBoost computes (``PredTransform`` and ``ProbToMargin`` in XGBoost's ``src/objective``), in
-float32, nearly always equal to the last bit. AWS's container returns XGBoost's scores.
+float32. The bits are nearly always the same. AWS's container returns XGBoost's scores.
 
 ``objectives`` says which objective has which link. This module imports NumPy only.
 """
@@ -34,9 +34,9 @@ class Link:
     Attributes
     ----------
     scores : callable
-        Margins, float32 (rows, groups), to scores, float32 (rows,) or (rows, groups).
+        Converts margins, float32 (rows, groups), to scores, float32 (rows,) or (rows, groups).
     base_margin : callable
-        Base scores of a saved model to the margins that its trees add to.
+        Converts the base scores of a saved model to the margins that its trees add to.
     """
 
     scores: Callable[[Floats], Floats]
@@ -48,7 +48,7 @@ def _same(margins: Floats) -> Floats:
 
 
 def _powers(exponents: Floats) -> Floats:
-    """Compute exp in float64 and round to float32: equal to C's expf, to the last bit."""
+    """Compute exp in float64 and round it to float32: the same bits as C's expf."""
     return np.exp(exponents, dtype=np.float64).astype(np.float32)
 
 

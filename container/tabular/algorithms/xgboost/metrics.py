@@ -1,8 +1,8 @@
-"""Evaluation metrics of XGBoost jobs: the table, and which objectives each metric goes with.
+"""Evaluation metrics of XGBoost jobs, and the objectives that each metric can be used with.
 
 XGBoost computes most metrics, with the weights of the rows. ``training.scores`` computes the
-metrics marked ``ours``, which XGBoost does not have, without weights. ``rmse`` and ``mae`` are
-XGBoost's; AWS's container computes these two with scikit-learn, without weights.
+metrics marked ``ours``, which XGBoost does not have, without weights. XGBoost computes ``rmse`` and
+``mae`` here; AWS's container computes them with scikit-learn, without weights.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ObjectiveRule:
     words : str
         The error message; ``{metric}`` and ``{objective}`` are filled in.
     holds : callable
-        Whether the metric goes with an objective.
+        Returns whether the metric can be used with an objective.
     """
 
     words: str
@@ -52,7 +52,7 @@ ONE_PREDICTION = ObjectiveRule(
     "classes; use mlogloss, merror, accuracy or f1_macro",
     _is_not_multiclass,
 )
-# AWS's container refuses multiclass objectives here, which XGBoost supports by now.
+# AWS's container refuses multiclass objectives for these metrics; XGBoost supports them.
 RANKED = ObjectiveRule(
     "Metric '{metric}' can only be applied for classification and ranking problems. The objective "
     "is {objective}; use rmse or mae",
@@ -97,8 +97,8 @@ class Metric:
     rules : tuple of ObjectiveRule
         The conditions on the objective.
     after : {"", "threshold", "rank", "power"}
-        The number that may follow an ``@``: the threshold between two classes, how many rows of
-        a group count, or the variance power of Tweedie, which is required.
+        The number that may follow an ``@``: the threshold between two classes, the number of rows
+        of a group that count, or Tweedie's variance power, which is required.
     """
 
     name: str
@@ -112,7 +112,7 @@ TABLE = (
     Metric("accuracy", maximized=True, ours=True, rules=(CLASSES,)),
     Metric("aft-nloglik", rules=(CENSORED,)),
     Metric("auc", maximized=True, rules=(RANKED,)),
-    # Goes with every objective, unlike auc, as in AWS's container.
+    # As in AWS's container, it can be used with every objective, unlike auc.
     Metric("aucpr", maximized=True),
     Metric("balanced_accuracy", maximized=True, ours=True, rules=(CLASSES,)),
     Metric("cox-nloglik", rules=(ONE_PREDICTION,)),
@@ -177,7 +177,7 @@ def is_maximized(metric: str) -> bool:
 
 
 def computed_by_xgboost(asked: Sequence[str]) -> list[str]:
-    """Return the metrics that XGBoost computes. Given none, XGBoost evaluates its default."""
+    """Return the metrics that XGBoost computes. If empty, XGBoost evaluates its default metric."""
     return [metric for metric in asked if not ROWS[name_of(metric)].ours]
 
 
@@ -206,8 +206,8 @@ def normal_form(metric: str) -> str:
     return f"{row.name}@{number:g}" if row.after else metric.strip()
 
 
-def near(metric: str) -> str:
-    """Suggest the known name that is nearest to an unknown one; empty for a known name."""
+def suggested_metric(metric: str) -> str:
+    """Suggest the known name that is most similar to an unknown name; empty for a known name."""
     name = name_of(metric)
     return "" if name in ROWS else suggestion(name, METRICS)
 

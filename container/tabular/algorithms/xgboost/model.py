@@ -27,15 +27,15 @@ from tabular.artifact.pickles.unpickler import PICKLE_MAGIC
 from tabular.artifact.trial_load import trial_load
 from tabular.contract.errors import UserError
 
-# Of best_iteration: no training has that many rounds.
+# The longest best_iteration that is read: no training has more rounds.
 MOST_DIGITS = 10
 
 
 def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, FileRecord]:
     """Save ``xgboost-model``, or ``xgboost-model-0``, ``-1``, ... if there are several models.
 
-    An earlier manifest is removed first and earlier models last. So a kill in between leaves models
-    without a manifest, and never a manifest of other models.
+    An earlier manifest is removed first and earlier models last. So if the process is killed in
+    between, models may lack a manifest, but a manifest never describes other models.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def load_models(folder: Path) -> tuple[list[xgboost.Booster], Manifest | None]:
     Raises
     ------
     UserError
-        There is no model, or it is truncated, changed, or not an XGBoost model.
+        There is no model, or the file is truncated, changed, or not an XGBoost model.
     """
     manifest = read_manifest(folder)
     if manifest is None:
@@ -94,7 +94,7 @@ def models_of(folder: Path, manifest: Manifest) -> list[Path]:
 
 
 def load_unverified(path: Path) -> xgboost.Booster:
-    """Load a file that may be damaged, or anything else: first in a process of its own."""
+    """Load a file that may be damaged or no model: load it in a separate process first."""
     if not path.is_file():
         present = (
             sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
@@ -119,7 +119,8 @@ def load_model(path: Path) -> xgboost.Booster:
         XGBoost can't load the file.
     """
     try:
-        # From memory: XGBoost warns of a file without an extension that it guesses the format.
+        # Load from memory: for a file without an extension, XGBoost warns that it guesses the
+        # format.
         content = bytearray(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}") from error

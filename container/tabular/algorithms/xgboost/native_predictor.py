@@ -29,7 +29,7 @@ class BoosterPredictor(Predictor):
         self.meaning = meaning_of(*objective_of(booster))
         self._booster = booster
         best = booster.attributes().get("best_iteration")
-        # XGBoost takes (0, 0) for all rounds.
+        # In XGBoost, (0, 0) means all rounds.
         self._rounds = (0, 0 if best is None else int(best) + 1)
         self._in_place = "gblinear" not in booster.save_config().partition('"gradient_booster"')[2]
 
@@ -38,7 +38,7 @@ class BoosterPredictor(Predictor):
         return self._parallel(self._predict, rows)
 
     def contributions(self, rows: Floats) -> Floats:
-        """Explain scores; see ``Predictor.contributions``."""
+        """Compute SHAP values; see ``Predictor.contributions``."""
         return self._of_matrix(rows, pred_contribs=True)
 
     def leaves(self, rows: Floats) -> Floats:

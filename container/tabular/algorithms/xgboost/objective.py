@@ -1,4 +1,4 @@
-"""What is known about an objective of XGBoost: the fields of a row of the table ``objectives``."""
+"""The facts about an objective of XGBoost: the fields of a row of the table ``objectives``."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Objective:
     kind : Kind
     predicts : Predicts
     answer : str
-        What the model answers for a row, in words for the model's page.
+        What the model predicts for a row, in words, for the model's page.
     link : Link
-        Margins to scores, for compiled models.
+        Converts margins to scores, for compiled models.
     metric : str
         The metric that XGBoost evaluates where ``eval_metric`` is not given. ``metrics`` says
         whether more is better.
@@ -58,7 +58,7 @@ class Objective:
     required : tuple of str
         Hyperparameters that must be given with this objective.
     reads : tuple of str
-        Other hyperparameters that have an effect with this objective and not with all others.
+        Other hyperparameters that have an effect with this objective but not with every objective.
     defaults : mapping of str to str
         Defaults of XGBoost that differ from those of the other objectives.
     censored : bool

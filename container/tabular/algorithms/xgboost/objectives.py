@@ -1,7 +1,7 @@
-"""XGBoost's objectives: one row for each, and every rule about an objective is in its row.
+"""XGBoost's objectives: one row for each objective, with every rule about the objective.
 
 Hyperparameters, labels, metrics, folds, links, selectable inference, the model's page and the
-launcher's metric definitions read these rows. To add an objective is to add a row.
+launcher's metric definitions read these rows. To add an objective, add a row.
 
 Serving imports this module for every XGBoost model: it imports no xgboost and no training code.
 """
@@ -103,7 +103,7 @@ TABLE = (
         labels=label_rules.zero_or_one("rank:map"),
         reads=LAMBDARANK,
     ),
-    # XGBoost itself refuses labels above 31, where ndcg_exp_gain is true.
+    # If ndcg_exp_gain is true, XGBoost itself refuses labels above 31.
     Objective(
         "rank:ndcg",
         Kind.RANKING,
@@ -226,8 +226,8 @@ TABLE = (
 )
 OBJECTIVES = {row.name: row for row in TABLE}
 DEFAULT = "reg:squarederror"  # XGBoost's default
-# Names that AWS's container accepts and XGBoost 3 does not have. No version of XGBoost had the
-# second one: it is the name of a hyperparameter.
+# Names that AWS's container accepts and XGBoost 3 does not have. The second name is not an
+# objective in any version of XGBoost: it is a hyperparameter.
 REMOVED = {"reg:linear": "reg:squarederror", "aft_loss_distribution": "survival:aft"}
 
 
@@ -252,7 +252,7 @@ def names_reading(hyperparameter: str) -> tuple[str, ...]:
 def meaning_of(objective: str, num_class: int) -> Meaning:
     """Describe the scores of a model to the server.
 
-    XGBoost may load a model whose objective is not in the table: its scores count as numbers.
+    If the objective of a loaded model is not in the table, its scores are treated as numbers.
     """
     row = OBJECTIVES.get(objective)
     scores = selection_keys.NUMBER if row is None else row.keys

@@ -9,7 +9,7 @@ from tabular.artifact.pickles.unpickler import AllowedName, CreatableClass, Rest
 
 
 class Pickled:
-    """Stands in for an object of XGBoost: it only keeps the pickled state."""
+    """Replaces an object of XGBoost; it keeps the pickled state and does nothing else."""
 
     state: object = None
 
@@ -17,20 +17,20 @@ class Pickled:
         self.state = state
 
     def get(self, name: str) -> object:
-        """Return an attribute of the pickled state; None without it."""
+        """Return an attribute of the pickled state, or None."""
         return self.state.get(name) if isinstance(self.state, dict) else None
 
 
 class PickledBooster(Pickled):
-    """Stands in for ``xgboost.Booster``."""
+    """Replaces ``xgboost.Booster``."""
 
 
 class PickledModel(Pickled):
-    """Stands in for an estimator of ``xgboost.sklearn``."""
+    """Replaces an estimator of ``xgboost.sklearn``."""
 
 
 def _find(module: str, name: str) -> AllowedName | None:
-    """Return the rule for a name in a pickle. The classes of XGBoost get stand-ins."""
+    """Return the rule for a name in a pickle. The classes of XGBoost are replaced."""
     if (module, name) == ("xgboost.core", "Booster"):
         return CreatableClass(PickledBooster, _any_state)
     if module == "xgboost.sklearn" and name.startswith("XGB"):
@@ -41,7 +41,7 @@ def _find(module: str, name: str) -> AllowedName | None:
 
 
 def _any_state(_: object, __: object) -> None:
-    """Accept any state: it is only kept."""
+    """Accept any state: nothing reads it before ``read_booster`` checks it."""
 
 
 def read_booster(content: bytes) -> bytearray:
@@ -50,11 +50,11 @@ def read_booster(content: bytes) -> bytearray:
     Raises
     ------
     ValueError
-        The pickle holds neither, or an untrained one; says what was found.
+        The pickle holds neither, or the Booster is not trained. The message says what was found.
     """
     try:
         found = RestrictedUnpickler(io.BytesIO(content), _find).load()
-    except Exception as error:  # a broken pickle raises anything
+    except Exception as error:  # a broken pickle may raise any exception
         raise ValueError(f"{type(error).__name__}: {error}") from error
     if isinstance(found, PickledModel):
         found = found.get("_Booster")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabular.algorithms.onnx_predictor import trial_load_unusual
+from tabular.algorithms.onnx_predictor import trial_load_if_unbounded
 from tabular.algorithms.predictor import Loading, Predictor, predict_once
 from tabular.algorithms.xgboost.objective import Kind
 from tabular.algorithms.xgboost.objectives import OBJECTIVES, meaning_of
@@ -51,7 +51,7 @@ def load_foreign(paths: Sequence[Path], loading: Loading) -> Predictor:
 
 def preload() -> None:
     """Import the libraries that serve boosters; see ``PredictorModule``."""
-    # Imported first, so that XGBoost is imported with its wrappers; see lean_xgboost.
+    # scikit-learn is imported first, so that XGBoost defines its wrapper classes; see lean_xgboost.
     import sklearn  # noqa: F401
 
     from tabular.algorithms.xgboost import compiled_predictor, native_predictor  # noqa: F401
@@ -87,7 +87,7 @@ def _compiled(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
             booster = load_model(models_of(folder, manifest)[number])
             return BoosterPredictor(booster, manifest.columns, loading.parallel)
 
-        trial_load_unusual(path)
+        trial_load_if_unbounded(path)
         compiled = CompiledPredictor(
             path,
             manifest.columns,
@@ -101,7 +101,7 @@ def _compiled(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
         return compiled
 
     members = [member(number, path) for number, path in enumerate(paths)]
-    return _together(members if loading.ensemble else members[:1])
+    return _ensemble_of(members if loading.ensemble else members[:1])
 
 
 def _native(
@@ -115,8 +115,8 @@ def _native(
     Parameters
     ----------
     columns : Columns or None
-        The columns of the manifest. None: the number of columns, and their names if it has them,
-        are the booster's.
+        The columns of the manifest. With None, the number of columns, and their names if there are
+        any, are those of the booster.
     """
     from tabular.algorithms.xgboost.native_predictor import BoosterPredictor
 
@@ -131,10 +131,10 @@ def _native(
                 f"{path} and {paths[0].name} are not models of one k-fold: their objectives or "
                 "their numbers of features differ; remove one of them"
             )
-    return _together(members)
+    return _ensemble_of(members)
 
 
-def _together(members: Sequence[Predictor]) -> Predictor:
+def _ensemble_of(members: Sequence[Predictor]) -> Predictor:
     if len(members) == 1:
         return members[0]
     from tabular.algorithms.xgboost.ensemble import Ensemble

@@ -13,10 +13,10 @@ QUALITY = re.compile(r"0(\.[0-9]*)?|\.[0-9]+|1(\.0*)?")
 def choose(accept: str | None, default: str, offered: Collection[str]) -> str:
     """Choose the response's content type by the rules of RFC 9110.
 
-    The offered type with the highest quality wins. Among equals wins the type that the header
-    names over those that it covers by a wildcard, then the default, then the type that comes
-    first in the header. For each type the most specific range counts: ``text/csv;q=0`` excludes
-    CSV from ``*/*``. Other parameters are ignored, as in AWS's container.
+    The offered type with the highest quality is chosen. If several types have this quality, a type
+    that the header names is chosen before types that a wildcard covers, then the default, then the
+    type that comes first in the header. For each type the most specific range counts:
+    ``text/csv;q=0`` excludes CSV from ``*/*``. Other parameters are ignored, as in AWS's container.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def choose(accept: str | None, default: str, offered: Collection[str]) -> str:
     Raises
     ------
     RequestError
-        406: none of the accepted types is offered. The message begins as AWS's.
+        406: none of the accepted types is offered. The message begins with AWS's words.
 
     Examples
     --------

@@ -20,17 +20,17 @@ from tabular.serving.answers.values import (
 )
 from tabular.serving.selection import Selected
 
-# Python's own numbers take ten times the memory of their text: rows are written in pieces.
+# Rows are written in pieces, because Python's numbers take ten times the memory of their text.
 PIECE_ROWS = 1 << 16
 NEEDS_QUOTES = re.compile(r'[",\r\n]')
 
 
 def write_csv(result: Result, profile: Profile) -> bytes:
-    """Write one line a row, classes separated by commas.
+    """Write one line for each row, with commas between the classes.
 
-    Selected keys are written as AWS's XGBoost container writes them: in the order in which they
-    were asked for, lists as Python writes them and in quotes, and no line end after the last row,
-    except for batch transform.
+    Selected keys are written as AWS's XGBoost container writes them: in the order of the request,
+    lists in Python's syntax and in quotes. There is no line end after the last row, except for
+    batch transform.
     """
     if isinstance(result, Selected):
         cells = [_selected_column(column) for column in result.columns.values()]
@@ -40,7 +40,7 @@ def write_csv(result: Result, profile: Profile) -> bytes:
     values = np.atleast_1d(as_array(result)) if profile.script else result
     plain = values.dtype.kind in NUMBERS and not profile.numpy_text
     joined = profile.csv_joined and not profile.batch and values.ndim == 1
-    if plain and values.shape == (1,):  # most requests: a third of the time
+    if plain and values.shape == (1,):  # most requests; takes a third of the time
         one: bytes = (b"%r" if joined else b"%r\n") % values.item()
         return one
     mark = b"%r" if plain else b"%s"
@@ -52,7 +52,7 @@ def write_csv(result: Result, profile: Profile) -> bytes:
 
 
 def _cells(values: Array, profile: Profile) -> tuple[Any, ...]:
-    if profile.numpy_text:  # NumPy's scalars, whose text is not that of Python's floats
+    if profile.numpy_text:  # the text of NumPy's scalars differs from that of Python's floats
         cells = values if values.ndim == 1 else [cell for row in values for cell in row]
         return tuple([_script_cell(cell).encode() for cell in cells])
     flat = values.ravel().tolist()
@@ -62,13 +62,13 @@ def _cells(values: Array, profile: Profile) -> tuple[Any, ...]:
 
 
 def _script_cell(value: Any) -> str:
-    """Write a value of a script's prediction; only text is quoted, and empty text is not."""
+    """Write a value of a script's prediction; only text that is not empty may get quotes."""
     text = str(value)
     return _quoted(text) if text and isinstance(value, str) else text
 
 
 def _quoted(text: str) -> str:
-    """Quote a text that would otherwise not stay one cell of one line."""
+    """Quote a text if it is empty or has characters that could end its cell."""
     if text and text == text.strip() and not NEEDS_QUOTES.search(text):
         return text
     return '"' + text.replace('"', '""') + '"'

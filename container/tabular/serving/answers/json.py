@@ -23,13 +23,13 @@ from tabular.serving.selection import Selected
 
 
 def write_json(result: Result, profile: Profile) -> bytes:
-    """Write ``{"predictions": [{"score": ...}, ...]}``, or a list where the profile has lists.
+    """Write ``{"predictions": [{"score": ...}, ...]}``, or a list if the profile requires lists.
 
     JSON has neither NaN nor infinity: they are written as null. AWS's containers write ``NaN``.
 
-    Batch transform gets JSON too, where AWS's XGBoost container writes CSV under the name of JSON:
-    joining the input (``JoinSource``) takes one JSON document for each request. The document then
-    ends its line, so that the documents of several requests stand on lines of their own.
+    For batch transform, AWS's XGBoost container writes CSV with JSON's content type. This image
+    writes JSON, because joining the input (``JoinSource``) requires one JSON document for each
+    request. The document ends with a line end, so that each request's document has its own line.
     """
     if profile.json_list and not isinstance(result, Selected):
         text = _dumps(result)
@@ -76,7 +76,7 @@ def _objects(result: Result, separator: str) -> str:
         columns = {key: result.columns[key] for key in result.order}
     else:
         scores = as_array(result)
-        if scores.dtype.kind in NUMBERS:  # nearly all requests: the short way
+        if scores.dtype.kind in NUMBERS:  # nearly all requests; this is faster
             text = fill(f'{{"score": {nested("%r", scores)}}}', separator, [scores])
             if "n" in text:
                 for word in ("nan", "-inf", "inf"):

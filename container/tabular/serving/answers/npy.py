@@ -20,7 +20,8 @@ from tabular.serving.selection import Selected
 def write_npy(result: Result, profile: Profile) -> bytes:
     """Write predictions as ``numpy.save`` does, without pickle.
 
-    One selected key is written as its column; several keys of one number each become columns.
+    A single selected key is written as its array. Several keys are written as columns of one array;
+    each must be one number per row.
 
     Raises
     ------

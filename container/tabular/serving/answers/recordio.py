@@ -9,7 +9,7 @@ from tabular.serving.selection import Selected
 
 
 def write_recordio(result: Result, profile: Profile) -> bytes:
-    """Write a record for each row, whose label map has each selected key, or ``score``.
+    """Write a record for each row; its label map contains the selected keys, or ``score``.
 
     Raises
     ------

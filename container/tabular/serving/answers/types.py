@@ -26,7 +26,7 @@ class Writer(Protocol):
     """Writes predictions as the body of a response."""
 
     def __call__(self, result: Result, profile: Profile) -> bytes:
-        """Raise NotRepresentableError where the type can't hold the predictions."""
+        """Return the body; raise NotRepresentableError if the type can't hold the predictions."""
         ...
 
 
@@ -37,8 +37,7 @@ class AnswerType:
     Attributes
     ----------
     scripts : bool
-        Also offered for what a script's ``predict_fn`` returns, where the script has no
-        ``output_fn``.
+        Whether the type is also offered for scripts without ``output_fn``.
     """
 
     content_type: str
@@ -89,7 +88,7 @@ class Answers:
         Raises
         ------
         UserError
-            It is not.
+            The default content type is not offered.
         """
         if self.default not in self.offered:
             raise UserError(

@@ -1,8 +1,8 @@
-"""The predictions that answers are made of, and templates that turn rows of them into text.
+"""The predictions in answers, and templates that write rows of predictions as text.
 
-A writer makes the text of one row once, with a ``%`` mark for each value, and fills in the values
-of all rows at once. Formatting the numbers is most of the work, and Python's ``repr`` of a float
-is the shortest text that gives the same float.
+A writer makes one template of a row, with a ``%`` mark for each value, and fills in the values of
+all rows at once. Formatting the numbers is most of the work, and Python's ``repr`` of a float is
+the shortest text that gives the same float.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def fill(row: str, separator: str, columns: Sequence[Array]) -> str:
     """
     rows = len(columns[0])
     values = columns[0]
-    if len(columns) > 1:  # Python's objects: integers stay integers beside floats
+    if len(columns) > 1:  # as Python objects, integers stay integers beside floats
         flat = [column.reshape(rows, math.prod(column.shape[1:])) for column in columns]
         values = np.hstack([column.astype(object) for column in flat])
     if values.ndim > 1:

@@ -1,4 +1,4 @@
-"""Find what a script leaves in a process that forked workers can't share."""
+"""Find threads, files and connections of a script that forked workers can't share."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from tabular.serving.redacted_exceptions import without_body_words
 from tabular.serving.request_budget import (
     BYTES_PER_SCORE,
     BYTES_PER_SCORE_OF_CSV,
-    FREE_BYTES,
+    UNCOUNTED_BYTES,
     RequestBudget,
     budget_of,
     too_large,
@@ -59,7 +59,7 @@ def script_invoker(
     Parameters
     ----------
     budget : RequestBudget or None
-        Shared by the requests of the process; None makes one.
+        Shared by the requests of the process; None creates a budget.
     """
     memory = budget or budget_of(endpoint.request_bytes, endpoint.workers)
     answers = Answers(SCRIPT, endpoint.script_accept)
@@ -81,7 +81,7 @@ def script_invoker(
     def estimated_bytes(scripted: ScriptedModel, body: bytes) -> int:
         score = BYTES_PER_SCORE_OF_CSV if CSV in accepted() else BYTES_PER_SCORE
         found = estimate_script_request(body, _content_type(), scripted.defaults.input, score)
-        if found.size > max(memory.limit, FREE_BYTES):
+        if found.size > max(memory.limit, UNCOUNTED_BYTES):
             raise too_large(found.extent, found.columns, found.size, memory.limit)
         return found.size
 
@@ -121,7 +121,7 @@ def check_default_accept(endpoint: Endpoint, scripted: ScriptedModel) -> None:
     Raises
     ------
     UserError
-        It is not offered.
+        The default ``Accept`` is not offered.
     """
     handlers = scripted.handlers
     if not handlers.output_fn and not handlers.transform_fn:
@@ -201,7 +201,7 @@ def _call(scripted: ScriptedModel, name: str, *arguments: Any) -> Any:
 def _guarded(
     scripted: ScriptedModel, name: str, function: Callable[..., Any], *arguments: Any
 ) -> Any:
-    """Call a handler; an exception with a status is the answer, another a fault of the script."""
+    """Call a handler. Exceptions with a status become responses; others are the script's faults."""
     try:
         with scripted.modules.running():
             result = function(*arguments)
@@ -236,7 +236,7 @@ def _guarded(
 
 
 def _complete(response: AnyResponse) -> None:
-    """Run the generator of a response to its end: the generator is the script's code."""
+    """Run the generator of a response to its end, because the generator is code of the script."""
     if response.is_streamed and not response.direct_passthrough:
         response.make_sequence()
 

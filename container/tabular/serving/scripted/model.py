@@ -41,7 +41,7 @@ class Defaults:
     Attributes
     ----------
     read : callable
-        ``input_fn``: takes the body and its content type; raises RequestError.
+        ``input_fn``: takes the body and its content type; may raise RequestError.
     predict : callable or None
         ``predict_fn``, without the model; None if the model has no method to predict.
     input : ModelInput
@@ -147,7 +147,8 @@ def defaults_for(model: Any, custom_predict: bool) -> Defaults:
     Parameters
     ----------
     custom_predict : bool
-        The script has its own ``predict_fn``: rows may have other columns than the model.
+        The script has its own ``predict_fn``: the rows that it gets may have other columns than the
+        model.
     """
     if isinstance(model, Predictor):
         return Defaults(
@@ -167,13 +168,13 @@ def defaults_for(model: Any, custom_predict: bool) -> Defaults:
 
 
 def _outputs_of(model: Any) -> int:
-    """Return how many values a model predicts for a row; ``transform`` may return each column."""
+    """Return how many values a model predicts for a row; ``transform`` may return all columns."""
     count = getattr(model, "n_outputs_" if hasattr(model, "predict") else "n_features_in_", 1)
     return count if isinstance(count, int) and count > 0 else 1
 
 
 def _is_booster(model: Any) -> bool:
-    xgboost = sys.modules.get("xgboost")  # a Booster exists only if it is imported
+    xgboost = sys.modules.get("xgboost")  # without the import there is no Booster
     return xgboost is not None and isinstance(model, xgboost.Booster)
 
 
@@ -202,7 +203,7 @@ def _columns_of(model: Any) -> Columns | None:
 
 def _texts_of(model: Any) -> Collection[int]:
     """Return the columns that an encoder was fitted on as text; requests may hold numbers there."""
-    if "sklearn" not in sys.modules:  # an estimator exists only if it is imported
+    if "sklearn" not in sys.modules:  # without the import there is no estimator
         return ()
     from tabular.algorithms.sklearn.predictor import text_columns
 

@@ -17,7 +17,7 @@ from tabular.data.columns import Columns
 from tabular.data.csv import NAME as CSV
 from tabular.data.extent import Extent
 from tabular.data.formats import format_of
-from tabular.serving.request_budget import BYTES_PER_BYTE, FREE_BYTES, estimate_request
+from tabular.serving.request_budget import MEMORY_PER_BODY_BYTE, UNCOUNTED_BYTES, estimate_request
 
 # A cell of text: the text (50 bytes and its letters) and references in the row, the column without
 # missing values, the column's array, the whole array, and the model's frame.
@@ -122,7 +122,7 @@ def _extent(
     form = format_of(content_type)
     known = columns or UNKNOWN
     row = 16 * known.count + bytes_per_score * model_input.outputs
-    if form.text and len(body) * (BYTES_PER_BYTE + row) <= FREE_BYTES:
+    if form.text and len(body) * (MEMORY_PER_BODY_BYTE + row) <= UNCOUNTED_BYTES:
         return Extent(0, 0), known
     if columns is None:
         known = columns = Columns(_width(body, form.name))

@@ -1,7 +1,7 @@
 """The default ``input_fn`` of scripts: read a body into an array.
 
-It reads what the default of either of AWS's containers reads. A single row is an array of two
-dimensions.
+It reads the bodies that the default ``input_fn`` of AWS's XGBoost container or of AWS's
+scikit-learn container reads. A single row is an array of two dimensions.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def read_array(
         )
     try:
         return read(body, content_type, columns, texts)
-    except Exception as error:  # several libraries read bodies, and any exception is the body's
+    except Exception as error:  # any exception of a reader means a broken body
         raise _unreadable(error) from error
 
 

@@ -1,8 +1,8 @@
-"""gunicorn's worker for a script: the main thread runs the handlers, a second the event loop.
+"""gunicorn's worker for a script: handlers in the main thread, the event loop in a second thread.
 
-Only the main thread may set signal handlers, and Python runs them there. ``model_fn`` ran in it
-too, before or after the fork: a forked process keeps the identifier of its main thread, so objects
-bound to a thread, such as an sqlite connection, stay usable.
+Only the main thread may set signal handlers, and Python runs them in the main thread. ``model_fn``
+has run in the main thread too, before or after the fork: a forked process keeps the identifier of
+its main thread, so objects bound to a thread, such as an sqlite connection, stay usable.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ScriptWorker(PooledWorker):
         os._exit(0)
 
     def handle_abort(self, sig: int, frame: FrameType | None) -> None:
-        """Exit at once when the master ends this worker as silent."""
+        """Exit at once if the master ends this worker because the worker is silent."""
         os._exit(1)
 
     def _on_signal(self, pipe: int) -> None:

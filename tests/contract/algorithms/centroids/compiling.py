@@ -30,7 +30,7 @@ def compile_artifact(folder: str, rows: Floats) -> dict[str, Any]:
 
 
 def graph(centroids: Floats) -> bytes:
-    """Write softmax(2 x c - c c): the squares of x are the same for all classes."""
+    """Build softmax(2 x c - c c): the squares of x are equal for all classes."""
     weights = {"w": 2 * centroids.T, "b": -(centroids**2).sum(axis=1)}
     nodes = [
         helper.make_node("Gemm", ["rows", "w", "b"], ["nearness"]),

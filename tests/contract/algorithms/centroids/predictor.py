@@ -53,4 +53,4 @@ def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predic
 
 
 def preload() -> None:
-    """Import nothing more: NumPy and ONNX Runtime are there."""
+    """Do nothing: NumPy and ONNX Runtime are already imported."""

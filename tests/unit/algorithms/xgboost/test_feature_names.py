@@ -1,4 +1,4 @@
-"""Names that XGBoost takes, for columns of any name."""
+"""Feature names that XGBoost accepts, for columns of any name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tabular.contract.errors import UserError
 
 
 @given(st.lists(st.text(alphabet='ab[]<()_2\n lt"', min_size=1, max_size=4), unique=True))
-def test_names_are_unique_and_taken_by_xgboost(names: list[str]) -> None:
+def test_names_are_unique_and_accepted_by_xgboost(names: list[str]) -> None:
     safe = safe_names(names)
     assert len(set(safe)) == len(names)
     if names:
@@ -23,7 +23,7 @@ def test_names_are_unique_and_taken_by_xgboost(names: list[str]) -> None:
 
 
 @given(st.lists(st.text(alphabet='ab()_2 lt"é', min_size=1, max_size=4), unique=True))
-def test_names_that_xgboost_takes_stay(names: list[str]) -> None:
+def test_names_that_xgboost_accepts_stay_unchanged(names: list[str]) -> None:
     assert safe_names(names) == names
 
 

@@ -13,7 +13,7 @@ CLASSES = np.array([[1, 1, 0], [-200, 200, 0], [0, 0, 0]], np.float32)
 
 
 @pytest.mark.parametrize("objective", [name for name in LINKS if not name.startswith("multi:")])
-def test_scores_of_one_group_are_one_float32_a_row(objective: str) -> None:
+def test_one_group_gives_one_float32_score_per_row(objective: str) -> None:
     scores = LINKS[objective].scores(MARGINS)
     assert (scores.shape, scores.dtype) == ((7,), np.float32)
 
@@ -36,11 +36,11 @@ def test_probabilities_of_classes_add_up_to_one() -> None:
     np.testing.assert_allclose(sums, 1, rtol=1e-6)
 
 
-def test_first_of_equal_classes_is_taken() -> None:
+def test_first_of_equal_classes_is_predicted() -> None:
     assert LINKS["multi:softmax"].scores(CLASSES).tolist() == [0, 1, 0]
 
 
-def test_hinge_takes_zero_for_the_negative_class() -> None:
+def test_hinge_predicts_class_0_for_margin_0() -> None:
     assert LINKS["binary:hinge"].scores(MARGINS).tolist() == [0, 0, 0, 0, 1, 1, 1]
 
 
@@ -48,16 +48,16 @@ def test_hinge_takes_zero_for_the_negative_class() -> None:
     "objective",
     [row.name for row in OBJECTIVES.values() if row.predicts is not Predicts.CLASSES],
 )
-def test_base_margin_is_what_the_link_takes_back_to_the_base_score(objective: str) -> None:
+def test_link_of_the_base_margin_is_the_base_score(objective: str) -> None:
     link, base = LINKS[objective], np.array([0.25], np.float32)
-    if objective == "multi:softprob":  # has the same for all classes, whatever the base score
+    if objective == "multi:softprob":  # has equal margins for all classes, for any base score
         base = np.full(4, 0.25, np.float32)[None]
         np.testing.assert_allclose(link.scores(link.base_margin(base)), base)
         return
     np.testing.assert_allclose(link.scores(link.base_margin(base)[:, None]), base, rtol=1e-6)
 
 
-def test_few_numbers_have_the_bits_that_many_have() -> None:
+def test_short_and_long_arrays_give_the_same_bits() -> None:
     margins = np.random.default_rng(0).normal(0, 30, (4000, 1)).astype(np.float32)
     margins[:6, 0] = [np.inf, -np.inf, np.nan, -0.0, 88.7, -89.5]
     link = LINKS["binary:logistic"]

@@ -18,13 +18,13 @@ from tabular.algorithms.xgboost.metrics import (
 from tabular.algorithms.xgboost.training import scores
 from tabular.algorithms.xgboost.training.evaluator import parse_evaluation
 
-# What each metric needs of the objective, where it needs something.
+# Objectives for metrics that require a kind of objective.
 OBJECTIVE = {
     **dict.fromkeys(("merror", "mlogloss"), "multi:softprob"),
     **dict.fromkeys(("aft-nloglik", "interval-regression-accuracy"), "survival:aft"),
     "quantile": "reg:quantileerror",
 }
-# AWS's lists; interval-regression-accuracy stands in the second one there.
+# AWS's lists; in AWS's container, interval-regression-accuracy is in the second list.
 MAXIMIZED = [
     "accuracy",
     "auc",
@@ -94,7 +94,7 @@ def test_metric_of_xgboost_is_computed_under_its_name(metric: str) -> None:
     assert list(evaluate(of_row(metric), objective)) == [of_row(metric)]
 
 
-def test_metrics_that_xgboost_lacks_are_those_of_scores() -> None:
+def test_scores_has_the_metrics_that_xgboost_does_not_have() -> None:
     assert sorted(computed_here(METRICS)) == sorted(OURS)
 
 
@@ -104,17 +104,17 @@ def test_metric_of_ours_is_unknown_to_xgboost(metric: str) -> None:
         evaluate(metric)
 
 
-def test_every_metric_of_awss_container_is_there() -> None:
+def test_every_metric_of_awss_container_is_supported() -> None:
     assert {*MAXIMIZED, *MINIMIZED} <= {*METRICS}
 
 
 @pytest.mark.parametrize("metric", [*MAXIMIZED, "ndcg@5", "map@3", "ndcg-", "map@5-", "pre@2"])
-def test_more_is_better(metric: str) -> None:
+def test_metric_is_maximized(metric: str) -> None:
     assert is_maximized(metric)
 
 
 @pytest.mark.parametrize("metric", [*MINIMIZED, "error@0.7", "quantile", "tweedie-nloglik@1.5"])
-def test_less_is_better(metric: str) -> None:
+def test_metric_is_minimized(metric: str) -> None:
     assert not is_maximized(metric)
 
 
@@ -122,7 +122,7 @@ def test_unknown_metric_is_not_maximized() -> None:
     assert not is_maximized("unheard-of")
 
 
-def test_asked_metrics_are_parted_in_their_order() -> None:
+def test_metrics_are_split_in_their_order() -> None:
     asked = ["f1", "ndcg@5-", "mse", "auc"]
     assert (computed_by_xgboost(asked), computed_here(asked)) == (["ndcg@5-", "auc"], ["f1", "mse"])
 
@@ -131,7 +131,7 @@ def test_asked_metrics_are_parted_in_their_order() -> None:
     ("metric", "name"),
     [("ndcg@5", "ndcg"), ("ndcg@5-", "ndcg"), ("map-", "map"), ("auc", "auc"), (" auc ", "auc")],
 )
-def test_name_is_without_what_is_added(metric: str, name: str) -> None:
+def test_name_has_no_number_and_no_minus(metric: str, name: str) -> None:
     assert name_of(metric) == name
 
 
@@ -153,7 +153,7 @@ def test_name_is_without_what_is_added(metric: str, name: str) -> None:
         (" auc", "auc"),
     ],
 )
-def test_metric_is_spelt_as_in_xgboosts_log(metric: str, form: str) -> None:
+def test_normal_form_is_that_of_xgboosts_log(metric: str, form: str) -> None:
     assert normal_form(metric) == form
     objective = OBJECTIVE.get(name_of(form), "binary:logistic")
     assert list(evaluate(form, objective)) == [form]
@@ -161,17 +161,17 @@ def test_metric_is_spelt_as_in_xgboosts_log(metric: str, form: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
-def test_any_threshold_is_spelt_as_in_xgboosts_log(threshold: float) -> None:
+def test_normal_form_of_any_threshold_is_that_of_xgboosts_log(threshold: float) -> None:
     assert [*evaluate(normal_form(f"error@{threshold!r}"))] == [normal_form(f"error@{threshold!r}")]
 
 
 @given(st.text(max_size=20) | st.sampled_from(METRICS).map(lambda name: f"{name}@1.25"))
-def test_normal_form_of_a_normal_form_is_itself(metric: str) -> None:
+def test_normal_form_is_idempotent(metric: str) -> None:
     assert normal_form(normal_form(metric)) == normal_form(metric)
 
 
 @pytest.mark.parametrize("metric", ["error@x", "ndcg@2.5", "ndcg-@5", "rmse@1", "nonsense@3"])
-def test_what_can_not_be_read_stays_as_it_is(metric: str) -> None:
+def test_metric_that_can_not_be_parsed_stays_unchanged(metric: str) -> None:
     assert normal_form(metric) == metric
 
 
@@ -207,13 +207,13 @@ def test_metric_is_refused(metric: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("objective", ["reg:squarederror", "count:poisson", "survival:cox"])
-def test_auc_without_classes_or_ranks_is_refused_in_awss_words(objective: str) -> None:
+def test_auc_of_other_objectives_is_refused_with_awss_words(objective: str) -> None:
     words = "Metric 'auc' can only be applied for classification and ranking problems."
     assert (metric_error("auc", objective) or "").startswith(words)
 
 
 @pytest.mark.parametrize("objective", ["binary:hinge", "multi:softmax", "rank:map", "reg:logistic"])
-def test_auc_goes_with_classes_and_ranks(objective: str) -> None:
+def test_auc_is_accepted_for_classification_and_ranking(objective: str) -> None:
     assert metric_error("auc", objective) is None
 
 

@@ -22,14 +22,14 @@ def test_saved_model_scores_as_before(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_models(tmp_path)[0][0].predict(rows), booster.predict(rows))
 
 
-def test_model_is_read_by_plain_xgboost(tmp_path: Path) -> None:
+def test_xgboost_itself_loads_the_model(tmp_path: Path) -> None:
     boost(tmp_path, {})
     booster = xgboost.Booster(model_file=tmp_path / "xgboost-model")
     assert booster.num_features() == 4
 
 
-def test_only_the_model_lies_at_the_top(tmp_path: Path) -> None:
-    # AWS's container loads every file that it finds there.
+def test_model_is_the_only_file_at_the_top_level(tmp_path: Path) -> None:
+    # AWS's container loads every file at the top level.
     boost(tmp_path, {})
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["xgboost-model"]
 
@@ -59,7 +59,7 @@ def test_model_saved_by_plain_xgboost_is_loaded(tmp_path: Path, extension: str) 
     assert load_models(tmp_path)[0][0].num_features() == 4
 
 
-def test_missing_model_is_refused_with_what_is_there(tmp_path: Path) -> None:
+def test_error_for_a_missing_model_lists_the_folder(tmp_path: Path) -> None:
     (tmp_path / "model.bin").touch()
     with pytest.raises(UserError, match=r"no model: .* \(the folder holds model\.bin\)"):
         load_models(tmp_path)
@@ -75,15 +75,15 @@ def test_model_that_differs_from_its_manifest_is_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "content", [b"{}", b"null", b"\x80\x04\x95pickle", b"text", b'{"learner":{}}']
 )
-def test_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_not_a_model_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "xgboost-model").write_bytes(content)
     with pytest.raises(UserError, match="is not a model that XGBoost"):
         load_models(tmp_path)
 
 
-def test_model_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
-    # In a process of its own with little memory: on some of these files XGBoost's reader of
-    # UBJSON runs past the end, or takes all the memory that the machine has.
+def test_truncated_model_is_refused(tmp_path: Path) -> None:
+    # In a separate process with little memory: for some of these files XGBoost's UBJSON reader
+    # reads past the end, or takes all memory of the machine.
     boost(tmp_path, {"objective": "binary:logistic"}, manifest=False)
     size = (tmp_path / "xgboost-model").stat().st_size
     script = """
@@ -113,7 +113,7 @@ print("end")
     assert last == "end", f"cut off after {last} of {size} bytes: status {result.returncode}"
 
 
-def test_folder_that_is_no_folder_is_a_fault_of_the_platform(tmp_path: Path) -> None:
+def test_file_in_place_of_the_folder_is_a_platform_error(tmp_path: Path) -> None:
     booster = boost(tmp_path, {})
     (tmp_path / "file").touch()
     with pytest.raises(PlatformError, match="can't be written"):

@@ -1,4 +1,4 @@
-"""Each row of the table against the XGBoost that is installed, and the rule of one place."""
+"""Each row of the table agrees with the installed XGBoost, and only the table names objectives."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tabular.algorithms.xgboost.objectives import (
 ROOT = Path(__file__).parents[4]
 PACKAGES = (ROOT / "container" / "tabular", ROOT / "launcher" / "sagemaker_tabular")
 PREFIXES = "|".join(sorted({name.partition(":")[0] for name in OBJECTIVES}))
-# A whole name, or the beginning of one as in startswith("multi:").
+# A whole name, or a prefix as in startswith("multi:").
 NAME = re.compile(rf"\b(?:{PREFIXES}):(?:[a-z*]|$)")
 FEATURES = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
 LABEL = (FEATURES[:, 0] > 0).astype(np.float32)
@@ -81,7 +81,7 @@ def reported(booster: xgboost.Booster, matrix: xgboost.DMatrix) -> str:
 
 
 @pytest.mark.parametrize("row", OBJECTIVES.values(), ids=OBJECTIVES)
-def test_default_metric_is_xgboosts_and_goes_with_the_objective(row: Objective) -> None:
+def test_default_metric_is_that_of_xgboost_and_valid_for_the_objective(row: Objective) -> None:
     assert reported(*fit(row)[:2]) == row.metric == normal_form(row.metric)
     assert metric_error(row.metric, row.name) is None
 
@@ -134,19 +134,19 @@ def test_default_and_translated_names_are_in_the_table() -> None:
     assert not {*REMOVED} & {*OBJECTIVES}
 
 
-def test_unknown_objective_has_scores_that_are_numbers() -> None:
+def test_scores_of_an_unknown_objective_are_numbers() -> None:
     meaning = meaning_of("custom:loss", 0)
     assert meaning.answer == ""
     assert meaning.keys is not None
     assert list(meaning.keys) == ["predicted_score", "contributions", "leaf"]
 
 
-def test_two_models_of_one_objective_mean_the_same() -> None:
+def test_models_of_one_objective_have_equal_meanings() -> None:
     assert meaning_of("multi:softmax", 3) == meaning_of("multi:softmax", 3)
     assert meaning_of("multi:softmax", 3) != meaning_of("multi:softprob", 3)
 
 
-def test_table_is_light_enough_for_the_server() -> None:
+def test_table_imports_no_large_library() -> None:
     code = (
         "import sys, tabular.algorithms.xgboost.objectives\n"
         "heavy = ('xgboost', 'sklearn', 'pandas', 'scipy', 'onnx', 'tabular.training')\n"

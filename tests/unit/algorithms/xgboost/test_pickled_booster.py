@@ -117,7 +117,9 @@ def test_booster_with_a_state_of_another_kind_is_refused() -> None:
 
 
 @pytest.mark.parametrize("make", [pickle.dumps, lambda m: pickle.dumps(m, 2)])
-def test_booster_is_told_by_the_first_name(tmp_path: Path, make: Callable[[Any], bytes]) -> None:
+def test_booster_is_recognized_by_the_first_name_in_the_pickle(
+    tmp_path: Path, make: Callable[[Any], bytes]
+) -> None:
     path = tmp_path / "model"
     path.write_bytes(make(booster()))
     assert holds_booster(path)
@@ -127,9 +129,9 @@ def test_booster_is_told_by_the_first_name(tmp_path: Path, make: Callable[[Any],
     assert not holds_booster(path)
 
 
-# Malicious ones: each would make the file "ran", or call what could.
+# Malicious pickles: each would create the file "ran", or call a function that could.
 def called(module: str, name: str, *arguments: object) -> bytes:
-    """Pickle a call, by hand, of any name: STACK_GLOBAL takes what no pickler writes."""
+    """Write the pickle of a call of any name: no pickler writes such a STACK_GLOBAL."""
 
     def text(value: str) -> bytes:
         return b"\x8c" + bytes([len(value)]) + value.encode()
@@ -199,7 +201,7 @@ def test_malicious_pickle_runs_nothing(tmp_path: Path, case: str) -> None:
 
 
 def test_malicious_object_within_an_array_of_joblib_runs_nothing(tmp_path: Path) -> None:
-    # joblib writes arrays of objects as pickles of their own.
+    # joblib writes each array of objects as a separate pickle.
     ran = tmp_path / "ran"
 
     class Evil:
@@ -215,7 +217,7 @@ def test_malicious_object_within_an_array_of_joblib_runs_nothing(tmp_path: Path)
 
 
 def test_state_of_an_allowed_class_can_not_replace_its_methods(tmp_path: Path) -> None:
-    # BUILD on a class would set its attributes, to names that are refused all the same.
+    # BUILD on a class would set its attributes; the names of their values are refused too.
     content = (
         b"\x80\x04\x8c\x13sklearn._loss.link\x8c\x0cIdentityLink\x93".replace(b"\x13", b"\x12")
         + b"N}\x8c\x04link\x8c\x02os\x8c\x06system\x93s\x86b."
@@ -225,7 +227,7 @@ def test_state_of_an_allowed_class_can_not_replace_its_methods(tmp_path: Path) -
         load_estimator(tmp_path / "model.pkl")
 
 
-def test_pickle_that_asks_for_all_memory_is_refused(tmp_path: Path) -> None:
+def test_pickle_that_allocates_all_memory_is_refused(tmp_path: Path) -> None:
     # LONG_BINPUT makes room for four billion objects.
     (tmp_path / "model.pkl").write_bytes(b"\x80\x04]r\xff\xff\xff\xf0.")
     with pytest.raises(UserError, match=r"model\.pkl"):
@@ -233,14 +235,14 @@ def test_pickle_that_asks_for_all_memory_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
-def test_booster_cut_off_anywhere_is_refused(tmp_path: Path, part: float) -> None:
+def test_truncated_booster_is_refused(tmp_path: Path, part: float) -> None:
     whole = pickle.dumps(booster())
     (tmp_path / "xgboost-model").write_bytes(whole[: int(part * len(whole))])
     with pytest.raises(UserError, match="xgboost-model"):
         load_unverified(tmp_path / "xgboost-model")
 
 
-def test_estimator_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
+def test_truncated_estimator_is_refused(tmp_path: Path) -> None:
     whole = pickle.dumps(SVC().fit(ROWS, CLASSES))
     for size in (0, 1, 2, 30, len(whole) // 2, len(whole) - 1):
         (tmp_path / "model.joblib").write_bytes(whole[:size])
@@ -248,7 +250,7 @@ def test_estimator_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
             load_estimator(tmp_path / "model.joblib")
 
 
-def test_changed_byte_of_a_pickled_booster_ends_no_server(tmp_path: Path) -> None:
+def test_changed_byte_of_a_pickled_booster_does_not_end_the_server(tmp_path: Path) -> None:
     whole = bytearray(pickle.dumps(booster()))
     whole[len(whole) // 3] ^= 0xFF
     (tmp_path / "xgboost-model").write_bytes(whole)
@@ -299,7 +301,7 @@ GIVEN: dict[str, Any] = {
 
 
 def fitted(name: str, kind: Any) -> Any:
-    """Fit an estimator of any kind on the rows that it is given back with."""
+    """Fit an estimator of any kind; return the estimator and its rows."""
     given: dict[str, Any] = {}
     parameters = inspect.signature(kind.__init__).parameters.values()
     needed = [each.name for each in parameters if each.default is inspect.Parameter.empty]

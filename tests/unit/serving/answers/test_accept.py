@@ -50,12 +50,12 @@ def test_content_type_is_chosen(accept: str | None, chosen: str) -> None:
 
 
 @pytest.mark.parametrize("accept", [None, "", "*/*", "text/csv;q=0.5, application/json;q=0.5"])
-def test_default_wins_among_equals(accept: str | None) -> None:
+def test_default_is_chosen_among_equal_qualities(accept: str | None) -> None:
     assert choose(accept, "application/json") == "application/json"
 
 
 @pytest.mark.parametrize("accept", ["image/png", "text/html", "nonsense", "application/jsonl"])
-def test_other_type_is_refused_in_the_words_of_aws(accept: str) -> None:
+def test_other_type_is_refused_with_awss_words(accept: str) -> None:
     with pytest.raises(RequestError, match=f"^Accept type {accept} is not supported. Please use"):
         choose(accept, "text/csv")
 

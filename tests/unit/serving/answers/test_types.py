@@ -32,28 +32,28 @@ def write(accept: str, result: Any, profile: Profile = XGBOOST) -> bytes:
     return Answers(profile, accept).write(accept, result)
 
 
-def test_csv_is_awss_to_the_byte() -> None:
+def test_csv_has_the_bytes_of_aws() -> None:
     assert write("text/csv", SCORES) == b"8.468644142150879\n1.6134401559829712\n"
 
 
-def test_csv_of_several_classes_is_awss_to_the_byte() -> None:
+def test_csv_of_several_classes_has_the_bytes_of_aws() -> None:
     first = write("text/csv", CLASSES).splitlines()[0]
     assert first == b"0.08238518983125687,0.08345650881528854,0.8341583013534546"
 
 
-def test_json_is_awss_to_the_byte() -> None:
+def test_json_has_the_bytes_of_aws() -> None:
     expected = b'{"predictions": [{"score": 8.468644142150879}, {"score": 1.6134401559829712}]}'
     assert write("application/json", SCORES) == expected
 
 
-def test_json_of_several_classes_has_a_list_a_row() -> None:
+def test_json_of_several_classes_has_a_list_for_each_row() -> None:
     assert json.loads(write("application/json", CLASSES))["predictions"][1] == {
         "score": [1.0, 0.0, 0.0]
     }
 
 
 @given(scores)
-def test_csv_loses_nothing(values: np.ndarray) -> None:
+def test_csv_keeps_the_exact_values(values: np.ndarray) -> None:
     read = [
         [float(cell) for cell in line.split(",")]
         for line in write("text/csv", values).decode().split()
@@ -62,7 +62,7 @@ def test_csv_loses_nothing(values: np.ndarray) -> None:
 
 
 @given(scores)
-def test_json_loses_nothing(values: np.ndarray) -> None:
+def test_json_keeps_the_exact_values(values: np.ndarray) -> None:
     read = [row["score"] for row in json.loads(write("application/json", values))["predictions"]]
     np.testing.assert_array_equal(np.array(read, np.float32), values)
 
@@ -81,7 +81,7 @@ def records(body: bytes) -> Iterator[dict[str, list[float]]]:
         body = body[8 + (size + 3) // 4 * 4 :]
 
 
-def test_jsonlines_have_an_object_a_row() -> None:
+def test_jsonlines_have_an_object_for_each_row() -> None:
     expected = b'{"score": 8.468644142150879}\n{"score": 1.6134401559829712}\n'
     assert write("application/jsonlines", SCORES) == expected
 
@@ -94,7 +94,7 @@ def test_npy_is_read_by_numpy_without_pickle() -> None:
     np.testing.assert_array_equal(read, CLASSES)
 
 
-def test_recordio_has_a_record_a_row() -> None:
+def test_recordio_has_a_record_for_each_row() -> None:
     assert list(records(write("application/x-recordio-protobuf", CLASSES))) == [
         {"score": row} for row in CLASSES.tolist()
     ]
@@ -117,11 +117,11 @@ ODD = np.array([np.nan, np.inf, -np.inf, 1.5], np.float32)
         ),
     ],
 )
-def test_what_is_no_number_is_null_in_json(accept: str, expected: bytes) -> None:
+def test_nan_and_infinity_are_null_in_json(accept: str, expected: bytes) -> None:
     assert write(accept, ODD) == expected
 
 
-def test_what_is_no_number_is_null_in_lists() -> None:
+def test_nan_and_infinity_are_null_in_lists() -> None:
     assert json.loads(write("application/json", ODD.reshape(2, 2)))["predictions"] == [
         {"score": [None, None]},
         {"score": [None, 1.5]},
@@ -140,7 +140,7 @@ def test_what_is_no_number_is_null_in_lists() -> None:
     ],
 )
 @pytest.mark.parametrize("dtype", [np.str_, object])
-def test_text_is_quoted_where_it_must_be(accept: str, expected: bytes, dtype: type) -> None:
+def test_text_is_quoted_if_necessary(accept: str, expected: bytes, dtype: type) -> None:
     labels = np.array(["plain", 'a, "b"', " led", "", "\xe9t\xe9", "two\nlines"], dtype)
     assert write(accept, labels) == expected
 
@@ -197,7 +197,7 @@ def test_answer_that_a_type_can_not_hold_is_406(accept: str, answer: Any, why: s
         ),
     ],
 )
-def test_batch_ends_each_answer_with_its_line(accept: str, expected: bytes) -> None:
+def test_batch_ends_each_answer_with_a_line_end(accept: str, expected: bytes) -> None:
     assert write(accept, SCORES, BATCH) == expected
 
 
@@ -217,7 +217,7 @@ LOGISTIC = selected(
 )
 
 
-def test_selected_csv_is_awss_to_the_byte() -> None:
+def test_selected_csv_has_the_bytes_of_aws() -> None:
     expected = (
         b'1,"[0, 1]",0.8971942067146301,"[0.10280579328536987, 0.8971942067146301]"\n'
         b'0,"[0, 1]",0.25,"[0.75, 0.25]"'
@@ -226,7 +226,7 @@ def test_selected_csv_is_awss_to_the_byte() -> None:
     assert write("text/csv", LOGISTIC, BATCH) == expected + b"\n"
 
 
-def test_selected_json_is_awss_to_the_byte() -> None:
+def test_selected_json_has_the_bytes_of_aws() -> None:
     first = (
         b'{"predicted_label": 1, "labels": [0, 1], "probability": 0.8971942067146301, '
         b'"probabilities": [0.10280579328536987, 0.8971942067146301]}'
@@ -250,7 +250,7 @@ def test_each_record_of_selected_keys_is_one_row_only() -> None:
     }
 
 
-def test_json_has_the_order_of_its_own() -> None:
+def test_selected_json_has_the_order_of_the_key_set() -> None:
     columns = {"b": np.array([1]), "a": np.array([2])}
     assert write("application/jsonlines", Selected(columns, ("a", "b"))) == b'{"a": 2, "b": 1}\n'
     assert write("text/csv", Selected(columns, ("a", "b"))) == b"1,2"
@@ -287,12 +287,12 @@ def test_lists_of_text_are_quoted_as_clarify_reads_them() -> None:
     assert json.loads(write("application/jsonlines", answer))["labels"] == ["cat", 'do"g']
 
 
-def test_npy_of_one_key_is_its_column() -> None:
+def test_npy_of_one_key_is_the_array_of_the_key() -> None:
     body = write("application/x-npy", selected(labels=np.broadcast_to([0, 1], (3, 2))))
     assert np.load(io.BytesIO(body)).tolist() == [[0, 1]] * 3
 
 
-def test_npy_of_numbers_puts_them_side_by_side() -> None:
+def test_npy_of_several_numbers_has_a_column_for_each() -> None:
     answer = selected(predicted_label=np.array([1, 0]), probability=np.array([0.75, 0.25]))
     body = write("application/x-npy", answer)
     assert np.load(io.BytesIO(body)).tolist() == [[1, 0.75], [0, 0.25]]

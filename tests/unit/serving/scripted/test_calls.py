@@ -51,7 +51,7 @@ def test_function_sees_the_context_of_its_caller(calls: ThreadCalls) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt])
-def test_error_is_raised_in_the_caller_and_the_thread_lives_on(
+def test_error_is_raised_in_the_caller_and_the_thread_continues(
     calls: ThreadCalls, error: type[BaseException]
 ) -> None:
     def fail() -> None:
@@ -62,7 +62,7 @@ def test_error_is_raised_in_the_caller_and_the_thread_lives_on(
     assert calls(lambda: 1) == 1
 
 
-def test_calls_that_wait_at_the_close_get_an_error_and_the_one_that_runs_ends() -> None:
+def test_close_ends_waiting_calls_with_an_error_and_lets_the_running_call_finish() -> None:
     calls, begun, go = ThreadCalls("script"), threading.Event(), threading.Event()
 
     def first() -> str:
@@ -84,8 +84,8 @@ def test_calls_that_wait_at_the_close_get_an_error_and_the_one_that_runs_ends() 
         calls(lambda: "after the close")
 
 
-def test_signal_handler_that_raises_between_two_calls_costs_none_of_them() -> None:
-    """The main thread serves, as in a worker; the script's alarm fires between two calls."""
+def test_signal_handler_that_raises_between_two_calls_affects_no_call() -> None:
+    """The main thread runs the queue, as in a worker; an alarm fires between two calls."""
     calls, answers = CallQueue(), []
 
     def late(*_: object) -> None:

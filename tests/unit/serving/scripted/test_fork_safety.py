@@ -1,4 +1,4 @@
-"""What a script leaves in a process that forked workers can't share."""
+"""Threads, files and connections of a script that forked workers can't share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from tabular.serving.scripted.fork_safety import observe, unshareable
 
 
-def test_nothing_is_found_where_nothing_was_left(tmp_path: Path) -> None:
+def test_nothing_is_found_if_a_script_leaves_nothing(tmp_path: Path) -> None:
     before = observe()
     (tmp_path / "read").write_text("x")
     (tmp_path / "read").read_text()

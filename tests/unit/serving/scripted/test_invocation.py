@@ -87,7 +87,7 @@ def npy(array: object) -> bytes:
 
 @pytest.fixture(scope="module")
 def line() -> LinearRegression:
-    """Answers the sum of three features."""
+    """A regression that predicts the sum of three features."""
     rows = np.random.default_rng(7).normal(size=(50, 3))
     return LinearRegression().fit(rows, rows.sum(axis=1))
 
@@ -144,7 +144,7 @@ def test_sparse_matrix_is_answered(serve: Serve, line: LinearRegression) -> None
         (npy([[1.0]]), NPY, "float64 (1, 1)"),
     ],
 )
-def test_predict_fn_gets_an_array_of_what_was_sent(
+def test_predict_fn_gets_an_array_of_the_body(
     serve: Serve, body: bytes, content_type: str, told: str
 ) -> None:
     client = serve(NOTHING + "def predict_fn(d, m): return [f'{d.dtype} {d.shape}']\n")
@@ -167,7 +167,7 @@ def test_labels_are_answered_in_each_type(serve: Serve) -> None:
     assert (status, np.load(io.BytesIO(answer)).tolist()) == (200, ["a, b", "c"])
 
 
-def test_answers_of_a_booster_are_aws_bytes(serve: Serve, tmp_path: Path) -> None:
+def test_answers_of_a_booster_have_the_bytes_of_aws(serve: Serve, tmp_path: Path) -> None:
     rows = np.array([[0.0, 1], [1, 0]], np.float32)
     booster = xgboost.train({"eta": 1}, xgboost.DMatrix(rows, [8.468644, 1.6134402]), 8)
     booster.save_model(tmp_path / "model.ubj")
@@ -198,7 +198,7 @@ def test_text_columns_reach_a_pipeline_fitted_on_a_frame(serve: Serve) -> None:
     assert ask(client, '[{"city": "Ulm", "age": null}]', JSON) == (200, b"u\n")
 
 
-def test_column_that_an_encoder_knows_stays_text_whatever_a_request_has_there(
+def test_column_of_an_encoder_stays_text_for_any_value_in_a_request(
     serve: Serve,
 ) -> None:
     codes = ["01", "1", "x y", "7"] * 3
@@ -215,7 +215,7 @@ def test_column_that_an_encoder_knows_stays_text_whatever_a_request_has_there(
     assert ask(client, "[[1, null]]", JSON)[0] == 200
 
 
-def test_text_in_a_format_without_text_is_refused_and_not_coded(serve: Serve) -> None:
+def test_text_in_a_format_without_text_is_refused(serve: Serve) -> None:
     codes = ["1", "7"] * 6
     frame = pandas.DataFrame({"age": [1.0] * 12, "zip": codes})
     choose = ColumnTransformer([("zip", OneHotEncoder(handle_unknown="ignore"), ["zip"])])
@@ -223,7 +223,7 @@ def test_text_in_a_format_without_text_is_refused_and_not_coded(serve: Serve) ->
     assert ask(client, '[1, "7"]\n', "application/jsonlines")[0] == 400
 
 
-def test_no_script_model_fn_serves_the_artifact_as_algorithm_mode_does(
+def test_script_without_model_fn_serves_the_artifact_as_algorithm_mode_does(
     serve: Serve, tmp_path: Path
 ) -> None:
     rows = np.random.default_rng(7).normal(size=(50, 3))
@@ -234,7 +234,7 @@ def test_no_script_model_fn_serves_the_artifact_as_algorithm_mode_does(
     assert ask(client, "1,2,3\n4,5,6\n") == (200, b"2")
 
 
-def test_handlers_get_what_aws_gives_them(serve: Serve) -> None:
+def test_handlers_get_the_arguments_that_aws_passes(serve: Serve) -> None:
     client = serve(
         NOTHING
         + """
@@ -270,7 +270,7 @@ def output_fn(prediction, accept): return repr(prediction + [accept]), "text/x-t
         ("werkzeug.Response('x', mimetype='image/png')", "image/png", b"x"),
     ],
 )
-def test_what_transform_fn_returns_is_the_answer(
+def test_result_of_transform_fn_is_the_answer(
     serve: Serve, returned: str, mimetype: str, body: bytes
 ) -> None:
     client = serve(
@@ -282,7 +282,7 @@ def test_what_transform_fn_returns_is_the_answer(
     assert (answer.status_code, answer.mimetype, answer.data) == (200, mimetype, body)
 
 
-def test_custom_attributes_come_back(serve: Serve, line: LinearRegression) -> None:
+def test_custom_attributes_are_returned(serve: Serve, line: LinearRegression) -> None:
     client = serve(JOBLIB, line)
     for body in ("1,2,3", "1"):
         answer = client.post(
@@ -338,7 +338,7 @@ def test_request_that_does_not_fit_is_refused(
 
 
 @pytest.mark.parametrize("name", ["input_fn", "predict_fn", "output_fn"])
-def test_fault_in_a_handler_is_500_and_leaks_nothing(
+def test_error_in_a_handler_is_500_without_details(
     serve: Serve, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     others = {
@@ -366,7 +366,7 @@ def test_fault_in_a_handler_is_500_and_leaks_nothing(
     assert trace.tb_frame.f_code.co_filename.endswith("inference.py")
 
 
-def test_handler_that_ends_the_process_is_a_fault(serve: Serve) -> None:
+def test_handler_that_raises_system_exit_is_500(serve: Serve) -> None:
     client = serve(NOTHING + "def predict_fn(input_data, model): raise SystemExit(3)")
     assert ask(client, "1")[0] == 500
 
@@ -378,7 +378,7 @@ def test_handler_that_ends_the_process_is_a_fault(serve: Serve) -> None:
         ("Refused('too old')", 422, b"too old\n"),
     ],
 )
-def test_status_that_a_handler_raises_is_the_answers(
+def test_status_of_an_exception_is_the_status_of_the_answer(
     serve: Serve, raised: str, status: int, words: bytes
 ) -> None:
     script = f"""
@@ -390,13 +390,13 @@ def input_fn(input_data, content_type): raise {raised}
     assert ask(client, "1") == (status, words)
 
 
-def test_result_that_is_no_body_is_a_fault_that_says_so(serve: Serve) -> None:
+def test_result_that_is_not_a_body_is_500_with_the_reason(serve: Serve) -> None:
     client = serve(NOTHING + "def transform_fn(model, input_data, content_type, accept): return 3")
     status, answer = ask(client, "1")
     assert (status, b"transform_fn returned a int, expected text" in answer) == (500, True)
 
 
-def test_content_type_that_is_no_text_is_a_fault_that_says_so(serve: Serve) -> None:
+def test_content_type_that_is_not_text_is_500_with_the_reason(serve: Serve) -> None:
     script = "def output_fn(prediction, accept): return 'a', 5\n"
     client = serve(NOTHING + "def predict_fn(data, model): return data\n" + script)
     status, answer = ask(client, "1")
@@ -412,7 +412,7 @@ def test_content_type_that_is_no_text_is_a_fault_that_says_so(serve: Serve) -> N
         ("coroutine()", b"output_fn returned a coroutine, expected text"),
     ],
 )
-def test_result_that_no_response_can_carry_is_the_scripts_fault(
+def test_result_that_http_can_not_transport_is_500_with_the_reason(
     serve: Serve, returned: str, words: bytes
 ) -> None:
     script = f"""
@@ -429,7 +429,7 @@ def output_fn(prediction, accept): return {returned}
     "raised",
     ["asyncio.CancelledError", "KeyboardInterrupt", "GeneratorExit", "Mute", "Odd", "Group"],
 )
-def test_whatever_a_handler_raises_is_told_with_its_name(serve: Serve, raised: str) -> None:
+def test_any_exception_of_a_handler_is_reported_with_its_type(serve: Serve, raised: str) -> None:
     script = f"""
 import asyncio
 class Mute(Exception):
@@ -445,7 +445,7 @@ def predict_fn(data, model): raise {raised}()
     )
 
 
-def test_prediction_whose_length_fails_is_written_all_the_same(serve: Serve) -> None:
+def test_prediction_whose_len_fails_is_written(serve: Serve) -> None:
     script = """
 class Odd:
     def __len__(self): raise RuntimeError
@@ -455,7 +455,7 @@ def output_fn(prediction, accept): return "written"
     assert ask(serve(NOTHING + script), "1") == (200, b"written")
 
 
-def test_fault_of_the_scripts_own_model_is_the_scripts(serve: Serve) -> None:
+def test_error_of_the_scripts_own_model_is_a_fault_of_the_script(serve: Serve) -> None:
     script = """
 class Model:
     def predict(self, rows): return self.weights
@@ -465,7 +465,7 @@ def model_fn(model_dir): return Model()
     assert (status, answer.startswith(b"predict_fn raised AttributeError")) == (500, True)
 
 
-def test_response_of_a_generator_is_run_with_the_other_handlers(serve: Serve) -> None:
+def test_generator_of_a_response_runs_in_the_thread_of_the_handlers(serve: Serve) -> None:
     script = """
 import flask, threading
 def predict_fn(data, model): return threading.get_ident()
@@ -478,7 +478,7 @@ def output_fn(prediction, accept):
     assert ask(serve(NOTHING + script), "1") == (200, b"ab")
 
 
-def test_execution_parameters_that_json_cannot_hold_are_the_scripts_fault(
+def test_execution_parameters_that_are_not_json_are_a_fault_of_the_script(
     serve: Serve, line: LinearRegression
 ) -> None:
     script = "def execution_parameters_fn(): return {'MaxConcurrentTransforms': {3}}\n"
@@ -486,20 +486,22 @@ def test_execution_parameters_that_json_cannot_hold_are_the_scripts_fault(
     assert (answer.status_code, b"execution_parameters_fn raised" in answer.data) == (500, True)
 
 
-def test_handler_with_a_misspelt_name_is_told(
+def test_handler_with_a_misspelt_name_is_reported(
     serve: Serve, line: LinearRegression, caplog: pytest.LogCaptureFixture
 ) -> None:
     serve(JOBLIB + "def predict_func(data, model): return 1\n", line)
     assert "has a predict_func, which is never called: did you mean predict_fn?" in caplog.text
 
 
-def test_execution_parameters_are_the_scripts(serve: Serve, line: LinearRegression) -> None:
+def test_execution_parameters_come_from_the_script(serve: Serve, line: LinearRegression) -> None:
     script = "def execution_parameters_fn(): return {'MaxConcurrentTransforms': 3}\n"
     answer = serve(JOBLIB + script, line).get("/execution-parameters")
     assert (answer.json, answer.mimetype) == ({"MaxConcurrentTransforms": 3}, JSON)
 
 
-def test_execution_parameters_are_computed_otherwise(serve: Serve, line: LinearRegression) -> None:
+def test_execution_parameters_are_computed_without_a_function_of_the_script(
+    serve: Serve, line: LinearRegression
+) -> None:
     assert serve(JOBLIB, line).get("/execution-parameters").json["MaxPayloadInMB"] == 6
 
 
@@ -525,7 +527,7 @@ def test_nan_is_null_in_json(serve: Serve) -> None:
         ("def input_fn(a, b): pass", "no model"),
     ],
 )
-def test_broken_script_is_refused_before_anything_listens(
+def test_broken_script_is_refused_before_the_server_listens(
     serve: Serve, script: str, words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
@@ -533,7 +535,7 @@ def test_broken_script_is_refused_before_anything_listens(
     assert [name for name in sys.modules if name.startswith("_model_")] == []
 
 
-def test_default_accept_that_nothing_writes_is_refused(
+def test_default_accept_that_is_not_offered_is_refused(
     serve: Serve, line: LinearRegression
 ) -> None:
     with pytest.raises(UserError, match="SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"):
@@ -544,7 +546,7 @@ def test_default_accept_that_nothing_writes_is_refused(
     ("body", "content_type"),
     [(",,\n" * 100_000, CSV), ("a,b,c\n" * 100_000, CSV), (npy(np.zeros((200_000, 3), "b")), NPY)],
 )
-def test_body_that_becomes_too_much_is_413_with_the_numbers(
+def test_body_that_needs_too_much_memory_is_413_with_figures(
     serve: Serve, line: LinearRegression, body: bytes, content_type: str
 ) -> None:
     client = serve(JOBLIB, line, request_bytes=16 << 20)

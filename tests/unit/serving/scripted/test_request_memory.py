@@ -47,7 +47,7 @@ def npz(matrix: object) -> bytes:
         ("application/x-npz", npz(scipy.sparse.random(COUNT, 50, 0.1, "csr"))),
     ],
 )
-def test_no_body_takes_more_than_estimated(
+def test_no_body_takes_more_memory_than_estimated(
     content_type: str, body: bytes, columns: Columns | None
 ) -> None:
     found = estimate_script_request(body, content_type, ModelInput(columns, frames=True), 0)
@@ -61,7 +61,7 @@ def test_no_body_takes_more_than_estimated(
     assert found.size >= peak
 
 
-def test_sparse_matrix_of_nothing_is_counted_by_its_rows() -> None:
+def test_estimate_of_an_empty_sparse_matrix_follows_its_rows() -> None:
     body = npz(scipy.sparse.coo_matrix((10**9, 3)))
     assert len(body) < 2000
     assert (
@@ -71,14 +71,14 @@ def test_sparse_matrix_of_nothing_is_counted_by_its_rows() -> None:
 
 
 @pytest.mark.parametrize("body", [b"1,2.5,-3e-5\n,,\n", b"1;+2;1E+4\r\n"])
-def test_numbers_are_no_text(body: bytes) -> None:
+def test_numbers_are_not_text(body: bytes) -> None:
     assert not is_text(body, None)
 
 
 @pytest.mark.parametrize("body", [b"a\n", b"2024-01-05", b"1.2.3", b'"1"', b"12:30", b"\xff"])
-def test_text_is_seen(body: bytes) -> None:
+def test_text_is_detected(body: bytes) -> None:
     assert is_text(body, None)
 
 
-def test_small_body_takes_nothing() -> None:
+def test_small_body_has_no_estimate() -> None:
     assert estimate_script_request(b"1,2,3\n", "text/csv", ModelInput(Columns(3)), 64).size < 1000

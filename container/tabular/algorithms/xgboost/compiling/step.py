@@ -1,4 +1,4 @@
-"""Compile what was trained to ONNX, and serve the compiled model only if it agrees."""
+"""Compile trained models to ONNX; only compiled models that agree with the original are served."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from tabular.training.compile_step import saved_manifest, write_compiled
 from tabular.training.hard_rows import hard_rows
 from tabular.training.parity import Candidate, NotCompilableError, difference
 
-# Both sum the leaves in float32, in different orders: long sums differ by up to 1e-6.
+# XGBoost and ONNX Runtime sum the leaves in float32 in different orders: long sums differ by up to
+# 1e-6.
 TOLERANCE = 1e-5
 
 
@@ -98,9 +99,10 @@ def _difference(
     rows: Floats,
     categorical: npt.NDArray[np.int64],
 ) -> float:
-    """Return the largest difference of margins and of scores; relative to values above 1.
+    """Return the largest difference of margins and of scores, relative where values are above 1.
 
-    Classes are computed from the same margins: of two equal margins, either class may win.
+    Classes are compared only as computed from the native margins: of two nearly equal margins,
+    another class may be the largest in the compiled model.
     """
     native = booster.inplace_predict(rows, predict_type="margin", validate_features=False)
     native = native.reshape(len(rows), -1)

@@ -24,7 +24,8 @@ from tabular.training.parity import NotCompilableError
 
 # The first opsets that have all operators used here; later runtimes support them too.
 OPSET, ML_OPSET, IR_VERSION = 17, 3, 8
-# Measured: a million nodes take 3 s and 1.1 GB to compile, twice as many 19 s and 2.8 GB.
+# Measured: one million nodes take 3 s and 1.1 GB to compile, two million nodes take 19 s and 2.8
+# GB.
 MOST_NODES = 1_500_000
 # XGBoost saves the categories of a split as a bit set. Here each category is a node.
 MOST_CATEGORIES = 256
@@ -44,7 +45,7 @@ def compile_booster(booster: xgboost.Booster) -> bytes:
     Raises
     ------
     NotCompilableError
-        The model has something that can't be compiled; says what.
+        The model can't be compiled; the message says why.
     """
     learner = json.loads(booster.save_raw(raw_format="json"))["learner"]
     objective = learner["objective"]["name"]
@@ -66,7 +67,8 @@ def compile_booster(booster: xgboost.Booster) -> bytes:
     base = json.loads(learner["learner_model_param"]["base_score"])
     base = np.atleast_1d(np.asarray(base, np.float32))
     margins = np.broadcast_to(OBJECTIVES[objective].link.base_margin(base), (groups,))
-    # The base margins are trees of one leaf, and the first trees: XGBoost sums in the same order.
+    # Each base margin is a tree with one leaf. These trees come first, so that ONNX Runtime sums in
+    # the same order as XGBoost.
     for group, margin in enumerate(margins.tolist()):
         nodes.add_leaf(group, group, margin)
     for number, (tree, group) in enumerate(zip(model["trees"], model["tree_info"], strict=True)):
@@ -134,7 +136,7 @@ class _Nodes:
         self.targets.append((number, 0, group, value))
 
     def add(self, tree: Mapping[str, Any], number: int, group: int, weight: float) -> None:
-        """Add a tree; its nodes get new numbers, without the nodes that were pruned."""
+        """Add a tree without its pruned nodes; the other nodes get new numbers."""
         left, right = np.asarray(tree["left_children"]), np.asarray(tree["right_children"])
         kept = _reachable(left, right)
         places = np.zeros(len(left), np.int64)

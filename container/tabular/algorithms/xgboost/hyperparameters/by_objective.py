@@ -1,4 +1,4 @@
-"""What the rows of hyperparameters say about objectives, read from the table of objectives."""
+"""Facts about objectives for the rows of hyperparameters, from the table of objectives."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def monotone(name: str, value: object) -> str | dict[str, int]:
     elif isinstance(value, (list, tuple)):
         directions = list(value)
     else:
-        directions = [value]  # "(1)" is Python's spelling of a single 1
+        directions = [value]  # Python reads "(1)" as the number 1
     if any(isinstance(entry, bool) or not isinstance(entry, int) for entry in directions):
         raise unreadable(name, expected, value)
     for entry in directions:

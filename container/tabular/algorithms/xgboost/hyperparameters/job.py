@@ -146,7 +146,7 @@ HOSTS = (
         Interval(1, 86400, high_open=False),
         passed=False,
         default="3600",
-        description="Seconds to wait for a host that is late; a host without a sign of life for "
+        description="Seconds to wait for a host that is late; a host that sends nothing for "
         "this long (at least 15 s, at most 600 s) counts as dead",
     ),
     Hyperparameter(

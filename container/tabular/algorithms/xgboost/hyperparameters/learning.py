@@ -23,7 +23,7 @@ LEARNING = (
         default="none",
         used_with=used_with("num_class"),
         description=f"Number of classes; {' and '.join(names_reading('num_class'))} need it, and "
-        "only they take it",
+        "no other objective accepts it",
     ),
     Hyperparameter(
         "base_score",

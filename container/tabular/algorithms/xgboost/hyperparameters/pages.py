@@ -86,7 +86,7 @@ def _line(row: Hyperparameter) -> str:
     if row.removed:
         what += f"; {row.removed}"
     if row.used_with:
-        needs = [_companion(row, *pair) for pair in row.used_with.items()]
+        needs = [_required_setting(row, *pair) for pair in row.used_with.items()]
         what += f"; only with {' and '.join(needs)}"
     default = "**required**" if row.required else row.default
     tunable = f"{row.tunable[0]:g} to {row.tunable[1]:g}" if row.tunable else ""
@@ -95,14 +95,14 @@ def _line(row: Hyperparameter) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _companion(row: Hyperparameter, name: str, value: str) -> str:
+def _required_setting(row: Hyperparameter, name: str, value: str) -> str:
     if name == "objective":
         return ", ".join(f"`objective={each}`" for each in _patterns(names_reading(row.name)))
     return f"`{name}`" if name == "_kfold" else f"`{name}={value}`"
 
 
 def _patterns(names: Iterable[str]) -> list[str]:
-    """Return names of objectives in short: ``rank:*`` where all objectives of a prefix are there.
+    """Shorten names of objectives: ``rank:*`` if all objectives with this prefix are in ``names``.
 
     >>> _patterns(["rank:map", "rank:ndcg", "rank:pairwise", "reg:gamma"])
     ['rank:*', 'reg:gamma']
@@ -145,7 +145,7 @@ def _combinations_section() -> str:
     return f"""\
 ## Combinations
 
-| this | needs, or does not go with |
+| this | needs, or does not support |
 |---|---|
 | `objective` {classes} | need `num_class`; no other objective takes it |
 | `objective` {quantile} | needs `quantile_alpha` |
@@ -224,9 +224,10 @@ def _specified(row: Hyperparameter) -> dict[str, Any]:
 
 
 def _fixed_default(row: Hyperparameter) -> str:
-    """Return the default that SageMaker may send without any effect; empty if there is none.
+    """Return the default if SageMaker can send it without any effect, else an empty text.
 
-    A default in words is not a value. XGBoost would warn of a value without its companion.
+    A default in words is not a value. XGBoost warns of a value if the hyperparameter in
+    ``used_with`` is not given.
     """
     if row.used_with or row.kind not in WITH_DEFAULT:
         return ""
@@ -242,7 +243,7 @@ def _text(number: float) -> str:
 
 
 def metrics() -> dict[str, str]:
-    """Return the metrics of ``eval_metric``, each with the direction of the tuner."""
+    """Return the metrics of ``eval_metric``, each with the tuner's ``Maximize`` or ``Minimize``."""
     return {row.name: "Maximize" if row.maximized else "Minimize" for row in TABLE}
 
 

@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from tabular.algorithms.xgboost.hyperparameters.companions import check_companions
+from tabular.algorithms.xgboost.hyperparameters.combinations import check_combinations
 from tabular.algorithms.xgboost.hyperparameters.dart import DART
 from tabular.algorithms.xgboost.hyperparameters.job import DATA, HOSTS, JOB, REMOVED
 from tabular.algorithms.xgboost.hyperparameters.learning import LEARNING
 from tabular.algorithms.xgboost.hyperparameters.linear import LINEAR
 from tabular.algorithms.xgboost.hyperparameters.removed import modernized
 from tabular.algorithms.xgboost.hyperparameters.trees import TREES
-from tabular.algorithms.xgboost.metrics import metric_error, near, normal_form
+from tabular.algorithms.xgboost.metrics import metric_error, normal_form, suggested_metric
 from tabular.algorithms.xgboost.objectives import DEFAULT
 from tabular.contract.errors import UserError
 from tabular.data.layout import Layout
@@ -79,13 +79,13 @@ class Settings:
 
     @property
     def stopping_metric(self) -> str | None:
-        """The metric of early stopping: the tuner's, else the last; None is XGBoost's default."""
+        """The metric of early stopping; None for XGBoost's default metric."""
         metrics = self.tuning_objective_metric or self.eval_metric
         return metrics[-1] if metrics else None
 
     @property
     def needs_raw_values(self) -> bool:
-        """Whether training needs the values themselves, so that they can't be binned before."""
+        """Whether training needs the values of the features, not only their bins."""
         if self.params.get("booster") == "gblinear" or self.params.get("process_type") == "update":
             return True
         if "updater" in self.params:
@@ -94,11 +94,11 @@ class Settings:
         return self.params.get("tree_method") in ("exact", "approx")
 
 
-STEERING = frozenset(entry.name for entry in fields(Settings)) - {"params", "layout"}
+ATTRIBUTES = frozenset(entry.name for entry in fields(Settings)) - {"params", "layout"}
 UNREAD = [
     row.name
     for row in HYPERPARAMETERS
-    if not (row.passed or row.removed or row.layout or row.name.removeprefix("_") in STEERING)
+    if not (row.passed or row.removed or row.layout or row.name.removeprefix("_") in ATTRIBUTES)
 ]
 if UNREAD:
     raise AssertionError(
@@ -131,7 +131,7 @@ def validate(given: Mapping[str, object]) -> Settings:
     )
     if notes:
         log.warning("hyperparameters that XGBoost 3 no longer has: %s", "; ".join(notes))
-    _settle_metrics(values)
+    _normalize_metrics(values)
     if "c" in values.get("feature_types", ()):
         if values.get("enable_categorical") is False:
             raise UserError(
@@ -139,19 +139,19 @@ def validate(given: Mapping[str, object]) -> Settings:
                 "false; leave enable_categorical out, or give q"
             )
         values["enable_categorical"] = True
-    check_companions(values)
+    check_combinations(values)
     params = {name: value for name, value in values.items() if NAMES[name].passed and value != []}
     if "updater" in params:
         params["updater"] = ",".join(params["updater"])
-    steering: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for name, value in values.items():
         attribute = name.removeprefix("_")
-        if attribute in STEERING:
-            steering[attribute] = tuple(value) if isinstance(value, list) else value
-    return Settings(params=params, layout=layout_of(HYPERPARAMETERS, values), **steering)
+        if attribute in ATTRIBUTES:
+            attributes[attribute] = tuple(value) if isinstance(value, list) else value
+    return Settings(params=params, layout=layout_of(HYPERPARAMETERS, values), **attributes)
 
 
-def _settle_metrics(values: dict[str, Any]) -> None:
+def _normalize_metrics(values: dict[str, Any]) -> None:
     if "eval_metric" in values:
         values["eval_metric"] = [normal_form(metric) for metric in values["eval_metric"]]
     tuned: list[str] = []
@@ -165,10 +165,11 @@ def _settle_metrics(values: dict[str, Any]) -> None:
 
 
 def _metric_of(tuned: str, objective: str) -> str | None:
-    """Return the metric in the tuner's name of it: auc of ``validation:auc``.
+    """Return the metric that a tuner's name contains: ``auc`` for ``validation:auc``.
 
-    A third field, the frequency, is ignored. A tuner may give a metric any name, with a regular
-    expression that finds the value in the log: None for a name without a known metric.
+    A third field, the frequency, is ignored. A tuner may use any name for a metric, with a regular
+    expression that finds the value in the log. The result is None if the name contains no known
+    metric.
     """
     prefix = next((prefix for prefix in TUNER_PREFIXES if tuned.startswith(prefix)), "")
     metric = normal_form(tuned.removeprefix(prefix).partition(":")[0])
@@ -176,7 +177,7 @@ def _metric_of(tuned: str, objective: str) -> str | None:
     if prefix.endswith(":") and message:
         raise UserError(
             f"Hyperparameter _tuning_objective_metric: {shown(tuned)} can't be evaluated: "
-            f"{message}{near(metric)}"
+            f"{message}{suggested_metric(metric)}"
         )
     if message:
         log.warning(

@@ -17,8 +17,9 @@ from tabular.algorithms.xgboost.training.stopping import EarlyStopping
 from tabular.contract.errors import AlgorithmError, JobError, UserError
 from tabular.training.timing import Timing
 
-# The parameters that make XGBoost draw random numbers in each round, if below 1; dart always does.
-DRAWING = ("subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode")
+# Parameters that make XGBoost draw random numbers in each round, if their value is below 1. With
+# dart, XGBoost always draws random numbers.
+SAMPLING_PARAMETERS = ("subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode")
 # Parts of the messages by which XGBoost reports that the customer's data or settings are wrong
 # (the list of AWS's container, in the wording of XGBoost 3).
 USER_ERRORS = (
@@ -35,7 +36,7 @@ USER_ERRORS = (
     "not compiled with CUDA",
     "No visible GPU",
 )
-# The same, with a message in place of XGBoost's, which does not say what to do.
+# More such messages. They do not say what to do, so each is replaced by another message.
 TRANSLATED = {
     "trees_to_update.size()": (
         "Hyperparameter process_type: update changes the trees of a model from a checkpoint, "
@@ -60,9 +61,9 @@ class BoostingConfig:
         Parameters of XGBoost.
     stopping : EarlyStopping or None
     checkpoints : Checkpoints or None
-        None on hosts that save none, and without ``CheckpointConfig``.
+        None without ``CheckpointConfig``, and on hosts that save no checkpoints.
     resumable : bool
-        A resumed job must train the same model as an uninterrupted one. The same on every host.
+        Whether a resumed job must train the same model as an uninterrupted job. Equal on all hosts.
     wants_to_end : callable
         Called after each round; True ends training with the model trained so far.
     on_round : callable
@@ -100,13 +101,13 @@ def boost(
     Raises
     ------
     UserError
-        The data or the settings are wrong, by XGBoost's message.
+        XGBoost's message says that the data or the settings are wrong.
     AlgorithmError
         XGBoost fails for another reason.
     """
     params = dict(config.params)
     draws = params.get("booster") == "dart" or any(
-        float(params.get(name, 1)) < 1 for name in DRAWING
+        float(params.get(name, 1)) < 1 for name in SAMPLING_PARAMETERS
     )
     redraw = config.resumable and draws and params.get("booster") != "gblinear"
     if redraw:
@@ -156,9 +157,9 @@ def job_error(error: xgboost.core.XGBoostError) -> JobError:
 def _renew_updaters(booster: xgboost.Booster, params: Mapping[str, Any]) -> None:
     """Make XGBoost create its updaters again, so that random numbers depend on the round alone.
 
-    ``seed_per_iteration`` seeds the booster's generator in each round. But each updater keeps a
-    generator of its own from the round in which it was created. A change of the updaters' names
-    and back creates them again.
+    ``seed_per_iteration`` seeds the booster's generator in each round. But each updater has its own
+    generator, which is created with the updater. This function changes the names of the updaters
+    and restores the names, so that XGBoost creates the updaters again.
     """
     config = json.loads(booster.save_config())["learner"]["gradient_booster"]
     names = config.get("gbtree", config)["gbtree_train_param"]["updater_seq"]

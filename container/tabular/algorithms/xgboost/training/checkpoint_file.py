@@ -3,8 +3,8 @@
 The digest is in the same file, after the end of the model. So one rename makes both visible,
 SageMaker's copy to S3 can't separate them, and the folder has no files that AWS's container does
 not know. XGBoost reads a model up to its end: 1.7, 2.1 and 3.2 load the file, and the loaded model
-is the model without the digest, byte for byte. An attribute of the model would remain in the
-model, and a second file may be copied before the first, or not at all.
+has no digest and the same bytes as the saved one. A digest in an attribute would remain in the
+final model. A digest in a second file may be copied before the model, or not at all.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def verify_digest(path: Path) -> bool:
 
 
 def load_checkpoint(path: Path) -> xgboost.Booster:
-    """Load a checkpoint, whose digest must be right if it has one.
+    """Load a checkpoint; if it has a digest, the digest must match.
 
     Raises
     ------

@@ -1,9 +1,10 @@
 """Checkpoints: ``xgboost-checkpoint.<round>`` files, from which a stopped job resumes.
 
-SageMaker copies the folder to S3 during training, and back before a restart. While it uploads a
-file there is a ``<file>.sagemaker-uploading``, and then a ``<file>.sagemaker-uploaded``; it does
-not copy files that end in ``.sagemaker-ignore``. The names, and how many checkpoints are kept,
-are those of AWS's container. For the content of the files see ``checkpoint_file``.
+SageMaker copies the folder to S3 during training, and back before a restart. While SageMaker
+uploads a file, ``<file>.sagemaker-uploading`` exists; after the upload,
+``<file>.sagemaker-uploaded`` exists. SageMaker does not copy files that end in
+``.sagemaker-ignore``. The names of the files, and the number of checkpoints that are kept, are
+those of AWS's container. For the content of the files see ``checkpoint_file``.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ LARGEST_SHARE = 0.1
 
 @dataclass(frozen=True)
 class ExpectedModel:
-    """What a checkpoint must be for a job to resume from it; XGBoost does not check all of it.
+    """What a job expects of a checkpoint to resume from it; XGBoost does not check all of this.
 
     Attributes
     ----------
@@ -69,7 +70,7 @@ class ExpectedModel:
         ):
             if found != expected:
                 return f"its {what} is {found}, here it is {expected}"
-        # XGBoost gives a model without names those of the data.
+        # If the model has no names, XGBoost takes the names of the data.
         names = booster.feature_names or self.names
         if list(names) == list(self.names):
             return ""
@@ -98,15 +99,15 @@ class Checkpoints:
         self._interval = interval
         self._kept = kept
         self._saved_at = time.monotonic()
-        self._save_seconds = 0.0  # of the last checkpoint
+        self._save_seconds = 0.0  # for the last checkpoint
 
     def latest(self, expected: ExpectedModel | None = None) -> xgboost.Booster | None:
-        """Load the newest undamaged checkpoint; None without one.
+        """Load the newest undamaged checkpoint, or return None.
 
         Raises
         ------
         UserError
-            The checkpoint is not what is expected: it is another job's.
+            The checkpoint is from another job.
         """
         found = self.newest()
         if found is None:
@@ -121,10 +122,11 @@ class Checkpoints:
         return booster
 
     def newest(self) -> tuple[Path, xgboost.Booster] | None:
-        """Load the newest undamaged checkpoint, and return its path too; None without one.
+        """Return the path and the model of the newest undamaged checkpoint, or None.
 
-        Damaged and truncated checkpoints are passed over with a warning. Each checkpoint is first
-        loaded in a process with limits: a damaged one may crash XGBoost, or take all memory.
+        Damaged and truncated checkpoints are skipped with a warning. Each checkpoint is first
+        loaded in a separate process with limits: a damaged checkpoint may crash XGBoost, or take
+        all memory.
         """
         for number, path in sorted(self._files().items(), reverse=True):
             try:
@@ -191,7 +193,8 @@ class Checkpoints:
         return found
 
     def _remove_old(self, newest: int) -> None:
-        # Files of later rounds were passed over when the job was resumed, and are not counted.
+        # Files of later rounds are damaged files that the resumed job has skipped; they do not
+        # count.
         files = sorted(item for item in self._files().items() if item[0] <= newest)
         for _, path in files[: -self._kept]:
             uploading = path.with_name(path.name + UPLOADING)

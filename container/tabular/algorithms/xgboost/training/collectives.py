@@ -1,7 +1,7 @@
 """Allreduce, allgather and broadcast over all hosts; every host of the collective calls them.
 
 They are built on ``xgboost.collective.allreduce``, which returns flat arrays; the functions here
-keep the shape. On a single host they return what they are given.
+keep the shape. On a single host they return their argument.
 """
 
 from __future__ import annotations

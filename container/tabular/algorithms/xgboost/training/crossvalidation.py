@@ -1,8 +1,8 @@
 """k-fold cross-validation, by AWS's hyperparameters ``_kfold`` and ``_num_cv_round``.
 
-The rows of train and validation are split into folds together. Each fold is held out once: a
-model is trained on the other folds and evaluated on it. The artifact has a model for each fold,
-and ``predictions.csv`` has the held-out predictions.
+The rows of train and validation are split into folds together. Each fold is held out once: a model
+is trained on the other folds and evaluated on the held-out fold. The artifact has a model for each
+fold, and ``predictions.csv`` has the held-out predictions.
 """
 
 from __future__ import annotations

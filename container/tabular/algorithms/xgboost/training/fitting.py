@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 ENGINE = "XGBoost"
 COMPILE = "tabular.algorithms.xgboost.compiling.step:compile_artifact"
 
-# Boosters and their metrics to what the manifest says of them.
+# Takes boosters and their metrics; returns their description for the manifest.
 Describe: TypeAlias = Callable[[Sequence[xgboost.Booster], Mapping[str, float]], Trained]
 
 
@@ -71,7 +71,7 @@ def fit_and_save(
     chosen = agreed_plan(rows.stores, settings, nthread, memory, scratch)
     log.info("%s: %s", chosen.kind, chosen.reason)
     cuts = None
-    # Each fold has cuts of its own, and on a GPU XGBoost uses another sketch.
+    # Each fold has its own cuts, and on a GPU XGBoost uses another sketch.
     if settings.kfold is None and settings.device == "cpu":
         with run.timing.stage("bin"):
             cuts = quantile_cuts(rows.stores[TRAIN], folder, chosen, memory, scratch)
@@ -97,7 +97,7 @@ def fit_and_save(
 def agreed_plan(
     stores: Mapping[str, Store], settings: Settings, nthread: int, memory: Memory, scratch: Path
 ) -> Plan:
-    """Choose the kind of matrix: on disk on all hosts if one of them needs it."""
+    """Choose the kind of matrix: on disk on all hosts if a matrix of any host must be on disk."""
     chosen = plan(stores, settings, nthread, memory, scratch)
     if any_host(chosen.cache is not None) and chosen.cache is None:
         return plan(stores, settings, nthread, memory, scratch, on_disk=True)
@@ -107,8 +107,8 @@ def agreed_plan(
 def _save_on_termination(trainer: Trainer, describe: Describe) -> None:
     """Prepare ``save_model_on_termination``: SIGTERM ends training after the round.
 
-    If the round does not end within the grace, the model of the last long round is saved. There is
-    no such model with k-fold: all of its models are saved together.
+    If the round does not end within the grace period, the model of the last long round is saved.
+    There is no such model with k-fold: all of its models are saved together.
     """
     run, settings = trainer.run, trainer.settings
     if settings.save_model_on_termination != "true":

@@ -42,12 +42,12 @@ def folds(
     seed : int
         May be negative. Equal seed, data and NumPy version give equal folds.
     of : str
-        The plural of what is assigned, for the error message.
+        What is assigned, in the plural, for the error message.
 
     Returns
     -------
     int32 array, (repeats, rows)
-        The fold that holds the row out. The sizes of two folds differ by at most one.
+        The fold in which the row is held out. The sizes of two folds differ by at most one.
 
     Raises
     ------
@@ -66,8 +66,8 @@ def folds(
     numbers = np.empty((repeats, rows), np.int32)
     turns = np.arange(rows, dtype=np.int32) % num_folds
     for each in numbers:
-        # The folds take turns along a random order of the rows. Sorted by label, that order gives
-        # each fold its share of each label.
+        # The rows in random order are assigned to fold 0, 1, 2 and so on, again and again. If the
+        # random order is then sorted by label, each fold gets its share of each label.
         order = draw.permutation(rows)
         each[order[np.argsort(label[order], kind="stable")] if stratified else order] = turns
     return numbers

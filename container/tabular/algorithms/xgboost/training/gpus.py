@@ -18,7 +18,7 @@ from tabular.contract.errors import UserError
 from tabular.contract.machine import Machine
 from tabular.contract.worker import Worker
 
-# The value of device for any GPU; cuda:N is one of them.
+# The value of device for all GPUs; cuda:N is a single GPU.
 ANY_GPU = "cuda"
 
 
@@ -66,7 +66,7 @@ def _require_files(channels: Mapping[str, Channel]) -> None:
     for channel in channels.values():
         if channel.input_mode == "Pipe":
             raise UserError(
-                f"channel '{channel.name}' has TrainingInputMode Pipe, which one process alone "
+                f"channel '{channel.name}' has TrainingInputMode Pipe, which only one process "
                 "can read, and device=cuda trains with one process for each GPU; use FastFile, "
                 "which streams from S3 as well, or one GPU (device=cuda:0)"
             )
@@ -75,7 +75,7 @@ def _require_files(channels: Mapping[str, Channel]) -> None:
 def ports_of(worker: Worker | None) -> tuple[int, int]:
     """Choose the ports of the control connections and of the tracker.
 
-    Between the processes of a single host these are free ports: two jobs may run on one machine.
+    On a single host these are free ports, because two jobs may run on one machine.
     """
     if worker is None or not worker.port:
         return CONTROL_PORT, TRACKER_PORT

@@ -88,10 +88,10 @@ def train(run: Run, settings: Settings) -> Saved | None:
 
 @contextmanager
 def _connected(run: Run, settings: Settings) -> Iterator[Cluster]:
-    """Connect with the other hosts, and announce it to them when SIGTERM or an error ends this one.
+    """Connect with the other hosts; tell them when SIGTERM or an error ends this host.
 
-    Once a host has trained, SIGTERM no longer ends it at once: the other hosts need it until they
-    have finished.
+    After a host has trained, SIGTERM does not end the host at once: the other hosts need this host
+    until they have finished.
     """
     port, tracker_port = ports_of(run.worker)
     config = ClusterConfig(settings.cluster_timeout, port, tracker_port)
@@ -102,7 +102,7 @@ def _connected(run: Run, settings: Settings) -> Iterator[Cluster]:
 
 
 def _settings(job: TrainingJob) -> Settings:
-    # Without the hyperparameters of the SDK, and the algorithm, which has led here.
+    # Without the hyperparameters of the SDK, and without ``algorithm``, which selected this module.
     if not any(
         name != ALGORITHM and not name.startswith(RESERVED_PREFIX) for name in job.hyperparameters
     ):
@@ -128,7 +128,7 @@ def _require_gpu(settings: Settings, machine: Machine) -> None:
     if not xgboost.build_info()["USE_CUDA"]:
         raise UserError(
             f"Hyperparameter device is {settings.device}, which needs the GPU image, and this is "
-            "the CPU one; build it with --accelerator gpu, or set device=cpu"
+            "the CPU image; build it with --accelerator gpu, or set device=cpu"
         )
     if not machine.gpus:
         raise UserError(

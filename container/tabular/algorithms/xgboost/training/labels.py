@@ -98,8 +98,8 @@ def check_groups(store: Store, channel: str, objective: str) -> None:
     groups, counts = np.unique(qid[begins], return_counts=True)
     if counts.max() > 1:
         raise UserError(
-            f"channel '{channel}': the rows of group {groups[counts.argmax()]} do not stand "
-            "together; sort the rows by their group, over all files in the order of their names"
+            f"channel '{channel}': the rows of group {groups[counts.argmax()]} are not "
+            "contiguous; sort the rows by their group, over all files in the order of their names"
         )
     if store.weight is not None and ranking:
         highest = np.maximum.reduceat(store.weight, begins)

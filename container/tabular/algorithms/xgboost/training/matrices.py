@@ -17,11 +17,11 @@ from tabular.data.columns import Columns
 from tabular.data.store import Store
 
 # XGBoost iterates four times over the rows to bin them on the CPU, and three times when it takes
-# the cuts from another matrix. A test checks it: during the last pass the rows are freed.
+# the cuts from another matrix. The rows are freed during the last pass. A test checks the numbers.
 PASSES = 4
 
 Mask = npt.NDArray[np.bool_]
-# Features, and the values of their rows by XGBoost's names for them (label, weight, qid, ...).
+# Features, and the other values of their rows by XGBoost's names (label, weight, qid, ...).
 Piece = tuple[Any, dict[str, npt.NDArray[Any]]]
 # A store, and a mask that selects some of its rows; None selects all.
 Part = tuple[Store, Mask | None]
@@ -65,7 +65,7 @@ class Plan:
         parts : sequence of (Store, bool array, (rows,), or None)
             The array selects rows, for k-fold.
         ref : DMatrix or None
-            A matrix whose cuts this one takes; validation data must have those of the training
+            A matrix whose cuts the new matrix takes; validation data needs the cuts of the training
             data.
         last : bool
             No other matrix is built from these rows: their memory can be freed.
@@ -78,7 +78,8 @@ class Plan:
             for store, pick in parts:
                 yield from pieces_of(store, pick, self.piece, self.censored, last)
             if not any(store.rows for store, _ in parts):
-                # All hosts bin and evaluate together, also a host without validation rows.
+                # All hosts bin and evaluate together, so a host without validation rows needs a
+                # matrix too.
                 nothing = np.empty(0, np.float32)
                 yield np.empty((0, columns.count), np.float32), {"label": nothing}
 

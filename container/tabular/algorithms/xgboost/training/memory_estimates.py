@@ -21,7 +21,8 @@ from tabular.training.memory import Memory
 BYTES_PER_ROW, BYTES_PER_SCORE = 28, 24
 BYTES_TO_SORT = 20
 # A tree without a split: 500 bytes in the model, and 4,700 while the model is saved. Measured with
-# 10,000 to 30,000 trees. Each node adds 250; half of it is needed only while the model is saved.
+# 10,000 to 30,000 trees. Each node adds 250 bytes; half of them are needed only while the model is
+# saved.
 BYTES_PER_TREE, BYTES_PER_NODE = 5_200, 250
 # A column without values: the queue and the levels of its sketch. Measured with 300,000 and
 # 3,000,000 columns: 367 with hist, 369 with approx, 33 to 40 with exact.
@@ -57,7 +58,7 @@ class Need:
     held_out : int
         Predictions and the like of the validation rows.
     trees : int
-        Histograms of one tree, at most.
+        The largest size of the histograms of one tree.
     """
 
     raw: int
@@ -188,7 +189,7 @@ def tree_bytes(store: Store, max_bin: int, params: Mapping[str, Any], num_class:
     """Estimate the histograms of one tree; each node has its own."""
     depth = params.get("max_depth", DEFAULT_DEPTH) or math.inf
     leaves = params.get("max_leaves") or math.inf
-    # A tree that separates every row from its neighbour has a leaf for each two rows.
+    # At most one node for every two rows has a histogram.
     nodes = min(2**depth if depth < 64 else math.inf, leaves, max(1, store.rows // 2))
     distinct = min(max_bin, max(1, store.values // max(1, store.width)))
     one_for_all = params.get("multi_strategy") == "multi_output_tree"

@@ -61,7 +61,7 @@ def plan(
     Raises
     ------
     UserError
-        What every kind of matrix keeps in memory does not fit.
+        The data that every kind of matrix keeps in memory does not fit.
     PlatformError
         The disk is too small for the rows that do not fit into memory.
     """

@@ -28,8 +28,8 @@ from tabular.training.rows import (
 )
 from tabular.training.run import Run
 
-# The labels of so many rows take 4 MB. A channel with fewer rows is read to its end, even if the
-# plan will refuse it: the plan's message knows the number of classes and trees too.
+# The labels of this number of rows take 4 MB. A channel with fewer rows is read to its end, even if
+# ``planning`` will refuse the job: its message also names the numbers of classes and trees.
 FEWEST_ROWS_REFUSED = 1_000_000
 
 

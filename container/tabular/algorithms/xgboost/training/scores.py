@@ -3,8 +3,8 @@
 Each host counts ``statistics`` of its rows; the hosts add them up; ``values`` computes the metrics
 from the totals. The values are equal to scikit-learn's, which AWS's container calls, and as in
 AWS's container the weights of the rows do not count. A macro average leaves out a class that
-neither labels nor predictions have, and 0 / 0 is 0. The predicted class is the objective's
-(AWS's container compares probabilities with 0).
+neither labels nor predictions have, and 0 / 0 is 0. The objective determines the predicted class;
+AWS's container compares probabilities with 0.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def shares_of(
     trained_on: Sequence[str],
     worker: Worker | None,
 ) -> Shares:
-    """Find the channels of which each host reads a part: those whose files are on all hosts.
+    """Find the channels whose files are on all hosts; each host reads a part of such a channel.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def listing(channel: Channel, files: Mapping[Path, FileState]) -> str:
 def require_same_files(channel: str, hosts: Mapping[str, Sizes]) -> None:
     """Check that all hosts have the same files of a FullyReplicated channel.
 
-    Hosts that have no file in common pass: each has files of its own.
+    Hosts that have no file in common pass the check: each host has its own files.
 
     Parameters
     ----------

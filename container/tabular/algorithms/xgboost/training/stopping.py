@@ -32,7 +32,7 @@ class EarlyStopping:
         self._metric = metric
 
     def note(self, booster: xgboost.Booster, number: int, values: Mapping[str, float]) -> None:
-        """Record the best round so far in the attributes of the model.
+        """Record the best round in the attributes of the model.
 
         Parameters
         ----------

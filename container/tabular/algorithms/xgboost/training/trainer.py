@@ -30,7 +30,7 @@ from tabular.training.run import Run
 
 log = logging.getLogger(__name__)
 
-# A longer round may not end between SIGTERM and SIGKILL, so the model before it is kept for saving.
+# A longer round may not end between SIGTERM and SIGKILL, so the model before the round is kept.
 LONG_ROUND_SECONDS = 20.0
 
 

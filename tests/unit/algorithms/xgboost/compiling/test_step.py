@@ -29,7 +29,7 @@ from ..training.test_job import run
 
 ROWS = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
 NONE = np.array([], np.int64)
-# The first node of the first tree, and the first leaf: before it comes that of the base score.
+# The first node of the first tree, and its first leaf, which follows the leaf of the base score.
 FIRST = 1
 
 
@@ -49,14 +49,14 @@ def compiled(*boosters: xgboost.Booster) -> Compiled:
 
 
 def reason_of(found: Compiled) -> str:
-    """The reason of a model that is not served compiled."""
+    """Return why a model is not served compiled."""
     contents, parity = found
     assert contents == ()
     assert not parity.served
     return parity.reason
 
 
-def test_figures_of_the_comparison_are_kept() -> None:
+def test_figures_of_the_comparison_are_in_the_manifest() -> None:
     _, parity = compiled(fit())
     assert (parity.served, parity.tolerance) == (True, TOLERANCE)
     assert parity.largest_difference is not None
@@ -95,15 +95,15 @@ def test_wrong_compiled_model_is_not_served(
     assert (result[1].largest_difference or 0) > TOLERANCE
 
 
-def test_wrong_base_score_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_base_score_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = change(compiling.compile_booster(fit()), "target_weights", 0, 0.6)
     monkeypatch.setattr(compiling, "compile_booster", lambda booster: wrong)
     _, parity = compiled(fit())
     assert not parity.served
 
 
-def test_split_beside_the_right_one_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    # No training row lies between the two; a hard one does.
+def test_slightly_wrong_split_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    # No training row is between the two splits, but a hard row is.
     content = compiling.compile_booster(fit())
     model = onnx.load_from_string(content)
     values = next(a for a in model.graph.node[0].attribute if a.name == "nodes_values").floats
@@ -115,13 +115,13 @@ def test_split_beside_the_right_one_is_noticed(monkeypatch: pytest.MonkeyPatch) 
     assert not parity.served
 
 
-def test_one_member_that_can_not_be_compiled_leaves_all_to_xgboost() -> None:
+def test_xgboost_serves_all_models_if_one_can_not_be_compiled() -> None:
     assert "gblinear" in reason_of(compiled(fit(), fit(booster="gblinear")))
 
 
 @pytest.fixture(autouse=True)
 def steps_in_this_process() -> None:
-    """Whole jobs here compile in a process of its own, as in the image."""
+    """Jobs in this module compile in a separate process, as in the image."""
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_linear_model_is_served_by_xgboost_and_the_manifest_says_why(folder: Job
 @pytest.mark.parametrize(
     "reason", ["out of memory (3 MiB were left)", "its process ended with SIGSEGV"]
 )
-def test_step_that_fails_leaves_the_native_model_and_one_warning(
+def test_failed_step_keeps_the_native_model_with_one_warning(
     folder: JobFolder,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -182,7 +182,7 @@ def test_step_that_fails_leaves_the_native_model_and_one_warning(
     )
 
 
-def test_manifest_that_can_not_be_written_again_stays_as_it_was(
+def test_manifest_that_can_not_be_rewritten_stays_unchanged(
     folder: JobFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(folder: Path, manifest: Manifest) -> None:
@@ -197,13 +197,13 @@ def test_manifest_that_can_not_be_written_again_stays_as_it_was(
     assert warning.getMessage().endswith("manifest.json can't be written; the disk is full")
 
 
-def test_compiled_model_of_an_earlier_training_goes(folder: JobFolder) -> None:
+def test_compiled_model_of_an_earlier_training_is_removed(folder: JobFolder) -> None:
     run(folder)
     run(folder, {"booster": "gblinear"})
     assert not list((folder.root / "model" / "tabular").glob("*.onnx"))
 
 
-def test_artifact_of_before_compiling_is_served(folder: JobFolder) -> None:
+def test_artifact_of_an_image_without_compiling_is_served(folder: JobFolder) -> None:
     run(folder)
     path = folder.root / "model" / "tabular" / "manifest.json"
     values = json.loads(path.read_text())
@@ -214,7 +214,7 @@ def test_artifact_of_before_compiling_is_served(folder: JobFolder) -> None:
     assert isinstance(load_predictor(folder.root / "model"), BoosterPredictor)
 
 
-def test_hard_rows_are_few_of_a_wide_sample() -> None:
+def test_wide_sample_gives_few_hard_rows() -> None:
     wide = np.zeros((40, 100_000), np.float32)
     matrix = xgboost.DMatrix(wide[:, :50] + ROWS[:40, :1], ROWS[:40, 0], nthread=1)
     booster = xgboost.train({"max_depth": 3, "nthread": 1}, matrix, 3)

@@ -59,7 +59,7 @@ def fit(
 
 
 def hard(rows: Floats, categorical: tuple[int, ...]) -> Floats:
-    """Make rows that a compiled model could score otherwise."""
+    """Make rows that a wrong compiled model could score differently."""
     rows = rows.copy()
     for place, value in enumerate((np.inf, -np.inf, np.nan, 3.4e38, 1e-45, -0.0)):
         rows[place] = value
@@ -92,7 +92,7 @@ def with_categories(count: int) -> Floats:
 
 @pytest.mark.parametrize("booster", ["gbtree", "dart"])
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
-def test_objective_is_scored_as_by_xgboost(objective: str, booster: str) -> None:
+def test_scores_of_each_objective_equal_xgboosts(objective: str, booster: str) -> None:
     params = {"objective": objective, "booster": booster}
     if booster == "dart":
         params["rate_drop"] = 0.4
@@ -102,7 +102,7 @@ def test_objective_is_scored_as_by_xgboost(objective: str, booster: str) -> None
 
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
-def test_base_score_that_was_given_is_the_models(objective: str) -> None:
+def test_given_base_score_is_compiled(objective: str) -> None:
     base = 0.3 if "logi" in objective or objective.startswith("binary:") else 1.7
     assert_agrees(fit({"objective": objective, "base_score": base}))
 
@@ -126,13 +126,15 @@ def test_base_score_that_was_given_is_the_models(objective: str) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("objective", ["reg:squarederror", "multi:softprob"])
-def test_way_to_grow_trees_makes_no_difference(params: dict[str, Any], objective: str) -> None:
+def test_scores_equal_xgboosts_however_trees_are_grown(
+    params: dict[str, Any], objective: str
+) -> None:
     assert_agrees(fit({"objective": objective, **params}))
 
 
 @pytest.mark.parametrize("count", [2, 5, 63, 64, 65, 200])
 @pytest.mark.parametrize("one_hot", [1, 4, 1000])
-def test_categories_are_split_as_by_xgboost(count: int, one_hot: int) -> None:
+def test_scores_with_categories_equal_xgboosts(count: int, one_hot: int) -> None:
     rows = with_categories(count)
     label = (rows[:, 5] * 7919 % 13).astype(np.float32)
     model = fit({"max_cat_to_onehot": one_hot, "max_cat_threshold": 256}, rows, LAST, label)
@@ -150,7 +152,7 @@ def test_split_of_too_many_categories_is_refused() -> None:
         compile_booster(model)
 
 
-def test_several_targets_are_scored_each() -> None:
+def test_several_targets_have_a_score_each() -> None:
     assert_agrees(fit({}, label=np.stack([label_of("", 300)] * 2, axis=1) * [1, -2]))
 
 
@@ -176,7 +178,7 @@ def test_model_cut_back_to_its_best_round_is_scored() -> None:
     assert_agrees(fit({}, rounds=9)[:3])
 
 
-def test_rows_in_any_order_of_memory_are_scored() -> None:
+def test_rows_of_any_memory_order_are_scored() -> None:
     model = fit({})
     margins = Margins(compile_booster(model), np.array([], np.int64))
     expected = margins(ROWS)
@@ -185,7 +187,7 @@ def test_rows_in_any_order_of_memory_are_scored() -> None:
     assert margins(ROWS[:0]).shape == (0, 1)
 
 
-def test_rows_of_the_caller_are_left_as_they_are() -> None:
+def test_rows_of_the_caller_are_not_changed() -> None:
     rows = with_categories(5) + np.float32(0.5)
     before = rows.copy()
     Margins(compile_booster(fit({}, with_categories(5), LAST)), np.array(LAST, np.int64))(rows)
@@ -199,7 +201,7 @@ def test_rows_of_the_caller_are_left_as_they_are() -> None:
         ({"multi_strategy": "multi_output_tree"}, "its leaves are vectors"),
     ],
 )
-def test_what_onnx_has_not_is_refused(params: dict[str, Any], reason: str) -> None:
+def test_model_that_onnx_can_not_represent_is_refused(params: dict[str, Any], reason: str) -> None:
     label = np.stack([label_of("", 300)] * 2, axis=1) if "multi_strategy" in params else None
     with pytest.raises(NotCompilableError, match=reason):
         compile_booster(fit(params, label=label))
@@ -211,7 +213,7 @@ def test_objective_without_a_link_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         compile_booster(fit({}))
 
 
-def test_model_of_no_rounds_is_refused() -> None:
+def test_model_without_rounds_is_refused() -> None:
     with pytest.raises(NotCompilableError, match="it has no trees"):
         compile_booster(fit({}, rounds=0))
 
@@ -233,7 +235,7 @@ def test_model_of_too_many_nodes_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     missing=st.sampled_from([0.0, 0.5]),
     parallel=st.integers(1, 3),
 )
-def test_any_model_is_scored_as_by_xgboost(
+def test_scores_of_random_models_equal_xgboosts(
     objective: str,
     booster: str,
     seed: int,

@@ -20,7 +20,7 @@ SENT = {
 }
 
 
-def test_page_names_every_hyperparameter_in_a_line_of_its_own() -> None:
+def test_page_has_a_line_for_every_hyperparameter() -> None:
     lines = [line for line in page("COMMAND").splitlines() if line.startswith("| `")]
     for name, row in NAMES.items():
         assert any(re.match(rf"\| `{row.name}`.*`{name}`|\| `{name}`", line) for line in lines)
@@ -35,7 +35,7 @@ def validated(operation: str, parameters: dict[str, Any]) -> str:
     return str(ParamValidator().validate(parameters, shape).generate_report())
 
 
-def test_list_is_what_create_algorithm_takes() -> None:
+def test_specification_is_valid_for_create_algorithm() -> None:
     specified = json.loads(LISTING.read_text())["SupportedHyperParameters"]
     parameters = {
         "AlgorithmName": "tabular",
@@ -65,7 +65,7 @@ def test_list_is_what_create_algorithm_takes() -> None:
         assert ("Range" in entry) is (entry["Type"] != "FreeText")
 
 
-def test_ranges_are_what_the_tuner_takes() -> None:
+def test_ranges_are_valid_for_the_tuner() -> None:
     ranges = json.loads(LISTING.read_text())["ParameterRanges"]
     parameters = {
         "HyperParameterTuningJobName": "job",
@@ -90,7 +90,7 @@ def test_ranges_are_what_the_tuner_takes() -> None:
                 NAMES[entry["Name"]].parse(end)
 
 
-def test_both_ends_of_a_closed_range_are_taken() -> None:
+def test_both_ends_of_a_closed_range_are_accepted() -> None:
     for entry in specification()["SupportedHyperParameters"]:
         row = NAMES[entry["Name"]]
         for ends in entry.get("Range", {}).values():

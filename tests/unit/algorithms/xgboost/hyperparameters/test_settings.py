@@ -23,11 +23,11 @@ def check(**given: object) -> Settings:
     return validate({"num_round": 1, **given})
 
 
-def test_rounds_alone_are_enough() -> None:
+def test_only_num_round_is_required() -> None:
     assert check() == Settings(params={}, num_round=1)
 
 
-def test_what_steers_this_package_is_not_passed_to_xgboost() -> None:
+def test_settings_of_this_package_are_not_passed_to_xgboost() -> None:
     settings = check(
         early_stopping_rounds=2,
         csv_weights=1,
@@ -65,7 +65,7 @@ def test_what_steers_this_package_is_not_passed_to_xgboost() -> None:
 @pytest.mark.parametrize(
     ("alias", "row"), [(alias, row) for row in HYPERPARAMETERS for alias in row.aliases]
 )
-def test_alias_is_passed_under_the_name(alias: str, row: Hyperparameter) -> None:
+def test_alias_is_passed_with_the_main_name(alias: str, row: Hyperparameter) -> None:
     assert check(**{alias: 1}).params == {row.name: 1}
 
 
@@ -81,7 +81,7 @@ def test_name_and_alias_together_are_refused(first: str, second: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_value_that_is_none_counts_as_not_given(value: object) -> None:
+def test_empty_value_counts_as_not_given(value: object) -> None:
     assert check(eta=value).params == {}
 
 
@@ -91,7 +91,7 @@ def test_missing_rounds_are_refused(given: dict[str, object]) -> None:
         validate(given)
 
 
-def test_unknown_name_is_refused_with_the_nearest() -> None:
+def test_unknown_name_is_refused_with_a_suggestion() -> None:
     with pytest.raises(
         UserError, match=r"^Extraneous hyperparameter found: max_dept\. Did you mean max_depth\?"
     ):
@@ -124,12 +124,12 @@ def test_refusal_begins_with_the_words_of_aws(row: str, value: object, message: 
         check(**{row: value})
 
 
-def test_unknown_metric_is_refused_with_the_nearest() -> None:
+def test_unknown_metric_is_refused_with_a_suggestion() -> None:
     with pytest.raises(UserError, match=r"Did you mean logloss\?"):
         check(eval_metric="loglos")
 
 
-def test_the_tuners_metric_is_evaluated_and_watched() -> None:
+def test_metric_of_the_tuner_is_evaluated_and_used_for_early_stopping() -> None:
     settings = check(
         objective="binary:logistic",
         eval_metric="logloss",
@@ -139,7 +139,7 @@ def test_the_tuners_metric_is_evaluated_and_watched() -> None:
     assert settings.stopping_metric == "auc"
 
 
-def test_last_metric_is_watched_without_a_tuner() -> None:
+def test_last_metric_is_used_for_early_stopping_without_a_tuner() -> None:
     settings = check(objective="binary:logistic", eval_metric="auc,logloss")
     assert settings.stopping_metric == "logloss"
     assert check().stopping_metric is None
@@ -150,7 +150,7 @@ def test_unknown_metric_of_the_tuner_is_refused() -> None:
         check(objective="binary:logistic", _tuning_objective_metric="validation:aux")
 
 
-def test_metric_that_a_tuner_calls_by_a_name_of_its_own_is_left_to_it(
+def test_unknown_metric_name_of_a_tuner_is_ignored(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert check(_tuning_objective_metric="my loss").eval_metric == ()
@@ -187,13 +187,13 @@ LIKELY = st.sampled_from(
     st.dictionaries(st.sampled_from(list(NAMES)) | st.text(), JSON | LIKELY, max_size=6),
     st.booleans(),
 )
-def test_whatever_is_given_only_a_user_error_is_raised(given: dict[str, Any], round_: bool) -> None:
+def test_any_input_raises_only_user_errors(given: dict[str, Any], round_: bool) -> None:
     if round_:
         given["num_round"] = 1
     try:
         settings = validate(given)
     except UserError as error:
-        assert "\n" not in str(error)  # noqa: PT017 - what is raised is the point
+        assert "\n" not in str(error)  # noqa: PT017 - any other exception fails the test
         assert len(str(error)) <= 1024  # noqa: PT017
     else:
         assert settings.needs_raw_values in (True, False)

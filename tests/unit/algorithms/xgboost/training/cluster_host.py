@@ -1,4 +1,4 @@
-"""One host of a job, as a process of its own: gather, exchange, train, end.
+"""One host of a job in its own process: rendezvous, allgather, train, end.
 
 It ends as the ``train`` command does: a failure is one line in a file, and an exit code.
 """
@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
 
 
 def resolve_here(late: float) -> None:
-    """Let every name be this machine's, after a while."""
+    """Resolve every name to this machine, after some time."""
     known = time.monotonic() + late
     real = socket.getaddrinfo
 
@@ -79,7 +79,7 @@ def main() -> int:
         failure_file.write_text(message)
 
     Termination(stopped).listen()
-    # It imports XGBoost, whose libraries start threads: they inherit the blocked signal.
+    # The import of XGBoost starts threads of its libraries, which inherit the blocked signal.
     from tabular.algorithms.xgboost.training.cluster import ClusterConfig, control, rendezvous
 
     def on_failure(error: JobError) -> None:
@@ -130,7 +130,7 @@ def take_part(given: argparse.Namespace, cluster: Cluster) -> None:
 
 
 def shard(rows: int, place: int, places: int, columns: int = 5) -> Any:
-    """A host's share of the rows that all of them have, and its labels."""
+    """Return a host's share of the rows of all hosts, and its labels."""
     import numpy as np
 
     draw = np.random.default_rng(11)
@@ -170,7 +170,7 @@ def boost(given: argparse.Namespace, with_data: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    # A test process that nobody waits for any more ends by itself.
+    # Ends a test process whose test has ended.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(280)
     threading.current_thread().name = "main"

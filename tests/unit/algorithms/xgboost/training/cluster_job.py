@@ -18,7 +18,7 @@ SECONDS = 120.0
 
 
 def free_ports() -> int:
-    """A port that is free, and the next one too."""
+    """Return a free port whose next port is free too."""
     while True:
         with socket.socket() as probe, socket.socket() as next_probe:
             probe.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""What the tests of several hosts share."""
+"""Fixtures of the tests with several hosts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def job(tmp_path: Path, bytecode: Path) -> Iterator[Jobs]:
-    """Makes a job of so many hosts; its processes end with the test."""
+    """Make a job with a number of hosts; its processes end with the test."""
     jobs: list[Job] = []
 
     def make(count: int) -> Job:

@@ -1,4 +1,4 @@
-"""Jobs of several GPUs, for each of which a real process trains on the processor here."""
+"""Jobs with several GPUs: for each GPU a real process trains on the processor."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from ....conftest import JobFolder
 
 SECONDS = 90.0
-# ``train`` as in the image, but for the devices.
+# ``train`` as in the image, except for the devices.
 TRAIN = "import sys; from tabular.commands.train import main; sys.exit(main({devices}))"
-# Few different values, so that each process finds the same bins.
+# Few distinct values, so that each process finds the same bins.
 ROWS = "".join(
     f"{((row * 7 % 13 > 6) ^ (row % 3 == 0)) + 0},{row % 11},{row * 7 % 13},{row % 3}\n"
     for row in range(600)
@@ -59,7 +59,7 @@ class Job:
         return self.folder.failure.read_text().splitlines()[0]
 
     def workers(self) -> dict[int, int]:
-        """The process of each GPU that there is, by its place."""
+        """Return the running process of each GPU, by its number."""
         found = {}
         pid = self.process.pid
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():

@@ -1,4 +1,4 @@
-"""The boosting loop: a job that was stopped and resumed learns what an unbroken one does."""
+"""The boosting loop: a resumed job trains the model of an uninterrupted job."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def digest(booster: xgboost.Booster) -> str:
     ],
     ids=str,
 )
-def test_resumed_model_equals_the_unbroken_one(
+def test_resumed_model_equals_the_uninterrupted_model(
     tmp_path: Path, params: Mapping[str, object]
 ) -> None:
     matrix = RAW if "tree_method" in params else MATRIX
@@ -80,7 +80,7 @@ def test_resumed_model_equals_the_unbroken_one(
     assert digest(resumed) == digest(whole)
 
 
-def test_resumed_model_stops_early_where_the_unbroken_one_does(tmp_path: Path) -> None:
+def test_resumed_job_stops_early_in_the_round_of_the_uninterrupted_job(tmp_path: Path) -> None:
     params = {"eta": 1.0, "max_depth": 8}
     whole = boost(config(params, 50, tmp_path / "whole", early=3), MATRIX)
     assert whole.num_boosted_rounds() < 50
@@ -96,12 +96,12 @@ def test_job_that_had_ended_adds_no_round(tmp_path: Path) -> None:
     assert digest(again) == digest(whole)
 
 
-def test_without_checkpoints_the_model_is_that_of_xgboost_alone() -> None:
+def test_model_without_checkpoints_equals_that_of_xgboost_train() -> None:
     params = {"objective": "binary:logistic", "max_depth": 3, "subsample": 0.5, "nthread": 2}
     plain = xgboost.train(params, MATRIX, 8)
     assert digest(boost(config(params), MATRIX)) == digest(plain)
 
 
-def test_data_that_xgboost_refuses_is_the_customers_fault() -> None:
+def test_data_that_xgboost_refuses_is_a_user_error() -> None:
     with pytest.raises(UserError, match="base_score must be in"):
         boost(config({}), xgboost.DMatrix(FEATURES, LABEL * 5))

@@ -1,4 +1,4 @@
-"""A damaged checkpoint is detected, wherever the damage is."""
+"""Damage is detected at any place of a checkpoint."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ WHOLE = MODEL + digest_trailer(MODEL)
 PAGE = 4096
 
 
-def passed_over_or_whole(path: Path, content: bytes) -> bool:
-    """Tell whether a file is refused; if it is not, its model must be the original."""
+def refused_or_original(path: Path, content: bytes) -> bool:
+    """Return whether a file is refused; if not, check that its model is the original one."""
     path.write_bytes(content)
     try:
         has_digest = verify_digest(path)
     except UserError:
         return True
-    # Without a digest it is loaded in a process of its own first.
+    # A file without a digest is first loaded in a separate process.
     assert has_digest or content[: len(MODEL)] == MODEL, "damage was not noticed"
     assert bytes(load_checkpoint(path).save_raw("ubj")) == MODEL
     return False
@@ -47,34 +47,34 @@ def test_digest_is_not_in_the_model_that_is_loaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bits", [0x01, 0x80, 0xFF, 0x77])
-def test_flip_of_any_byte_is_noticed(tmp_path: Path, bits: int) -> None:
+def test_change_of_any_byte_is_detected(tmp_path: Path, bits: int) -> None:
     path = tmp_path / "xgboost-checkpoint.2"
     places = {*range(0, len(MODEL), 17), *range(len(MODEL) - 9, len(WHOLE))}
     refused = 0
     for place in sorted(places):
         flipped = bytearray(WHOLE)
         flipped[place] ^= bits
-        refused += passed_over_or_whole(path, bytes(flipped))
+        refused += refused_or_original(path, bytes(flipped))
     assert refused >= len(places) - 1  # 0x77 makes the last byte the end of a model
     assert len(places) > 300
 
 
-def test_zeroed_pages_are_noticed(tmp_path: Path) -> None:
+def test_zeroed_pages_are_detected(tmp_path: Path) -> None:
     path = tmp_path / "xgboost-checkpoint.2"
     for start in range(0, len(WHOLE), PAGE // 8):
         size = min(PAGE, len(WHOLE) - start)
         zeroed = WHOLE[:start] + bytes(size) + WHOLE[start + size :]
-        assert passed_over_or_whole(path, zeroed)
+        assert refused_or_original(path, zeroed)
 
 
-def test_cut_within_the_digest_is_noticed(tmp_path: Path) -> None:
+def test_truncated_digest_is_detected(tmp_path: Path) -> None:
     path = tmp_path / "xgboost-checkpoint.2"
     for size in range(len(MODEL) + 1, len(WHOLE)):
         # The first byte of the trailer ends a line, which a model in JSON may end with.
-        assert passed_over_or_whole(path, WHOLE[:size]) or size == len(MODEL) + 1
+        assert refused_or_original(path, WHOLE[:size]) or size == len(MODEL) + 1
 
 
-def test_checkpoint_without_a_digest_is_another_programs(tmp_path: Path) -> None:
+def test_checkpoint_without_a_digest_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "xgboost-checkpoint.2"
     path.write_bytes(MODEL)
     assert not verify_digest(path)

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole, five kept, the newest that is whole is found again."""
+"""Checkpoints: five are kept, and the newest undamaged one is loaded."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ def test_no_folder_means_no_checkpoint(tmp_path: Path) -> None:
     assert Checkpoints(tmp_path / "none").latest() is None
 
 
-def test_names_are_those_of_the_rounds(tmp_path: Path) -> None:
+def test_file_names_have_the_numbers_of_the_rounds(tmp_path: Path) -> None:
     saved(tmp_path, 0, 1)
     assert names(tmp_path) == ["xgboost-checkpoint.0", "xgboost-checkpoint.1"]
 
 
-def test_newest_by_number_is_loaded(tmp_path: Path) -> None:
+def test_checkpoint_with_the_highest_number_is_loaded(tmp_path: Path) -> None:
     latest = saved(tmp_path, 9, 10).latest()
     assert latest is not None
     assert latest.num_boosted_rounds() == 11
 
 
-def test_five_are_kept(tmp_path: Path) -> None:
+def test_five_checkpoints_are_kept(tmp_path: Path) -> None:
     saved(tmp_path, *range(8))
     assert names(tmp_path) == [f"xgboost-checkpoint.{number}" for number in range(3, 8)]
     assert len(names(tmp_path)) == KEPT
 
 
-def test_one_that_is_uploaded_just_now_is_not_deleted(tmp_path: Path) -> None:
+def test_checkpoint_is_not_deleted_during_its_upload(tmp_path: Path) -> None:
     saved(tmp_path, 0)
     (tmp_path / "xgboost-checkpoint.0.sagemaker-uploading").touch()
     saved(tmp_path, *range(1, 8))
     assert "xgboost-checkpoint.0" in names(tmp_path)
 
 
-def test_one_that_has_been_uploaded_is_deleted(tmp_path: Path) -> None:
+def test_uploaded_checkpoint_is_deleted(tmp_path: Path) -> None:
     saved(tmp_path, 0)
     for mark in ("uploading", "uploaded"):
         (tmp_path / f"xgboost-checkpoint.0.sagemaker-{mark}").touch()
@@ -68,7 +68,7 @@ def test_one_that_has_been_uploaded_is_deleted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [b"", b"no model", b"half"])
-def test_broken_checkpoint_is_passed_over(
+def test_broken_checkpoint_is_skipped(
     tmp_path: Path, broken: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     checkpoints = saved(tmp_path, 3, 4)
@@ -81,7 +81,7 @@ def test_broken_checkpoint_is_passed_over(
     assert f"{newest} is passed over" in caplog.text
 
 
-def test_checkpoint_under_another_number_is_passed_over(
+def test_checkpoint_with_a_wrong_number_is_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     checkpoints = saved(tmp_path, 1)
@@ -92,7 +92,7 @@ def test_checkpoint_under_another_number_is_passed_over(
     assert "holds 3 rounds, its name says 8" in caplog.text
 
 
-def test_damaged_one_is_passed_over_for_the_one_before_it(
+def test_previous_checkpoint_is_used_if_the_newest_is_damaged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     checkpoints = saved(tmp_path, 1, 2, 3)
@@ -109,10 +109,11 @@ def test_damaged_one_is_passed_over_for_the_one_before_it(
         assert f"{path} is passed over: {path} is damaged: its SHA-256" in caplog.text
 
 
-def test_tree_that_points_out_of_itself_is_passed_over(
+def test_checkpoint_with_an_invalid_child_node_is_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # As AWS's container writes it, without a digest: XGBoost loads it and dies of using it.
+    # A checkpoint without a digest, as AWS's container writes it: XGBoost loads it, and crashes
+    # when it predicts.
     checkpoints = saved(tmp_path, 1)
     raw = bytes(grown(3).save_raw("ubj"))
     start = raw.index(b"left_children") + len("left_children[$l#L") + 8
@@ -124,7 +125,7 @@ def test_tree_that_points_out_of_itself_is_passed_over(
     assert "xgboost-checkpoint.2 is passed over" in caplog.text
 
 
-def test_ones_that_were_passed_over_do_not_drive_new_ones_out(tmp_path: Path) -> None:
+def test_skipped_checkpoints_do_not_replace_new_ones(tmp_path: Path) -> None:
     for number in range(90, 90 + KEPT):
         tmp_path.joinpath(f"xgboost-checkpoint.{number}").write_bytes(b"damaged")
     checkpoints = saved(tmp_path, *range(7))
@@ -138,7 +139,7 @@ def test_ones_that_were_passed_over_do_not_drive_new_ones_out(tmp_path: Path) ->
     "stray",
     ["xgboost-checkpoint.9.sagemaker-ignore", "xgboost-checkpoint.x", "other.9", "model-0"],
 )
-def test_other_files_are_left_alone(tmp_path: Path, stray: str) -> None:
+def test_other_files_are_not_touched(tmp_path: Path, stray: str) -> None:
     checkpoints = saved(tmp_path, 0)
     (tmp_path / stray).write_bytes(b"")
     latest = checkpoints.latest()
@@ -146,7 +147,7 @@ def test_other_files_are_left_alone(tmp_path: Path, stray: str) -> None:
     assert stray in names(tmp_path)
 
 
-def test_only_each_interval_is_saved(tmp_path: Path) -> None:
+def test_checkpoints_are_saved_at_the_interval(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path, interval=3)
     for number in range(7):
         checkpoints.save(grown(number + 1), number)

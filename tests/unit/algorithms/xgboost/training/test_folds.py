@@ -55,7 +55,7 @@ def test_other_seed_gives_other_folds(stratified: bool) -> None:
 
 
 @pytest.mark.parametrize("stratified", [True, False])
-def test_each_repeat_deals_anew(stratified: bool) -> None:
+def test_each_repeat_has_different_folds(stratified: bool) -> None:
     first, second = folds(np.arange(50, dtype=np.float32) % 2, 5, 2, stratified, seed=7)
     assert not np.array_equal(first, second)
 
@@ -81,11 +81,11 @@ def test_folds_of_a_regression_are_not_warned_of(caplog: pytest.LogCaptureFixtur
     ("objective", "expected"),
     [("binary:hinge", True), ("multi:softmax", True), ("reg:logistic", False), ("rank:map", False)],
 )
-def test_classification_is_told_from_the_objective(objective: str, expected: bool) -> None:
+def test_objective_decides_whether_a_job_is_classification(objective: str, expected: bool) -> None:
     assert OBJECTIVES[objective].is_classification is expected
 
 
-def test_summary_line_is_awss() -> None:
+def test_summary_line_has_the_format_of_aws() -> None:
     names = ("train-rmse", "train-mae", "validation-rmse", "validation-mae")
     results = [
         dict(zip(names, each, strict=True)) for each in ([1, 2, 3, 4.5], [3, 4, 5, 6.000006])
@@ -124,7 +124,7 @@ def test_two_classes_have_the_mean_probability_and_the_most_frequent_class(tmp_p
     assert path.read_text() == "0.000000,0.416667,0.000000\n1.000000,0.666667,1.000000\n"
 
 
-def test_predictions_that_can_not_be_written_are_no_fault_of_the_customer(tmp_path: Path) -> None:
+def test_predictions_that_can_not_be_written_are_a_platform_error(tmp_path: Path) -> None:
     (tmp_path / "predictions.csv").mkdir()
     with pytest.raises(PlatformError, match=r"predictions\.csv"):
         write_predictions(np.zeros((2, 2)), tmp_path)
@@ -145,14 +145,14 @@ def test_hinge_has_the_share_of_class_1() -> None:
     assert table.tolist() == [[0, 0.5, 0], [1, 1, 1]]
 
 
-def test_softprob_has_the_probability_of_the_class_that_is_said() -> None:
+def test_softprob_has_the_probability_of_the_predicted_class() -> None:
     first = [[0.5, 0.25, 0.25], [0.0, 0.25, 0.75]]
     second = [[0.25, 0.75, 0.0], [0.0, 0.0, 1.0]]
     table = held_out("multi:softprob", [0, 2], first, second).table()
     assert table.tolist() == [[0, 0.625, 0], [2, 0.875, 2]]
 
 
-def test_softmax_has_the_class_and_the_share_of_repeats_that_say_it() -> None:
+def test_softmax_has_the_class_and_the_share_of_repeats_that_predict_it() -> None:
     # AWS's container writes 1 for every class above 0.5.
     table = held_out("multi:softmax", [5, 2], [5, 2], [5, 3], [4, 0]).table()
     assert table == pytest.approx(np.array([[5, 2 / 3, 5], [2, 1 / 3, 0]]))
@@ -175,7 +175,7 @@ def test_table_needs_predictions() -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=1, max_size=7))
-def test_class_is_the_most_frequent_one(repeats: list[list[int]]) -> None:
+def test_class_is_the_most_frequent_prediction(repeats: list[list[int]]) -> None:
     table = held_out("multi:softmax", [0, 0, 0], *repeats).table()  # type: ignore[arg-type]
     for column, found in zip(zip(*repeats, strict=True), table[:, 2], strict=True):
         assert found == max(sorted(column), key=column.count)

@@ -1,4 +1,4 @@
-"""Several GPUs in one host: a process each, one model, one reason when it fails.
+"""Several GPUs in one host: a process for each, one model, and one reason for a failure.
 
 There is no GPU here: the processes are real, and train on the processor.
 """
@@ -72,7 +72,7 @@ def finish(job: Job) -> None:
 # Whole jobs.
 
 
-def test_three_train_the_model_of_one(folder: JobFolder, start: Start) -> None:
+def test_three_processes_train_the_model_of_one_process(folder: JobFolder, start: Start) -> None:
     finish(start(0))
     alone = scores(folder)
     folder.model.unlink()
@@ -94,7 +94,7 @@ def test_three_train_the_model_of_one(folder: JobFolder, start: Start) -> None:
     assert manifest.hyperparameters == given
 
 
-def test_fault_in_the_data_is_told_once(folder: JobFolder, start: Start) -> None:
+def test_error_in_the_data_is_reported_once(folder: JobFolder, start: Start) -> None:
     folder.data("train", ROWS + "7,1,2,3\n")
     job = start(3)
     assert job.code() == 1
@@ -104,7 +104,7 @@ def test_fault_in_the_data_is_told_once(folder: JobFolder, start: Start) -> None
     assert job.errors.splitlines()[-1] == job.reason
 
 
-def test_checkpoint_is_gone_on_from(folder: JobFolder, start: Start) -> None:
+def test_job_resumes_from_a_checkpoint(folder: JobFolder, start: Start) -> None:
     checkpoints = folder.root / "checkpoints"
     folder.config("checkpointconfig.json", {"LocalPath": str(checkpoints)})
     finish(start(2, num_round="2"))
@@ -117,7 +117,7 @@ def test_checkpoint_is_gone_on_from(folder: JobFolder, start: Start) -> None:
 # Stopped jobs.
 
 
-def test_sigterm_ends_all_without_a_model(folder: JobFolder, start: Start) -> None:
+def test_sigterm_ends_all_processes_without_a_model(folder: JobFolder, start: Start) -> None:
     job = start(2, **LONG)
     job.until_training()
     job.process.terminate()
@@ -127,7 +127,7 @@ def test_sigterm_ends_all_without_a_model(folder: JobFolder, start: Start) -> No
     assert not folder.model.exists()
 
 
-def test_sigterm_saves_the_model_where_it_is_wanted(folder: JobFolder, start: Start) -> None:
+def test_sigterm_saves_the_model_if_the_job_asks_for_it(folder: JobFolder, start: Start) -> None:
     job = start(2, **LONG, save_model_on_termination="true")
     job.until_training()
     job.process.terminate()
@@ -159,7 +159,7 @@ def test_process_that_is_killed_is_named(folder: JobFolder, start: Start) -> Non
     assert not folder.model.exists()
 
 
-# What is decided before.
+# Checks before training.
 
 
 def settings(device: str) -> Settings:
@@ -183,13 +183,13 @@ def test_only_several_gpus_get_a_process_each(
     assert devices_of(settings(device), Machine(8, gpus, 1 << 30)) == devices
 
 
-def test_gpu_hist_takes_all_gpus() -> None:
+def test_gpu_hist_uses_all_gpus() -> None:
     hyperparameters = validate({"num_round": "1", "tree_method": "gpu_hist"})
     assert len(devices_of(hyperparameters, Machine(8, 4, 1 << 30))) == 4
 
 
 class Others(Cluster):
-    """Hosts that say how many GPUs they have."""
+    """A cluster in which the other hosts send their numbers of GPUs."""
 
     def __init__(self, *counts: int) -> None:
         super().__init__(Hosts(names=tuple(f"algo-{number + 1}" for number in range(len(counts)))))
@@ -205,12 +205,12 @@ def test_hosts_with_different_numbers_of_gpus_are_refused() -> None:
         agreed_devices((), settings("cuda"), {}, Others(1, 4))
 
 
-def test_hosts_with_the_same_number_go_on() -> None:
+def test_hosts_with_equal_numbers_of_gpus_are_accepted() -> None:
     devices = ("cuda:0", "cuda:1")
     assert agreed_devices(devices, settings("cuda"), {}, Others(2, 2))
 
 
-def test_a_job_on_processors_asks_nobody() -> None:
+def test_job_without_gpus_does_not_ask_other_hosts() -> None:
     class Silent(Cluster):
         def allgather(self, value: object, what: str = "") -> list[object]:
             raise AssertionError(value)
@@ -220,14 +220,14 @@ def test_a_job_on_processors_asks_nobody() -> None:
 
 def test_pipe_is_refused_for_several_gpus(tmp_path: Path) -> None:
     channel = Channel(name="train", path=tmp_path, content_type="text/csv", input_mode="Pipe")
-    with pytest.raises(UserError, match="'train' has TrainingInputMode Pipe, which one process"):
+    with pytest.raises(UserError, match="'train' has TrainingInputMode Pipe, which only one"):
         agreed_devices(("cuda:0", "cuda:1"), settings("cuda"), {"train": channel}, Cluster(Hosts()))
 
 
 WORKER = Worker(local_rank=1, count=2, device="cuda:1", port=0, report_pipe=9)
 
 
-def test_worker_trains_on_its_device_and_is_quiet_unless_first() -> None:
+def test_worker_has_its_device_and_only_the_first_logs_warnings() -> None:
     there = with_device(settings("cuda"), WORKER)
     assert (there.device, there.params["device"], there.params["verbosity"]) == (
         "cuda:1",
@@ -236,7 +236,7 @@ def test_worker_trains_on_its_device_and_is_quiet_unless_first() -> None:
     )
 
 
-def test_worker_gets_its_part_of_the_machine() -> None:
+def test_worker_gets_its_share_of_processors_and_memory() -> None:
     assert WORKER.share_of(Machine(5, 2, 10)) == Machine(2, 2, 5)
     assert WORKER.share_of(Machine(1, 2, 10)).cpus == 1
 
@@ -247,24 +247,24 @@ def test_workers_of_one_host_meet_without_its_network() -> None:
     assert (hosts.network_interface, hosts.leader_address) == ("lo", "127.0.0.1")
 
 
-def test_workers_of_several_hosts_meet_at_the_leaders() -> None:
+def test_workers_of_several_hosts_connect_to_the_host_of_the_first_worker() -> None:
     # As text, the workers of "a-1" come before those of "a".
     hosts = WORKER.expand_hosts(Hosts(current="a", names=("a", "a-1")))
     assert hosts.names == ("a-1.gpu0", "a-1.gpu1", "a.gpu0", "a.gpu1")
     assert (hosts.leader_address, hosts.network_interface) == ("a-1", "eth0")
 
 
-def test_ports_of_a_single_host_are_free_ones() -> None:
+def test_ports_of_a_single_host_are_free_ports() -> None:
     assert ports_of(Worker(0, 2, "cuda:0", 4321, 9)) == (4321, 0)
     assert ports_of(WORKER) == ports_of(None) == (9099, 9100)
 
 
-def test_worker_is_read_as_it_was_written() -> None:
+def test_worker_is_read_from_its_variables() -> None:
     assert read_worker(WORKER.variables) == WORKER
     assert read_worker({}) is None
 
 
 @pytest.mark.parametrize("text", ["", "1/2", "[1]", '{"place": 1}'])
-def test_variable_that_somebody_else_set_is_refused(text: str) -> None:
+def test_variable_of_another_program_is_refused(text: str) -> None:
     with pytest.raises(PlatformError, match=r"TABULAR_WORKER is .*: remove it"):
         read_worker({"TABULAR_WORKER": text})

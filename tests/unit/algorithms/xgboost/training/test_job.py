@@ -23,7 +23,7 @@ from ....conftest import JobFolder
 from ...runs import train
 
 ROWS = "".join(f"{row % 2},{row},{row * 7 % 13}\n" for row in range(60))
-# Another rule than ROWS, so that more rounds make it worse.
+# Labels follow another rule than in ROWS, so the metric gets worse with each round.
 OTHER = "".join(f"{(row + 1) % 2},{row},{row * 5 % 13}\n" for row in range(60))
 LOGISTIC = {"objective": "binary:logistic"}
 
@@ -31,7 +31,7 @@ LOGISTIC = {"objective": "binary:logistic"}
 def run(
     folder: JobFolder, hyperparameters: dict[str, object] | None = None, *, stop: bool = False
 ) -> str:
-    """Train; what was printed."""
+    """Train; return what was printed."""
     given = {"num_round": 3, "max_depth": 2, **(hyperparameters or {})}
     folder.config("hyperparameters.json", {key: str(value) for key, value in given.items()})
     termination = Termination(lambda message: None)
@@ -110,7 +110,7 @@ def test_manifest_has_the_metrics_of_the_round_that_is_kept(folder: JobFolder) -
     assert f"{manifest.metrics['validation-rmse']:.5f}" == kept
 
 
-def test_cuda_in_the_image_without_it_is_refused(folder: JobFolder) -> None:
+def test_cuda_in_the_cpu_image_is_refused(folder: JobFolder) -> None:
     with pytest.raises(UserError, match="device is cuda"):
         run(folder, {"device": "cuda"})
 
@@ -123,7 +123,7 @@ def test_early_stopping_works_with(folder: JobFolder, booster: str) -> None:
 
 
 @pytest.mark.parametrize("metric", ["error@0.7", "error@.7", "error@0.70", "ndcg@5", "ndcg@5.0"])
-def test_early_stopping_watches_a_metric_with_threshold(folder: JobFolder, metric: str) -> None:
+def test_early_stopping_uses_a_metric_with_threshold(folder: JobFolder, metric: str) -> None:
     folder.data("validation", OTHER)
     run(folder, {**LOGISTIC, "eval_metric": metric, "early_stopping_rounds": 2})
     assert artifact(folder)[1].best_iteration is not None
@@ -150,13 +150,13 @@ def test_tree_method_works(folder: JobFolder, tree_method: str) -> None:
     assert run(folder, {"tree_method": tree_method}).count("\n") == 3
 
 
-def test_several_classes_are_learnt(job_folder: JobFolder) -> None:
+def test_several_classes_are_trained(job_folder: JobFolder) -> None:
     job_folder.data("train", "".join(f"{row % 3},{row % 3}\n" for row in range(60)))
     run(job_folder, {"objective": "multi:softmax", "num_class": 3, "num_round": 5})
     assert artifact(job_folder)[0].inplace_predict([[0.0], [1.0], [2.0]]).tolist() == [0, 1, 2]
 
 
-def test_request_to_stop_ends_after_the_round(folder: JobFolder) -> None:
+def test_request_to_stop_ends_training_after_the_round(folder: JobFolder) -> None:
     run(folder, {"save_model_on_termination": "true", "num_round": 50}, stop=True)
     assert artifact(folder)[0].num_boosted_rounds() == 1
 
@@ -180,7 +180,7 @@ def test_channel_that_is_not_used_is_warned_of(
         ({"num_round": 0}, "num_round: 0 is not in"),
     ],
 )
-def test_fault_of_the_customer_is_a_user_error(
+def test_mistake_of_the_customer_is_a_user_error(
     job_folder: JobFolder, hyperparameters: dict[str, object], words: str
 ) -> None:
     job_folder.data("train", "".join(f"{row % 2},{-1},{row}\n" for row in range(20)))
@@ -188,7 +188,7 @@ def test_fault_of_the_customer_is_a_user_error(
         run(job_folder, hyperparameters)
 
 
-def test_missing_channel_is_refused_with_those_given(job_folder: JobFolder) -> None:
+def test_error_for_a_missing_channel_lists_the_given_channels(job_folder: JobFolder) -> None:
     job_folder.data("training", ROWS)
     with pytest.raises(
         UserError, match=r"Missing required channel: train \(channels given: training\)"
@@ -196,7 +196,7 @@ def test_missing_channel_is_refused_with_those_given(job_folder: JobFolder) -> N
         run(job_folder)
 
 
-def test_validation_of_another_width_is_refused(folder: JobFolder) -> None:
+def test_validation_with_another_number_of_columns_is_refused(folder: JobFolder) -> None:
     folder.data("validation", "1,2\n")
     with pytest.raises(UserError, match=r"has 1 feature columns, channel 'train' has 2"):
         run(folder)
@@ -223,17 +223,17 @@ def test_refused_job_leaves_no_model(folder: JobFolder) -> None:
         ("value 0 for Parameter x", "value 0 for Parameter x"),
     ],
 )
-def test_message_is_without_time_and_stack(message: str, plain: str | None) -> None:
+def test_message_has_no_time_and_no_stack(message: str, plain: str | None) -> None:
     assert plain_message(Exception(message)) == (plain or "Check failed: valid: no")
 
 
-def test_manifest_is_json_for_people(folder: JobFolder) -> None:
+def test_manifest_is_readable_json(folder: JobFolder) -> None:
     run(folder)
     text = (folder.root / "model" / "tabular" / "manifest.json").read_text()
     assert json.loads(text)["format_version"] == 1
 
 
-def test_only_the_model_lies_at_the_top_of_the_artifact(folder: JobFolder) -> None:
+def test_model_is_the_only_file_at_the_top_level_of_the_artifact(folder: JobFolder) -> None:
     run(folder)
     files: list[Path] = [path for path in (folder.root / "model").iterdir() if path.is_file()]
     assert files == [folder.model]

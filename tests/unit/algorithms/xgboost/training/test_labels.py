@@ -88,8 +88,8 @@ def test_group_over_two_files_passes(tmp_path: Path) -> None:
     check_groups(stored(tmp_path, grouped(1, 2), grouped(2, 3)), "train", "rank:ndcg")
 
 
-def test_group_that_is_torn_apart_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="'train': the rows of group 1 do not stand together"):
+def test_group_whose_rows_are_not_contiguous_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'train': the rows of group 1 are not contiguous"):
         check_groups(stored(tmp_path, grouped(1, 2), grouped(1)), "train", "rank:ndcg")
 
 

@@ -1,4 +1,4 @@
-"""Which matrix is chosen for which memory, and that all of them learn the same."""
+"""The kind of matrix for each size of memory; all kinds train the same model."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_kind_follows_settings_and_memory(
     assert chosen.kind.startswith(kind)
 
 
-def test_reason_names_what_is_needed_and_what_is_there(tmp_path: Path) -> None:
+def test_reason_names_needed_and_available_memory(tmp_path: Path) -> None:
     assert planned(store(tmp_path), tmp_path).reason == (
         "binning takes about 1 MiB, bins 0 MiB, training 1 MiB of 65,536 MiB"
     )
@@ -105,7 +105,7 @@ def test_exact_training_without_the_memory_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [7, 100, ROWS])
 @pytest.mark.parametrize("disk", [False, True])
-def test_model_does_not_depend_on_blocks_nor_on_where_rows_are(
+def test_model_does_not_depend_on_block_size_and_place_of_the_rows(
     tmp_path: Path, size: int, disk: bool
 ) -> None:
     whole = store(tmp_path)
@@ -114,13 +114,15 @@ def test_model_does_not_depend_on_blocks_nor_on_where_rows_are(
 
 
 @pytest.mark.parametrize("given", [{}, {"tree_method": "approx"}])
-def test_model_from_disk_is_that_from_memory(tmp_path: Path, given: Mapping[str, object]) -> None:
+def test_model_from_disk_equals_the_model_from_memory(
+    tmp_path: Path, given: Mapping[str, object]
+) -> None:
     made = store(tmp_path, 100)
     there = model(made, planned(made, tmp_path, Memory(200_000), **given), **given)
     assert there == model(made, planned(made, tmp_path, **given), **given)
 
 
-def test_sparse_rows_make_the_model_that_xgboost_makes_of_them(tmp_path: Path) -> None:
+def test_model_of_sparse_rows_equals_that_of_xgboost_train(tmp_path: Path) -> None:
     made = store(tmp_path, 100, rare=True)
     matrix = xgboost.QuantileDMatrix(csr_matrix(FEATURES), LABEL)
     trained = xgboost.train({"nthread": 2, "max_depth": 3}, matrix, 3)
@@ -130,7 +132,7 @@ def test_sparse_rows_make_the_model_that_xgboost_makes_of_them(tmp_path: Path) -
 
 @pytest.mark.parametrize("disk", [False, True])
 @pytest.mark.parametrize("size", [7, 33, ROWS])
-def test_groups_are_never_cut(tmp_path: Path, size: int, disk: bool) -> None:
+def test_groups_are_never_split(tmp_path: Path, size: int, disk: bool) -> None:
     made = store(tmp_path, size, disk, qid=QID)
     chosen = replace(planned(made, tmp_path), piece=200)
     matrix = chosen.build([(made, None)])
@@ -143,7 +145,7 @@ def test_groups_have_one_weight(tmp_path: Path) -> None:
     assert matrix.get_weight().tolist() == WEIGHT[::20].tolist()
 
 
-def test_weights_and_labels_arrive(tmp_path: Path) -> None:
+def test_matrix_has_the_weights_and_labels(tmp_path: Path) -> None:
     made = store(tmp_path, 33, weight=WEIGHT)
     for given in ({}, {"tree_method": "exact"}):
         matrix = planned(made, tmp_path, **given).build([(made, None)])
@@ -152,14 +154,14 @@ def test_weights_and_labels_arrive(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"tree_method": "exact"}])
-def test_rows_are_picked_for_folds(tmp_path: Path, given: Mapping[str, object]) -> None:
+def test_rows_are_selected_for_folds(tmp_path: Path, given: Mapping[str, object]) -> None:
     made = store(tmp_path, 33, weight=WEIGHT)
     pick = np.arange(ROWS) % 3 == 0
     matrix = planned(made, tmp_path, **given).build([(made, pick), (made, ~pick)])
     assert matrix.get_label().tolist() == [*LABEL[pick], *LABEL[~pick]]
 
 
-def test_validation_takes_over_the_bins(tmp_path: Path) -> None:
+def test_validation_matrix_has_the_bins_of_the_training_matrix(tmp_path: Path) -> None:
     made = store(tmp_path)
     chosen = planned(made, tmp_path)
     train = chosen.build([(made, None)])
@@ -167,7 +169,7 @@ def test_validation_takes_over_the_bins(tmp_path: Path) -> None:
     assert np.array_equal(small.get_quantile_cut()[1], train.get_quantile_cut()[1])
 
 
-def test_negative_labels_of_survival_are_times_exceeded(tmp_path: Path) -> None:
+def test_negative_survival_label_is_a_lower_bound(tmp_path: Path) -> None:
     made = Store(MemoryBudget(1 << 20, tmp_path))
     made.append(Batch(FEATURES[:2], np.array([3, -4], np.float32)), Path("a.csv"))
     made.seal(agree([made.describe("train")], Layout(categorical=True, header=True), Path("/data")))
@@ -181,7 +183,7 @@ def test_wrong_number_of_feature_types_is_refused(tmp_path: Path) -> None:
         planned(store(tmp_path), tmp_path, feature_types="q,c")
 
 
-def test_names_arrive(tmp_path: Path) -> None:
+def test_matrix_has_the_feature_names(tmp_path: Path) -> None:
     made = Store(MemoryBudget(1 << 20, tmp_path))
     made.append(Batch(FEATURES, LABEL, names=list("abcde")), Path("a.csv"))
     made.seal(agree([made.describe("train")], Layout(categorical=True, header=True), Path("/data")))
@@ -190,7 +192,7 @@ def test_names_arrive(tmp_path: Path) -> None:
         assert matrix.feature_names == list("abcde")
 
 
-def test_rows_are_given_back_in_the_last_pass(tmp_path: Path) -> None:
+def test_rows_are_freed_in_the_last_pass(tmp_path: Path) -> None:
     train, held_out = store(tmp_path, 100), store(tmp_path, 100)
     chosen = planned(train, tmp_path)
     ref = chosen.build([(train, None)], last=True)
@@ -200,7 +202,7 @@ def test_rows_are_given_back_in_the_last_pass(tmp_path: Path) -> None:
             list(made.features(1))
 
 
-def test_matrix_of_rows_given_back_is_the_same(tmp_path: Path) -> None:
+def test_matrix_is_the_same_if_rows_are_freed(tmp_path: Path) -> None:
     made, other = store(tmp_path, 100), store(tmp_path, 100)
     chosen = planned(made, tmp_path)
     cuts = chosen.build([(made, None)], last=True).get_quantile_cut()

@@ -1,4 +1,4 @@
-"""The estimates of memory against what XGBoost was measured to take, and what follows from them."""
+"""The estimates of memory, compared with measurements of XGBoost, and their consequences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROWS, COLUMNS = 4000, 50
 
 
 class Counted(Store):
-    """A store that only says how many rows it has."""
+    """A store that has only numbers of rows, columns and values."""
 
     def __init__(self, rows: int, width: int, values: int | None = None) -> None:
         super().__init__(MemoryBudget(0, Path("/nowhere")))
@@ -61,7 +61,7 @@ def test_sketch_is_estimated_above_what_was_measured(
     assert measured <= estimate < 1.35 * measured
 
 
-def test_sketch_of_no_rows_is_none() -> None:
+def test_sketch_without_rows_takes_no_memory() -> None:
     assert sketch_bytes(Counted(0, 0), 256) == 0
 
 
@@ -96,11 +96,11 @@ def test_rows_that_are_held_out_have_no_gradients() -> None:
     assert both.held_out < both.rows
 
 
-def test_least_is_what_logloss_takes() -> None:
+def test_least_row_bytes_are_those_of_logloss() -> None:
     assert least_row_bytes(1000, 0) == 52_000
 
 
-def test_rows_move_to_disk_when_the_sketch_needs_their_memory(tmp_path: Path) -> None:
+def test_rows_are_on_disk_if_the_sketch_needs_their_memory(tmp_path: Path) -> None:
     made = store(tmp_path)
     wanted = estimate_need({"train": made}, "train", {}, 0)
     limit = int(4 * 1.02 * wanted.streamed(4 * MEBIBYTE) / 0.9)
@@ -112,7 +112,7 @@ def test_rows_move_to_disk_when_the_sketch_needs_their_memory(tmp_path: Path) ->
     assert chosen.kind == "ExtMemQuantileDMatrix on disk"
 
 
-def test_more_rows_than_memory_holds_gradients_of_are_refused(tmp_path: Path) -> None:
+def test_rows_whose_gradients_do_not_fit_into_memory_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="4,000 rows take about 0 MiB in gradients"):
         plan({"train": store(tmp_path)}, settings(), 2, Memory(100_000), tmp_path)
 

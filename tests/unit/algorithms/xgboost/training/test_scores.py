@@ -126,7 +126,7 @@ def test_two_classes_by_hand() -> None:
         ("multi:softprob", [[0.5, 0.5], [0.4, 0.6], [0.0, 1.0], [1.0, 0.0]]),
     ],
 )
-def test_class_is_told_as_the_objective_predicts_it(
+def test_predicted_class_follows_from_the_objective(
     objective: str, predictions: list[object]
 ) -> None:
     assert of(["accuracy"], predictions, [0, 1, 1, 0], objective, 2) == {"accuracy": 1.0}
@@ -164,11 +164,11 @@ def test_values_agree_with_xgboosts_own_metrics(
 
 
 def test_probabilities_below_a_half_are_not_class_1() -> None:
-    # AWS's container compares them with 0, and finds 0.5 here.
+    # AWS's container compares probabilities with 0; its result would be 0.5.
     assert of(["accuracy"], [0.1, 0.9], [0, 1], "binary:logistic") == {"accuracy": 1.0}
 
 
-def test_class_that_is_not_there_does_not_count_in_macro_averages() -> None:
+def test_absent_class_does_not_count_in_macro_averages() -> None:
     assert of_classes([(0, 0), (3, 3)], 10)["f1_macro"] == 1.0
 
 
@@ -176,12 +176,12 @@ def test_class_that_is_never_predicted_has_precision_0() -> None:
     assert of_classes([(0, 0), (1, 0)], 2)["precision"] == 0.0
 
 
-def test_class_without_labels_has_recall_0_and_no_say_in_balanced_accuracy() -> None:
+def test_class_without_labels_has_recall_0_and_does_not_count_in_balanced_accuracy() -> None:
     found = of_classes([(0, 0), (0, 1)], 2)
     assert (found["recall"], found["recall_macro"], found["balanced_accuracy"]) == (0, 0.25, 0.5)
 
 
-def test_only_one_class_that_is_always_right() -> None:
+def test_single_class_that_is_always_predicted_correctly() -> None:
     found = of_classes([(0, 0), (0, 0)], 2)
     assert (found["f1_macro"], found["f1_binary"], found["balanced_accuracy"]) == (1.0, 0.0, 1.0)
 
@@ -215,15 +215,15 @@ def test_r2_of_labels_that_are_all_the_same_is_0(label: float) -> None:
     assert scores.values(["r2"], totals, "reg:squarederror") == {"r2": 0.0}
 
 
-def test_r2_is_1_when_all_is_right() -> None:
+def test_r2_of_exact_predictions_is_1() -> None:
     assert of(["r2"], [2, 2], [2, 2], "reg:squarederror") == {"r2": 1.0}
 
 
-def test_r2_of_one_row_is_no_number() -> None:
+def test_r2_of_one_row_is_nan() -> None:
     assert np.isnan(of(["r2"], [2], [3], "reg:squarederror")["r2"])
 
 
-def test_no_rows_give_no_numbers() -> None:
+def test_no_rows_give_nan() -> None:
     assert np.isnan([*of(ALL, [], [], "binary:logistic").values()]).all()
 
 
@@ -233,17 +233,17 @@ def test_host_without_rows_adds_nothing() -> None:
     assert found.tolist() == [0.0] * 9
 
 
-def test_values_come_in_the_order_of_the_names() -> None:
+def test_values_are_in_the_order_of_the_names() -> None:
     names = ["recall", "mse", "accuracy", "r2"]
     assert list(of(names, [0.9, 0.1], [1, 0], "binary:logistic")) == names
 
 
-def test_classes_and_errors_are_told_apart() -> None:
+def test_class_metric_and_error_metric_are_computed_together() -> None:
     found = of(["mse", "accuracy"], [0.75, 0.75], [1, 0], "binary:logistic")
     assert found == {"mse": 0.3125, "accuracy": 0.5}
 
 
-def test_nothing_asked_is_nothing_counted() -> None:
+def test_no_metrics_give_no_statistics() -> None:
     assert of([], [0.9], [1], "binary:logistic") == {}
 
 
@@ -258,7 +258,9 @@ def test_nothing_asked_is_nothing_counted() -> None:
         ("multi:softmax", [0, float("nan")], "a label is nan; expected"),
     ],
 )
-def test_label_that_is_no_class_is_refused(objective: str, label: list[float], found: str) -> None:
+def test_label_that_is_not_a_class_is_refused(
+    objective: str, label: list[float], found: str
+) -> None:
     with pytest.raises(UserError, match=found):
         of(["accuracy"], [0, 1], label, objective, 3)
 

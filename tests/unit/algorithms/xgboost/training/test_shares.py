@@ -1,4 +1,4 @@
-"""Hosts that see different files in a channel that each is to have whole."""
+"""Hosts that see different files in a FullyReplicated channel."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def test_missing_file_names_file_and_hosts() -> None:
         {"algo-1": {"a": 1}, "algo-2": {"a": 1}},
     ],
 )
-def test_other_hosts_are_taken(hosts: dict[str, dict[str, int]]) -> None:
+def test_hosts_with_equal_or_different_files_are_accepted(hosts: dict[str, dict[str, int]]) -> None:
     require_same_files("train", hosts)

@@ -1,4 +1,4 @@
-"""Early stopping: the right metric, the right direction, the best round kept."""
+"""Early stopping: the metric, its direction, and the best round."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MATRIX = xgboost.DMatrix(DRAW.normal(size=(40, 2)), DRAW.normal(size=40))
 def run(
     metric: str | None, scores: Sequence[float], rounds: int = 2, shown: str = "rmse"
 ) -> tuple[int, xgboost.Booster]:
-    """Train until it is over; the rounds done, and the model."""
+    """Train until early stopping; return the number of rounds, and the model."""
     stopping = EarlyStopping(rounds, "validation", metric)
     booster = xgboost.Booster({"max_depth": 2, "nthread": 1}, [MATRIX])
     for number, score in enumerate(scores):
@@ -58,17 +58,17 @@ def test_best_round_is_kept() -> None:
     assert (best.best_iteration, best.best_score) == (1, 1.0)
 
 
-def test_model_that_can_not_be_cut_is_kept_whole() -> None:
+def test_linear_model_keeps_all_rounds() -> None:
     _, booster = run("rmse", [3, 1, 2, 2])
     assert best_of(booster, sliceable=False).num_boosted_rounds() == 4
 
 
-def test_model_without_early_stopping_is_kept_whole() -> None:
+def test_model_without_early_stopping_keeps_all_rounds() -> None:
     booster = xgboost.train({"nthread": 1}, MATRIX, 3)
     assert best_of(booster, sliceable=True) is booster
 
 
-def test_what_was_noted_is_carried_by_the_model() -> None:
+def test_saved_model_contains_the_best_round() -> None:
     _, booster = run("rmse", [3, 1, 2])
     again = xgboost.Booster(model_file=booster.save_raw("ubj"))
     stopping = EarlyStopping(2, "validation", "rmse")

@@ -1,8 +1,9 @@
 """Several hosts that train together: they find each other, train, and end together.
 
-XGBoost's collective hangs or aborts on all hosts when one of them is late or dies. So each host
-keeps a connection of its own to the leader for the whole job: the control plane. It reports which
-hosts are present, which one failed, and why; the time-outs of XGBoost are set out of reach.
+If one host is late or dies, XGBoost's collective hangs or aborts on all hosts. So each host also
+keeps a connection to the leader for the whole job: the control plane. The control plane reports
+which hosts are present, which host failed, and why. XGBoost's time-outs are so long that they never
+end a job.
 """
 
 from tabular.algorithms.xgboost.training.cluster.config import (

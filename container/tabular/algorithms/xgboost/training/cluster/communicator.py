@@ -1,10 +1,11 @@
 """XGBoost's collective among the hosts that have data.
 
-Each found by experiment with XGBoost 3.2:
+Behaviour of XGBoost 3.2, found by experiment:
 
 - When a host dies, the others get an ``XGBoostError`` within milliseconds, often before the
-  control plane knows which host it was. So such an error waits for the announced failure.
-- A time-out of 0 does not mean "no time-out": nothing connects. -1 is refused.
+  control plane knows which host it was. So after such an error this host waits until the control
+  plane announces the failure.
+- No value means "no time-out": with 0 nothing connects, and -1 is refused.
 - A process that exits normally without ``finalize`` dies of SIGSEGV in XGBoost's destructors.
   ``finalize`` itself takes 20 s when the tracker's host has ended.
 - A tracker can't listen on a port that an earlier tracker has just closed.
@@ -29,8 +30,8 @@ from tabular.contract.errors import PlatformError
 
 log = logging.getLogger(__name__)
 
-# The control plane detects hosts that have died, and a round may take any time. This is the
-# longest time-out: XGBoost counts milliseconds in 32 bits.
+# The control plane detects hosts that have died, and a round may take any time. So this is the
+# longest possible time-out: XGBoost counts milliseconds in 32 bits.
 TIMEOUT_SECONDS = 2_000_000
 # The tracker and each host listen before other hosts learn their ports. TCP repeats lost packets.
 CONNECT_RETRIES = 3
@@ -42,7 +43,7 @@ COLLECTIVE_SOURCES = "src/collective/"
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The hosts that train together, as one of them sees them.
+    """The hosts that train together, and the place of this host among them.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ class ProcessGroup:
     allgather : Callable[[object], list[object]]
         Returns the values of all hosts of the group, in rank order.
     wait_for_failure : Callable[[float], None]
-        Blocks for some seconds; a failure of another host ends this process meanwhile.
+        Blocks for some seconds. If another host's failure arrives meanwhile, this process ends.
     exit_code : Callable[[], int]
         Returns the exit code of a process that ends inside the collective.
     """
@@ -119,7 +120,7 @@ def communicator(group: ProcessGroup) -> Iterator[None]:
     group.allgather(None)
     atexit.unregister(end_process)
     if tracker is not None:
-        with suppress(XGBoostError, ValueError):  # the model is trained: an error changes nothing
+        with suppress(XGBoostError, ValueError):  # an error here does not affect the trained model
             tracker.wait_for(TRACKER_SECONDS)
             tracker.free()
 
@@ -130,7 +131,7 @@ def _start_tracker(group: ProcessGroup) -> RabitTracker:
         tracker = make(port=group.tracker_port)
     except XGBoostError:
         tracker = make(port=0)
-        log.info("port %d is taken: the tracker takes another", group.tracker_port)
+        log.info("port %d is taken: the tracker uses another port", group.tracker_port)
     tracker.start()
     return tracker
 

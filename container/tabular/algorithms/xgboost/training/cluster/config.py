@@ -22,7 +22,7 @@ class ClusterConfig:
     port : int
         The port of the leader that the other hosts connect to.
     tracker_port : int
-        The port of XGBoost's tracker, which takes another one if this port is in use.
+        The port of XGBoost's tracker; if this port is in use, the tracker uses another port.
     silence_seconds : float or None
         A host that sends nothing for this long counts as dead, even if its connection is open.
         None: as long as ``timeout_seconds``, but at least 15 s and at most 600 s.

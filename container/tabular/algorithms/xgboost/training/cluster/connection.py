@@ -32,11 +32,11 @@ class PeerConnection:
     Attributes
     ----------
     host : str
-        The host at the other end; empty until it has said so.
+        The host at the other end; empty until the host has sent its name.
     opened_at, received_at : float
         When the connection was opened, and when bytes last came (``time.monotonic``).
     silence_logged : bool
-        The log has a warning that nothing comes.
+        Whether the log has a warning that this host is silent.
     most_bytes : int
         The longest message that is accepted.
     end_reason : str
@@ -57,13 +57,13 @@ class PeerConnection:
         sock.setblocking(False)
 
     def identify(self, host: str, most_silence_seconds: float) -> None:
-        """Note which host is at the other end, and accept long messages from it."""
+        """Set the host at the other end, and accept long messages from this host."""
         self.host = host
         self.most_bytes = MESSAGE_BYTES + (1 << 20)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-            # The kernel gives up an interrupted connection no sooner than we give up the host.
+            # The kernel must not end an interrupted connection before the host counts as dead.
             milliseconds = int(most_silence_seconds * 1000)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 

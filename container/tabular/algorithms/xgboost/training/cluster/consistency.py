@@ -1,7 +1,7 @@
 """Check that all hosts were given the same job, as soon as all are connected.
 
-Hosts that train with different settings call XGBoost's collective in different orders. It then
-fails with an error that names neither the setting nor the host, or it hangs.
+Hosts that train with different settings call XGBoost's collective in different orders. The
+collective then hangs, or fails with an error that names neither the setting nor the host.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SECRET = re.compile(r"secret|token|passw|credential|private|api_?key|access_?key
 SHOWN_CHARACTERS = 80
 ABSENT = "not given"
 
-# By name, the beginning of a value for messages, and a digest of the whole value.
+# By name: the first characters of a value, for messages, and a digest of the whole value.
 Facts = dict[str, list[str]]
 
 

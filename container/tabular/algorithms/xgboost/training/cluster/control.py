@@ -1,7 +1,8 @@
-"""The control plane of one host: it notices within moments that another host has ended.
+"""The control plane of one host: it detects at once that another host has ended.
 
 The main thread may wait inside XGBoost for a host that has died. The kernel closes the
-connections of a process that dies; the thread of the control plane sees it, and reports it.
+connections of a process that dies; the thread of the control plane detects this and reports the
+failure.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ QUIET_SECONDS = 60.0
 # StopTrainingJob sends SIGTERM to all hosts, but not at the same moment. A host that learns of the
 # end of another waits this long for its own SIGTERM.
 STOP_SECONDS = 15.0
-# How long a last message may take to reach the other hosts; a paused host does not take it.
+# How long a last message may take to reach the other hosts; a paused host never reads it.
 EXIT_SECONDS = 3.0
 
 
@@ -80,7 +81,7 @@ class ControlPlane(EventLoop):
         self.join(2 * EXIT_SECONDS)
 
     def announce_failure(self, failure: Failure) -> None:
-        """Tell the other hosts why this host ends; returns when they know, or after some seconds.
+        """Tell the other hosts why this host ends, and wait for some seconds until they know.
 
         Raises
         ------
@@ -143,7 +144,7 @@ class ControlPlane(EventLoop):
                 raise ProtocolError(f"'{other}', which is not expected here")
 
     def on_host_lost(self, host: str, connection: PeerConnection) -> None:
-        """Find the reason why a host ended that has not announced one."""
+        """Find out why a host ended that has announced no reason."""
         title = f"{host} (the leader)" if host == self.hosts.leader else host
         if host in self._stopping:
             self.suspect(self.platform_failure(f"host {title} was stopped by SIGTERM", host))
@@ -157,7 +158,7 @@ class ControlPlane(EventLoop):
                 self.end_job(ended)
             else:
                 # Before all hosts are present, SIGTERM ends a host without an announcement: this
-                # host may be about to get its own.
+                # host may get SIGTERM in a moment.
                 self.suspect(ended)
         else:
             reason = f"host {title} was lost: {connection.end_reason}"
@@ -175,7 +176,7 @@ class ControlPlane(EventLoop):
             self.send_last(failure.line)
 
     def platform_failure(self, reason: str, host: str = "") -> Failure:
-        """Return a failure that is not the customer's."""
+        """Return a failure that the customer did not cause."""
         return Failure(host or self.hosts.current, PlatformError.kind, reason)
 
     def send_last(self, line: bytes) -> None:
@@ -193,7 +194,7 @@ class ControlPlane(EventLoop):
     def on_tick(self, now: float) -> None:
         """Send heartbeats, and look for hosts that have been silent for too long."""
         if now - self._ticked_at > 2 * HEARTBEAT_SECONDS:
-            # This process was paused and did not read: the silence is not the other hosts'.
+            # This process was paused and did not read: the other hosts may have sent messages.
             for connection in self.connections:
                 connection.received_at = now
         self._ticked_at = now
@@ -212,7 +213,7 @@ class ControlPlane(EventLoop):
         """End the job if a host has sent nothing for too long; warn before."""
         most = self.config.most_silence_seconds
         if seconds >= most:
-            # The silent host is told as well: it may only have been paused.
+            # The silent host gets the message too: it may only have been paused.
             self.end_job(
                 self.platform_failure(
                     f"host {connection.host} has said nothing for {seconds:.0f} s: it is paused, "
@@ -231,7 +232,7 @@ class ControlPlane(EventLoop):
             )
 
     def on_exit(self, error: Exception | None) -> None:
-        """Report the failure, now that the other hosts know it."""
+        """Report the failure; the other hosts have been told."""
         if error is not None:
             reason = f"{type(error).__name__}: {error} (control connection)"
             self.failure = self.platform_failure(reason)

@@ -1,4 +1,4 @@
-"""A thread that alone uses the control connections; other threads hand it callbacks."""
+"""The only thread that uses the control connections; other threads give callbacks to it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class EventLoop:
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call a function in the thread."""
         self._callbacks.append(callback)
-        with suppress(OSError):  # the pipe is full: the thread wakes up anyway; or it has ended
+        with suppress(OSError):  # the pipe is full (the thread will wake up), or closed
             self._wake_writer.send(b"\0")
 
     def join(self, seconds: float) -> None:
@@ -73,7 +73,7 @@ class EventLoop:
         """Handle a new connection to the port of ``start_listening``."""
 
     def on_tick(self, now: float) -> None:
-        """Check what depends on the time."""
+        """Do the work that depends on the time, such as heartbeats."""
 
     def on_exit(self, error: Exception | None) -> None:
         """Handle the end of the thread; ``error`` is an unexpected exception in it."""
@@ -114,7 +114,7 @@ class EventLoop:
                 self.connections and time.monotonic() < self.exit_deadline
             ):
                 self._run_once()
-        except Exception as unexpected:  # the main thread may wait: ``on_exit`` reports it
+        except Exception as unexpected:  # ``on_exit`` reports it: the main thread may wait
             log.exception("the control connection failed")
             error = unexpected
         self.stop_listening()

@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 # A host sends its name as soon as it is connected; a port scanner does not.
 HELLO_SECONDS = 10.0
-# Connections without a host's name that are kept at the same time.
-MOST_STRANGERS = 64
+# The largest number of open connections that have not sent a host's name.
+MOST_UNNAMED = 64
 
 
 class Leader(ControlPlane):
@@ -60,7 +60,7 @@ class Leader(ControlPlane):
 
     def on_accept(self, sock: socket.socket, address: str) -> None:
         """Add a connection; it has ``HELLO_SECONDS`` to say which host it is."""
-        if sum(not connection.host for connection in self.connections) >= MOST_STRANGERS:
+        if sum(not connection.host for connection in self.connections) >= MOST_UNNAMED:
             sock.close()
             return
         self.add_connection(PeerConnection(sock, address))
@@ -93,7 +93,7 @@ class Leader(ControlPlane):
                 connection.send(line)
 
     def on_disconnect(self, connection: PeerConnection) -> None:
-        """End the job if the connection was that of a host that has not finished."""
+        """End the job if the host of the connection has not finished."""
         if not connection.host:
             log.warning("dropped a connection of %s: %s", connection.address, connection.end_reason)
         elif connection.host not in self._finished:

@@ -9,20 +9,20 @@ from typing import Any, TypeAlias
 
 from tabular.contract.errors import AlgorithmError, JobError, PlatformError, UserError
 
-# The categories of a wide table fit, and no sender can fill the memory of a host.
+# Large enough for the categories of a wide table, and small enough for the memory of a host.
 MESSAGE_BYTES = 64 << 20
 # The failure file shows 1,024 characters; longer reasons are cut before they are forwarded.
 REASON_CHARACTERS = 2000
 
 Message: TypeAlias = dict[str, Any]
 
-# The fields of each type of message, beside "type".
+# The fields of each type of message, besides "type".
 FIELDS: Mapping[str, Mapping[str, type]] = {
     # From a member to the leader, and the leader's answers.
     "hello": {"host": str, "hosts": list},
     "welcome": {},
     "refused": {"reason": str},
-    # From the leader to all: the hosts that are absent, and that none is.
+    # From the leader to all: the absent hosts; all hosts are present.
     "waiting": {"hosts": list},
     "gathered": {},
     # The heartbeat.
@@ -32,7 +32,7 @@ FIELDS: Mapping[str, Mapping[str, type]] = {
     "failed": {"host": str, "kind": str, "reason": str},
     # SIGTERM ends the host.
     "stopping": {"host": str},
-    # A host has finished; from the leader: all hosts have.
+    # A host has finished; from the leader: all hosts have finished.
     "done": {},
     "over": {},
 }

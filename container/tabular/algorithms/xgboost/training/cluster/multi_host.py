@@ -104,7 +104,7 @@ class MultiHostCluster(Cluster):
                 "different values"
             )
         peers = self._control.peers
-        # Its own value too is read from JSON, so that all hosts have the same.
+        # This host reads its own value from JSON too, so that all hosts have equal values.
         self._control.send_value(name, group, json.loads(line)["value"], line)
         peers.wait_until(
             lambda: not peers.missing_hosts(name, group),

@@ -83,9 +83,10 @@ def connect(hosts: Hosts, config: ClusterConfig) -> PeerConnection:
             sock = socket.create_connection(
                 (address, config.port), max(0.1, min(left, CONNECT_SECONDS))
             )
-            # The leader exists. It may be paused, so its answer has all the time that is left.
+            # The leader exists. It may be paused, so this host waits for its answer until the
+            # time-out.
             sock.settimeout(max(1.0, left))
-            return _introduce(sock, hosts.current, hosts.names)
+            return _send_hello(sock, hosts.current, hosts.names)
         except ProtocolError as error:
             problem = f"port {config.port} answers with {error}"
         except OSError as error:
@@ -103,8 +104,8 @@ def connect(hosts: Hosts, config: ClusterConfig) -> PeerConnection:
         time.sleep(RETRY_SECONDS)
 
 
-def _introduce(sock: socket.socket, current: str, names: Sequence[str]) -> PeerConnection:
-    """Send "hello" and wait for "welcome"; closes the socket if it does not come."""
+def _send_hello(sock: socket.socket, current: str, names: Sequence[str]) -> PeerConnection:
+    """Send "hello" and wait for "welcome"; close the socket if "welcome" does not come."""
     try:
         sock.sendall(encode("hello", host=current, hosts=list(names)))
         answer = decode(_read_line(sock))
@@ -118,7 +119,7 @@ def _introduce(sock: socket.socket, current: str, names: Sequence[str]) -> PeerC
 
 
 def _read_line(sock: socket.socket) -> bytes:
-    # Byte by byte: the bytes after the line are the connection's to read.
+    # Read byte by byte: ``PeerConnection`` reads the bytes after the line.
     line = bytearray()
     while not line.endswith(b"\n"):
         byte = sock.recv(1)

@@ -17,7 +17,7 @@ LOG_SECONDS = 30.0
 class PeerState:
     """The state of the other hosts, as this host knows it.
 
-    The thread of the control plane updates it, and the main thread waits for it.
+    The thread of the control plane updates the state, and the main thread waits for changes.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class PeerState:
         return [values[host] for host in group]
 
     def ignore_failures(self) -> bool:
-        """Report no failures of other hosts from now on; False if one is being reported."""
+        """Stop reporting failures of other hosts; return False if a failure is being reported."""
         with self._changed:
             if not self._reporting:
                 self._ignore_failures = True
@@ -116,15 +116,15 @@ class PeerState:
             self._changed.notify_all()
 
     def begin_report(self) -> None:
-        """Claim the report of this process for a failure of another host.
+        """Reserve the only report of this process for a failure of another host.
 
-        Without effect if this host already announces a failure of its own.
+        Has no effect if this host is announcing its own failure.
         """
         with self._changed:
             self._reporting = not self._ignore_failures
 
     def report(self, error: JobError) -> None:
-        """Report a failure of another host, if ``begin_report`` has claimed the report.
+        """Report a failure of another host, if ``begin_report`` has reserved the report.
 
         Before all hosts are present, only the threads that wait get the error.
         """

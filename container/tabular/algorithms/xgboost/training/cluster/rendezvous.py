@@ -80,8 +80,8 @@ def announce_failure(
 ) -> None:
     """Tell the other hosts why this host fails before the rendezvous.
 
-    Without it they would wait for this host until ``cluster_timeout``. Hosts that do not connect
-    within ``seconds`` are not told.
+    Without this announcement they would wait for this host until ``cluster_timeout``. Hosts that do
+    not connect within ``seconds`` are not told.
     """
     if len(hosts.names) == 1:
         return

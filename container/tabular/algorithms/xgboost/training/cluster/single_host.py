@@ -1,4 +1,4 @@
-"""The hosts of a job as training sees them; this class alone is a job of one host."""
+"""The interface of training to the hosts of a job, and its implementation for a single host."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Cluster:
         value : object
             A JSON-serializable value of at most 64 MiB; tuples are returned as lists.
         what : str
-            Describes the value in the log line that names the hosts that are waited for.
+            Describes the value, for the log line that names the missing hosts.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class Cluster:
         """Tell the other hosts why this host is about to end."""
 
     def announce_stop(self) -> None:
-        """Tell the other hosts that SIGTERM ends this host; their failures no longer matter."""
+        """Tell the other hosts that SIGTERM ends this host, and ignore their later failures."""
 
     def __enter__(self) -> Self:
         """Return the cluster itself."""

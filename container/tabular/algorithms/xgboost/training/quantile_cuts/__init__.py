@@ -1,8 +1,8 @@
-"""The cuts between the bins of a feature, where XGBoost should not find them by itself.
+"""Find the cuts between the bins of a feature where XGBoost's own method is not good enough.
 
-On several hosts XGBoost's sketch is approximate, and many columns need more memory for their
-sketches than there is. XGBoost sketches each column independently of the others, so the cuts can
-be found for some columns at a time: for a part of the columns on each host (``multi_host``), or for
+On several hosts XGBoost's sketch is approximate, and the sketches of many columns may need more
+memory than the container has. XGBoost sketches each column independently of the others. So each
+host finds the cuts of a part of the columns (``multi_host``), or a single host finds the cuts of
 one batch of columns after the other (``column_batches``). The training matrix then takes all cuts
 from a small matrix that has exactly these cuts (``reference``).
 """

@@ -1,4 +1,4 @@
-"""Find the cuts on a single host, some columns at a time, where all sketches take too much memory.
+"""Find the cuts on a single host in batches of columns, if all sketches take too much memory.
 
 The sketch of a column takes some MiB, however few the rows are, so many columns need more memory
 for their sketches than for their values.
@@ -72,7 +72,7 @@ def batched_cuts(store: Store, plan: Plan, memory: Memory, scratch: Path) -> xgb
         raise job_error(error) from error
     reference = reference_matrix(found, plan, width)
     if reference is not None:
-        log.info("cuts found in %d turns: %.1f s", batches, time.monotonic() - begin)
+        log.info("cuts found in %d batches of columns: %.1f s", batches, time.monotonic() - begin)
     return reference
 
 

@@ -49,7 +49,7 @@ class ColumnSketch:
         self._highest = self._lowest.copy()
 
     def select(self, features: Any) -> Any:
-        """Return these columns of some rows, and note their lowest and highest values."""
+        """Return these columns of some rows, and record their lowest and highest values."""
         features = features[:, self.columns]
         if isinstance(features, np.ndarray):
             features = np.ascontiguousarray(features)
@@ -64,7 +64,7 @@ class ColumnSketch:
         return {**plan.options, "feature_types": types and types[self.columns]}
 
     def cuts_of(self, matrix: xgboost.DMatrix) -> ColumnCuts:
-        """Return the cuts of a matrix of these columns, all of whose rows were selected.
+        """Return the cuts of a matrix of these columns; all rows must have passed ``select``.
 
         XGBoost derives the first cut from the lowest value, and the last one from the highest.
         """
@@ -83,7 +83,7 @@ def matrix_cuts(matrix: xgboost.DMatrix) -> list[Floats]:
 
 
 def outside_collective(work: Callable[[], Result]) -> Result:
-    """Call a function where XGBoost does not merge sketches with other hosts.
+    """Call a function in a thread in which XGBoost does not merge sketches with other hosts.
 
     XGBoost's communicator belongs to the thread that has joined the collective. In any other
     thread XGBoost works as on a single host.

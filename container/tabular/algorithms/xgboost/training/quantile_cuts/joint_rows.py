@@ -44,8 +44,8 @@ def global_positions(store: Store, folder: Path) -> Positions:
     by_host = allgather_json([partial, files])
     current = collective.get_rank()
     if partial:
-        # Hosts that share the same files have each listed all of them: they count once, as the
-        # first of these hosts.
+        # Hosts with the same files have each listed all of these files. The files count once, for
+        # the first of these hosts.
         current = by_host.index(by_host[current])
     ordered = sorted(
         (PurePath(name), host, number, count)
@@ -102,7 +102,7 @@ def allgather_blocks(
 
 
 def _dense(pieces: Sequence[Floats], places: Positions, shape: tuple[int, ...]) -> Floats:
-    # As bits: each value is on one host and zero on the others, so the sum does not round it.
+    # Sum the bits as integers: a value is on one host and zero on the others, so the sum is exact.
     block = np.zeros(shape, np.uint32)
     done = 0
     for piece in pieces:

@@ -61,7 +61,7 @@ def allgather_columns(columns: Sequence[Floats], width: int) -> list[Floats]:
     counts = np.zeros(width, np.int64)
     counts[first::step] = [len(values) for values in columns]
     ends = np.cumsum(allreduce_sum(counts))
-    # As bits: each value is on one host and zero on the others, so the sum does not round it.
+    # Sum the bits as integers: a value is on one host and zero on the others, so the sum is exact.
     joined = np.zeros(ends[-1], np.uint32)
     for column, values in zip(range(first, width, step), columns, strict=True):
         joined[ends[column] - len(values) : ends[column]] = values.view(np.uint32)

@@ -1,4 +1,4 @@
-"""Several hosts as processes on one machine: rendezvous, allgather, and an orderly end."""
+"""Several hosts as processes on one machine: rendezvous, allgather, and a normal end."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_name_of_the_leader_may_resolve_late(job: Jobs) -> None:
     hosts.end_well()
 
 
-def test_host_that_loads_for_long_is_waited_for(job: Jobs) -> None:
+def test_host_that_loads_data_for_long_is_waited_for(job: Jobs) -> None:
     hosts = job(2)
     hosts.start_all("--rounds", "3", algo_2=("--load", "2"))
     hosts.end_well()
 
 
-def test_host_that_never_comes_is_named_on_all_others(job: Jobs) -> None:
+def test_missing_host_is_named_on_all_other_hosts(job: Jobs) -> None:
     hosts = job(3)
     hosts.start("algo-3")
     hosts.until("started", "algo-3")
@@ -63,7 +63,7 @@ def test_host_that_never_comes_is_named_on_all_others(job: Jobs) -> None:
         )
 
 
-def test_leader_that_never_comes_is_named(job: Jobs) -> None:
+def test_missing_leader_is_named(job: Jobs) -> None:
     hosts = job(2)
     hosts.start("algo-2", "--timeout", "1")
     assert hosts.codes() == {"algo-2": 3}
@@ -87,7 +87,7 @@ def test_port_in_use_is_reported(job: Jobs) -> None:
     assert "Address already in use" in hosts.reason("algo-1")
 
 
-def test_unknown_network_interface_is_no_obstacle(job: Jobs) -> None:
+def test_leader_listens_on_all_interfaces_if_the_interface_is_unknown(job: Jobs) -> None:
     hosts = job(2)
     hosts.start_all("--interface", "none0", "--rounds", "3")
     hosts.end_well()
@@ -116,7 +116,7 @@ def test_unknown_connections_are_dropped(job: Jobs) -> None:
     assert "dropped a connection of 127.0.0.1" in hosts.log("algo-1")
 
 
-def test_second_host_of_a_name_is_refused(job: Jobs) -> None:
+def test_second_host_with_the_same_name_is_refused(job: Jobs) -> None:
     hosts = job(3)
     hosts.start("algo-1")
     hosts.start("algo-2")
@@ -142,7 +142,7 @@ def test_hosts_with_another_list_of_hosts_are_refused(job: Jobs) -> None:
     assert "resourceconfig.json must name the same" in hosts.reason("algo-2")
 
 
-def test_host_without_data_waits_and_ends_well(job: Jobs) -> None:
+def test_host_without_data_waits_and_ends_with_0(job: Jobs) -> None:
     hosts = job(3)
     hosts.start_all("--rounds", "5", algo_1=("--no-data",))
     hosts.end_well()
@@ -166,7 +166,7 @@ def test_collective_may_be_entered_again(job: Jobs) -> None:
 
 def test_paused_host_is_waited_for(job: Jobs) -> None:
     hosts = job(3)
-    # Long enough to be paused amid it.
+    # Long enough to be paused during training.
     hosts.start_all("--rounds", "150")
     hosts.until("round")
     hosts.signal("algo-2", signal.SIGSTOP)
@@ -176,7 +176,7 @@ def test_paused_host_is_waited_for(job: Jobs) -> None:
     hosts.end_well()
 
 
-def test_silent_host_is_given_up_after_silence_seconds(job: Jobs) -> None:
+def test_silent_host_counts_as_dead_after_silence_seconds(job: Jobs) -> None:
     hosts = job(2)
     hosts.start_all("--rounds", "1000000", "--silence", "2", "--heartbeat", "0.5")
     hosts.until("round")

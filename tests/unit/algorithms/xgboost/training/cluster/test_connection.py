@@ -29,7 +29,7 @@ def read_all(connection: PeerConnection) -> None:
 
 
 @given(values=st.lists(JSON, min_size=1, max_size=5), size=st.integers(1, 40))
-def test_messages_come_whole_however_they_are_cut(values: list[object], size: int) -> None:
+def test_messages_are_complete_in_parts_of_any_size(values: list[object], size: int) -> None:
     lines = [encode("value", host="a", name="x", among=[], value=value) for value in values]
     ours, theirs = socket.socketpair()
     connection = PeerConnection(ours)
@@ -43,7 +43,7 @@ def test_messages_come_whole_however_they_are_cut(values: list[object], size: in
     theirs.close()
 
 
-def test_long_message_is_sent_as_the_connection_takes_it(
+def test_long_message_is_sent_in_parts(
     pair: tuple[PeerConnection, socket.socket],
 ) -> None:
     connection, other = pair
@@ -69,7 +69,9 @@ def test_line_beyond_the_limit_is_refused(
         read_all(connection)
 
 
-def test_last_words_come_before_the_end(pair: tuple[PeerConnection, socket.socket]) -> None:
+def test_last_messages_are_received_before_the_end(
+    pair: tuple[PeerConnection, socket.socket],
+) -> None:
     connection, other = pair
     other.sendall(encode("done"))
     other.close()
@@ -78,7 +80,9 @@ def test_last_words_come_before_the_end(pair: tuple[PeerConnection, socket.socke
     assert connection.end_reason == "closed"
 
 
-def test_sending_to_the_dead_is_no_error(pair: tuple[PeerConnection, socket.socket]) -> None:
+def test_sending_to_a_closed_connection_raises_nothing(
+    pair: tuple[PeerConnection, socket.socket],
+) -> None:
     connection, other = pair
     other.close()
     for _ in range(3):

@@ -53,7 +53,7 @@ def _compare(
         require_same_job(job, channels, {"image": version}, cluster)
     except (
         ValueError
-    ):  # the values of the other hosts are missing: the test only looks at what this host sends
+    ):  # the values of the other hosts are missing: the test reads only what this host sends
         assert not cluster.others
     return cluster
 
@@ -76,7 +76,7 @@ def test_hyperparameter_that_differs_is_named_with_both_values_and_hosts() -> No
     )
 
 
-def test_hyperparameter_of_one_host_alone_is_named() -> None:
+def test_hyperparameter_of_only_one_host_is_named() -> None:
     error = differ(given={"max_depth": 3})
     assert "eta is 0.1 on host algo-1 and not given on host algo-2" in str(error)
 
@@ -99,20 +99,20 @@ def test_value_of_a_secret_is_neither_sent_nor_shown(name: str) -> None:
     assert "hunter" not in str(raised.value) + str(cluster.sent) + str(cluster.others)
 
 
-def test_other_version_of_the_image_is_no_mistake_of_the_customer() -> None:
+def test_different_image_versions_are_a_platform_error() -> None:
     error = differ(version="2")
     assert isinstance(error, PlatformError)
     assert "different versions of this image" in str(error)
 
 
-def test_other_channels_are_named() -> None:
+def test_different_channels_are_named() -> None:
     assert "the list of channels is" in str(differ(channels=("train", "validation")))
 
 
-def test_checkpoints_of_one_host_alone_are_named() -> None:
+def test_checkpoint_config_of_only_one_host_is_named() -> None:
     assert "CheckpointConfig is false on host algo-1" in str(differ(checkpoints=Path("/c")))
 
 
-def test_value_of_another_version_is_reported() -> None:
+def test_value_in_the_format_of_another_version_is_a_platform_error() -> None:
     with pytest.raises(PlatformError, match="different versions of this image"):
         _compare(Recorded([["train"]]))

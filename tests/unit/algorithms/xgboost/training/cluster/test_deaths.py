@@ -9,9 +9,9 @@ import pytest
 
 from ..cluster_job import Jobs
 
-# No training here comes to its end by itself.
+# No training in this module ends by itself.
 ENDLESS = ("--rounds", "1000000")
-WORDLESS = "ended without a word: killed, or out of memory"
+KILLED = "ended without a word: killed, or out of memory"
 
 
 def test_killed_leader_without_data_ends_the_training_of_the_others(job: Jobs) -> None:
@@ -23,16 +23,16 @@ def test_killed_leader_without_data_ends_the_training_of_the_others(job: Jobs) -
     assert "host algo-1 (the leader) ended" in hosts.reason("algo-3")
 
 
-def test_host_without_data_that_is_killed_ends_the_job_if_it_was_not_done(job: Jobs) -> None:
+def test_killed_host_without_data_ends_an_unfinished_job(job: Jobs) -> None:
     hosts = job(2)
     hosts.start_all(algo_1=("--load", "60"), algo_2=("--load", "60"))
     hosts.until("gathered")
     hosts.signal("algo-2", signal.SIGKILL)
     assert hosts.codes() == {"algo-1": 3, "algo-2": -9}
-    assert f"host algo-2 {WORDLESS}" in hosts.reason("algo-1")
+    assert f"host algo-2 {KILLED}" in hosts.reason("algo-1")
 
 
-def test_host_that_dies_after_its_part_is_no_failure(job: Jobs) -> None:
+def test_death_of_a_finished_host_is_no_failure(job: Jobs) -> None:
     hosts = job(3)
     hosts.start_all("--rounds", "150", algo_3=("--no-data",))
     hosts.until("round", "algo-1", "algo-2")
@@ -40,27 +40,27 @@ def test_host_that_dies_after_its_part_is_no_failure(job: Jobs) -> None:
     assert hosts.codes() == {"algo-1": 0, "algo-2": 0, "algo-3": -9}
 
 
-def test_host_that_dies_while_hosts_gather_ends_them_soon(job: Jobs) -> None:
+def test_death_of_a_host_in_the_rendezvous_ends_the_others_soon(job: Jobs) -> None:
     hosts = job(3)
     hosts.start("algo-1", "--stop", "1")
     hosts.start("algo-2", "--stop", "1")
     hosts.until_logged("algo-1", "algo-2 is there")
     hosts.signal("algo-2", signal.SIGKILL)
     assert hosts.codes() == {"algo-1": 3, "algo-2": -9}
-    assert f"host algo-2 {WORDLESS}" in hosts.reason("algo-1")
+    assert f"host algo-2 {KILLED}" in hosts.reason("algo-1")
 
 
-def test_leader_that_dies_while_hosts_gather_ends_them_soon(job: Jobs) -> None:
+def test_death_of_the_leader_in_the_rendezvous_ends_the_others_soon(job: Jobs) -> None:
     hosts = job(3)
     hosts.start("algo-1", "--stop", "1")
     hosts.start("algo-2", "--stop", "1")
     hosts.until_logged("algo-2", "connected with algo-1")
     hosts.signal("algo-1", signal.SIGKILL)
     assert hosts.codes() == {"algo-1": -9, "algo-2": 3}
-    assert f"host algo-1 (the leader) {WORDLESS}" in hosts.reason("algo-2")
+    assert f"host algo-1 (the leader) {KILLED}" in hosts.reason("algo-2")
 
 
-def test_host_that_dies_while_hosts_gather_may_come_again(job: Jobs) -> None:
+def test_host_that_dies_in_the_rendezvous_may_connect_again(job: Jobs) -> None:
     hosts = job(3)
     hosts.start("algo-1", "--stop", "10")
     hosts.start("algo-2")
@@ -72,7 +72,7 @@ def test_host_that_dies_while_hosts_gather_may_come_again(job: Jobs) -> None:
     hosts.end_well()
 
 
-def test_hosts_all_stopped_while_they_gather_report_no_death(job: Jobs) -> None:
+def test_sigterm_on_all_hosts_in_the_rendezvous_reports_no_death(job: Jobs) -> None:
     hosts = job(3)
     hosts.start("algo-1")
     hosts.start("algo-2")
@@ -85,7 +85,7 @@ def test_hosts_all_stopped_while_they_gather_report_no_death(job: Jobs) -> None:
 
 
 @pytest.mark.parametrize("culprit", ["algo-1", "algo-2"])
-def test_customers_fault_on_one_host_reaches_all_before_training(job: Jobs, culprit: str) -> None:
+def test_user_error_on_one_host_reaches_all_hosts_before_training(job: Jobs, culprit: str) -> None:
     hosts = job(3)
     hosts.start_all(*ENDLESS, **{culprit.replace("-", "_"): ("--fail", "user", "--load", "1")})
     assert set(hosts.codes().values()) == {1}
@@ -95,7 +95,7 @@ def test_customers_fault_on_one_host_reaches_all_before_training(job: Jobs, culp
         assert hosts.reason(name) == f"UserError: {told}{reason}"
 
 
-def test_fault_of_the_image_on_one_host_reaches_all(job: Jobs) -> None:
+def test_unexpected_error_on_one_host_reaches_all_hosts(job: Jobs) -> None:
     hosts = job(2)
     hosts.start_all(*ENDLESS, algo_2=("--fail", "bug"))
     assert hosts.codes() == {"algo-1": 3, "algo-2": 3}
@@ -106,7 +106,9 @@ def test_fault_of_the_image_on_one_host_reaches_all(job: Jobs) -> None:
 
 
 @pytest.mark.parametrize("culprit", ["algo-1", "algo-3"])
-def test_error_amid_training_reaches_all_and_keeps_its_exit_code(job: Jobs, culprit: str) -> None:
+def test_error_during_training_reaches_all_hosts_with_its_exit_code(
+    job: Jobs, culprit: str
+) -> None:
     hosts = job(3)
     hosts.start_all(*ENDLESS, **{culprit.replace("-", "_"): ("--fail-round", "20")})
     assert set(hosts.codes().values()) == {2}
@@ -122,7 +124,7 @@ def test_value_too_long_to_allgather_is_refused(job: Jobs) -> None:
     assert "algo-2 has 65 MiB to tell the others" in hosts.reason("algo-1")
 
 
-def test_host_stopped_alone_ends_the_others_after_a_while(job: Jobs) -> None:
+def test_sigterm_on_one_host_ends_the_others_after_a_while(job: Jobs) -> None:
     hosts = job(3)
     hosts.start_all(*ENDLESS, "--stop", "1")
     hosts.until("round")
@@ -131,7 +133,7 @@ def test_host_stopped_alone_ends_the_others_after_a_while(job: Jobs) -> None:
     assert hosts.reason("algo-3") == "PlatformError: host algo-2 was stopped by SIGTERM"
 
 
-def test_leader_stopped_alone_ends_the_others_after_a_while(job: Jobs) -> None:
+def test_sigterm_on_the_leader_ends_the_others_after_a_while(job: Jobs) -> None:
     hosts = job(2)
     hosts.start_all(*ENDLESS, "--stop", "1")
     hosts.until("round")
@@ -142,7 +144,7 @@ def test_leader_stopped_alone_ends_the_others_after_a_while(job: Jobs) -> None:
     )
 
 
-def test_hosts_all_stopped_report_no_death_of_each_other(job: Jobs) -> None:
+def test_sigterm_on_all_hosts_reports_no_death(job: Jobs) -> None:
     hosts = job(3)
     hosts.start_all(*ENDLESS)
     hosts.until("round")

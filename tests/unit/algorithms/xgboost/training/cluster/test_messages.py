@@ -22,7 +22,7 @@ JSON = st.recursive(
 
 
 @given(value=JSON, host=st.text())
-def test_message_comes_as_it_was_sent(value: object, host: str) -> None:
+def test_decoded_message_equals_the_encoded_message(value: object, host: str) -> None:
     fields = {"host": host, "name": "x", "among": [], "value": value}
     assert decode(encode("value", **fields)) == {"type": "value", **fields}
 
@@ -55,7 +55,7 @@ def test_failure_keeps_its_kind(kind: type[UserError]) -> None:
     assert str(error) == "why"
 
 
-def test_failure_of_an_unknown_kind_is_the_platforms() -> None:
+def test_failure_of_an_unknown_kind_is_a_platform_error() -> None:
     assert type(Failure("algo-2", "NoSuchError", "why").error) is PlatformError
 
 

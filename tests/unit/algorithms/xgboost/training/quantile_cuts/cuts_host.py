@@ -1,4 +1,4 @@
-"""One host of a job that trains as the image does, as a process of its own on this machine."""
+"""One host of a job in its own process, which trains as the image does."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from ..cluster_host import resolve_here
 
 
 def fits_nowhere() -> None:
-    """Let rows need more memory than there is."""
+    """Make rows need more memory than the host has."""
     multi_host.BYTES_PER_ROW = 1 << 40
 
 
 def overlaps() -> None:
-    """Let each host take its rows for the first."""
+    """Give the rows of each host the same positions."""
     multi_host.global_positions = lambda store, folder: np.arange(store.rows)
 
 
 def is_not_taken_over() -> None:
-    """Let the values that lead to the cuts lead to others."""
+    """Drop values, so that XGBoost derives other cuts from the rest."""
     real = multi_host.reference_matrix
 
     def reference_matrix(found: Any, *rest: Any) -> Any:
@@ -66,7 +66,7 @@ def train(folder: Path, memory: int, ports: tuple[int, int]) -> None:
     machine = Machine(cpus=1, gpus=0, memory=memory)
     termination = Termination(lambda message: None)
     run = Run(job, machine, termination, io.StringIO(), on_failure, Timing())
-    # Compiling is tested elsewhere, and takes a process of 3 s.
+    # Other tests cover compiling, which takes 3 s in a separate process.
     add_compiled = training_job.add_compiled
     training_job.add_compiled = lambda *_: None
     try:
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # A test process that nobody waits for any more ends by itself.
+    # Ends a test process whose test has ended.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(120)
     main()

@@ -1,4 +1,4 @@
-"""Cuts found some columns at a time are those that are found at once."""
+"""Cuts that are found in batches of columns equal the cuts of all columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tabular.training.memory import Memory
 
 @pytest.mark.parametrize("rare", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_cuts_found_in_turns_are_those_found_at_once(
+def test_cuts_of_column_batches_equal_cuts_of_all_columns(
     tmp_path: Path, rare: bool, weighted: bool
 ) -> None:
     draw = np.random.default_rng(4)
@@ -42,7 +42,7 @@ def test_cuts_found_in_turns_are_those_found_at_once(
     store.seal(unite([store.describe("train")], tmp_path))
     settings = validate({"num_round": 3})
     whole = plan({"train": store}, settings, 2, Memory(1 << 30), tmp_path, on_disk=True)
-    memory = Memory(MEBIBYTE)  # room for the sketch of a column or two
+    memory = Memory(MEBIBYTE)  # memory for the sketches of one or two columns
     reference = batched_cuts(store, whole, memory, tmp_path)
     assert reference is not None
     at_once = whole.build([(store, None)])
@@ -53,7 +53,7 @@ def test_cuts_found_in_turns_are_those_found_at_once(
     assert models[0] == models[1]
 
 
-def test_cuts_are_found_at_once_where_the_sketch_fits(tmp_path: Path) -> None:
+def test_columns_are_not_batched_if_the_sketch_fits(tmp_path: Path) -> None:
     store = Store(MemoryBudget(0, tmp_path))
     store.append(Batch(np.ones((9, 2), np.float32), np.ones(9, np.float32)), Path("a"))
     store.seal(unite([store.describe("train")], tmp_path))

@@ -1,4 +1,4 @@
-"""Several hosts, real processes, make the model that a single host makes of the same rows."""
+"""Several hosts, as real processes, train the model of a single host with the same rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..cluster_job import free_ports
 from .cuts_host import train
 
 ROWS, COLUMNS, FILES = 9000, 5, 5
-# The issue's.
+# The largest difference of predictions.
 TOLERANCE = 1e-6
 SETTINGS = {
     "num_round": 8,
@@ -33,7 +33,7 @@ Values = npt.NDArray[np.float32]
 
 
 def table(seed: int = 3) -> tuple[Values, Values]:
-    """Features, with more values than XGBoost's sketch of several hosts is exact for; labels."""
+    """Make labels, and features with too many values for an exact sketch on several hosts."""
     draw = np.random.default_rng(seed)
     features = draw.normal(size=(ROWS, COLUMNS)).astype(np.float32)
     features[:, 1] = draw.exponential(size=ROWS)
@@ -58,7 +58,7 @@ def csv() -> dict[str, str]:
 
 
 def csv_with_gaps() -> dict[str, str]:
-    """Weights, missing values, a column of text and one without values; nested folders."""
+    """Write weights, missing values, a column of text and a column without values, in folders."""
     features, label = table()
     draw = np.random.default_rng(5)
     weight = draw.exponential(size=ROWS).astype(np.float32) + 0.1
@@ -77,7 +77,7 @@ def csv_with_gaps() -> dict[str, str]:
 
 
 def libsvm() -> dict[str, str]:
-    """Groups, values of zero that are there, a column that no row has."""
+    """Write groups, explicit zeros, and a column without values."""
     features, label = table()
     given = np.random.default_rng(5).random((ROWS, COLUMNS)) < 0.7
     features[::31, 4] = 0
@@ -116,7 +116,7 @@ def alone(folder: Path) -> xgboost.Booster:
 
 
 def together(folders: Sequence[Path], *options: str) -> tuple[xgboost.Booster, str]:
-    """Train with a host for each folder; the model, and what the hosts logged."""
+    """Train with a host for each folder; return the model and the logs of the hosts."""
     names = [f"algo-{number}" for number in range(1, len(folders) + 1)]
     port = free_ports()
     processes = []
@@ -146,7 +146,7 @@ def together(folders: Sequence[Path], *options: str) -> tuple[xgboost.Booster, s
 
 
 def difference(one: xgboost.Booster, other: xgboost.Booster) -> float:
-    """The largest of predictions for rows of the data, and for rows with gaps."""
+    """Return the largest difference of predictions, for rows with and without missing values."""
     features = np.zeros((ROWS, one.num_features()), np.float32)
     width = min(COLUMNS, one.num_features())
     features[:, -width:] = table()[0][:, -width:]
@@ -158,14 +158,14 @@ def difference(one: xgboost.Booster, other: xgboost.Booster) -> float:
 
 
 def shards(root: Path, files: Mapping[str, str], count: int, *given: object) -> list[Path]:
-    """A folder for each host, with every n-th of the files."""
+    """Make a folder for each host, with every n-th file."""
     folders = [root / f"host-{number}" for number in range(count)]
     for number, folder in enumerate(folders):
         write(folder, dict(list(files.items())[number::count]), *given)  # type: ignore[arg-type]
     return folders
 
 
-def test_hosts_with_different_files_make_the_model_of_one(tmp_path: Path) -> None:
+def test_hosts_with_different_files_train_the_model_of_a_single_host(tmp_path: Path) -> None:
     types = ["c", *"q" * (COLUMNS + 1)]
     given = {"csv_weights": 1, "feature_types": ",".join(types)}, "text/csv"
     write(tmp_path / "alone", csv_with_gaps(), *given)
@@ -174,8 +174,8 @@ def test_hosts_with_different_files_make_the_model_of_one(tmp_path: Path) -> Non
     assert difference(alone(tmp_path / "alone"), booster) <= TOLERANCE
 
 
-def test_hosts_with_the_same_files_make_the_model_of_one(tmp_path: Path) -> None:
-    # One of them has no column to sketch.
+def test_hosts_with_the_same_files_train_the_model_of_a_single_host(tmp_path: Path) -> None:
+    # One of the hosts has no column to sketch.
     files = {
         name: "".join(",".join(line.split(",")[:3]) + "\n" for line in content.splitlines())
         for name, content in csv().items()
@@ -188,15 +188,15 @@ def test_hosts_with_the_same_files_make_the_model_of_one(tmp_path: Path) -> None
     assert difference(alone(folders[0]), booster) <= TOLERANCE
 
 
-def test_hosts_with_sparse_rows_and_groups_make_the_model_of_one(tmp_path: Path) -> None:
-    # Each host draws other pairs, unless it takes all.
+def test_hosts_with_sparse_rows_and_groups_train_the_model_of_a_single_host(tmp_path: Path) -> None:
+    # Each host draws other pairs of rows, unless it uses all pairs.
     given = {"objective": "rank:pairwise", "lambdarank_pair_method": "topk"}, "text/libsvm"
     write(tmp_path / "alone", libsvm(), *given)
     booster, _ = together(shards(tmp_path, libsvm(), 2, *given))
     assert difference(alone(tmp_path / "alone"), booster) <= TOLERANCE
 
 
-def test_columns_go_to_disk_when_memory_is_short(tmp_path: Path) -> None:
+def test_columns_are_on_disk_if_memory_is_small(tmp_path: Path) -> None:
     write(tmp_path / "alone", csv(), {}, "text/csv")
     folders = shards(tmp_path, csv(), 2, {}, "text/csv")
     booster, logged = together(folders, "--memory", str(1 << 20))

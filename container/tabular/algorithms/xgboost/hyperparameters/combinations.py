@@ -14,7 +14,7 @@ from tabular.algorithms.xgboost.hyperparameters.trees import (
     LINEAR_UPDATERS,
     UPDATE_PLUGINS,
 )
-from tabular.algorithms.xgboost.metrics import metric_error, near
+from tabular.algorithms.xgboost.metrics import metric_error, suggested_metric
 from tabular.algorithms.xgboost.objective import Objective
 from tabular.algorithms.xgboost.objectives import DEFAULT, OBJECTIVES, names_reading
 from tabular.contract.errors import UserError
@@ -27,7 +27,7 @@ TREE_PLUGINS = (*GROWERS, "sync", *UPDATE_PLUGINS)
 SHOTGUN_SELECTORS = ("cyclic", "shuffle")
 
 
-def check_companions(values: Values) -> None:
+def check_combinations(values: Values) -> None:
     """Apply every rule to the hyperparameters of a job, each of which is valid by itself.
 
     Raises
@@ -71,7 +71,7 @@ def _eval_metric(values: Values) -> None:
     for metric in values.get("eval_metric", ()):
         message = metric_error(metric, _objective(values).name)
         if message:
-            raise UserError(message + near(metric))
+            raise UserError(message + suggested_metric(metric))
 
 
 def _updater(values: Values) -> None:
@@ -137,7 +137,7 @@ def _exact(values: Values) -> None:
         if given:
             cause = "updater grow_colmaker" if values.get("updater") else "tree_method exact"
             raise UserError(
-                f"Hyperparameter {cause} does not go with {what}; set tree_method=hist and leave "
+                f"Hyperparameter {cause} does not support {what}; set tree_method=hist and leave "
                 "updater out"
             )
 
@@ -147,7 +147,7 @@ def _linear(values: Values) -> None:
         return
     if values.get("enable_categorical"):
         raise UserError(
-            "Hyperparameter booster: gblinear does not go with enable_categorical=true; set "
+            "Hyperparameter booster: gblinear does not support enable_categorical=true; set "
             "booster=gbtree, or encode the categories as numbers"
         )
     selector = values.get("feature_selector", "cyclic")
@@ -172,7 +172,7 @@ def _multi_output_tree(values: Values) -> None:
     for what, given in wrong.items():
         if given:
             raise UserError(
-                f"Hyperparameter multi_strategy: multi_output_tree does not go with {what}; set "
+                f"Hyperparameter multi_strategy: multi_output_tree does not support {what}; set "
                 "multi_strategy=one_output_per_tree, or leave multi_strategy out"
             )
 

@@ -17,7 +17,7 @@ def check(**given: object) -> Settings:
 MULTI = {"objective": "multi:softprob", "num_class": 3}
 LINEAR = {"booster": "gblinear"}
 TREES_OF_CLASSES = {**MULTI, "multi_strategy": "multi_output_tree"}
-# In the words of AWS, where it has the rule.
+# The messages have AWS's words, where AWS's container has the rule.
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"objective": "multi:softmax"},
@@ -61,23 +61,23 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"updater": "grow_colmaker,grow_histmaker"}, "^Only one tree grow plugin can be selected"),
     ({"updater": "prune"}, "'prune' only changes existing trees"),
     ({"updater": "sync,grow_histmaker"}, "'sync' only changes existing trees"),
-    ({"tree_method": "exact", "max_depth": 0}, "tree_method exact does not go with max_depth=0"),
-    ({"updater": "grow_colmaker", "max_depth": 0}, "updater grow_colmaker does not go with max_d"),
-    ({"tree_method": "exact", "colsample_bynode": 0.5}, "does not go with colsample_bynode below"),
+    ({"tree_method": "exact", "max_depth": 0}, "tree_method exact does not support max_depth=0"),
+    ({"updater": "grow_colmaker", "max_depth": 0}, "updater grow_colmaker does not support max_d"),
+    ({"tree_method": "exact", "colsample_bynode": 0.5}, "does not support colsample_bynode below"),
     (
         {"tree_method": "exact", "sampling_method": "gradient_based", "subsample": 0.5},
-        "with sampling_method=gradient",
+        "support sampling_method=gradient",
     ),
-    ({"tree_method": "exact", "enable_categorical": True}, "does not go with enable_categorical"),
-    ({"tree_method": "exact", "device": "cuda:1"}, "does not go with a GPU"),
-    ({**LINEAR, "enable_categorical": True}, "gblinear does not go with enable_categorical=true"),
+    ({"tree_method": "exact", "enable_categorical": True}, "does not support enable_categorical"),
+    ({"tree_method": "exact", "device": "cuda:1"}, "does not support a GPU"),
+    ({**LINEAR, "enable_categorical": True}, "gblinear does not support enable_categorical=true"),
     ({**LINEAR, "feature_selector": "greedy"}, "greedy needs updater=coord_descent"),
     ({**LINEAR, "feature_selector": "random", "updater": "shotgun"}, "random needs updater=coord"),
-    ({**TREES_OF_CLASSES, "booster": "dart"}, "multi_output_tree does not go with booster=dart"),
-    ({**TREES_OF_CLASSES, "tree_method": "approx"}, "does not go with tree_method=approx"),
-    ({**TREES_OF_CLASSES, "monotone_constraints": "(1,)"}, "not go with monotone_constraints"),
-    ({**TREES_OF_CLASSES, "interaction_constraints": "[[0]]"}, "with interaction_constraints"),
-    ({**TREES_OF_CLASSES, "enable_categorical": True}, "not go with enable_categorical=true"),
+    ({**TREES_OF_CLASSES, "booster": "dart"}, "multi_output_tree does not support booster=dart"),
+    ({**TREES_OF_CLASSES, "tree_method": "approx"}, "does not support tree_method=approx"),
+    ({**TREES_OF_CLASSES, "monotone_constraints": "(1,)"}, "not support monotone_constraints"),
+    ({**TREES_OF_CLASSES, "interaction_constraints": "[[0]]"}, "support interaction_constraints"),
+    ({**TREES_OF_CLASSES, "enable_categorical": True}, "not support enable_categorical=true"),
     ({"objective": "reg:quantileerror"}, "reg:quantileerror needs quantile_alpha"),
     ({"objective": "reg:quantileerror", "quantile_alpha": "[]"}, "needs quantile_alpha"),
     ({"objective": "binary:logistic", "base_score": 2}, r"base_score: 2 is not in \[0, 1\]"),
@@ -106,9 +106,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 TAKEN: list[dict[str, Any]] = [
     MULTI,
-    {**MULTI, "eval_metric": "auc"},  # AWS refuses it, XGBoost has learnt it
+    {**MULTI, "eval_metric": "auc"},  # AWS's container refuses this; XGBoost supports it
     {"objective": "rank:ndcg", "eval_metric": "ndcg@5,ndcg@5-,map@3,pre@2"},
-    {"monotone_constraints": "(1,0)"},  # AWS wants tree_method
+    {"monotone_constraints": "(1,0)"},  # AWS's container requires tree_method
     {"monotone_constraints": "(1,0)", "tree_method": "approx"},
     {"interaction_constraints": "[[0,1]]"},
     {**LINEAR, "updater": "coord_descent", "feature_selector": "thrifty", "top_k": 2},
@@ -128,7 +128,7 @@ TAKEN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("given", "message"), REFUSED)
-def test_what_does_not_go_together_is_refused(given: dict[str, Any], message: str) -> None:
+def test_invalid_combination_is_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message) as refused:
         check(**given)
     assert "\n" not in str(refused.value)
@@ -136,11 +136,11 @@ def test_what_does_not_go_together_is_refused(given: dict[str, Any], message: st
 
 
 @pytest.mark.parametrize("given", TAKEN)
-def test_what_goes_together_is_taken(given: dict[str, Any]) -> None:
+def test_valid_combination_is_accepted(given: dict[str, Any]) -> None:
     check(**given)
 
 
-def test_categories_are_switched_on_by_a_type() -> None:
+def test_category_type_enables_categories() -> None:
     assert check(feature_types="q,c").layout.categorical
     assert not check(feature_types="q,int").layout.categorical
 
@@ -149,7 +149,7 @@ def test_categories_are_switched_on_by_a_type() -> None:
 
 
 @pytest.mark.parametrize("row", REMOVED, ids=lambda row: row.name)
-def test_dropped_hyperparameter_is_ignored_with_a_warning(
+def test_removed_hyperparameter_is_ignored_with_a_warning(
     row: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     value = row.choices[-1] if row.choices else 2 if row.kind == "integer" else 0.5
@@ -175,7 +175,7 @@ def test_dropped_hyperparameter_is_ignored_with_a_warning(
         ({"use_dask_gpu_training": "true", "device": "cpu"}, {"device": "cpu"}),
     ],
 )
-def test_dropped_value_is_translated_with_a_warning(
+def test_removed_value_is_translated_with_a_warning(
     given: dict[str, Any], params: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = check(**given)
@@ -187,7 +187,7 @@ def test_dropped_value_is_translated_with_a_warning(
     assert all(name in caplog.text for name in given if name != "device")
 
 
-def test_one_warning_names_all_that_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_warning_names_all_removed_hyperparameters(caplog: pytest.LogCaptureFixture) -> None:
     check(predictor="gpu_predictor", sketch_eps=0.1, tree_method="gpu_hist", objective="reg:linear")
     assert len(caplog.records) == 1
     for name in ("predictor", "sketch_eps", "gpu_hist", "reg:linear"):
@@ -195,12 +195,12 @@ def test_one_warning_names_all_that_is_dropped(caplog: pytest.LogCaptureFixture)
 
 
 @pytest.mark.parametrize("updater", ["grow_gpu_hist", "grow_gpu_approx"])
-def test_updater_of_a_gpu_means_a_gpu(updater: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_gpu_updater_sets_the_device(updater: str, caplog: pytest.LogCaptureFixture) -> None:
     assert check(updater=updater).device == "cuda"
     assert not caplog.records
 
 
-# What looks at the values themselves
+# Settings that read the values of the features
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every row against the XGBoost that is installed."""
+"""The installed XGBoost accepts and uses every hyperparameter of the table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DRAW = np.random.default_rng(0)
 FEATURES = DRAW.integers(0, 4, size=(60, 4)).astype(np.float32)
 LABEL = DRAW.integers(0, 2, size=60).astype(np.float32)
 NAMES = ["a", "b", "c", "d"]
-# Where neither the default nor the choices say what a legal value is.
+# Valid values of hyperparameters whose default and choices name none.
 LEGAL: dict[str, list[object]] = {
     "eta": [0, 0.3, 1],
     "lambda": [1],
@@ -34,13 +34,13 @@ LEGAL: dict[str, list[object]] = {
     "lambdarank_num_pair_per_sample": [1, 8],
     "max_cached_hist_node": [1],
     "seed": [-5, 0],
-    "device": ["cpu", "cuda", "gpu"],  # without a GPU XGBoost goes on, on the processor
+    "device": ["cpu", "cuda", "gpu"],  # without a GPU XGBoost trains on the processor
     "multi_strategy": ["one_output_per_tree", "multi_output_tree"],
-    # What makes XGBoost silent would pass this test whatever it is.
+    # With a value that silences XGBoost, this test would always pass.
     "verbosity": [1, 2],
     "validate_parameters": ["true"],
 }
-COMPANIONS: dict[object, dict[str, object]] = {
+REQUIRED: dict[object, dict[str, object]] = {
     "shotgun": {"booster": "gblinear"},
     "coord_descent": {"booster": "gblinear"},
     "prune": {"process_type": "update"},
@@ -54,7 +54,7 @@ COMPANIONS: dict[object, dict[str, object]] = {
     "reg:quantileerror": {"quantile_alpha": 0.5},
     "pre@2": {"objective": "rank:ndcg"},
 }
-# The CPU build has them not; sync builds nothing by itself.
+# The CPU build does not have these updaters; sync alone builds no tree.
 NOT_HERE = ("grow_gpu_hist", "grow_gpu_approx", "sync", *REMOVED_GROWERS)
 
 
@@ -105,9 +105,9 @@ def train(settings: Settings) -> tuple[xgboost.Booster, list[str]]:
 
 
 @pytest.mark.parametrize(("row", "value"), CASES)
-def test_xgboost_takes_it_and_uses_it(row: Hyperparameter, value: Any) -> None:
-    companion = COMPANIONS.get(value, {}) if isinstance(value, str) else {}
-    given: dict[str, Any] = {**row.used_with, **companion, row.name: value, "num_round": 1}
+def test_xgboost_accepts_and_uses_the_value(row: Hyperparameter, value: Any) -> None:
+    required = REQUIRED.get(value, {}) if isinstance(value, str) else {}
+    given: dict[str, Any] = {**row.used_with, **required, row.name: value, "num_round": 1}
     if str(given.get("objective", "")).startswith("multi:"):
         given.setdefault("num_class", 2)
     settings = validate({name: decode(item) for name, item in given.items()})
@@ -142,7 +142,7 @@ def test_xgboost_takes_it_and_uses_it(row: Hyperparameter, value: Any) -> None:
         {"lambda": 1.1e-38},
     ],
 )
-def test_what_is_refused_xgboost_can_not_train(given: dict[str, Any]) -> None:
+def test_xgboost_can_not_train_refused_combinations(given: dict[str, Any]) -> None:
     if "multi_strategy" in given:
         given = {**given, "objective": "multi:softprob", "num_class": 2}
     with pytest.raises(UserError):
