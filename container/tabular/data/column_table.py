@@ -19,7 +19,8 @@ def statistics_of(described: Sequence[Mapping[str, Any]], columns: Columns) -> l
     dense = [store for store in described if store["missing"]]
     rows = sum(store["rows"] for store in dense)
     found: list[dict[str, Any]] = []
-    for column in range(columns.count if dense else 0):
+    counted = min((len(store["missing"]) for store in dense), default=0)
+    for column in range(counted if counted == columns.count else 0):
         missing = sum(store["missing"][column] for store in dense)
         entry: dict[str, Any] = {"missing_share": round(missing / rows, 6)}
         if column not in columns.special:

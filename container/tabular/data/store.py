@@ -6,9 +6,7 @@ as float32, 4 bytes a value: in memory within the ``MemoryBudget``, otherwise in
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,22 +16,12 @@ import numpy.typing as npt
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats, Sparse
 from tabular.data.batch_schema import BatchSchema
-from tabular.data.columns import Columns, translated
+from tabular.data.columns import Columns
 from tabular.data.declared import DeclaredColumn
 from tabular.data.memory_budget import MemoryBudget
+from tabular.data.recoding import recoded, tables_of, with_final_columns
 from tabular.data.spill import SpillFiles
-
-# More texts in a column are numbers, or no categories; they take 10 MB of memory.
-MOST_TEXTS = 100_000
-
-
-class TooManyTextsError(Exception):
-    """A column that is read as text has more than ``MOST_TEXTS`` distinct texts."""
-
-    def __init__(self, column: int, texts: Counter[str]) -> None:
-        super().__init__(column)
-        self.column = column
-        self.texts = texts
+from tabular.data.value_counts import ValueCounts
 
 
 class Store:
@@ -61,20 +49,14 @@ class Store:
         The feature columns' names; empty for formats without names.
     categories : dict of int to dict of str to int
         For each feature column of text, the code of each value, in order of appearance.
-    counts : dict of int to Counter of str
-        For each feature column of text, how often each value occurs.
-    odd : set of int
-        The columns of numbers with texts, which must be read again as text.
-    missing : int64 array, (columns,)
-        The number of missing values in each column of dense rows.
+    counts : ValueCounts
+        The values of each column.
     delimiter : str
         The delimiter of CSV files.
     ignored : sequence of str
         The names of columns that are no features.
     styles : mapping of int to DeclaredColumn
         The columns of text that were read as numbers.
-    minimum, maximum : float32 array, (columns,)
-        The range of each column of dense rows.
     classes : dict of str to int, or None
         For text labels, the code of each label, in order of appearance.
     columns : Columns or None
@@ -89,13 +71,10 @@ class Store:
         self.sparse = False
         self.names: Sequence[str] = ()
         self.categories: dict[int, dict[str, int]] = {}
-        self.counts: dict[int, Counter[str]] = {}
-        self.odd: set[int] = set()
-        self.missing = np.zeros(0, np.int64)
+        self.counts = ValueCounts()
         self.delimiter = ""
         self.ignored: Sequence[str] = ()
         self.styles: Mapping[int, DeclaredColumn] = {}
-        self.minimum = self.maximum = np.zeros(0, np.float32)
         self.classes: dict[str, int] | None = None
         self.columns: Columns | None = None
         self.files: list[tuple[Path, int]] = []
@@ -107,6 +86,7 @@ class Store:
         self._chunks: list[Any] = []
         self._spilled: SpillFiles | None = None
         self._released = False
+        self._tables: dict[int, Floats] = {}
         self._positions: list[npt.NDArray[np.int64]] = []
 
     @property
@@ -159,14 +139,11 @@ class Store:
             self._schema = schema = BatchSchema.of(batch)
             self.sparse, self.names, self.width = schema.sparse, schema.names, schema.width
             self.categories = {column: {} for column in batch.categories}
-            self.counts = {column: Counter() for column in batch.categories}
-            width = 0 if schema.sparse else schema.width
-            self.missing = np.zeros(width, np.int64)
-            self.minimum, self.maximum = np.full((2, width), np.nan, np.float32)
+            self.counts = ValueCounts(0 if schema.sparse else schema.width, batch.categories)
             self.delimiter, self.ignored = batch.delimiter, batch.ignored
             self.classes = {} if batch.classes else None
         self.width = max(self.width, features.shape[1])
-        self.odd |= batch.odd
+        self.counts.odd |= batch.odd
         if not len(batch):
             return
         self.rows += len(batch)
@@ -179,26 +156,28 @@ class Store:
             self.values += features.nnz  # type: ignore[union-attr]
         else:
             features = np.ascontiguousarray(self._with_store_codes(batch))
-            missing = np.isnan(features).sum(axis=0)
-            self.missing += missing
-            with np.errstate(invalid="ignore"):
-                self.minimum = np.fmin(self.minimum, np.fmin.reduce(features, axis=0))
-                self.maximum = np.fmax(self.maximum, np.fmax.reduce(features, axis=0))
-            self.values += features.size - int(missing.sum())
+            self.values += self.counts.add(features)
         if batch.lowest_index is not None:
             known = batch.lowest_index if self.lowest is None else self.lowest
             self.lowest = min(known, batch.lowest_index)
         label = batch.label
         if self.classes is not None:
-            label = _recoded(label, batch.classes, self.classes)
+            label = recoded(label, batch.classes, self.classes)
         for name, array in (("label", label), ("weight", batch.weight), ("qid", batch.qid)):
             if array is not None:
                 self._per_row[name].append(array)
         self._keep(features)
 
     def seal(self, columns: Columns) -> None:
-        """Set the columns that all channels and hosts agreed on; no batch is appended after."""
+        """Set the columns that all channels and hosts agreed on; no batch is appended after.
+
+        Raises
+        ------
+        UserError
+            A text does not fit what its column is.
+        """
         self.columns = columns
+        self._tables = tables_of(self.categories, columns)
 
     @property
     def label(self) -> Floats:
@@ -246,7 +225,7 @@ class Store:
         start = 0
         pieces = self._spilled.pieces(slice_bytes) if self._spilled else self._in_memory(last)
         for piece in pieces:
-            yield start, self._with_final_columns(piece)
+            yield start, with_final_columns(piece, cast(Columns, self.columns), self._tables)
             start += piece.shape[0]
 
     def describe(self, name: str) -> dict[str, Any]:
@@ -259,17 +238,13 @@ class Store:
             "lowest": self.lowest,
             "sparse": self.sparse,
             "names": list(self.names),
-            "texts": {str(column): dict(counts) for column, counts in self.counts.items()},
-            "odd": sorted(self.odd),
-            "missing": self.missing.tolist(),
+            **self.counts.describe(),
             "delimiter": self.delimiter,
             "ignored": list(self.ignored),
             "styles": [
                 [column, style.style.value, list(style.missing)]
                 for column, style in self.styles.items()
             ],
-            "minimum": _finite(self.minimum),
-            "maximum": _finite(self.maximum),
         }
 
     def spill(self) -> SpillFiles:
@@ -312,14 +287,8 @@ class Store:
             return features
         features = features.copy()
         for column, texts in batch.categories.items():
-            codes = features[:, column]
-            known = codes[~np.isnan(codes)].astype(np.int64)
-            for text, count in zip(texts, np.bincount(known, minlength=len(texts)), strict=True):
-                if count:
-                    self.counts[column][text] += int(count)
-            features[:, column] = _recoded(codes, texts, self.categories[column])
-            if len(self.categories[column]) > MOST_TEXTS:
-                raise TooManyTextsError(column, self.counts[column])
+            self.counts.add_texts(column, features[:, column], texts)
+            features[:, column] = recoded(features[:, column], texts, self.categories[column])
         return features
 
     def _in_memory(self, last: bool) -> Iterator[Any]:
@@ -330,32 +299,6 @@ class Store:
         while self._chunks:
             yield self._chunks.pop()
 
-    def _with_final_columns(self, piece: Any) -> Any:
-        """Return a piece with the indices and codes of ``columns``."""
-        columns = cast(Columns, self.columns)
-        if self.sparse:
-            from scipy.sparse import csr_matrix
-
-            indices = piece.indices - columns.base if columns.base else piece.indices
-            shape = (piece.shape[0], columns.count)
-            return csr_matrix((piece.data, indices, piece.indptr), shape=shape)
-        if not self.categories:
-            return piece
-        piece = np.array(piece)
-        for column, table in self._tables.items():
-            piece[:, column] = translated(piece[:, column], table)
-        return piece
-
-    @cached_property
-    def _tables(self) -> dict[int, Floats]:
-        """For each column of text, what each of its codes becomes: a code or a number."""
-        columns = cast(Columns, self.columns)
-        tables = {}
-        for column, codes in self.categories.items():
-            read = columns.cells(column).text
-            tables[column] = np.array([read(text) for text in codes], np.float32)
-        return tables
-
     def _keep(self, features: Any) -> None:
         size = _bytes_of(features)
         if self._spilled is None and self._budget.reserve(size):
@@ -363,16 +306,6 @@ class Store:
             self._chunks.append(features)
             return
         self.spill().write(features)
-
-
-def _recoded(codes: Floats, texts: Sequence[str], known: dict[str, int]) -> Floats:
-    """Translate a batch's codes of ``texts`` into the codes of ``known``; add texts it lacks."""
-    table = [known.setdefault(text, len(known)) for text in texts]
-    return translated(codes, np.array(table, np.float32))
-
-
-def _finite(values: Floats) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def _bytes_of(features: Any) -> int:

@@ -21,15 +21,17 @@ from tabular.contract.machine import is_tmpfs
 from tabular.contract.paths import open_regular_file
 from tabular.data.batch import Batch
 from tabular.data.channel import no_data, read_channel
+from tabular.data.column_kinds import numbers_of
 from tabular.data.column_table import log_columns, statistics_of
 from tabular.data.columns import Columns, listed
 from tabular.data.declared import declared_columns
-from tabular.data.inference import agree, numbers_of
+from tabular.data.inference import agree
 from tabular.data.layout import Layout
 from tabular.data.listing import FileState, files_of
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.schema import to_json
-from tabular.data.store import Store, TooManyTextsError
+from tabular.data.store import Store
+from tabular.data.value_counts import TooManyTextsError
 from tabular.training.run import Run
 
 log = logging.getLogger(__name__)

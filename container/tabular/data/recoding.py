@@ -1,0 +1,56 @@
+"""Translate the codes of text, and the indices of sparse rows, to those that all hosts agreed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tabular.contract.errors import UserError
+from tabular.data.batch import Floats
+from tabular.data.cells import CellError
+from tabular.data.columns import Columns, translated
+
+
+def recoded(codes: Floats, texts: Sequence[str], known: dict[str, int]) -> Floats:
+    """Translate a batch's codes of ``texts`` into the codes of ``known``; add texts it lacks."""
+    table = [known.setdefault(text, len(known)) for text in texts]
+    return translated(codes, np.array(table, np.float32))
+
+
+def tables_of(categories: Mapping[int, Mapping[str, int]], columns: Columns) -> dict[int, Floats]:
+    """Return what each code of a column of text becomes: the code of a category, or a number.
+
+    Raises
+    ------
+    UserError
+        A text does not fit what the column is.
+    """
+    tables = {}
+    for column, codes in categories.items():
+        cells = columns.cells(column)
+        try:
+            tables[column] = np.array([cells.text(text) for text in codes], np.float32)
+        except CellError as error:
+            name = columns.names[column] if columns.names else f"number {column + 1}"
+            raise UserError(
+                f"feature column '{name[:60]}': {error}; expected {cells.expected}"
+            ) from error
+    return tables
+
+
+def with_final_columns(piece: Any, columns: Columns, tables: Mapping[int, Floats]) -> Any:
+    """Return rows with the indices and codes of ``columns``: a float32 array or a CSR matrix."""
+    if not isinstance(piece, np.ndarray):
+        from scipy.sparse import csr_matrix
+
+        indices = piece.indices - columns.base if columns.base else piece.indices
+        shape = (piece.shape[0], columns.count)
+        return csr_matrix((piece.data, indices, piece.indptr), shape=shape)
+    if not tables:
+        return piece
+    piece = np.array(piece)
+    for column, table in tables.items():
+        piece[:, column] = translated(piece[:, column], table)
+    return piece
