@@ -1,4 +1,4 @@
-"""Translate the codes of text, and the indices of sparse rows, to those that all hosts agreed on."""
+"""Translate codes of text and indices of sparse rows to the columns that all hosts agreed on."""
 
 from __future__ import annotations
 
