@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -11,6 +12,13 @@ from typing import NoReturn
 import docker
 import pytest
 from docker.errors import DockerException, ImageNotFound
+
+# Without stored bytecode every process of a test compiles what it imports: XGBoost takes 1.5 s of a
+# core with bytecode of its libraries and 5 s without. Workers of pytest-xdist inherit this.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# As commands/train.py does: threads of OpenMP that wait for others must not take a core from them.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LEFT_OUT = pytest.StashKey[dict[str, str]]()
