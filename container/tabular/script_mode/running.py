@@ -49,9 +49,6 @@ def run(command: Command, code: Path, environ: Mapping[str, str], termination: T
         process = _start(command, code, environ)
         try:
             status, stderr = _watch(process, termination, command.signals_all)
-        except KeyboardInterrupt:
-            _interrupt(process)
-            raise
         finally:
             _send(process, signal.SIGKILL, group=True)
     if status:
@@ -73,7 +70,12 @@ def _watch(
         _send(process, signal.SIGKILL, group=True)
 
     with termination.scope(Scope(forward=forward, before_exit=kill)):
-        status = _wait(process)
+        try:
+            status = _wait(process)
+        except KeyboardInterrupt:
+            _interrupt(process)
+            tail.read()  # the script's last lines reach the log before this process ends
+            raise
         if killed.is_set():  # the thread that called `kill` reports the reason and exits
             threading.Event().wait(REPORT_SECONDS)
     # Remaining child processes of the script would keep its standard error open.
