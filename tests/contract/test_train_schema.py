@@ -152,6 +152,8 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
     (rows("$5", "€6"), {}, r"'z': '\$5' is a number in two readings"),
     (rows(*range(99), "n.k."), {}, "'z' has numbers in 119 of 120 cells, and 1 other text: 'n.k.'"),
     (rows(*(f"id{at}" for at in range(120))), {}, "identifies the rows, .*hyperparameter drop"),
+    (rows("2026-01-31", "2026-02-01 10:30:00"), {}, "'z' holds dates .'2026-01-31', .* drop"),
+    (rows("31.01.2026", "1.2.2026"), {}, "'z' holds dates"),
     (rows("a", "b"), {"enable_categorical": "false"}, "line 2, column 3 .z.: 'a' is not a number"),
     (
         rows("yes", "no", "so"),

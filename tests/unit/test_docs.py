@@ -42,7 +42,8 @@ OTHERS = {
         "input/config/hyperparameters.json", "input/config/inputdataconfig.json",
         "input/config/checkpointconfig.json", "input/data/train/", "input/data/validation/",
         "output/data/predictions.csv", "output/failure", "output/", "model/", "code/",
-        "manifest.json", "schema.json", "tabular/manifest.json", "tabular/compiled.onnx",
+        "manifest.json", "schema.json", "output/data/schema.json",
+        "tabular/manifest.json", "tabular/compiled.onnx",
         "tabular/next", "tabular/next.partial",
     },
     "files that builds, releases and benchmarks write": {

@@ -18,6 +18,7 @@ from tabular.data.spelling import (
     AmbiguousNumbersError,
     NumberStyle,
     boolean_texts,
+    is_date,
     number_of,
     style_of,
 )
@@ -166,6 +167,13 @@ def _require_category(evidence: Evidence, values: Counter[str], layout: Layout) 
         raise UserError(
             f"feature column '{name}' has the texts {shown}, and the job takes numbers; set "
             "enable_categorical=true to read text as categories, or encode the text"
+        )
+    dates = sum(times for text, times in values.items() if is_date(text))
+    if dates >= NEARLY_ALL * cells:
+        raise UserError(
+            f"feature column '{name}' holds dates ({shown}), which are neither numbers nor "
+            "categories: write what counts as numbers (days since an event, month, weekday), "
+            "leave the column out (hyperparameter drop), or declare it a category with schema"
         )
     if len(values) >= DISTINCT_SHARE * cells and cells >= FEWEST_ROWS:
         raise UserError(

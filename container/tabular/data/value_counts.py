@@ -7,11 +7,14 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tabular.data.batch import Floats
 
 # More texts in a column are numbers, or no categories; they take 10 MB of memory.
 MOST_TEXTS = 100_000
+# Measured: the fewest rows beyond which joining more saves little.
+JOINED_ROWS = 32
 
 
 class TooManyTextsError(Exception):
@@ -53,11 +56,11 @@ class ValueCounts:
 
     def add(self, features: Floats) -> int:
         """Count the values of a batch. Return the number of values that are not missing."""
-        missing = np.isnan(features).sum(axis=0)
+        missing = _by_column(np.add, np.isnan(features), dtype=np.int32)
         self.missing += missing
         with np.errstate(invalid="ignore"):
-            self.minimum = np.fmin(self.minimum, np.fmin.reduce(features, axis=0))
-            self.maximum = np.fmax(self.maximum, np.fmax.reduce(features, axis=0))
+            self.minimum = np.fmin(self.minimum, _by_column(np.fmin, features))
+            self.maximum = np.fmax(self.maximum, _by_column(np.fmax, features))
         return features.size - int(missing.sum())
 
     def add_texts(self, column: int, codes: Floats, texts: Sequence[str]) -> None:
@@ -92,6 +95,23 @@ class ValueCounts:
             "minimum": _finite(self.minimum),
             "maximum": _finite(self.maximum),
         }
+
+
+def _by_column(function: np.ufunc, values: npt.NDArray[Any], **options: Any) -> Any:
+    """Reduce each column of an array, (rows, columns), at least one row.
+
+    NumPy reduces an array of few columns one short row at a time. Joined rows take a tenth of the
+    time.
+    """
+    rows, columns = values.shape
+    joined = rows // JOINED_ROWS
+    rest = values[joined * JOINED_ROWS :]
+    parts = [rest]
+    if joined:
+        whole = values[: joined * JOINED_ROWS].reshape(joined, JOINED_ROWS * columns)
+        found = function.reduce(whole, axis=0, **options).reshape(JOINED_ROWS, columns)
+        parts = [found, rest.astype(found.dtype)]
+    return function.reduce(np.concatenate(parts), axis=0, **options)
 
 
 def _finite(values: Floats) -> list[float | None]:
