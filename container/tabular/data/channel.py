@@ -19,6 +19,7 @@ from tabular.data.layout import Layout
 from tabular.data.listing import FileState, files_of, require_unchanged
 from tabular.data.pipe import open_pipe
 from tabular.data.source import BROKEN_STREAM, Source, unreadable
+from tabular.data.spelling import missing_numbers
 from tabular.data.store import Store
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,19 @@ def _ordered(batch: Batch, names: Sequence[str]) -> Batch:
 
 
 def _as_read(batch: Batch, store: Store, layout: Layout) -> Batch:
-    """Mark the columns of text in a batch that the batches before it have as numbers."""
+    """Return a batch as the store keeps it.
+
+    Numbers that mean a missing value become NaN, and columns of text that the batches before have
+    as numbers are marked.
+    """
+    numbers = missing_numbers(layout.missing)
+    if numbers and isinstance(batch.features, np.ndarray):
+        features = batch.features.copy()
+        for column in range(features.shape[1]):
+            if column not in batch.categories:
+                wrong = np.isin(features[:, column], np.array(numbers, np.float32))
+                features[wrong, column] = np.nan
+        batch = replace(batch, features=features)
     odd = batch.categories.keys() - store.categories.keys()
     if not (layout.deferred and store.rows and odd and isinstance(batch.features, np.ndarray)):
         return batch

@@ -20,7 +20,7 @@ from tabular.data.cells import (
     IgnoredCells,
     NumberCells,
 )
-from tabular.data.spelling import FEW_MISSING, NumberStyle
+from tabular.data.spelling import FEW_MISSING, NumberStyle, missing_numbers
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,23 @@ class Columns:
     def numbers(self) -> NumberCells:
         """The reader of all other columns."""
         return NumberCells(frozenset(self.missing))
+
+    @cached_property
+    def missing_numbers(self) -> tuple[float, ...]:
+        """The numbers that mean a missing value in columns of numbers."""
+        return missing_numbers(self.missing)
+
+    def without_missing_numbers(self, rows: Floats) -> Floats:
+        """Return rows with NaN in place of ``missing_numbers``."""
+        if not self.missing_numbers:
+            return rows
+        rows = np.array(rows)
+        texts = {*self.categories, *self.booleans}
+        for column in range(self.count):
+            if column not in texts:
+                numbers = rows[:, column]
+                numbers[np.isin(numbers, np.array(self.missing_numbers, np.float32))] = np.nan
+        return rows
 
     def cells(self, column: int) -> Cells:
         """Return the reader of a column."""

@@ -5,9 +5,10 @@ All formats share these rules, so that a text means the same number in CSV, JSON
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -103,6 +104,16 @@ def number_of(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def missing_numbers(missing: Iterable[str]) -> tuple[float, ...]:
+    """Return the spellings of missing values that are numbers, such as -999.
+
+    >>> missing_numbers(("", "NA", "-999", "nan"))
+    (-999.0,)
+    """
+    found = (number_of(text) for text in missing)
+    return tuple(number for number in found if number is not None and not math.isnan(number))
 
 
 def styled_number(text: str, style: NumberStyle) -> float | None:

@@ -231,7 +231,7 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
     """
     form = body_format(body, content_type)
     try:
-        return form.read_body(body, columns)
+        return columns.without_missing_numbers(form.read_body(body, columns))
     except ColumnCountError as error:  # the message contains no value of the body
         one_more = form.name == "csv" and error.found == error.expected + 1
         hint = " (is the label among them?)" if one_more else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO, TextIOWrapper
 from itertools import chain
@@ -26,6 +26,7 @@ from tabular.data.csv.faults import Column, Kind, fault
 from tabular.data.csv.header import header_of, looks_like_header
 from tabular.data.csv.text import DELIMITERS, cells_of, delimiter_of
 from tabular.data.pyarrow_without_pandas import hide_pandas
+from tabular.data.spelling import FEW_MISSING
 
 if TYPE_CHECKING:
     import pyarrow
@@ -238,22 +239,24 @@ def _parsed(body: bytes, delimiter: str, columns: Columns) -> pyarrow.Table:
         for place in range(columns.count)
     }
 
-    def read(block_size: int) -> pyarrow.Table:
+    def read(block_size: int, missing: Sequence[str]) -> pyarrow.Table:
         return pyarrow.csv.read_csv(
             pyarrow.BufferReader(body),
             read_options=pyarrow.csv.ReadOptions(column_names=list(types), block_size=block_size),
             parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=types, null_values=list(columns.missing), strings_can_be_null=True
+                column_types=types, null_values=list(missing), strings_can_be_null=True
             ),
         )
 
-    try:
-        return read(BLOCK_BYTES)
-    except pyarrow.ArrowInvalid:
-        if len(body) <= BLOCK_BYTES:
-            raise
-        return read(len(body))  # a row may be longer than a block
+    # A row may be longer than a block. Few spellings of missing values are found faster.
+    sizes = (BLOCK_BYTES, len(body)) if len(body) > BLOCK_BYTES else (BLOCK_BYTES,)
+    lists = dict.fromkeys((FEW_MISSING, tuple(columns.missing)))
+    attempts = [(size, missing) for missing in lists for size in sizes]
+    for size, missing in attempts[:-1]:
+        with suppress(pyarrow.ArrowInvalid):
+            return read(size, missing)
+    return read(*attempts[-1])
 
 
 def _matrix(table: pyarrow.Table, columns: Columns) -> Floats:

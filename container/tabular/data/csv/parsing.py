@@ -19,7 +19,7 @@ from tabular.data.cells import CellError
 from tabular.data.csv.faults import Column, Kind, fault
 from tabular.data.pyarrow_without_pandas import hide_pandas
 from tabular.data.roles import Roles
-from tabular.data.spelling import MISSING, number_of
+from tabular.data.spelling import FEW_MISSING, MISSING, number_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -59,12 +59,9 @@ class Parser:
         """
         try:
             try:
-                return self._batch(block, frozenset())
+                return self._batch(block, frozenset(), FEW_MISSING)
             except ValueError:  # pyarrow.ArrowInvalid is one
-                odd = self._odd(block)
-                if not odd:
-                    raise
-                return self._batch(block, odd)
+                return self._batch(block, self._odd(block), self.missing)
         except ValueError as error:
             found = fault(
                 _lines(block),
@@ -89,12 +86,21 @@ class Parser:
             text_columns(block, self.delimiter, len(self.columns), deferred, self.missing)
         )
 
-    def _batch(self, block: Block, odd: frozenset[int]) -> Batch:
-        """Parse a block. The columns ``odd`` are read as text, and their texts become NaN."""
+    def _batch(self, block: Block, odd: frozenset[int], missing: Sequence[str]) -> Batch:
+        """Parse a block.
+
+        Parameters
+        ----------
+        odd : frozenset of int
+            The places of columns of numbers that are parsed as text; their texts become NaN.
+        missing : sequence of str
+            The texts that mean a missing value. pyarrow takes a sixth longer to look for all of
+            them in numbers than for a few; in columns of text they are found later.
+        """
         content = block.content
         if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
             raise ValueError("a carriage return inside a line, which pyarrow reads as a line end")
-        table = _parsed(block, self._options(odd))
+        table = _parsed(block, self._options(odd, missing))
         roles = self.roles
         rows = len(table[roles.used[0]])
         if b'"' in content and rows != _rows(block):
@@ -158,7 +164,7 @@ class Parser:
                 found.append(math.nan)
         return pyarrow.array(found, pyarrow.float64()).take(values.indices)
 
-    def _options(self, odd: frozenset[int]) -> dict[str, Any]:
+    def _options(self, odd: frozenset[int], missing: Sequence[str]) -> dict[str, Any]:
         import pyarrow
 
         # Through float64, as in requests, so that a cell has the same value in both. It takes no
@@ -174,7 +180,7 @@ class Parser:
         }
         read = {place: types[self.columns[place].kind] for place in self.roles.used}
         read |= dict.fromkeys(odd, _text())
-        return _options(self.delimiter, len(self.columns), read, self.missing)
+        return _options(self.delimiter, len(self.columns), read, missing)
 
 
 @dataclass(frozen=True)
@@ -204,7 +210,9 @@ def text_columns(
     """
     import pyarrow
 
-    numbers = _options(delimiter, columns, dict.fromkeys(candidates, pyarrow.float64()), missing)
+    numbers = _options(
+        delimiter, columns, dict.fromkeys(candidates, pyarrow.float64()), FEW_MISSING
+    )
     try:
         _parsed(block, numbers)
         return {}

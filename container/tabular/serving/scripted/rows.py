@@ -46,7 +46,7 @@ def read_floats(body: bytes, content_type: str, columns: Columns) -> Floats:
     except UserError as error:
         raise RequestError(415, str(error)) from error
     try:
-        return form.read_body(body, columns)
+        return columns.without_missing_numbers(form.read_body(body, columns))
     except ValueError as error:
         raise _unreadable(error) from error
 
