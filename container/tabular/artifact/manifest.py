@@ -17,7 +17,7 @@ from typing import Any
 
 from tabular.artifact.manifest_fields import check_fields, read_strictly
 from tabular.contract.errors import UserError
-from tabular.data.columns import Columns
+from tabular.data.columns import KNOWN, UNKNOWN, Columns
 
 FORMAT_VERSION = 1
 FOLDER = "tabular"
@@ -30,7 +30,7 @@ DIGEST = "sha256"
 # Fields that the first artifacts do not have.
 OPTIONAL = frozenset(
     {
-        *("feature_names", "categories", "index_base", "categorical", "compiled"),
+        *("feature_names", "categories", "index_base", "indices", "categorical", "compiled"),
         *("classes", "probabilities", "takes_missing"),
     }
 )
@@ -97,6 +97,9 @@ class Manifest:
         For each feature column of text, by its number from "0": the texts with the codes 0, 1, ...
     index_base : int
         The first index of the LIBSVM data that the model was trained on: 0 or 1.
+    indices : str
+        What training knew of the first index, as in ``Columns.indices``; empty in artifacts of
+        older images. Those with ``index_base`` 1 know it.
     categorical : sequence of int
         The feature columns that the model treats as categories, text or not.
     compiled : Parity or None
@@ -123,6 +126,7 @@ class Manifest:
     feature_names: Sequence[str] = ()
     categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
     index_base: int = 0
+    indices: str = UNKNOWN
     categorical: Sequence[int] = ()
     compiled: Parity | None = None
     classes: Sequence[Any] = ()
@@ -138,6 +142,7 @@ class Manifest:
             self.index_base,
             self.feature_names,
             {int(column): texts for column, texts in self.categories.items()},
+            indices=self.indices or (KNOWN if self.index_base else UNKNOWN),
         )
 
     @property

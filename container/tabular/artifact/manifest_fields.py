@@ -15,6 +15,7 @@ from typing import Any
 
 from tabular.contract.paths import open_regular_file
 from tabular.contract.strict_json import without_duplicates
+from tabular.data.columns import KNOWN, NOT_INDEXED, UNDECLARED, UNKNOWN
 
 # A manifest with a million categories is smaller.
 MOST_BYTES = 256 << 20
@@ -101,6 +102,14 @@ def _whole(least: int = 0, below: int = MOST, optional: bool = False) -> Check:
             return
         if type(value) is not int or not least <= value < below:
             raise _wrong(name, value, f"a whole number from {least} to {below - 1}")
+
+    return check
+
+
+def _one_of(*values: str) -> Check:
+    def check(name: str, value: Any) -> None:
+        if value not in values:
+            raise _wrong(name, value, "one of " + ", ".join(map(repr, values)))
 
     return check
 
@@ -206,6 +215,7 @@ CHECKS: dict[str, Check] = {
     "feature_names": _list(_text),
     "categories": _object(_list(_text, unique=True), _column),
     "index_base": _whole(below=2),
+    "indices": _one_of(UNKNOWN, NOT_INDEXED, KNOWN, UNDECLARED),
     "categorical": _list(_whole()),
     "compiled": _parity,
     "classes": _list(_scalar, unique=True),

@@ -41,6 +41,8 @@ class Store:
         The number of values that are not missing.
     lowest : int or None
         The smallest column index, for formats whose indices may start from 0 or 1.
+    base : int or None
+        The first index, 0 or 1, if the channel's content type declares it.
     sparse : bool
     names : sequence of str
         The feature columns' names; empty for formats without names.
@@ -57,6 +59,7 @@ class Store:
     def __init__(self, budget: MemoryBudget) -> None:
         self.rows = self.read = self.width = self.values = 0
         self.lowest: int | None = None
+        self.base: int | None = None
         self.sparse = False
         self.names: Sequence[str] = ()
         self.categories: dict[int, dict[str, int]] = {}
@@ -205,6 +208,7 @@ class Store:
             "weight": None if self.weight is None else float(self.weight.sum(dtype=np.float64)),
             "width": self.width,
             "lowest": self.lowest,
+            "base": self.base,
             "sparse": self.sparse,
             "names": list(self.names),
             "categories": {str(column): list(codes) for column, codes in self.categories.items()},
@@ -267,7 +271,8 @@ class Store:
         if self.sparse:
             from scipy.sparse import csr_matrix
 
-            indices = piece.indices - columns.base if columns.base else piece.indices
+            shifted = columns.base and self.lowest is not None
+            indices = piece.indices - columns.base if shifted else piece.indices
             shape = (piece.shape[0], columns.count)
             return csr_matrix((piece.data, indices, piece.indptr), shape=shape)
         if not columns.categories:

@@ -19,7 +19,7 @@ from tabular.contract.job import TrainingJob
 from tabular.contract.machine import in_memory
 from tabular.data.batch import Batch
 from tabular.data.channel import no_data, read_channel
-from tabular.data.columns import Columns, unite
+from tabular.data.columns import Columns, first_index_of, unite
 from tabular.data.csv.text import number_of
 from tabular.data.layout import Layout
 from tabular.data.listing import FileState, files_of
@@ -167,8 +167,14 @@ def seal(
     stores: Mapping[str, Store],
     described: Described,
     folder: Path,
+    skip_empty_first: bool = False,
 ) -> Columns:
     """Agree on the columns of all channels and hosts, and apply them to the stores of this host.
+
+    Parameters
+    ----------
+    skip_empty_first : bool
+        See ``unite``.
 
     Raises
     ------
@@ -176,7 +182,8 @@ def seal(
         The columns of the channels do not fit each other.
     """
     parts = [part for host in described for part in host.values() if part["rows"]]
-    columns = unite(sorted(parts, key=lambda part: part["name"] != TRAIN), folder)
+    ordered = sorted(parts, key=lambda part: part["name"] != TRAIN)
+    columns = unite(ordered, folder, skip_empty_first)
     for store in stores.values():
         store.seal(columns)
     for column, texts in columns.categories.items():
@@ -188,8 +195,8 @@ def seal(
             log.warning(
                 "column '%s' is text because of cells such as %r; most are numbers", name, odd[:40]
             )
-    if columns.base:
-        log.info("the indices of the LIBSVM files start from 1")
+    if said := first_index_of(columns):
+        log.info("%s", said)
     return columns
 
 

@@ -94,6 +94,7 @@ def write_artifact(run: Run, trained: Trained) -> Manifest | None:
             feature_names=list(columns.names),
             categories={str(column): list(texts) for column, texts in columns.categories.items()},
             index_base=columns.base,
+            indices=columns.indices,
             **described,
         )
         whole = _describe(stage, manifest)

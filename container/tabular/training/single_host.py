@@ -92,7 +92,7 @@ def read_channels(
     try:
         described = [{name: store.describe(name) for name, store in stores.items()}]
         require_rows(described, channels)
-        yield stores, seal(stores, described, run.job.paths.data)
+        yield stores, seal(stores, described, run.job.paths.data, skip_empty_first=True)
     finally:
         for store in stores.values():
             store.close()
