@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import zlib
 from collections.abc import Iterator
 from itertools import chain
@@ -25,6 +26,7 @@ from request_bodies import (
     every_format,
     headed,
 )
+from serving_scripts import lay_out_code
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -254,3 +256,35 @@ def test_request_may_contain_groups(server: Served, expected: bytes) -> None:
 def test_label_of_recordio_is_ignored(server: Served, expected: bytes) -> None:
     sent = Sent("application/x-recordio-protobuf", as_recordio([[9, *row] for row in ROWS]))
     assert send(server, sent).body == expected
+
+
+DECODING = """
+import os
+import xgboost
+from sagemaker_xgboost_container import encoder
+
+
+def model_fn(model_dir):
+    return xgboost.Booster(model_file=os.path.join(model_dir, "xgboost-model"))
+"""
+INPUT_FN = """
+def input_fn(input_data, content_type):
+    return encoder.decode(input_data, content_type)
+"""
+
+
+@pytest.mark.parametrize("script", ["", DECODING, DECODING + INPUT_FN], ids=["none", "own", "fn"])
+def test_libsvm_from_1_is_answered_alike_by_an_artifact_without_a_manifest_and_by_scripts(
+    docker_engine: docker.DockerClient, image: str, named: Path, tmp_path: Path, script: str
+) -> None:
+    """The model has N features and is counted from 1: index N is its last feature."""
+    shutil.copy(named / "xgboost-model", tmp_path)
+    if script:
+        lay_out_code(tmp_path, {"inference.py": script})
+    labelled = [[0, *row] for row in ROWS]
+    with serving(docker_engine, image, tmp_path) as served:
+        answers = [
+            served.invoke(as_libsvm(labelled, base), Content_Type="text/libsvm") for base in (0, 1)
+        ]
+        answers.append(served.invoke(as_libsvm(labelled), Content_Type="text/libsvm; base=1"))
+    assert {(answer.status, answer.body) for answer in answers} == {(200, answers[0].body)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -10,18 +12,20 @@ import numpy as np
 import pytest
 import xgboost
 from channel_files import (
+    CONFIG,
     Rows,
     as_csv,
     as_libsvm,
     as_parquet,
     booster_of,
+    in_gzip,
     job,
     model_of,
     models_of,
     run_all,
     trees_of,
 )
-from containers import Train, Trained, serving
+from containers import Served, Train, Trained, serving
 from job_folder import HYPERPARAMETERS, table
 
 pytestmark = pytest.mark.timeout(300)
@@ -268,11 +272,12 @@ SPARSE = [row if i % 2 else [*row[:3], "nan", row[4]] for i, row in enumerate(RO
 
 @pytest.fixture
 def based(train: Train) -> list[Trained]:
-    """The same rows, counted from 0 and from 1."""
-    return run_all(train, *(job("text/x-libsvm", as_libsvm(SPARSE, base)) for base in (0, 1)))
+    """The same rows, counted from 0 and, as their content type says, from 1."""
+    kinds = "text/x-libsvm", "text/libsvm; base=1"
+    return run_all(train, *(job(kind, as_libsvm(SPARSE, at)) for at, kind in enumerate(kinds)))
 
 
-def test_indices_from_0_and_from_1_give_equal_models_and_answers(
+def test_indices_from_0_and_from_a_declared_1_make_the_same_model_and_are_served_alike(
     docker_engine: docker.DockerClient, image: str, based: list[Trained]
 ) -> None:
     assert model_of(based[0]) == model_of(based[1])
@@ -290,3 +295,137 @@ def test_indices_from_0_and_from_1_give_equal_models_and_answers(
         xgboost.DMatrix(np.array([row[1:] for row in asked], np.float32))
     )
     assert scores(answers[0].body) == pytest.approx(expected, abs=1e-6)
+
+
+def statuses_and_scores(served: Served, *sent: tuple[str, bytes]) -> set[tuple[int, bytes]]:
+    answers = [served.invoke(body, Content_Type=kind) for kind, body in sent]
+    return {(answer.status, answer.body) for answer in answers}
+
+
+def test_undeclared_indices_from_1_make_the_model_that_xgboost_makes(
+    docker_engine: docker.DockerClient, image: str, train: Train, tmp_path: Path
+) -> None:
+    validation = {"a.gz": in_gzip(as_libsvm([[row[0], *row[2:]] for row in SPARSE], base=2))}
+    content = re.sub(rb" [0-9]:nan", b"", as_libsvm(SPARSE, 1))
+    end = train(**job("text/libsvm", {"a.gz": in_gzip(content)}, validation))
+    booster = booster_of(model_of(end))
+    (tmp_path / "data").write_bytes(content)
+    matrix = xgboost.DMatrix(f"{tmp_path / 'data'}?format=libsvm")
+    assert booster.num_features() == matrix.num_col() == len(SPARSE[0])
+    assert "no index 0: index k is feature k" in end.stderr
+    assert "text/libsvm; base=1" in end.stderr
+    asked = SPARSE[:9]
+    expected = booster.predict(
+        xgboost.DMatrix(np.array([[0, *row[1:]] for row in asked], np.float32))
+    )
+    with serving(docker_engine, image, end.job.model) as server:
+        answers = statuses_and_scores(
+            server,
+            ("text/libsvm", as_libsvm(asked, 1)),
+            ("text/libsvm; base=1", as_libsvm(asked, 1)),
+            ("text/libsvm", as_libsvm([[row[0], 7, *row[1:]] for row in asked], 0)),
+            ("text/csv", as_csv([row[1:] for row in asked])),
+            ("text/csv", as_csv([[7, *row[1:]] for row in asked])),
+        )
+        [(status, body)] = answers
+        assert status == 200
+        assert scores(body) == pytest.approx(expected, abs=1e-6)
+        wide = ("text/libsvm", as_libsvm([[*row, 1] for row in asked], 1))
+        for kind, refused in (wide, ("text/libsvm; base=0", as_libsvm(asked, 0))):
+            assert server.invoke(refused, Content_Type=kind).status == 400
+
+
+ONE_HOT = "".join(f"{i % 2} {1 + i % 3}:1 {4 + i % 2}:1\n" for i in range(60)).encode()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "absent"), [("xgboost", "nan"), ("sklearn.linear_model.LogisticRegression", 0)]
+)
+def test_one_hot_data_from_0_whose_first_class_never_occurs_takes_all_its_columns(
+    docker_engine: docker.DockerClient, image: str, train: Train, algorithm: str, absent: object
+) -> None:
+    given = HYPERPARAMETERS if algorithm == "xgboost" else {}
+    end = train(**job("text/libsvm", ONE_HOT, None, {**given, "algorithm": algorithm}))
+    assert end.exit_code == 0, end.stderr
+    rows = [[absent, 1, absent, absent, 1, absent], [absent, absent, 1, absent, absent, 1]]
+    with serving(docker_engine, image, end.job.model) as server:
+        [(status, body)] = statuses_and_scores(
+            server,
+            ("text/csv", as_csv(rows)),
+            ("text/csv", as_csv([row[1:] for row in rows])),
+            ("text/libsvm", as_libsvm([["", *row] for row in rows], 0)),
+        )
+        assert status == 200
+        first, second = scores(body)
+        assert first < second
+
+
+def test_model_of_csv_takes_libsvm_from_either_index_where_that_is_clear(
+    docker_engine: docker.DockerClient, image: str, train: Train
+) -> None:
+    end = train(**job("text/csv", as_csv(ROWS)))
+    assert end.exit_code == 0, end.stderr
+    asked = ROWS[:9]
+    lacking = [[row[0], "nan", *row[2:-1], "nan"] for row in asked]
+    with serving(docker_engine, image, end.job.model) as server:
+        whole = statuses_and_scores(
+            server,
+            ("text/csv", as_csv([row[1:] for row in asked])),
+            *(("text/libsvm", as_libsvm(asked, base)) for base in (0, 1)),
+            *((f"text/libsvm; base={base}", as_libsvm(asked, base)) for base in (0, 1)),
+        )
+        assert {status for status, _ in whole} == {200}
+        assert len(whole) == 1
+        sparse = [re.sub(rb" [0-9]:nan", b"", as_libsvm(lacking, base)) for base in (0, 1)]
+        for body in sparse:
+            answer = server.invoke(body, Content_Type="text/libsvm")
+            assert answer.status == 400
+            assert b"text/libsvm; base=0, or text/libsvm; base=1" in answer.body
+        clear = statuses_and_scores(
+            server,
+            ("text/csv", as_csv([row[1:] for row in lacking])),
+            *((f"text/libsvm; base={base}", body) for base, body in enumerate(sparse)),
+        )
+        assert len(clear) == 1
+        assert {status for status, _ in clear} == {200}
+
+
+def test_channels_of_libsvm_that_declare_different_bases_are_refused(train: Train) -> None:
+    given = job("text/libsvm; base=1", as_libsvm(SPARSE, 1), as_libsvm(SPARSE, 0))
+    end = train(**given)
+    assert end.exit_code == 1
+    assert "validation/data line 1 has the index 0" in end.reason
+
+
+def test_libsvm_index_without_a_value_is_zero_and_said_so(train: Train) -> None:
+    zeros = [[row[0], 0, *row[2:]] for row in ROWS]
+    content = as_libsvm(zeros)
+    empty, plain = run_all(
+        train,
+        job("text/libsvm", content.replace(b" 1:0 ", b" 1: ")),
+        job("text/libsvm", content),
+    )
+    assert model_of(empty) == model_of(plain)
+    assert "data line 1 has an index without a value (1:), which is read as 0" in empty.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "hyperparameters"),
+    [
+        (
+            "y,cf:x,price:area\n" + "".join(f"{i % 2},{i % 2 * 5},{i % 7}\n" for i in range(60)),
+            {**HYPERPARAMETERS, "target": "y"},
+        ),
+        (
+            "".join(f"{'ab'[i % 2]},{i % 2 * 5},12:{i:02}\n" for i in range(60)),
+            {"algorithm": "sklearn.tree.DecisionTreeClassifier"},
+        ),
+    ],
+    ids=["names with a colon", "times of day"],
+)
+def test_csv_with_colons_and_no_content_type_is_not_taken_for_libsvm(
+    train: Train, content: str, hyperparameters: dict[str, str]
+) -> None:
+    end = train(hyperparameters, {"train": {"a.csv": content}}, {CONFIG: None})
+    assert end.exit_code == 0, end.stderr
+    assert "a.csv looks like csv" in end.stderr

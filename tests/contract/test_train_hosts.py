@@ -11,7 +11,7 @@ import docker
 import numpy as np
 import pytest
 from containers import Trained, run_train, serving, wait_until
-from job_folder import JobFolder, csv_text
+from job_folder import CHANNEL, JobFolder, csv_text
 from several_hosts import (
     HYPERPARAMETERS,
     LONG,
@@ -369,3 +369,28 @@ def test_folds_of_several_hosts_leave_models_and_predictions_of_all_rows(
     table = np.loadtxt(job.root / "output/data/predictions.csv", delimiter=",")
     assert len(table) == len(TRAIN) + len(VALIDATION)
     assert (table[:, 0] == table[:, 2]).mean() > 0.8
+
+
+def test_hosts_whose_lowest_indices_differ_agree_on_the_first_one(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    def libsvm(base: int, lowest: int) -> dict[str, dict[str, str]]:
+        lines = [
+            " ".join(
+                [str(row[0]), *(f"{k}:{x}" for k, x in enumerate(row[1:], base) if k >= lowest)]
+            )
+            for row in TRAIN[:400]
+        ]
+        return {"train": {f"part-{lowest}": "\n".join(lines) + "\n"}}
+
+    for lowest, base in ((0, 0), (1, 1)):
+        channels = {0: libsvm(base, 2), 1: libsvm(base, lowest)}
+        entry = {**CHANNEL, "ContentType": "text/libsvm", "S3DistributionType": "ShardedByS3Key"}
+        files = {"input/config/inputdataconfig.json": json.dumps({"train": entry})}
+        with cluster(
+            docker_engine, image, tmp_path / str(lowest), 2, channels=channels, files=files
+        ) as hosts:
+            hosts.start()
+            manifest = trained(hosts)["algo-1"].job.manifest
+        found = [manifest[name] for name in ("num_features", "index_base", "indices")]
+        assert found == ([4, 0, "known"] if lowest == 0 else [5, 0, "undeclared"])

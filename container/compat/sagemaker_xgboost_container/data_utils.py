@@ -59,7 +59,8 @@ def get_dmatrix(
         A file, or a folder, which is read with its subfolders. With ``is_pipe``, the path of a
         FIFO without the suffix ``_0``.
     content_type : str
-        ``csv``, ``libsvm``, ``parquet``, ``recordio-protobuf``, or a full content type.
+        ``csv``, ``libsvm``, ``parquet``, ``recordio-protobuf``, or a full content type. LIBSVM's
+        indices are kept as they stand, except with ``text/libsvm; base=1``.
     csv_weights : int
         1 if the second column of CSV is the weight.
 
@@ -90,8 +91,9 @@ def get_dmatrix(
             if not store.rows:
                 log.warning("no row in %s", ", ".join(paths))
                 return None
-            # Keep LIBSVM's indices, which the script's other matrices and its requests use too.
-            store.seal(Columns(store.width, names=tuple(store.names)))
+            # Keep LIBSVM's indices: the script's other matrices and its requests use the same ones.
+            base = (store.base or 0) if store.lowest is not None else 0
+            store.seal(Columns(store.width - base, base, tuple(store.names)))
             return _plan(threads).build([(store, None)], last=True)
         finally:
             store.close()

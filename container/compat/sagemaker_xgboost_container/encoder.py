@@ -17,7 +17,7 @@ from tabular.data import csv, libsvm, recordio
 from tabular.data.batch import Batch
 from tabular.data.columns import Columns
 from tabular.data.csv.text import cells_of, delimiter_of
-from tabular.data.formats import format_of
+from tabular.data.formats import base_of, format_of
 from tabular.data.layout import Layout
 from tabular.data.source import Source
 
@@ -45,15 +45,29 @@ def csv_to_dmatrix(input: str | bytes, dtype: object = None) -> xgboost.DMatrix:
     return xgboost.DMatrix(csv.read_body(body, Columns(len(cells))))
 
 
-def libsvm_to_dmatrix(string_like: str | bytes) -> xgboost.DMatrix:
-    """Decode rows in the format of training: a label, then ``index:value``. Keep the indices.
+def libsvm_to_dmatrix(string_like: str | bytes, base: int | None = None) -> xgboost.DMatrix:
+    """Decode rows in the format of training: a label, then ``index:value``.
+
+    Parameters
+    ----------
+    base : int or None
+        The first index, 0 or 1. None keeps the indices as they stand, unless the endpoint's model
+        is a Booster of N features and a row has exactly the indices 1 to N.
 
     Raises
     ------
     UserError
         A line can't be parsed. The message has its number.
     """
-    return _read(libsvm.read_file, _bytes(string_like))
+    parts, lowest = _parts(libsvm.read_file, _bytes(string_like))
+    features = _joined(parts)
+    if base is None:
+        base = libsvm.first_index(features, lowest)
+    if base and lowest is not None:
+        if lowest < base:
+            raise UserError(f"the body has the index {lowest}, and base={base}")
+        features = features[:, base:]
+    return xgboost.DMatrix(features)
 
 
 def recordio_protobuf_to_dmatrix(string_like: bytes) -> xgboost.DMatrix:
@@ -64,7 +78,8 @@ def recordio_protobuf_to_dmatrix(string_like: bytes) -> xgboost.DMatrix:
     UserError
         A record can't be parsed. The message has its number.
     """
-    return _read(recordio.read_file, _bytes(string_like))
+    parts, _ = _parts(recordio.read_file, _bytes(string_like))
+    return xgboost.DMatrix(_joined(parts))
 
 
 DECODERS: Mapping[str, Callable[[bytes], xgboost.DMatrix]] = {
@@ -90,6 +105,8 @@ def decode(obj: Any, content_type: str) -> xgboost.DMatrix:
         raise UnsupportedFormatError(content_type) from error
     if form.name not in DECODERS:
         raise UnsupportedFormatError(content_type)
+    if form.name == libsvm.NAME:
+        return libsvm_to_dmatrix(obj, base_of(content_type))
     return DECODERS[form.name](obj)
 
 
@@ -115,15 +132,21 @@ def _bytes(body: str | bytes) -> bytes:
     return body.encode() if isinstance(body, str) else bytes(body)
 
 
-def _read(read_file: ReadFile, body: bytes) -> xgboost.DMatrix:
+def _parts(read_file: ReadFile, body: bytes) -> tuple[list[Any], int | None]:
+    """Return the features of all batches, and the lowest index of LIBSVM."""
     source = Source(Path("request"), lambda: io.BytesIO(body))
-    parts: list[Any] = [batch.features for batch in read_file(source, Layout(labelled=False), 1)]
-    if not parts:
+    batches = list(read_file(source, Layout(labelled=False), 1))
+    if not batches:
         raise UserError("the body holds no row")
+    lows = [batch.lowest_index for batch in batches if batch.lowest_index is not None]
+    return [batch.features for batch in batches], min(lows, default=None)
+
+
+def _joined(parts: list[Any]) -> Any:
     if isinstance(parts[0], np.ndarray):
-        return xgboost.DMatrix(np.concatenate(parts))
+        return np.concatenate(parts)
     from scipy.sparse import csr_matrix, vstack
 
     width = max(part.shape[1] for part in parts)
     wide = [csr_matrix((p.data, p.indices, p.indptr), (p.shape[0], width)) for p in parts]
-    return xgboost.DMatrix(vstack(wide, format="csr"))
+    return vstack(wide, format="csr")

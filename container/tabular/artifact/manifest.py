@@ -18,7 +18,7 @@ from typing import Any
 from tabular.artifact.manifest_fields import check_fields, read_strictly
 from tabular.contract.errors import UserError
 from tabular.data import schema
-from tabular.data.columns import Columns
+from tabular.data.columns import KNOWN, UNKNOWN, Columns
 
 FORMAT_VERSION = 2
 FOLDER = "tabular"
@@ -31,7 +31,7 @@ DIGEST = "sha256"
 # Fields that the first artifacts do not have.
 OPTIONAL = frozenset(
     {
-        *("feature_names", "categories", "index_base", "categorical", "compiled"),
+        *("feature_names", "categories", "index_base", "indices", "categorical", "compiled"),
         *("classes", "probabilities", "takes_missing", "schema"),
     }
 )
@@ -99,6 +99,9 @@ class Manifest:
         of a text in the list is its code.
     index_base : int
         The first index of the LIBSVM data that the model was trained on: 0 or 1.
+    indices : str
+        What training knew of the first index, as in ``Columns.indices``; empty in artifacts of
+        older images. Those with ``index_base`` 1 know it.
     categorical : sequence of int
         The indices of the feature columns that the model treats as categories, text or numbers.
     compiled : Parity or None
@@ -128,6 +131,7 @@ class Manifest:
     feature_names: Sequence[str] = ()
     categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
     index_base: int = 0
+    indices: str = UNKNOWN
     categorical: Sequence[int] = ()
     compiled: Parity | None = None
     classes: Sequence[Any] = ()
@@ -144,6 +148,7 @@ class Manifest:
             self.index_base,
             self.feature_names,
             {int(column): texts for column, texts in self.categories.items()},
+            indices=self.indices or (KNOWN if self.index_base else UNKNOWN),
         )
         return schema.from_json(self.schema, columns) if self.schema else columns
 

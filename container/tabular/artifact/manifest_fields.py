@@ -16,6 +16,7 @@ from typing import Any
 
 from tabular.contract.paths import open_regular_file
 from tabular.contract.strict_json import without_duplicates
+from tabular.data.columns import KNOWN, NOT_INDEXED, UNDECLARED, UNKNOWN
 from tabular.data.csv.text import DELIMITERS
 from tabular.data.schema import ERROR, IGNORE, KINDS, UNKNOWNS
 from tabular.data.spelling import NumberStyle
@@ -112,6 +113,14 @@ def _whole(least: int = 0, below: int = MOST, optional: bool = False) -> Check:
     return check
 
 
+def _one_of(*values: str) -> Check:
+    def check(name: str, value: Any) -> None:
+        if value not in values:
+            raise _wrong(name, value, "one of " + ", ".join(map(repr, values)))
+
+    return check
+
+
 def _number(name: str, value: Any) -> None:
     if value is None:
         return
@@ -190,14 +199,6 @@ def _any(_: str, __: Any) -> None:
     """Accept any JSON value."""
 
 
-def _one_of(*allowed: str) -> Check:
-    def check(name: str, value: Any) -> None:
-        if value not in allowed:
-            raise _wrong(name, value, " or ".join(allowed))
-
-    return check
-
-
 def _schema(name: str, value: Any) -> None:
     if value:
         _fields(SCHEMA, frozenset(SCHEMA))(name, value)
@@ -243,6 +244,7 @@ CHECKS: dict[str, Check] = {
     "feature_names": _list(_text),
     "categories": _object(_list(_text, unique=True), _column),
     "index_base": _whole(below=2),
+    "indices": _one_of(UNKNOWN, NOT_INDEXED, KNOWN, UNDECLARED),
     "categorical": _list(_whole()),
     "compiled": _parity,
     "classes": _list(_scalar, unique=True),

@@ -12,9 +12,9 @@ import numpy as np
 
 from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
-from tabular.data.batch import Batch, Floats
+from tabular.data.batch import Batch, Floats, Sparse
 from tabular.data.blocks import LineTooLongError
-from tabular.data.formats import FORMATS, Format, format_of, guess, has_header
+from tabular.data.formats import FORMATS, Format, base_of, format_of, guess, has_header
 from tabular.data.layout import Layout
 from tabular.data.listing import FileState, files_of, require_unchanged
 from tabular.data.pipe import open_pipe
@@ -76,10 +76,13 @@ def read_channel(
         before = files_of(channel) if channel.input_mode == "File" else {}
     sources: list[Source] = []
     try:
-        form = _format(channel, list(before))
+        form = _format(channel, list(before), layout)
+        if form.name == "libsvm" and channel.content_type:
+            store.base = base_of(channel.content_type)
         sources = _sources(channel, form, list(before))
         for source in sources:
             for batch in _batches(form, source, layout, threads):
+                _require_base(batch, source.path, store.base)
                 check(batch, source.path)
                 batch = _ordered(batch, store.names or names)
                 store.append(_as_read(batch, store, layout), source.path)
@@ -111,6 +114,19 @@ def _require_unchanged(
         require_unchanged(channel, before)
     except UserError as error:
         raise UserError(f"{error} (the first fault found in it: {fault})") from fault
+
+
+def _require_base(batch: Batch, path: Path, base: int | None) -> None:
+    """Require that indices are not below the first one that the content type declares."""
+    if base and batch.lowest_index is not None and batch.lowest_index < base:
+        features = cast(Sparse, batch.features)
+        (places,) = (features.indices < base).nonzero()
+        row = int(features.indptr.searchsorted(places[0], "right")) - 1 if len(places) else None
+        where = "" if row is None else f" {batch.where(row)}"
+        raise UserError(
+            f"{path}{where} has the index {batch.lowest_index}, and the channel's content type "
+            f"says base={base}; declare base=0, or count the indices from 1"
+        )
 
 
 def _ordered(batch: Batch, names: Sequence[str]) -> Batch:
@@ -154,7 +170,7 @@ def _as_read(batch: Batch, store: Store, layout: Layout) -> Batch:
     return replace(batch, features=features, categories=texts, odd=batch.odd | odd)
 
 
-def _format(channel: Channel, paths: list[Path]) -> Format:
+def _format(channel: Channel, paths: list[Path], layout: Layout) -> Format:
     if channel.content_type:
         try:
             return format_of(channel.content_type)
@@ -169,10 +185,16 @@ def _format(channel: Channel, paths: list[Path]) -> Format:
         return FORMATS[0]
     try:
         with Source(paths[0]).open() as stream:
-            form = guess(stream.read(LOOKED_AT_BYTES))
+            form = guess(stream.read(LOOKED_AT_BYTES), layout.named)
     except BROKEN_STREAM as error:
         raise unreadable(paths[0], error) from error
-    log.info("channel '%s' has no ContentType: %s looks like %s", channel.name, paths[0], form.name)
+    log.info(
+        "channel '%s' has no ContentType: %s looks like %s; if it is not, name the ContentType in "
+        "inputdataconfig.json",
+        channel.name,
+        paths[0],
+        form.name,
+    )
     return form
 
 

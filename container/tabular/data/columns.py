@@ -22,6 +22,14 @@ from tabular.data.cells import (
 )
 from tabular.data.spelling import FEW_MISSING, NumberStyle, missing_numbers
 
+# What is known of the indices of sparse text (LIBSVM) that a model was trained on.
+UNKNOWN = ""  # nothing: the artifact has no manifest, or one of an older image
+NOT_INDEXED = "none"  # the training data had no such indices
+KNOWN = "known"  # the first index was declared, or index 0 occurred
+UNDECLARED = "undeclared"  # no index 0 occurred, which may be the first one or not
+# How a content type declares the first index.
+DECLARED = "text/libsvm; base=0, or text/libsvm; base=1"
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -55,6 +63,9 @@ class Columns:
         Whether requests may have columns by any other name.
     statistics : sequence of mappings
         The missing share and the range of each column; see ``column_table``.
+    indices : str
+        What is known of LIBSVM's indices: ``UNKNOWN``, ``NOT_INDEXED``, ``KNOWN`` or
+        ``UNDECLARED``.
     unread : collection of int
         Columns of a body that are no features; the columns of a model have none.
     lenient : bool
@@ -74,9 +85,21 @@ class Columns:
     ignored: Collection[str] = ()
     extra: bool = False
     statistics: Sequence[Mapping[str, Any]] = field(default=(), compare=False)
+    indices: str = UNKNOWN
     unread: Collection[int] = ()
     lenient: bool = False
     unknown_texts: UnknownTexts = field(default_factory=lambda: UnknownTexts(), compare=False)
+
+    def with_other_start(self) -> Columns | None:
+        """Return the columns of a dense row that has one column more, or less, at its start.
+
+        If training data did not declare its first index and has the indices 1 to N, a row of N
+        values begins with index 1, and a row of N + 1 values with index 0, which has no effect on
+        the model. None if the model has no other number of columns.
+        """
+        if self.indices != UNDECLARED:
+            return None
+        return replace(self, count=self.count + (1 if self.base else -1), base=1 - self.base)
 
     @cached_property
     def codes(self) -> dict[int, dict[str, int]]:

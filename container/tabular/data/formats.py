@@ -8,11 +8,13 @@ from email.message import Message
 from functools import lru_cache, partial
 from typing import TypeAlias
 
+import numpy as np
+
 from tabular.contract.errors import UserError
 from tabular.data import csv, extent, json, libsvm, npy, parquet, recordio
-from tabular.data.batch import Batch, Floats
+from tabular.data.batch import Batch, ColumnCountError, Floats
 from tabular.data.charset import CODECS, utf_8_of
-from tabular.data.columns import Columns, coded
+from tabular.data.columns import UNDECLARED, Columns, coded
 from tabular.data.layout import Layout
 from tabular.data.source import Source
 
@@ -59,12 +61,47 @@ class Format:
     has_text: bool = False
 
 
-def _libsvm_body(body: bytes, columns: Columns) -> Floats:
-    return coded(libsvm.read_body(body, columns.count, columns.base), columns)
-
-
 def _recordio_body(body: bytes, columns: Columns) -> Floats:
-    return coded(recordio.read_body(body, columns.count), columns)
+    # The number of columns says whether keys are counted from index 0 or 1 of the training data.
+    whole = columns.indices == UNDECLARED
+    return coded(recordio.read_body(body, columns.count, whole), columns)
+
+
+def _with_either_start(read_body: ReadBody) -> ReadBody:
+    """Let a reader of dense rows read rows with and without a column for an index 0.
+
+    See ``Columns.with_other_start``.
+    """
+
+    def read(body: bytes, columns: Columns) -> Floats:
+        try:
+            return read_body(body, columns)
+        except ColumnCountError as error:
+            other = columns.with_other_start()
+            if other is None or error.found != other.count:
+                raise
+        rows = read_body(body, other)
+        if other.count > columns.count:
+            return np.ascontiguousarray(rows[:, 1:])
+        return np.pad(rows, ((0, 0), (1, 0)))
+
+    return read
+
+
+def _of_either_start(measure: Measure) -> Measure:
+    """Let an estimate accept what ``_with_either_start`` does."""
+
+    def measured(body: bytes, columns: Columns) -> extent.Extent:
+        found = measure(body, columns)
+        other = columns.with_other_start()
+        if other is None:
+            return found
+        second = measure(body, other)
+        rows = max(found.rows, second.rows)
+        copy = extent.FLOAT32 * rows * columns.count
+        return extent.Extent(rows, max(found.peak, second.peak) + copy)
+
+    return measured
 
 
 FORMATS = (
@@ -72,8 +109,8 @@ FORMATS = (
         csv.NAME,
         csv.CONTENT_TYPES,
         csv.read_file,
-        csv.read_body,
-        extent.of_csv,
+        _with_either_start(csv.read_body),
+        _of_either_start(extent.of_csv),
         "CSV",
         text=True,
         has_text=True,
@@ -82,7 +119,7 @@ FORMATS = (
         libsvm.NAME,
         libsvm.CONTENT_TYPES,
         libsvm.read_file,
-        _libsvm_body,
+        libsvm.read_request,
         extent.of_libsvm,
         "LibSVM",
         pipe=False,
@@ -92,8 +129,8 @@ FORMATS = (
         parquet.NAME,
         parquet.CONTENT_TYPES,
         parquet.read_file,
-        parquet.read_body,
-        parquet.of_parquet,
+        _with_either_start(parquet.read_body),
+        _of_either_start(parquet.of_parquet),
         "Parquet",
         has_text=True,
     ),
@@ -101,24 +138,37 @@ FORMATS = (
         recordio.NAME,
         recordio.CONTENT_TYPES,
         recordio.read_file,
-        _recordio_body,
-        extent.of_recordio,
+        _with_either_start(_recordio_body),
+        _of_either_start(extent.of_recordio),
         "RecordIO-Protobuf",
         unwrapped=False,
     ),
     Format(
-        json.NAME, json.CONTENT_TYPES, None, json.read_document, extent.of_json, "JSON", text=True
+        json.NAME,
+        json.CONTENT_TYPES,
+        None,
+        _with_either_start(json.read_document),
+        _of_either_start(extent.of_json),
+        "JSON",
+        text=True,
     ),
     Format(
         json.LINES_NAME,
         json.LINES_CONTENT_TYPES,
         None,
-        json.read_lines,
-        extent.of_json_lines,
+        _with_either_start(json.read_lines),
+        _of_either_start(extent.of_json_lines),
         "JSON Lines",
         text=True,
     ),
-    Format(npy.NAME, npy.CONTENT_TYPES, None, npy.read_body, extent.of_npy, "NumPy"),
+    Format(
+        npy.NAME,
+        npy.CONTENT_TYPES,
+        None,
+        _with_either_start(npy.read_body),
+        _of_either_start(extent.of_npy),
+        "NumPy",
+    ),
 )
 BY_CONTENT_TYPE = {name: row for row in FORMATS for name in row.content_types}
 
@@ -126,14 +176,14 @@ BY_CONTENT_TYPE = {name: row for row in FORMATS for name in row.content_types}
 def format_of(content_type: str) -> Format:
     """Return the format of a content type, in upper or lower case.
 
-    The parameters ``charset`` of text formats and ``header=present`` of CSV are part of the
-    format's ``read_body``.
+    The parameters ``charset`` of text formats, ``header=present`` of CSV and ``base`` of LIBSVM
+    are part of the format's ``read_body``.
 
     Raises
     ------
     UserError
-        The content type is not known, or has a ``label_size`` other than 1. Both messages begin
-        with the words of AWS's container.
+        The content type is not known, has a ``label_size`` other than 1 (both messages begin with
+        the words of AWS's container), or a ``base`` other than 0 or 1.
     """
     return BY_CONTENT_TYPE.get(content_type) or _with_parameters(content_type)
 
@@ -153,7 +203,10 @@ def _with_parameters(content_type: str) -> Format:
             "Optional parameter label_size must be equal to 1"
         )
     if found.name == csv.NAME and has_header(content_type):
-        found = replace(found, read_body=partial(csv.read_body, header=True))
+        read_body = _with_either_start(partial(csv.read_body, header=True))
+        found = replace(found, read_body=read_body)
+    if found.name == libsvm.NAME and (base := base_of(content_type)) is not None:
+        found = replace(found, read_body=partial(libsvm.read_request, base=base))
     charset = charset_of(content_type)
     if found.text and CODECS.get(charset.lower()) != "utf-8":
         found = replace(found, read_body=_decoding(found.read_body, charset))
@@ -182,21 +235,43 @@ def has_header(content_type: str) -> bool:
     return _parameter(content_type, "header", "absent").lower() == "present"
 
 
-def guess(start: bytes) -> Format:
+def base_of(content_type: str) -> int | None:
+    """Return the first index of LIBSVM that a content type declares, or None.
+
+    >>> base_of("text/libsvm; base=0"), base_of("text/libsvm")
+    (0, None)
+
+    Raises
+    ------
+    UserError
+        It is neither 0 nor 1.
+    """
+    base = _parameter(content_type, "base", "").strip()
+    if base not in ("", "0", "1"):
+        raise UserError(
+            f"{content_type} is not an accepted libsvm ContentType. Optional parameter base, the "
+            "first index, must be 0 or 1"
+        )
+    return int(base) if base else None
+
+
+def guess(start: bytes, named: bool = False) -> Format:
     """Return the format of data without a content type, by its first bytes.
 
-    AWS's container reads such data as LIBSVM, and fails when the data is CSV. Here text without
-    a ``:`` in its first row is CSV.
+    AWS's container reads such data as LIBSVM, and fails when the data is CSV. Here text is CSV
+    unless its first row is ``[label] index:number index:number ...``.
+
+    Parameters
+    ----------
+    named : bool
+        The job names columns, which LIBSVM can't have.
     """
     if start.startswith(parquet.MAGIC):
         return BY_CONTENT_TYPE[parquet.NAME]
     if start.startswith(recordio.MAGIC_BYTES):
         return BY_CONTENT_TYPE[recordio.NAME]
-    # The tokens of the first line that has any beside a comment.
-    lines = (line.partition(b"#")[0].split() for line in start.splitlines())
-    items = next((items for items in lines if items), [])
-    pairs = any(b":" in item for item in items)
-    return BY_CONTENT_TYPE[libsvm.NAME if pairs else csv.NAME]
+    is_libsvm = not named and libsvm.looks_like_libsvm(start)
+    return BY_CONTENT_TYPE[libsvm.NAME if is_libsvm else csv.NAME]
 
 
 def _parameter(content_type: str, name: str, default: str) -> str:

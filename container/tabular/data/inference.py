@@ -18,6 +18,7 @@ from tabular.contract.errors import UserError
 from tabular.data.column_kinds import Decision, Evidence, decide, is_plain
 from tabular.data.columns import Columns, listed
 from tabular.data.declared import BOOLEAN, CATEGORY, KINDS, NUMBER, DeclaredColumn
+from tabular.data.first_index import first_index, is_indexed
 from tabular.data.layout import Layout
 from tabular.data.spelling import NumberStyle
 
@@ -37,7 +38,12 @@ class Reading:
     texts: frozenset[str | int] = frozenset()
 
 
-def agree(described: Sequence[Mapping[str, Any]], layout: Layout, path: Path) -> Columns | Reading:
+def agree(
+    described: Sequence[Mapping[str, Any]],
+    layout: Layout,
+    path: Path,
+    skip_empty_first: bool = False,
+) -> Columns | Reading:
     """Decide the columns that all channels of all hosts have in common.
 
     Parameters
@@ -48,6 +54,9 @@ def agree(described: Sequence[Mapping[str, Any]], layout: Layout, path: Path) ->
         What the job says of the columns.
     path : Path
         The folder of the channels, for error messages.
+    skip_empty_first : bool
+        Leave the column of index 0 out if LIBSVM has no index 0 and does not declare its base.
+        False keeps it, as XGBoost does when it reads LIBSVM itself: index k is column k.
 
     Returns
     -------
@@ -62,8 +71,8 @@ def agree(described: Sequence[Mapping[str, Any]], layout: Layout, path: Path) ->
     """
     first = described[0]
     _require_same_columns(described, path)
-    base = _base(described)
-    count = max(store["width"] for store in described) - base
+    base, indices = first_index(described, path, skip_empty_first)
+    count = _count(described, base, path)
     columns = Columns(
         count,
         base,
@@ -71,6 +80,7 @@ def agree(described: Sequence[Mapping[str, Any]], layout: Layout, path: Path) ->
         missing=layout.missing,
         delimiter=first["delimiter"],
         ignored=tuple(first["ignored"]),
+        indices=indices,
         unknown=None if layout.unknown == "error" else math.nan,
         extra=layout.extra_columns == "ignore",
         lenient=True,
@@ -144,9 +154,17 @@ def _with(columns: Columns, decisions: Mapping[int, Decision]) -> Columns:
     )
 
 
-def _base(described: Sequence[Mapping[str, Any]]) -> int:
-    lows = [store["lowest"] for store in described if store["lowest"] is not None]
-    return 1 if lows and min(lows) >= 1 else 0
+def _count(described: Sequence[Mapping[str, Any]], base: int, path: Path) -> int:
+    """Return the number of columns; refuse a dense channel that has another number."""
+    count: int = max(store["width"] - (base if is_indexed(store) else 0) for store in described)
+    for store in described:
+        if not store["sparse"] and store["width"] != count:
+            raise UserError(
+                f"channel '{store['name']}' ({path / store['name']}) has {store['width']} feature "
+                f"columns, the indices of the other channel need {count}; both need the same "
+                "columns"
+            )
+    return count
 
 
 def _require_same_columns(described: Sequence[Mapping[str, Any]], path: Path) -> None:

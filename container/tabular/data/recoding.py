@@ -40,12 +40,20 @@ def tables_of(categories: Mapping[int, Mapping[str, int]], columns: Columns) -> 
     return tables
 
 
-def with_final_columns(piece: Any, columns: Columns, tables: Mapping[int, Floats]) -> Any:
-    """Return rows with the indices and codes of ``columns``: a float32 array or a CSR matrix."""
+def with_final_columns(
+    piece: Any, columns: Columns, tables: Mapping[int, Floats], shifted: bool
+) -> Any:
+    """Return rows with the indices and codes of ``columns``: a float32 array or a CSR matrix.
+
+    Parameters
+    ----------
+    shifted : bool
+        The indices of sparse rows are counted from ``columns.base``.
+    """
     if not isinstance(piece, np.ndarray):
         from scipy.sparse import csr_matrix
 
-        indices = piece.indices - columns.base if columns.base else piece.indices
+        indices = piece.indices - columns.base if shifted else piece.indices
         shape = (piece.shape[0], columns.count)
         return csr_matrix((piece.data, indices, piece.indptr), shape=shape)
     if not tables:

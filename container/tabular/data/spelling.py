@@ -31,6 +31,8 @@ BINARY = ("0", "1", "0.0", "1.0")
 BOOLEAN_PAIRS = (("f", "t"), ("no", "yes"))
 # A currency sign before or after a number, or a percent sign after it.
 SIGNS = "$€£¥%"
+# Where these are used, the comma separates thousands.
+POINT_CURRENCIES = frozenset("$£¥")
 DRESSED = re.compile(
     rf"(?P<minus>[+-]?)(?P<before>[{SIGNS}]?) ?"
     rf"(?P<body>[0-9][0-9.,'\u2019\u00a0\u202f ]*) ?(?P<after>[{SIGNS}]?)"
@@ -203,7 +205,8 @@ def style_of(texts: Mapping[str, int]) -> NumberStyle | None:
     if comma:
         return NumberStyle.DECIMAL_COMMA
     unclear = shapes.get("comma or thousands")
-    if unclear and not (point or shapes.get("point or thousands")):
+    known = point or shapes.get("point or thousands") or signs.keys() & POINT_CURRENCIES
+    if unclear and not known:
         whole, _, rest = unclear.partition(",")
         raise AmbiguousNumbersError(
             unclear,

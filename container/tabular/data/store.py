@@ -44,6 +44,8 @@ class Store:
         The number of values that are not missing.
     lowest : int or None
         The smallest column index, for formats whose indices may start from 0 or 1.
+    base : int or None
+        The first index, 0 or 1, if the channel's content type declares it.
     sparse : bool
     names : sequence of str
         The feature columns' names; empty for formats without names.
@@ -68,6 +70,7 @@ class Store:
     def __init__(self, budget: MemoryBudget) -> None:
         self.rows = self.read = self.width = self.values = 0
         self.lowest: int | None = None
+        self.base: int | None = None
         self.sparse = False
         self.names: Sequence[str] = ()
         self.categories: dict[int, dict[str, int]] = {}
@@ -224,18 +227,21 @@ class Store:
         self._released = last
         start = 0
         pieces = self._spilled.pieces(slice_bytes) if self._spilled else self._in_memory(last)
+        columns = cast(Columns, self.columns)
+        shifted = bool(columns.base) and self.lowest is not None
         for piece in pieces:
-            yield start, with_final_columns(piece, cast(Columns, self.columns), self._tables)
+            yield start, with_final_columns(piece, columns, self._tables, shifted)
             start += piece.shape[0]
 
     def describe(self, name: str) -> dict[str, Any]:
-        """Return what ``columns.unite`` needs of channel ``name``, as values for JSON."""
+        """Return what ``inference.agree`` needs of channel ``name``, as values for JSON."""
         return {
             "name": name,
             "rows": self.rows,
             "weight": None if self.weight is None else float(self.weight.sum(dtype=np.float64)),
             "width": self.width,
             "lowest": self.lowest,
+            "base": self.base,
             "sparse": self.sparse,
             "names": list(self.names),
             **self.counts.describe(),

@@ -25,6 +25,7 @@ from tabular.data.column_kinds import numbers_of
 from tabular.data.column_table import log_columns, statistics_of
 from tabular.data.columns import Columns, listed
 from tabular.data.declared import declared_columns
+from tabular.data.first_index import first_index_of
 from tabular.data.inference import agree
 from tabular.data.layout import Layout
 from tabular.data.listing import FileState, files_of
@@ -128,6 +129,11 @@ def require_rows(described: Described, channels: Mapping[str, Channel]) -> None:
 def with_schema_file(layout: Layout, job: TrainingJob) -> Layout:
     """Return the layout with the schema of the channel ``schema``, if the job has that channel.
 
+    Parameters
+    ----------
+    skip_empty_first : bool
+        See ``unite``.
+
     Raises
     ------
     UserError
@@ -180,6 +186,8 @@ class ChannelReader:
     ----------
     gather : callable
         Returns the descriptions of all hosts, given that of this host.
+    skip_empty_first : bool
+        See ``agree``.
     """
 
     channels: Mapping[str, Channel]
@@ -190,6 +198,7 @@ class ChannelReader:
     files: Files
     run: Run
     gather: Callable[[Mapping[str, Mapping[str, Any]]], Described] = lambda own: [own]
+    skip_empty_first: bool = False
 
     def read(self, layout: Layout) -> tuple[dict[str, Store], Described, Columns]:
         """Read the channels, and agree with the other hosts on the columns.
@@ -218,7 +227,7 @@ class ChannelReader:
             require_rows(described, self.channels)
             parts = [part for host in described for part in host.values() if part["rows"]]
             parts.sort(key=lambda part: part["name"] != TRAIN)
-            agreed = agree(parts, layout, self.run.job.paths.data)
+            agreed = agree(parts, layout, self.run.job.paths.data, self.skip_empty_first)
             if isinstance(agreed, Columns):
                 break
             log.info(
@@ -239,8 +248,8 @@ class ChannelReader:
                 store.close()
             write_schema(agreed, self.run.job.paths.output_data)
             raise SystemExit(0)
-        if agreed.base:
-            log.info("the indices of the LIBSVM files start from 1")
+        if said := first_index_of(agreed):
+            log.info("%s", said)
         return stores, described, agreed
 
     def _read_texts(self, layout: Layout) -> tuple[dict[str, Store], Layout]:

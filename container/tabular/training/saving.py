@@ -96,6 +96,7 @@ def write_artifact(run: Run, trained: Trained) -> Manifest | None:
             categories={str(column): list(texts) for column, texts in columns.categories.items()},
             index_base=columns.base,
             schema=schema.to_json(columns),
+            indices=columns.indices,
             **described,
         )
         whole = _describe(stage, manifest)

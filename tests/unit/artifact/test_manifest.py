@@ -20,6 +20,7 @@ from tabular.artifact.manifest import (
     read_manifest,
 )
 from tabular.contract.errors import UserError
+from tabular.data.columns import KNOWN, NOT_INDEXED, UNDECLARED, UNKNOWN
 
 finite = st.floats(allow_nan=False)
 json_values = (
@@ -49,6 +50,7 @@ manifests = st.builds(
     ),
     categories=st.dictionaries(st.integers(0, 50).map(str), st.lists(st.text(), unique=True)),
     index_base=st.sampled_from([0, 1]),
+    indices=st.sampled_from([UNKNOWN, NOT_INDEXED, KNOWN, UNDECLARED]),
 )
 SOME = Manifest(algorithm="xgboost", objective="reg:gamma", num_features=3, rounds=5, files={})
 
@@ -200,3 +202,14 @@ def test_field_that_was_changed_to_another_valid_value_is_refused(
 def test_digest_covers_fields_that_a_later_image_adds(tmp_path: Path) -> None:
     later = {**undigested(SOME), "invented": [1]}
     assert read_manifest(write(tmp_path, json.dumps({**later, "sha256": digest_of(later)}))) == SOME
+
+
+@pytest.mark.parametrize(("index_base", "indices"), [(0, UNKNOWN), (1, KNOWN)])
+def test_manifest_of_an_older_image_knows_only_a_first_index_of_1(
+    tmp_path: Path, index_base: int, indices: str
+) -> None:
+    values = undigested(replace(SOME, index_base=index_base))
+    del values["indices"]
+    found = read_manifest(write(tmp_path, json.dumps(values)))
+    assert found is not None
+    assert (found.columns.base, found.columns.indices) == (index_base, indices)

@@ -17,6 +17,8 @@ import xgboost
 from sagemaker_containers.beta.framework import encoders, errors
 from sagemaker_xgboost_container import data_utils, encoder
 from tabular.contract.errors import UserError
+from tabular.data import libsvm
+from tabular.data.columns import Columns
 
 
 def dense(matrix: xgboost.DMatrix | None) -> list[list[float]]:
@@ -165,6 +167,33 @@ def test_libsvm_body_is_read_as_training_rows_are() -> None:
     for content_type in ("text/libsvm", "text/x-libsvm"):
         matrix = encoder.decode(b"0 0:1 5:1\n1 2:3", content_type)
         assert dense(matrix) == [[1, 0, 0, 0, 0, 1], [0, 0, 3, 0, 0, 0]]
+
+
+FROM_1 = b"0 1:1 2:2 3:3\n1 2:5\n"
+
+
+def test_libsvm_body_is_counted_from_a_declared_base() -> None:
+    assert dense(encoder.decode(FROM_1, "text/libsvm; base=1")) == [[1, 2, 3], [0, 5, 0]]
+    assert dense(encoder.libsvm_to_dmatrix(FROM_1, base=0)) == [[0, 1, 2, 3], [0, 0, 5, 0]]
+    with pytest.raises(UserError, match="has the index 0, and base=1"):
+        encoder.libsvm_to_dmatrix(b"0 0:1", base=1)
+
+
+def test_libsvm_body_from_1_fits_the_model_of_the_endpoint() -> None:
+    for columns, expected in ((Columns(3), [[1, 2, 3], [0, 5, 0]]), (Columns(4), None)):
+        with libsvm.model_columns(columns):
+            found = dense(encoder.libsvm_to_dmatrix(FROM_1))
+        assert found == (expected or dense(encoder.libsvm_to_dmatrix(FROM_1)))
+
+
+def test_libsvm_files_are_counted_from_a_declared_base(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(FROM_1)
+    matrix = data_utils.get_dmatrix(str(tmp_path), "text/libsvm; base=1")
+    assert dense(matrix) == [[1, 2, 3], [0, 5, 0]]
+
+
+def test_libsvm_index_without_a_value_is_zero() -> None:
+    assert encoder.libsvm_to_dmatrix(b"1 0:2 3:").num_nonmissing() == 2
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,7 @@ def test_compressed_file_that_breaks_off_is_refused_by_name(
 
 @pytest.mark.parametrize(
     ("content", "width"),
-    [("1,2,3\n", 2), ("1 1:2 3:4\n", 3), ("# c\n\n1 qid:1 2:3\n", 2), ("1\t2\n", 1)],
+    [("1,2,3\n", 2), ("1 1:2 3:4\n", 4), ("# c\n\n1 qid:1 2:3\n", 3), ("1\t2\n", 1)],
 )
 def test_format_is_told_by_the_content_without_a_content_type(
     tmp_path: Path, content: str, width: int, caplog: pytest.LogCaptureFixture
@@ -165,8 +166,45 @@ def test_format_is_told_by_the_content_without_a_content_type(
     with caplog.at_level(logging.INFO):
         store = read(tmp_path)
     assert store.columns is not None
-    assert store.columns.count == width - (":" in content and store.columns.base - 1)
+    assert store.columns.count == width
     assert "has no ContentType" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "layout"),
+    [
+        ("y,cf:x,cf:z\n1,2,3\n", Layout(target="y")),
+        ("y price:area\n1 2\n", Layout(target="y")),
+        ("1 1:2\n", Layout(features=("a",))),
+    ],
+)
+def test_job_that_names_columns_is_not_libsvm(
+    tmp_path: Path, content: str, layout: Layout, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, "a", content)
+    with caplog.at_level(logging.INFO), suppress(UserError):
+        read(tmp_path, layout)
+    assert "looks like csv; if it is not, name the ContentType" in caplog.text
+
+
+@pytest.mark.parametrize(("base", "width"), [(0, 4), (1, 3)])
+def test_base_of_the_content_type_is_heeded(tmp_path: Path, base: int, width: int) -> None:
+    write(tmp_path, "a", "1 1:2 3:4\n")
+    store = read(tmp_path, content_type=f"text/libsvm; base={base}")
+    assert store.columns is not None
+    assert (store.columns.count, store.columns.base) == (width, base)
+
+
+def test_index_below_the_declared_base_is_named_with_its_line(tmp_path: Path) -> None:
+    write(tmp_path, "a", "1 1:2\n\n0\n1 0:4 2:1\n")
+    with pytest.raises(UserError, match=r"/a line 4 has the index 0, .* says base=1; declare"):
+        read(tmp_path, content_type="libsvm;base=1")
+
+
+def test_base_that_is_no_first_index_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "a", "1 1:2\n")
+    with pytest.raises(UserError, match=r"'train': .* base, the first index, must be 0 or 1"):
+        read(tmp_path, content_type="text/libsvm; base=2")
 
 
 def test_header_parameter_of_the_content_type_is_heeded(tmp_path: Path) -> None:

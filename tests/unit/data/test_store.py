@@ -10,7 +10,7 @@ import pytest
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 
-from .batches import PATH, dense, filled, sparse, text, unite
+from .batches import PATH, dense, filled, sealed, sparse, text, unite
 
 
 def all_rows(store: Store, slice_bytes: int = 1 << 20) -> np.ndarray:
@@ -82,9 +82,13 @@ def test_empty_batch_adds_nothing(budget: MemoryBudget) -> None:
     assert filled(budget, dense(0), dense()).rows == 5
 
 
-def test_indices_from_one_are_moved(budget: MemoryBudget) -> None:
+def test_indices_from_a_declared_one_are_moved(budget: MemoryBudget) -> None:
     store = filled(budget, sparse([[1, 3]], lowest=1))
-    assert all_rows(store).tolist() == [[1, 0, 2]]
+    assert all_rows(store).tolist() == [[0, 1, 0, 2]]
+    store = Store(budget)
+    store.base = 1
+    store.append(sparse([[1, 3]], lowest=1), PATH)
+    assert all_rows(sealed(store)).tolist() == [[1, 0, 2]]
 
 
 def test_indices_from_zero_stay(budget: MemoryBudget) -> None:

@@ -11,6 +11,8 @@ XGBoost's own reader takes the missing ones from memory after the array.)
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -25,12 +27,16 @@ from tabular.data.batch import Batch, Floats, Integers, Sparse
 from tabular.data.blocks import BYTE_ORDER_MARK, Block, blocks_of, in_order
 from tabular.data.layout import Layout
 from tabular.data.libsvm.lines import LineError, blank, rows_of, uneven
-from tabular.data.libsvm.tokens import BLOCK_BYTES, tokens_of
+from tabular.data.libsvm.tokens import BLOCK_BYTES, COMMENT, tokens_of
 from tabular.data.source import Source
 
 NAME = "libsvm"
 CONTENT_TYPES = ("text/libsvm", "text/x-libsvm", "libsvm")
 
+log = logging.getLogger(__name__)
+
+# An index with a colon and no value, after the label.
+EMPTY_VALUE = re.compile(rb"(?<=[^ \t\r\n])[ \t]+([0-9]+:)(?=[ \t\r\n]|\Z)")
 EXCERPT = 50  # characters of the first line, as in AWS's message
 
 
@@ -75,9 +81,10 @@ def read_file(source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
             "group qid:group), or use another format"
         )
     first: Batch | None = None
+    empty = _EmptyValues(path)
     with source.open() as stream:
         blocks = blocks_of(stream, BLOCK_BYTES)
-        for batch in in_order(partial(_batch_of, path), blocks, threads):
+        for batch in in_order(partial(_batch_of, path, empty), blocks, threads):
             if not len(batch):
                 continue
             first = first or batch
@@ -91,7 +98,35 @@ def read_file(source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
             yield batch
 
 
-def _batch_of(path: Path, block: Block) -> Batch:
+class _EmptyValues:
+    """Reads tokens such as ``3:`` as 0, as AWS's container does; warns once for a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._said = False
+
+    def filled(self, block: Block) -> Block | None:
+        """Return a block with the zeros; None if it has no such token."""
+        content = block.content
+        if not EMPTY_VALUE.search(content):
+            return None
+        content = COMMENT.sub(b"", content)
+        found = EMPTY_VALUE.search(content)
+        if not found:
+            return None
+        if not self._said:
+            self._said = True
+            log.warning(
+                "%s line %d has an index without a value (%s), which is read as 0, as in AWS's "
+                "container; leave the index out if the value is missing",
+                self._path,
+                block.first_line + content.count(b"\n", 0, found.end()),
+                found[1].decode(),
+            )
+        return Block(EMPTY_VALUE.sub(rb"\g<0>0", content), block.first_line)
+
+
+def _batch_of(path: Path, empty: _EmptyValues, block: Block) -> Batch:
     content = block.content
     if block.first_line == 1:
         content = content.removeprefix(BYTE_ORDER_MARK)
@@ -99,7 +134,14 @@ def _batch_of(path: Path, block: Block) -> Batch:
     try:
         return _batch(_fast_rows(content), where)
     except ValueError:  # pyarrow.ArrowInvalid is one
-        return _batch(_plain_rows(path, Block(content, block.first_line)), where)
+        block = Block(content, block.first_line)
+        filled = empty.filled(block)
+        if filled is not None:
+            try:
+                return _batch(_fast_rows(filled.content), where)
+            except ValueError:
+                pass
+        return _batch(_plain_rows(path, block), where)
 
 
 def _where(content: bytes, first_line: int, row: int) -> str:

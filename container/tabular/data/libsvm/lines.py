@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tabular.data.blocks import BYTE_ORDER_MARK
 from tabular.data.quoting import quoted
 
 # Numbers from here on round to infinity in float32: half a step above the largest float32.
@@ -16,6 +17,8 @@ FLOAT32_LIMIT = float(np.finfo(np.float32).max) + 2.0**103
 LARGEST_INDEX = 2**31 - 2
 LARGEST_GROUP = 2**63 - 1
 QID = "qid"
+# A line may begin with label[:weight] and qid:group.
+MOST_HEADS = 2
 
 NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf(?:inity)?)", re.A | re.I)
 WHOLE = re.compile(r"\d+", re.A)
@@ -36,9 +39,18 @@ class LineError(ValueError):
         self.malformed = malformed
 
 
+# Tokens of the first line of a file. Software writes no leading zero: 12:05 is a time of day.
+HEAD = re.compile(rf"(?:{NUMBER.pattern})(?::(?:{NUMBER.pattern}))?|qid:\d+", re.A | re.I)
+PAIR = re.compile(rf"qid:\d+|\d+:(?:{NUMBER.pattern})?", re.A | re.I)
+TIME_OF_DAY = re.compile(r"\d\d?:0\d|0\d:\d\d", re.A)
+
+
 @dataclass
 class Row:
-    """The content of a line; ``pairs`` maps index to value, in the order of the line."""
+    """The content of a line; ``pairs`` maps index to value, in the order of the line.
+
+    A token ``3:`` has the value 0, as in AWS's container.
+    """
 
     label: float | None = None
     weight: float | None = None
@@ -54,6 +66,26 @@ def bare(line: bytes) -> bytes:
 def blank(line: bytes) -> bool:
     """Return whether a line has no token."""
     return not bare(line).strip(b" \t")
+
+
+def looks_like_libsvm(start: bytes) -> bool:
+    """Return whether a text of unknown format is LIBSVM, by its first line with more than a label.
+
+    >>> [looks_like_libsvm(line) for line in (b"1 3:0.5 7:2", b"y,cf:x", b"1 12:05")]
+    [True, False, False]
+    """
+    lines = start.removeprefix(BYTE_ORDER_MARK).splitlines(keepends=True)
+    rows = [bare(line).decode("utf-8", "replace").replace("\t", " ").split() for line in lines]
+    if lines and not lines[-1].endswith((b"\n", b"\r")) and len(rows[-1]) > MOST_HEADS:
+        rows[-1].pop()  # it may be cut off
+    for items in rows:
+        if len(items) > 1 or ":" in "".join(items):
+            break
+    else:
+        return False
+    if not HEAD.fullmatch(items[0]) or not all(map(PAIR.fullmatch, items[1:])):
+        return False
+    return not any(TIME_OF_DAY.fullmatch(item) for items in rows for item in items)
 
 
 def rows_of(content: bytes, first_line: int) -> Iterator[Row]:
@@ -136,7 +168,7 @@ def row_of(line: bytes, number: int, training: bool, lowest: int = 0) -> Row:
             )
         if index in row.pairs:
             raise tokens.wrong(f"the index {index} stands twice in the line; give each index once")
-        row.pairs[index] = tokens.number_of(tail, "value", missing=True)
+        row.pairs[index] = tokens.number_of(tail or "0", "value", missing=True)
         tokens.at += 1
     return row
 

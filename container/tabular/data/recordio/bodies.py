@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from tabular.data.batch import Floats
+from tabular.data.batch import ColumnCountError, Floats
 from tabular.data.recordio.framing import cut
 from tabular.data.recordio.tensors import read_block
 
 
-def read_body(body: bytes, num_features: int) -> Floats:
+def read_body(body: bytes, num_features: int, whole: bool = False) -> Floats:
     """Read the rows of a request.
 
     Parameters
     ----------
     num_features : int
         The number of features of the model.
+    whole : bool
+        Sparse records, too, must have ``num_features`` columns: by their shape, or their last key.
 
     Returns
     -------
@@ -36,6 +38,8 @@ def read_body(body: bytes, num_features: int) -> Floats:
     rows = read_block(block, num_features)
     if rows.keys is None:
         return rows.values
+    if whole and rows.columns != num_features:
+        raise ColumnCountError(rows.columns, num_features)
     matrix = np.full((len(block.starts), num_features), np.nan, np.float32)
     matrix[np.repeat(np.arange(len(matrix)), np.diff(rows.bounds)), rows.keys] = rows.values
     return matrix

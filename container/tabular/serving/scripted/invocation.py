@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import RequestError
+from tabular.data import libsvm
 from tabular.data.charset import utf_8_of
 from tabular.data.formats import charset_of
 from tabular.script_mode.script_errors import (
@@ -203,7 +204,8 @@ def _guarded(
 ) -> Any:
     """Call a handler. Exceptions with a status become responses; others are the script's faults."""
     try:
-        with scripted.modules.running():
+        columns = scripted.defaults.input.columns
+        with scripted.modules.running(), libsvm.model_columns(columns):
             result = function(*arguments)
             if scripted.calls.exclusive and isinstance(result, AnyResponse):
                 _complete(result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -302,7 +303,8 @@ def test_columns_have_no_names(read: Callable[..., list[Batch]], layout: Layout)
         ("1 2147483647:3", "token 2: the index '2147483647' is larger than 2147483646"),
         (f"1 {'9' * 5000}:3", f"token 2: the index '{'9' * 40}…' is larger than 2147483646"),
         ("1 1:2 3:4 1:5", "token 4: the index 1 stands twice in the line"),
-        ("1 1:", "token 2: the value '' is not a number"),
+        ("1: 1:2", "token 1: the weight '' is not a number"),
+        ("1 qid: 1:2", "token 2: the group '' is not a whole number from 0, in digits"),
         ("1 1:2:3", "token 2: the value '2:3' is not a number"),
         ("1 1:nan(1)", "token 2: the value 'nan(1)' is not a number"),
         ("1 1:1_0", "token 2: the value '1_0' is not a number"),
@@ -372,3 +374,22 @@ def test_a_first_line_of_another_format_is_said_in_aws_words(
     )
     assert "train.libsvm line 3, token " in message
     assert hint in message
+
+
+def test_an_index_without_a_value_is_zero_and_warned_of_once(
+    read: Callable[..., list[Batch]], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        [batch] = read("1 1:2 # 3: is a comment\n0 1: 2:5\n\n1 \t 2:\n")
+    np.testing.assert_array_equal(
+        dense(batch), [[math.nan, 2, math.nan], [math.nan, 0, 5], [math.nan, math.nan, 0]]
+    )
+    [record] = caplog.records
+    assert "line 2 has an index without a value (1:), which is read as 0" in record.getMessage()
+
+
+def test_an_index_without_a_value_is_zero_beside_a_line_that_is_read_slowly(
+    read: Callable[..., list[Batch]],
+) -> None:
+    [batch] = read("1 0:\n0 0:5 # (a\n\t1  0:7\n")
+    assert dense(batch) == [[0], [5], [7]]

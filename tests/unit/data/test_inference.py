@@ -1,0 +1,161 @@
+"""Columns of all channels and hosts: one decision, the same for any split of the rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tabular.contract.errors import UserError
+from tabular.data.batch import Batch
+from tabular.data.column_kinds import Evidence, decide
+from tabular.data.columns import Columns
+from tabular.data.declared import BOOLEAN, CATEGORY, NUMBER, DeclaredColumn, declared_columns
+from tabular.data.inference import Reading, agree
+from tabular.data.layout import Layout
+from tabular.data.memory_budget import MemoryBudget
+from tabular.data.schema import from_json, to_json
+from tabular.data.store import Store
+
+OPEN = Layout(categorical=True, classes=True, deferred=True)
+PATH = Path("/data")
+
+
+@pytest.fixture
+def budget(tmp_path: Path) -> MemoryBudget:
+    return MemoryBudget(1 << 20, tmp_path)
+
+
+def numbers(*values: float, odd: bool = False) -> Batch:
+    column = np.array(values, np.float32)[:, np.newaxis]
+    return Batch(column, np.zeros(len(values), np.float32), odd=frozenset({0} if odd else ()))
+
+
+def texts(*values: str) -> Batch:
+    known = sorted(set(values))
+    column = np.array([[known.index(value)] for value in values], np.float32)
+    return Batch(column, np.zeros(len(values), np.float32), categories={0: known})
+
+
+def stored(budget: MemoryBudget, *batches: Batch) -> Store:
+    store = Store(budget)
+    for batch in batches:
+        store.append(batch, PATH)
+    return store
+
+
+def agreed(*stores: Store, layout: Layout = OPEN) -> Columns | Reading:
+    return agree([store.describe("train") for store in stores], layout, PATH)
+
+
+def rows_of(store: Store, columns: Columns | Reading) -> list[float]:
+    assert isinstance(columns, Columns)
+    store.seal(columns)
+    return [float(value) for _, piece in store.features(1 << 20) for value in piece[:, 0]]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (("1", "2.5", "?"), [1, 2.5, np.nan]),
+        (("$1,000", "7"), [1000, 7]),
+        (("True", "False", ""), [1, 0, np.nan]),
+        (("b", "a", "B "), [1, 0, 1]),
+        (("NA", "b", "a"), [np.nan, 1, 0]),
+    ],
+)
+def test_text_becomes_what_the_column_is(
+    budget: MemoryBudget, values: tuple[str, ...], expected: list[float]
+) -> None:
+    store = stored(budget, texts(*values))
+    np.testing.assert_equal(rows_of(store, agreed(store)), expected)
+
+
+def test_numbers_beside_text_are_read_again(budget: MemoryBudget) -> None:
+    assert agreed(stored(budget, numbers(1, 2, odd=True))) == Reading(frozenset({0}))
+    assert agreed(stored(budget, numbers(1)), stored(budget, texts("a"))) == Reading(frozenset({0}))
+
+
+def test_empty_column_is_what_the_others_are(budget: MemoryBudget) -> None:
+    empty, full = stored(budget, numbers(np.nan, np.nan)), stored(budget, texts("a", "b"))
+    columns = agreed(empty, full)
+    assert isinstance(columns, Columns)
+    assert columns.categories == {0: ("a", "b")}
+    assert np.isnan(rows_of(empty, columns)).all()
+
+
+def test_plain_numbers_as_text_fit_numbers(budget: MemoryBudget) -> None:
+    as_text = stored(budget, texts("1", "?"))
+    columns = agreed(stored(budget, numbers(3)), as_text)
+    np.testing.assert_equal(rows_of(as_text, columns), [1, np.nan])
+
+
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_decision_does_not_depend_on_the_split(budget: MemoryBudget, cut: int) -> None:
+    values = ["a", "b", "B", "c", "?", "a"]
+    whole = agreed(stored(budget, texts(*values)))
+    parts = [stored(budget, texts(*part)) for part in (values[:cut], values[cut:])]
+    assert isinstance(whole, Columns)
+    assert agreed(*parts) == agreed(*reversed(parts)) == whole
+
+
+def decided(layout: Layout = OPEN, **counts: int) -> str:
+    return decide(Evidence("x", texts=Counter(counts)), layout, None).kind
+
+
+def test_few_odd_texts_in_numbers_are_faults_and_many_are_categories() -> None:
+    with pytest.raises(UserError, match="numbers in 95 of 100 cells, and 1 other text: 'odd'"):
+        decided(odd=5, **{"1": 95})
+    assert decided(odd=50, **{"1": 50}) == CATEGORY
+
+
+def test_text_where_the_job_takes_numbers_is_refused() -> None:
+    with pytest.raises(UserError, match="has the texts 'a', and the job takes numbers"):
+        decided(Layout(), a=3)
+
+
+def test_declared_kind_wins(budget: MemoryBudget) -> None:
+    evidence = Evidence("x", texts=Counter({"1": 3, "2": 4}))
+    assert decide(evidence, OPEN, None).kind == NUMBER
+    assert decide(evidence, OPEN, DeclaredColumn(CATEGORY)).texts == ("1", "2")
+    yes = Evidence("x", texts=Counter({"yes": 3}))
+    assert decide(yes, OPEN, None).kind == CATEGORY
+    with pytest.raises(UserError, match="declares it a boolean"):
+        decide(yes, OPEN, DeclaredColumn(BOOLEAN))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "must be an object with a list of columns"),
+        ('{"columns": {}}', "must be an object with a list of columns"),
+        ('{"columns": [1]}', "column 1 is not an object"),
+        ('{"columns": [{"name": "a"}]}', "the kind None, expected number, boolean, category"),
+        ('{"columns": [{"name": "a", "kind": "number", "style": "1"}]}', "has the style '1'"),
+        ('{"columns": [{"name": "a", "kind": "number", "sort": 1}]}', "has the entry 'sort'"),
+        ('{"columns": [{"name": [], "kind": "number"}]}', "has the name"),
+        ('{"columns": [{"name": "a", "kind": "number", "missing": [1]}]}', "has missing"),
+        ('{"columns": [{"kind": "number"}], "rows": 1}', "has the entry 'rows'"),
+        (
+            '{"columns": [{"name": "a", "kind": "number"}, {"name": "a", "kind": "number"}]}',
+            "twice",
+        ),
+        ('{"columns": [], "columns": []}', "twice"),
+    ],
+)
+def test_schema_that_can_not_be_read_is_named(text: str, words: str) -> None:
+    with pytest.raises(UserError, match=r"^schema") as caught:
+        declared_columns(text, "schema")
+    assert words in str(caught.value)
+
+
+def test_schema_of_a_manifest_is_read_back(budget: MemoryBudget) -> None:
+    store = stored(budget, texts("$1,000", "7", "?"))
+    columns = agreed(store)
+    assert isinstance(columns, Columns)
+    read = from_json(to_json(columns), Columns(1))
+    assert (read.styles, read.spelled_missing) == (columns.styles, columns.spelled_missing)
+    assert read.cells(0).text("$2,000") == 2000
