@@ -62,7 +62,7 @@ def rows_of(store: Store, columns: Columns | Reading) -> list[float]:
         (("1", "2.5", "?"), [1, 2.5, np.nan]),
         (("$1,000", "7"), [1000, 7]),
         (("True", "False", ""), [1, 0, np.nan]),
-        (("b", "a", "B "), [1, 0, 1]),
+        (("b", "a", "B "), [0, 1, 0]),
         (("NA", "b", "a"), [np.nan, 1, 0]),
     ],
 )
