@@ -135,9 +135,13 @@ class CategoryCells:
 
     @cached_property
     def _numbers(self) -> dict[float, int]:
-        """The code of each category that is a number."""
-        numbers = {number_of(text): code for text, code in reversed(self.codes.items())}
-        return {number: code for number, code in numbers.items() if number is not None}
+        """The code of each category that is a number, and that no other category equals."""
+        found: dict[float, list[int]] = {}
+        for text, code in self.codes.items():
+            number = number_of(text)
+            if number is not None:
+                found.setdefault(number, []).append(code)
+        return {number: codes[0] for number, codes in found.items() if len(codes) == 1}
 
     def text(self, text: str) -> float:
         """Return the code of a text; NaN for a missing value; raise CellError."""
@@ -148,6 +152,9 @@ class CategoryCells:
             return math.nan
         if self.lenient:
             code = self._folded.get(folded(text))
+            if code is None and self._numbers:
+                number = number_of(text)  # 1.0 for the category 1
+                code = None if number is None else self._numbers.get(number)
             if code is not None:
                 return code
             if text.strip() in self.missing:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tabular.data.cells import folded
 from tabular.data.columns import Columns
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,33 @@ def log_columns(columns: Columns) -> None:
     if left_out:
         lines.append(f"  and {left_out:,} other columns")
     log.info("the feature columns are:\n%s", "\n".join(lines))
+
+
+def warn_of_new_texts(
+    described: Sequence[Mapping[str, Any]], columns: Columns, channel: str
+) -> None:
+    """Warn of texts that no row of a channel has: the model learns nothing of them."""
+    for column in columns.categories:
+        known: set[str] = set()
+        others: dict[str, str] = {}
+        for store in described:
+            texts = store["texts"].get(str(column), {})
+            if store["name"] == channel:
+                known.update(map(folded, texts))
+            else:
+                others |= {folded(text): store["name"] for text in texts}
+        new = sorted(others.keys() - known - set(columns.missing))
+        if new:
+            name = columns.names[column] if columns.names else f"number {column + 1}"
+            log.warning(
+                "feature column '%s': channel '%s' has %d texts that channel '%s' has not (%s): "
+                "the model learns nothing of them",
+                name[:60],
+                others[new[0]],
+                len(new),
+                channel,
+                ", ".join(repr(text[:20]) for text in new[:SHOWN]),
+            )
 
 
 def _values(columns: Columns, at: int) -> str:

@@ -22,7 +22,7 @@ from tabular.contract.paths import open_regular_file
 from tabular.data.batch import Batch
 from tabular.data.channel import no_data, read_channel
 from tabular.data.column_kinds import numbers_of
-from tabular.data.column_table import log_columns, statistics_of
+from tabular.data.column_table import log_columns, statistics_of, warn_of_new_texts
 from tabular.data.columns import Columns, listed
 from tabular.data.declared import declared_columns
 from tabular.data.first_index import first_index_of
@@ -243,6 +243,7 @@ class ChannelReader:
                 store.seal(agreed)
         agreed = replace(agreed, statistics=statistics_of(parts, agreed))
         log_columns(agreed)
+        warn_of_new_texts(parts, agreed, TRAIN)
         if self.run.schema_only:
             for store in stores.values():
                 store.close()

@@ -14,6 +14,7 @@ from tabular.algorithms.sklearn.catalogue import CLASSIFIER, REGRESSOR
 from tabular.algorithms.sklearn.frames import to_frame
 from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
+from tabular.data.column_kinds import DISTINCT_SHARE, FEWEST_ROWS
 from tabular.data.columns import Columns
 from tabular.data.spelling import number_of
 from tabular.data.store import Store
@@ -139,8 +140,13 @@ def dataset_of(
     )
 
 
-def _require_classes(labels: Sequence[int | str]) -> None:
-    """Refuse labels that are the numbers of a regression."""
+def _require_classes(labels: Sequence[int | str], rows: int) -> None:
+    """Refuse labels that are the numbers of a regression, or that identify the rows."""
+    if rows >= FEWEST_ROWS and len(labels) >= DISTINCT_SHARE * rows:
+        raise UserError(
+            f"the label has {len(labels):,} different values in {rows:,} rows ({labels[0]!r}, "
+            "...): it identifies the rows; choose another target, or a regressor for numbers"
+        )
     decimals = [label for label in labels if isinstance(label, str) and "." in label]
     if len(decimals) > MOST_DECIMALS and all(number_of(str(label)) is not None for label in labels):
         raise UserError(
@@ -159,7 +165,7 @@ def _label(store: Store, kind: str, classes: Mapping[str, int | str]) -> npt.NDA
                 "classifier, or another target"
             )
         labels = [classes[text] for text in store.classes]
-        _require_classes(labels)
+        _require_classes(labels, store.rows)
         type_of_label = np.int64 if isinstance(labels[0], int) else object
         return np.array(labels, dtype=type_of_label)[label.astype(np.int64)]
     if kind != CLASSIFIER:
