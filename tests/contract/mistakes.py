@@ -145,8 +145,8 @@ DATA = {
     "text cell": data(
         with_line(3, "1,2,abc,4,5"), "line 3, column 3", "'abc'", remedy="empty cell or nan"
     ),
-    "NA for a missing value": data(
-        with_line(9, "1,2,NA,4,5"), "line 9, column 3", "'NA'", remedy="empty cell or nan"
+    "text for a missing value": data(
+        with_line(9, "1,2,n.b.,4,5"), "line 9, column 3", "'n.b.'", remedy="empty cell or nan"
     ),
     "decimal comma": data(
         with_line(2, '"1,5",2,3,4,5'), "line 2, column 1", "'1,5'", remedy="not a number"

@@ -231,7 +231,8 @@ def test_text_in_a_request_gets_the_score_of_its_category(
     expected = booster_of(model_of(end)).predict(data, validate_features=False)
     with serving(docker_engine, image, end.job.model) as server:
         known = server.invoke(as_csv(rows))
-        strange = server.invoke(b"purple,1\nRED,2\n")
+        strange = server.invoke(b"purple,1\ngold,2\n")
+        assert server.invoke(b"RED,2\n").body == server.invoke(b" red ,2\n").body
         missing = server.invoke(b",1\n,2\n")
     assert known.status == 200, known.body
     assert scores(known.body) == pytest.approx(expected, abs=1e-6)
@@ -246,7 +247,7 @@ NO_CATEGORY: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "Parquet": (
         job(PARQUET, as_parquet(COLOURED, COLUMNS), None, {**HYPERPARAMETERS, "target": "y"}),
-        "column 'colour' is text (string); set enable_categorical=true",
+        "column 'colour': 'red' is not a number; expected a number",
     ),
     "feature_types": (
         job(CSV, as_csv(COLOURED), None, {**HYPERPARAMETERS, "feature_types": "q,q"}),

@@ -17,7 +17,12 @@ from tabular.contract.errors import JobError, PlatformError
 from tabular.contract.failure_file import remove_if_possible
 from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.job import read_job
-from tabular.contract.machine import pids_limit_reached, read_machine, threads_advice
+from tabular.contract.machine import (
+    pids_limit_reached,
+    read_machine,
+    require_threads,
+    threads_advice,
+)
 from tabular.contract.paths import Paths
 from tabular.contract.redaction import redact_logs
 from tabular.contract.termination import Termination
@@ -26,6 +31,8 @@ from tabular.training.run import Run
 from tabular.training.timing import Timing
 
 SCHEMA_ONLY = "--schema-only"
+# Those of pyarrow and its allocator, beside one for each processor.
+LIBRARY_THREADS = 4
 
 
 def main(devices: Sequence[str] = (), arguments: Sequence[str] = ()) -> int:
@@ -92,6 +99,7 @@ def main(devices: Sequence[str] = (), arguments: Sequence[str] = ()) -> int:
             from tabular.algorithms import algorithm_of
             from tabular.training.job import train
 
+            require_threads(LIBRARY_THREADS)
             algorithm = algorithm_of(job.hyperparameters.get(ALGORITHM)).training
         run = Run(
             job, machine, termination, sys.stdout, abort, timing, worker, devices, schema_only

@@ -10,6 +10,7 @@ import ctypes
 import errno
 import math
 import os
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +142,28 @@ def out_of_threads_message(error: BaseException) -> str | None:
     except Exception:  # a library's error class whose __str__ raises
         return None
     return threads_advice() if any(words in text for words in NO_THREAD) else None
+
+
+def require_threads(count: int) -> None:
+    """Start threads and end them, to see whether the libraries could start theirs.
+
+    A library in C++ ends the process where it can't start a thread.
+
+    Raises
+    ------
+    RuntimeError
+        The limit of processes is reached; see ``out_of_threads_message``.
+    """
+    end = threading.Event()
+    threads = [threading.Thread(target=end.wait, daemon=True) for _ in range(count)]
+    try:
+        for thread in threads:
+            thread.start()
+    finally:
+        end.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
 
 
 def threads_advice() -> str:

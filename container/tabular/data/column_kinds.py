@@ -33,6 +33,18 @@ DISTINCT_SHARE, FEWEST_ROWS = 0.95, 100
 SHOWN = 3
 
 
+class NotNumbersError(UserError):
+    """A column that must hold numbers has other texts.
+
+    Attributes
+    ----------
+    column : int or None
+        The column; ``inference.agree`` fills it in.
+    """
+
+    column: int | None = None
+
+
 @dataclass
 class Evidence:
     """The values of one column, on all hosts.
@@ -158,13 +170,13 @@ def _require_category(evidence: Evidence, values: Counter[str], layout: Layout) 
     numbers = cells - sum(values[text] for text in odd)
     shown = ", ".join(repr(text[:40]) for text in odd[:SHOWN])
     if odd and numbers >= NEARLY_ALL * cells:
-        raise UserError(
+        raise NotNumbersError(
             f"feature column '{name}' has numbers in {numbers:,} of {cells:,} cells, and "
             f"{len(odd)} other text{'s' * (len(odd) > 1)}: {shown}; correct those cells, name "
             "the texts in missing_values, or declare the column a category with feature_types"
         )
     if not layout.open_to_text:
-        raise UserError(
+        raise NotNumbersError(
             f"feature column '{name}' has the texts {shown}, and the job takes numbers; set "
             "enable_categorical=true to read text as categories, or encode the text"
         )

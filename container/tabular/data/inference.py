@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tabular.contract.errors import UserError
-from tabular.data.column_kinds import Decision, Evidence, decide, is_plain
+from tabular.data.column_kinds import Decision, Evidence, NotNumbersError, decide, is_plain
 from tabular.data.columns import Columns, listed
 from tabular.data.declared import BOOLEAN, CATEGORY, KINDS, NUMBER, DeclaredColumn
 from tabular.data.first_index import first_index, is_indexed
@@ -70,6 +70,8 @@ def agree(
         has text where the job takes numbers.
     """
     first = described[0]
+    if first["names"]:  # Parquet's, also where the job names no column
+        layout = replace(layout, header=True)
     _require_same_columns(described, path)
     base, indices = first_index(described, path, skip_empty_first)
     count = _count(described, base, path)
@@ -95,7 +97,11 @@ def agree(
         mixed = evidence.numbers and evidence.style is None
         if column in odd or (mixed and not is_plain(evidence)):
             return Reading(frozenset(keys[column] for column in as_text))
-        decisions[column] = decide(evidence, layout, _stated(layout, column, keys[column]))
+        try:
+            decisions[column] = decide(evidence, layout, _stated(layout, column, keys[column]))
+        except NotNumbersError as error:
+            error.column = column
+            raise
     for column, key in enumerate(keys):
         declared = layout.declared.get(key)
         if declared is not None and declared.kind == NUMBER:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +21,10 @@ from tabular.contract.machine import is_tmpfs
 from tabular.contract.paths import open_regular_file
 from tabular.data.batch import Batch
 from tabular.data.channel import no_data, read_channel
-from tabular.data.column_kinds import numbers_of
+from tabular.data.column_kinds import NotNumbersError, numbers_of
 from tabular.data.column_table import log_columns, statistics_of, warn_of_new_texts
 from tabular.data.columns import Columns, listed
-from tabular.data.declared import declared_columns
+from tabular.data.declared import NUMBER, DeclaredColumn, declared_columns
 from tabular.data.first_index import first_index_of
 from tabular.data.inference import agree
 from tabular.data.layout import Layout
@@ -227,7 +227,10 @@ class ChannelReader:
             require_rows(described, self.channels)
             parts = [part for host in described for part in host.values() if part["rows"]]
             parts.sort(key=lambda part: part["name"] != TRAIN)
-            agreed = agree(parts, layout, self.run.job.paths.data, self.skip_empty_first)
+            try:
+                agreed = agree(parts, layout, self.run.job.paths.data, self.skip_empty_first)
+            except NotNumbersError as error:
+                raise self._located(error, stores, layout) from error
             if isinstance(agreed, Columns):
                 break
             log.info(
@@ -239,8 +242,7 @@ class ChannelReader:
                 store.close()
             layout = replace(layout, texts=agreed.texts)
         for store in stores.values():
-            if store.rows:
-                store.seal(agreed)
+            store.seal(agreed)
         agreed = replace(agreed, statistics=statistics_of(parts, agreed))
         log_columns(agreed)
         warn_of_new_texts(parts, agreed, TRAIN)
@@ -252,6 +254,26 @@ class ChannelReader:
         if said := first_index_of(agreed):
             log.info("%s", said)
         return stores, described, agreed
+
+    def _located(
+        self, error: NotNumbersError, stores: Mapping[str, Store], layout: Layout
+    ) -> UserError:
+        """Read the files again to find the line of a text in a column of numbers."""
+        names = next((store.names for store in stores.values() if store.names), ())
+        column = cast(int, error.column)
+        key: str | int = names[column] if names else column
+        for store in stores.values():
+            store.close()
+        numbers = {**layout.declared, key: DeclaredColumn(NUMBER)}
+        again: dict[str, Store] = {}
+        try:
+            self._read_once(replace(layout, declared=numbers), again)
+        except UserError as found:
+            return UserError(f"{found} ({error})")
+        finally:
+            for store in again.values():
+                store.close()
+        return error  # another host has the text
 
     def _read_texts(self, layout: Layout) -> tuple[dict[str, Store], Layout]:
         """Read the channels; read columns with too many texts again as numbers."""

@@ -137,7 +137,7 @@ def fault(
 
 def _wrong(cell: str, column: Column, finite: bool) -> str | None:
     kind = column.kind
-    if kind in (Kind.UNREAD, Kind.TEXT) or column.defers(cell):
+    if kind in (Kind.UNREAD, Kind.TEXT):
         return None
     if kind is Kind.CLASS:
         return LABEL_MISSING if cell in column.missing else None
@@ -146,6 +146,8 @@ def _wrong(cell: str, column: Column, finite: bool) -> str | None:
     try:
         number = column.cells.text(cell)
     except CellError as error:
+        if column.defers(cell):
+            return None
         if not isinstance(column.cells, NumberCells):
             return f"{error}; expected {column.cells.expected}"
         if ";" in cell:

@@ -193,23 +193,23 @@ def _columns(
     stated = dict(zip(roles.features, types, strict=True))
     keys = dict(zip(roles.features, _keys(roles), strict=True))
     text = _text_columns(block, delimiter, cells, roles, layout)
-    missing = frozenset(layout.missing)
+    plain = NumberCells(frozenset(layout.missing))  # one for all: there may be 100,000 columns
 
     def column(place: int) -> Column:
         name = cells[place].strip() if layout.named else ""
         if place == roles.group:
             return Column(Kind.GROUP, name)
         if place == roles.label and place in text:
-            return Column(Kind.CLASS, name, cells=NumberCells(missing))
+            return Column(Kind.CLASS, name, cells=plain)
         if place in (roles.label, roles.weight):
             cure = TEXT_LATER if place == roles.label and layout.classes else ENCODE
             return Column(Kind.REQUIRED, name, cure)
         if place not in stated:
             return Column(Kind.UNREAD, name)
         key = keys[place]
-        style, spelled = layout.style_of(key), frozenset(layout.missing_of(key))
+        style = layout.style_of(key)
         if style is not None:
-            reader = NumberCells(spelled, style)
+            reader = NumberCells(frozenset(layout.missing_of(key)), style)
             return Column(Kind.STYLED, name, f"expected {reader.expected}", reader)
         if place in text:
             return Column(Kind.TEXT, name)
@@ -219,7 +219,7 @@ def _columns(
             kind,
             name,
             _cure(stated[place], may_be_text, layout),
-            NumberCells(missing),
+            plain,
             deferred=layout.deferred and stated[place] is None and key not in layout.declared,
             open_to_text=may_be_text,
         )
