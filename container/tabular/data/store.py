@@ -200,6 +200,12 @@ class Store:
         """Set the columns that all channels and hosts agreed on; no batch is appended after."""
         self.columns = columns
 
+    def translate_labels(self, values: Mapping[str, float]) -> None:
+        """Replace the codes of text labels by ``values``, which has all texts."""
+        table = np.array([values[text] for text in self.classes or ()], np.float32)
+        if len(table) and self.rows:
+            self._per_row["label"] = [translated(self.label, table)]
+
     @property
     def label(self) -> Floats:
         """All labels, float32, (rows,)."""
@@ -270,6 +276,7 @@ class Store:
             ],
             "minimum": _finite(self.minimum),
             "maximum": _finite(self.maximum),
+            "classes": None if self.classes is None else list(self.classes),
         }
 
     def spill(self) -> SpillFiles:

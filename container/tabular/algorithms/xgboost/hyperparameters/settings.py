@@ -20,7 +20,7 @@ from tabular.algorithms.xgboost.hyperparameters.linear import LINEAR
 from tabular.algorithms.xgboost.hyperparameters.removed import modernized
 from tabular.algorithms.xgboost.hyperparameters.trees import TREES
 from tabular.algorithms.xgboost.metrics import metric_error, normal_form, suggested_metric
-from tabular.algorithms.xgboost.objectives import DEFAULT
+from tabular.algorithms.xgboost.objectives import DEFAULT, OBJECTIVES
 from tabular.contract.errors import UserError
 from tabular.data.layout import Layout
 from tabular.training.hyperparameters.kinds import Hyperparameter
@@ -148,7 +148,9 @@ def validate(given: Mapping[str, object]) -> Settings:
         attribute = name.removeprefix("_")
         if attribute in ATTRIBUTES:
             attributes[attribute] = tuple(value) if isinstance(value, list) else value
-    return Settings(params=params, layout=layout_of(HYPERPARAMETERS, values), **attributes)
+    objective = OBJECTIVES[values.get("objective", DEFAULT)]
+    layout = layout_of(HYPERPARAMETERS, values, text_labels=objective.is_classification)
+    return Settings(params=params, layout=layout, **attributes)
 
 
 def _normalize_metrics(values: dict[str, Any]) -> None:

@@ -76,8 +76,9 @@ def fit_and_save(
         with run.timing.stage("bin"):
             cuts = quantile_cuts(rows.stores[TRAIN], folder, chosen, memory, scratch)
     named = replace(settings, params=with_safe_names(settings.params, columns.names))
-    trainer = Trainer(run, with_device(named, run.worker), chosen, nthread, cuts)
-    describe = partial(trained, settings, columns)
+    device = with_device(named, run.worker)
+    trainer = Trainer(run, device, chosen, nthread, cuts, classes=rows.classes)
+    describe = partial(trained, settings, columns, rows.classes)
     sample = sample_of(rows.stores[TRAIN])
     _save_on_termination(trainer, describe)
     if settings.kfold is None:
