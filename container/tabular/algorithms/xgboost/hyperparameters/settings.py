@@ -72,6 +72,7 @@ class Settings:
     eval_metric: Sequence[str] = ()
     tuning_objective_metric: Sequence[str] = ()
     kfold: int | None = None
+    validation_fraction: float | None = None
     num_cv_round: int = 1
     checkpoint_interval: int = 1
     cluster_timeout: int = 3600
@@ -140,6 +141,11 @@ def validate(given: Mapping[str, object]) -> Settings:
             )
         values["enable_categorical"] = True
     check_combinations(values)
+    if "validation_fraction" in values and "_kfold" in values:
+        raise UserError(
+            "Hyperparameters validation_fraction and _kfold are both set; give one of them: each "
+            "fold of k-fold is held out in turn"
+        )
     params = {name: value for name, value in values.items() if NAMES[name].passed and value != []}
     if "updater" in params:
         params["updater"] = ",".join(params["updater"])

@@ -140,7 +140,9 @@ class Trainer:
         return self.settings.params.get("booster") != "gblinear"
 
     def _matrices(self, parts: Mapping[str, Sequence[Part]]) -> dict[str, xgboost.DMatrix]:
-        last = self.settings.kfold is None and self.settings.device == "cpu"
+        # Parts of one channel read the rows again.
+        whole = all(pick is None for each in parts.values() for _, pick in each)
+        last = whole and self.settings.kfold is None and self.settings.device == "cpu"
         matrices = {TRAIN: self.plan.build(parts[TRAIN], self.cuts, last)}
         if VALIDATION in parts:
             matrices[VALIDATION] = self.plan.build(parts[VALIDATION], matrices[TRAIN], last)
@@ -151,7 +153,10 @@ class Trainer:
         if rounds is None:
             return None
         if VALIDATION not in parts:
-            log.warning("early_stopping_rounds is not used: it needs a channel '%s'", VALIDATION)
+            log.warning(
+                "early_stopping_rounds is not used: it needs a channel '%s' or validation_fraction",
+                VALIDATION,
+            )
             return None
         return EarlyStopping(rounds, VALIDATION, self.settings.stopping_metric)
 
