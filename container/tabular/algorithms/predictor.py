@@ -32,8 +32,8 @@ class Meaning:
     num_class : int
         The number of classes of XGBoost's ``multi:`` objectives, else 0.
     classes : sequence
-        The labels of a classifier, in the order of its probabilities; empty for XGBoost and for
-        regressors.
+        The labels of a classifier, in the order of its probabilities; empty for regressors, and
+        for XGBoost's classes without names.
     has_probabilities : bool
         Whether a scikit-learn classifier has ``predict_proba``.
     keys : mapping or None

@@ -49,6 +49,16 @@ Column: TypeAlias = Callable[[ScoredRows], Array]
 KeySet: TypeAlias = Mapping[str, Column]
 
 
+def with_classes(keys: KeySet) -> KeySet:
+    """Return a key set whose predicted labels are the classes of the model, not their codes.
+
+    Predictions that are classes are expected to be labels already.
+    """
+    if keys.get("raw_score") is keys["predicted_label"]:
+        return {**keys, **NAMED_LABEL}
+    return {**keys, "predicted_label": _named(keys["predicted_label"])}
+
+
 def key_set(meaning: Meaning) -> KeySet:
     """Return the keys that a model has: its own key set, or the key set of its kind of estimator.
 
@@ -107,6 +117,26 @@ def _class_probabilities(request: ScoredRows) -> Array:
     return request.probabilities
 
 
+def _named(codes: Column) -> Column:
+    """Return a key whose values are class labels, given the key with their codes."""
+
+    def labels(request: ScoredRows) -> Array:
+        return np.asarray(request.model.meaning.classes)[codes(request).astype(np.int64)]
+
+    return labels
+
+
+def _class_codes(request: ScoredRows) -> Array:
+    """Return the codes of predicted labels, as float32: the scores of a model without names."""
+    codes = {label: code for code, label in enumerate(request.model.meaning.classes)}
+    return np.array([codes[label] for label in request.scores.tolist()], np.float32)
+
+
+def _complement_and_code(request: ScoredRows) -> Array:
+    codes = _class_codes(request).astype(np.float64)
+    return np.stack([1 - codes, codes], axis=1)
+
+
 def _contributions(request: ScoredRows) -> Array:
     return request.model.contributions(request.rows)
 
@@ -148,6 +178,13 @@ PROBABILITIES: KeySet = {
     "probabilities": _scores,
     "raw_score": _highest,
     "raw_scores": _scores,
+}
+# The same for models with text labels, which answer with them.
+NAMED_LABEL: KeySet = {
+    "predicted_label": _scores,
+    "labels": _labels,
+    "raw_score": _class_codes,
+    "raw_scores": _complement_and_code,
 }
 # XGBoost's explanations, which follow the keys of the scores.
 EXPLANATIONS: KeySet = {"contributions": _contributions, "leaf": _leaves}

@@ -156,9 +156,11 @@ class Manifest:
     def is_needed(self) -> bool:
         """Whether the model gives wrong scores without the manifest.
 
-        The model does not know how values are written, and not the first index of LIBSVM.
+        The model does not know how values are written, not the first index of LIBSVM, and not
+        XGBoost's text labels.
         """
-        return bool(self.columns.special) or self.index_base != 0
+        named = bool(self.objective and self.classes)
+        return bool(self.columns.special) or self.index_base != 0 or named
 
     def to_json(self) -> str:
         """Return the manifest as indented JSON, in the order of the fields."""

@@ -59,6 +59,11 @@ class Layout:
         What a request's columns by other names are: ``ignore`` or ``error``.
     exact_classes : bool
         Labels are read as text, so that they come back as they were written.
+    text_labels : bool
+        Labels are numbers, but may turn out to be text: then the files are read again with
+        ``exact_classes``.
+    label_fault : str
+        Why the labels are not numbers, which is the error if they are not text labels either.
     """
 
     weights: bool = False
@@ -80,6 +85,8 @@ class Layout:
     unknown: str = "missing"
     extra_columns: str = "error"
     exact_classes: bool = False
+    text_labels: bool = False
+    label_fault: str = ""
 
     def style_of(self, key: str | int) -> NumberStyle | None:
         """Return the style of a column of text that is read as numbers; None for other columns."""

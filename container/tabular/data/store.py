@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats, Sparse
 from tabular.data.batch_schema import BatchSchema
-from tabular.data.columns import Columns
+from tabular.data.columns import Columns, translated
 from tabular.data.declared import DeclaredColumn
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.recoding import recoded, tables_of, with_final_columns
@@ -182,6 +182,12 @@ class Store:
         self.columns = columns
         self._tables = tables_of(self.categories, columns)
 
+    def translate_labels(self, values: Mapping[str, float]) -> None:
+        """Replace the codes of text labels by ``values``, which has all texts."""
+        table = np.array([values[text] for text in self.classes or ()], np.float32)
+        if len(table) and self.rows:
+            self._per_row["label"] = [translated(self.label, table)]
+
     @property
     def label(self) -> Floats:
         """All labels, float32, (rows,)."""
@@ -251,6 +257,7 @@ class Store:
                 [column, style.style.value, list(style.missing)]
                 for column, style in self.styles.items()
             ],
+            "classes": None if self.classes is None else list(self.classes),
         }
 
     def spill(self) -> SpillFiles:

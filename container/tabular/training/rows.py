@@ -21,6 +21,7 @@ from tabular.contract.machine import is_tmpfs
 from tabular.contract.paths import open_regular_file
 from tabular.data.batch import Batch
 from tabular.data.channel import no_data, read_channel
+from tabular.data.class_labels import ClassCountError, TextLabelsError, mostly_numbers
 from tabular.data.column_kinds import NotNumbersError, numbers_of
 from tabular.data.column_table import log_columns, statistics_of, warn_of_new_texts
 from tabular.data.columns import Columns, listed
@@ -223,10 +224,24 @@ class ChannelReader:
         layout = replace(with_schema_file(layout, self.run.job), deferred=True)
         while True:
             stores, layout = self._read_texts(layout)
-            described = self.gather({name: store.describe(name) for name, store in stores.items()})
+            described = self.gather(
+                {
+                    name: {
+                        **store.describe(name),
+                        "exact": layout.exact_classes,
+                        "label_fault": layout.label_fault,
+                    }
+                    for name, store in stores.items()
+                }
+            )
             require_rows(described, self.channels)
             parts = [part for host in described for part in host.values() if part["rows"]]
             parts.sort(key=lambda part: part["name"] != TRAIN)
+            if self._labels_differ(parts, layout):
+                log.info("reading the files again: other hosts or channels have labels of text")
+                self._close(stores)
+                layout = replace(layout, exact_classes=True)
+                continue
             try:
                 agreed = agree(parts, layout, self.run.job.paths.data, self.skip_empty_first)
             except NotNumbersError as error:
@@ -238,8 +253,7 @@ class ChannelReader:
                 listed([str(key) for key in sorted(agreed.texts, key=str)]),
                 "has" if len(agreed.texts) == 1 else "have",
             )
-            for store in stores.values():
-                store.close()
+            self._close(stores)
             layout = replace(layout, texts=agreed.texts)
         for store in stores.values():
             store.seal(agreed)
@@ -247,8 +261,7 @@ class ChannelReader:
         log_columns(agreed)
         warn_of_new_texts(parts, agreed, TRAIN)
         if self.run.schema_only:
-            for store in stores.values():
-                store.close()
+            self._close(stores)
             write_schema(agreed, self.run.job.paths.output_data)
             raise SystemExit(0)
         if said := first_index_of(agreed):
@@ -276,7 +289,10 @@ class ChannelReader:
         return error  # another host has the text
 
     def _read_texts(self, layout: Layout) -> tuple[dict[str, Store], Layout]:
-        """Read the channels; read columns with too many texts again as numbers."""
+        """Read the channels; read columns with too many texts again as numbers.
+
+        Labels that are not numbers are read again as text.
+        """
         while True:
             stores: dict[str, Store] = {}
             try:
@@ -289,8 +305,35 @@ class ChannelReader:
                 found = numbers_of(name, error.texts, layout)
                 log.info("reading the files again: column '%s' holds numbers as text", name)
                 layout = replace(layout, styles={**layout.styles, key: found})
-                for store in stores.values():
-                    store.close()
+                self._close(stores)
+            except TextLabelsError as error:
+                if layout.exact_classes or not self._may_read_again:
+                    raise
+                log.info("reading the files again: the labels are read as text (%s)", error)
+                layout = replace(layout, exact_classes=True, label_fault=str(error))
+                self._close(stores)
+            except ClassCountError as error:
+                if layout.label_fault and mostly_numbers(error.texts):
+                    raise UserError(layout.label_fault) from error
+                raise
+
+    @property
+    def _may_read_again(self) -> bool:
+        return all(channel.input_mode == "File" for channel in self.channels.values())
+
+    def _labels_differ(self, parts: Sequence[Mapping[str, Any]], layout: Layout) -> bool:
+        """Return whether labels that some host read as numbers must be read again as text.
+
+        The answer is the same on all hosts: they read again together.
+        """
+        if not (layout.text_labels and self._may_read_again):
+            return False
+        has_text = any(part["classes"] is not None for part in parts)
+        return has_text and not all(part["exact"] for part in parts)
+
+    def _close(self, stores: Mapping[str, Store]) -> None:
+        for store in stores.values():
+            store.close()
 
     def _read_once(self, layout: Layout, stores: dict[str, Store]) -> None:
         for name, channel in self.channels.items():

@@ -27,6 +27,7 @@ from tabular.training.hyperparameters.shared import (
     FEATURES,
     SEED,
     TARGET,
+    VALIDATION_FRACTION,
     VALUES,
     WEIGHT,
     layout_of,
@@ -55,13 +56,7 @@ ROWS = (
         description="auto: fill in missing values, turn text into columns of 0 and 1, scale "
         "where the estimator needs it; none: use numbers unchanged",
     ),
-    Hyperparameter(
-        "validation_fraction",
-        "float",
-        Interval(0, 1, low_open=True),
-        default="no rows, or the validation channel",
-        description="Hold out this fraction of the train channel to compute the metrics",
-    ),
+    VALIDATION_FRACTION,
     Hyperparameter(
         "cross_validation",
         "integer",

@@ -27,6 +27,8 @@ from tabular.artifact.pickles.unpickler import PICKLE_MAGIC
 from tabular.artifact.trial_load import trial_load
 from tabular.contract.errors import UserError
 
+# The attribute of a model with the texts of its classes, as a JSON list in the order of the codes.
+CLASSES = "classes"
 # The longest best_iteration that is read: no training has more rounds.
 MOST_DIGITS = 10
 
@@ -159,6 +161,16 @@ def plain_message(error: Exception) -> str:
     text = str(error).partition("Stack trace:")[0].strip()
     head, _, rest = text.partition(": ")
     return (rest if head.startswith("[") else text).strip()
+
+
+def classes_of(booster: xgboost.Booster) -> list[str]:
+    """Return the text labels of a model, in the order of their codes; empty if it has none."""
+    try:
+        classes = json.loads(booster.attr(CLASSES) or "[]")
+    except ValueError:
+        return []
+    texts = isinstance(classes, list) and all(isinstance(text, str) for text in classes)
+    return classes if texts else []
 
 
 def objective_of(booster: xgboost.Booster) -> tuple[str, int]:

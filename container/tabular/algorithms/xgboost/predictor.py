@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tabular.algorithms.onnx_predictor import trial_load_if_unbounded
 from tabular.algorithms.predictor import Loading, Predictor, predict_once
+from tabular.algorithms.xgboost.class_names import with_class_names
 from tabular.algorithms.xgboost.objective import Kind
 from tabular.algorithms.xgboost.objectives import OBJECTIVES, meaning_of
 from tabular.artifact.files import compiled_paths
@@ -25,6 +26,21 @@ if TYPE_CHECKING:
 
 def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
     """Load the models that a manifest describes; see ``PredictorModule``."""
+    _require_class_labels(folder, manifest)
+    return with_class_names(_load_described(folder, manifest, loading), manifest.classes)
+
+
+def _require_class_labels(folder: Path, manifest: Manifest) -> None:
+    """Require that the manifest has no class labels, or one for each class."""
+    if not manifest.classes:
+        return
+    objective = OBJECTIVES.get(manifest.objective)
+    counts = {Kind.BINARY: 2, Kind.MULTICLASS: manifest.num_class}
+    expected = 0 if objective is None else counts.get(objective.kind, 0)
+    require_fit(folder, "the number of classes", len(manifest.classes), expected)
+
+
+def _load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
     if manifest.compiled is not None and manifest.compiled.served:
         return _compiled(folder, manifest, loading)
     from tabular.algorithms.xgboost.model import load_model, models_of

@@ -71,7 +71,8 @@ def read_file(source: Source, layout: Layout, threads: int) -> Iterator[Batch]:
         roles = by_place(len(cells), layout, path)
     columns = _columns(first, delimiter, cells, roles, layout)
     ignored = _ignored(cells, roles) if layout.named else ()
-    parser = Parser(path, delimiter, columns, roles, layout.missing, ignored)
+    text_labels = layout.text_labels and layout.deferred
+    parser = Parser(path, delimiter, columns, roles, layout.missing, ignored, text_labels)
     blocks = _filled(_joined(blocks, len(cells) * BLOCK_BYTES_PER_COLUMN))
     yield from in_order(parser.read, chain([first], blocks), threads)
 
@@ -202,7 +203,8 @@ def _columns(
         if place == roles.label and place in text:
             return Column(Kind.CLASS, name, cells=plain)
         if place in (roles.label, roles.weight):
-            cure = TEXT_LATER if place == roles.label and layout.classes else ENCODE
+            open_label = layout.classes or (layout.text_labels and not layout.deferred)
+            cure = TEXT_LATER if place == roles.label and open_label else ENCODE
             return Column(Kind.REQUIRED, name, cure)
         if place not in stated:
             return Column(Kind.UNREAD, name)
@@ -236,7 +238,9 @@ def _text_columns(
     text: set[int] = set()
     if roles.label is not None and layout.exact_classes:
         text.add(roles.label)
-    looked_at = [roles.label] if layout.classes and roles.label is not None else []
+    # A pipe is not read again, so its first rows decide.
+    open_label = layout.classes or (layout.text_labels and not layout.deferred)
+    looked_at = [roles.label] if open_label and roles.label is not None else []
     for place, key, stated in zip(roles.features, keys, types, strict=True):
         declared = layout.declared.get(key)
         if declared is not None:

@@ -16,6 +16,7 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats
 from tabular.data.blocks import Block
 from tabular.data.cells import CellError
+from tabular.data.class_labels import TextLabelsError
 from tabular.data.csv.faults import Column, Kind, fault
 from tabular.data.pyarrow_without_pandas import hide_pandas
 from tabular.data.roles import Roles
@@ -40,6 +41,8 @@ class Parser:
         The texts that mean a missing value.
     ignored : tuple of str
         The names of columns that are no features.
+    text_labels : bool
+        Whether text in a label column of numbers raises TextLabelsError.
     """
 
     path: Path
@@ -48,6 +51,7 @@ class Parser:
     roles: Roles
     missing: tuple[str, ...] = MISSING
     ignored: tuple[str, ...] = ()
+    text_labels: bool = False
 
     def read(self, block: Block) -> Batch:
         """Parse the rows of a block.
@@ -55,7 +59,8 @@ class Parser:
         Raises
         ------
         UserError
-            A line can't be read. The message names file, line and column.
+            A line can't be read. The message names file, line and column. TextLabelsError if the
+            labels are text.
         """
         try:
             try:
@@ -72,10 +77,18 @@ class Parser:
                 model="the header" if self.roles.names else "the first row",
             )
             reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-            raise UserError(
+            kind = TextLabelsError if self._has_text_labels(block) else UserError
+            raise kind(
                 f"{self.path} "
                 f"{found or f'is not CSV, in line {block.first_line} or after: {reason}'}"
             ) from error
+
+    def _has_text_labels(self, block: Block) -> bool:
+        label = self.roles.label
+        if not self.text_labels or label is None or self.columns[label].kind is Kind.CLASS:
+            return False
+        found = text_columns(block, self.delimiter, len(self.columns), [label], self.missing)
+        return bool(found)
 
     def _odd(self, block: Block) -> frozenset[int]:
         """Return the places of the columns of numbers with texts that are no faults yet."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats
 from tabular.data.cells import CellError, NumberCells
+from tabular.data.class_labels import TextLabelsError
 from tabular.data.columns import translated
 from tabular.data.declared import NUMBER
 from tabular.data.layout import NUMBERS_ALONE, Layout
@@ -73,10 +74,17 @@ class BatchReader:
                 self._text.add(column)
         self._codes = {column for column, kind in stated.items() if kind == "c"} - self._text
         label = self._roles.label
-        if layout.classes and label is not None:
+        if label is not None and (layout.classes or layout.text_labels):
             label_type = schema.field(label).type
-            exact = layout.exact_classes and is_number(label_type)
-            if exact or is_text(label_type) or pyarrow.types.is_boolean(label_type):
+            boolean = pyarrow.types.is_boolean(label_type)
+            if layout.exact_classes:
+                as_text = is_number(label_type) or is_text(label_type)
+            else:
+                # Without deferring, the file is not read again.
+                as_text = boolean or (is_text(label_type) and not self._may_read_again)
+            if as_text and boolean and self._may_read_again and not layout.exact_classes:
+                raise TextLabelsError(f"{path}, {self._shown(label)} is boolean ({label_type})")
+            if as_text:
                 self._text.add(label)
         self._required_columns = {label, self._roles.weight}
         for column in set(self._roles.used) - self._text:
@@ -89,6 +97,11 @@ class BatchReader:
         self.texts = [
             self._names[column] for column in self._text if is_text(schema.field(column).type)
         ]
+
+    @property
+    def _may_read_again(self) -> bool:
+        """Whether labels of text are marked by an error, and the file is then read again."""
+        return self._layout.text_labels and self._layout.deferred
 
     def read(self, batch: pyarrow.RecordBatch, first_row: int) -> Batch:
         """Convert a record batch; ``first_row`` is the number of its first row, from 1.
@@ -194,7 +207,12 @@ class BatchReader:
         values = self._values(batch, column)
         if is_text(values.type):
             codes, texts = _coded(values)
-            numbers = self._styled(codes, texts, NumberStyle.POINT, column, where)
+            try:
+                numbers = self._styled(codes, texts, NumberStyle.POINT, column, where)
+            except UserError as error:
+                if column == self._roles.label and self._may_read_again:
+                    raise TextLabelsError(str(error)) from error
+                raise
         else:
             numbers = self._numbers(batch, column, where)
         self._refuse(np.isnan(numbers), column, where, MISSING)

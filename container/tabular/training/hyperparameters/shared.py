@@ -55,6 +55,15 @@ FEATURES = Hyperparameter(
     default="all other columns",
     description="Names of the columns to learn from, in the order the model expects them",
 )
+VALIDATION_FRACTION = Hyperparameter(
+    "validation_fraction",
+    "float",
+    Interval(0, 1, low_open=True),
+    passed=False,
+    default="no rows, or the validation channel",
+    description="Hold out this fraction of the train channel to compute the metrics of validation, "
+    "if there is no validation channel",
+)
 
 DROP = Hyperparameter(
     "drop",

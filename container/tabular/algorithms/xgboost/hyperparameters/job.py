@@ -9,6 +9,7 @@ from tabular.training.hyperparameters.shared import (
     FEATURES,
     SEED,
     TARGET,
+    VALIDATION_FRACTION,
     VALUES,
     WEIGHT,
 )
@@ -29,7 +30,7 @@ JOB = (
         COUNT,
         passed=False,
         default="no early stopping",
-        description="Stop when the metric of the validation channel has not improved for this many "
+        description="Stop when the metric of the validation rows has not improved for this many "
         "rounds, and keep the model of the best round",
     ),
     Hyperparameter(
@@ -118,6 +119,7 @@ DATA = (
         description="Name of the column with the query of each row, for ranking",
     ),
     FEATURES,
+    VALIDATION_FRACTION,
     *VALUES,
     Hyperparameter(
         "feature_types",

@@ -20,7 +20,7 @@ from tabular.algorithms.xgboost.hyperparameters.linear import LINEAR
 from tabular.algorithms.xgboost.hyperparameters.removed import modernized
 from tabular.algorithms.xgboost.hyperparameters.trees import TREES
 from tabular.algorithms.xgboost.metrics import metric_error, normal_form, suggested_metric
-from tabular.algorithms.xgboost.objectives import DEFAULT
+from tabular.algorithms.xgboost.objectives import DEFAULT, OBJECTIVES
 from tabular.contract.errors import UserError
 from tabular.data.layout import Layout
 from tabular.training.hyperparameters.kinds import Hyperparameter
@@ -72,6 +72,7 @@ class Settings:
     eval_metric: Sequence[str] = ()
     tuning_objective_metric: Sequence[str] = ()
     kfold: int | None = None
+    validation_fraction: float | None = None
     num_cv_round: int = 1
     checkpoint_interval: int = 1
     cluster_timeout: int = 3600
@@ -140,6 +141,11 @@ def validate(given: Mapping[str, object]) -> Settings:
             )
         values["enable_categorical"] = True
     check_combinations(values)
+    if "validation_fraction" in values and "_kfold" in values:
+        raise UserError(
+            "Hyperparameters validation_fraction and _kfold are both set; give one of them: each "
+            "fold of k-fold is held out in turn"
+        )
     params = {name: value for name, value in values.items() if NAMES[name].passed and value != []}
     if "updater" in params:
         params["updater"] = ",".join(params["updater"])
@@ -148,7 +154,9 @@ def validate(given: Mapping[str, object]) -> Settings:
         attribute = name.removeprefix("_")
         if attribute in ATTRIBUTES:
             attributes[attribute] = tuple(value) if isinstance(value, list) else value
-    return Settings(params=params, layout=layout_of(HYPERPARAMETERS, values), **attributes)
+    objective = OBJECTIVES[values.get("objective", DEFAULT)]
+    layout = layout_of(HYPERPARAMETERS, values, text_labels=objective.is_classification)
+    return Settings(params=params, layout=layout, **attributes)
 
 
 def _normalize_metrics(values: dict[str, Any]) -> None:

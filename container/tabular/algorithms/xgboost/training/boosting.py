@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import xgboost
 
-from tabular.algorithms.xgboost.model import plain_message
+from tabular.algorithms.xgboost.model import CLASSES, plain_message
 from tabular.algorithms.xgboost.training.checkpoints import Checkpoints
 from tabular.algorithms.xgboost.training.collectives import any_host
 from tabular.algorithms.xgboost.training.evaluator import Evaluator
@@ -68,6 +68,8 @@ class BoostingConfig:
         Called after each round; True ends training with the model trained so far.
     on_round : callable
         Called after each round with the model, the round's number from 0, and its metrics.
+    classes : sequence of str
+        Text labels, in the order of their codes. The model and its checkpoints keep them.
     """
 
     params: Mapping[str, Any]
@@ -79,6 +81,7 @@ class BoostingConfig:
     wants_to_end: Callable[[], bool] = lambda: False
     on_round: Callable[[xgboost.Booster, int, Mapping[str, float]], None] = lambda *_: None
     timing: Timing = field(default_factory=Timing)
+    classes: Sequence[str] = ()
 
 
 def boost(
@@ -116,6 +119,8 @@ def boost(
     model = bytearray(start.save_raw(raw_format="ubj")) if start else None
     try:
         booster = xgboost.Booster(params, cache, model)
+        if config.classes:
+            booster.set_attr(**{CLASSES: json.dumps(list(config.classes))})
         for number in range(booster.num_boosted_rounds(), config.num_round):
             if config.stopping and config.stopping.is_over(booster):
                 break

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import xgboost
 
+from tabular.algorithms.xgboost.model import classes_of
 from tabular.algorithms.xgboost.training.checkpoint_file import (
     digest_trailer,
     load_checkpoint,
@@ -28,6 +29,7 @@ from tabular.algorithms.xgboost.training.checkpoint_file import (
 from tabular.artifact.files import not_written
 from tabular.artifact.trial_load import trial_load
 from tabular.contract.errors import UserError
+from tabular.data.columns import listed
 from tabular.training.hyperparameters.values import shown
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,8 @@ class ExpectedModel:
         The number of classes; 0 if not multiclass.
     names : sequence of str
         The names of the feature columns; empty if the data has none.
+    classes : sequence of str
+        Text labels, in the order of their codes; empty for labels that are numbers.
     """
 
     objective: str
@@ -58,6 +62,7 @@ class ExpectedModel:
     booster: str
     num_features: int
     names: Sequence[str] = ()
+    classes: Sequence[str] = ()
 
     def difference(self, booster: xgboost.Booster) -> str:
         """Return the first difference between a model and what is expected, or an empty text."""
@@ -70,6 +75,12 @@ class ExpectedModel:
         ):
             if found != expected:
                 return f"its {what} is {found}, here it is {expected}"
+        known = classes_of(booster)
+        if known != list(self.classes):
+            return (
+                f"its class labels are {_labels_shown(known)}, here they are "
+                f"{_labels_shown(self.classes)}"
+            )
         # If the model has no names, XGBoost takes the names of the data.
         names = booster.feature_names or self.names
         if list(names) == list(self.names):
@@ -79,6 +90,10 @@ class ExpectedModel:
         pairs = zip(names, self.names, strict=True)
         found, expected = next(pair for pair in pairs if pair[0] != pair[1])
         return f"it has the feature column '{shown(found)}' where the data has '{shown(expected)}'"
+
+
+def _labels_shown(classes: Sequence[str]) -> str:
+    return listed(classes) if classes else "numbers"
 
 
 class Checkpoints:

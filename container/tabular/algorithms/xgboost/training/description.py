@@ -16,6 +16,7 @@ from tabular.training.saving import Trained
 def trained(
     settings: Settings,
     columns: Columns,
+    classes: Sequence[str],
     boosters: Sequence[xgboost.Booster],
     metrics: Mapping[str, float],
 ) -> Trained:
@@ -23,6 +24,8 @@ def trained(
 
     Parameters
     ----------
+    classes : sequence of str
+        Text labels, in the order of their codes.
     boosters : sequence of Booster
         One model, or one for each fold.
     metrics : mapping of str to float
@@ -45,6 +48,7 @@ def trained(
             "objective": objective,
             "num_features": first.num_features(),
             "num_class": num_class,
+            "classes": list(classes),
             "best_iteration": None if best is None else int(best),
             "rounds": max(booster.num_boosted_rounds() for booster in boosters),
             "categorical": [at for at, kind in enumerate(first.feature_types or ()) if kind == "c"],

@@ -18,6 +18,7 @@ from tabular.algorithms.xgboost.training.collectives import any_host
 from tabular.algorithms.xgboost.training.crossvalidation import cross_validate
 from tabular.algorithms.xgboost.training.description import trained
 from tabular.algorithms.xgboost.training.gpus import with_device
+from tabular.algorithms.xgboost.training.held_out import parts_of
 from tabular.algorithms.xgboost.training.matrices import Plan
 from tabular.algorithms.xgboost.training.planning import plan
 from tabular.algorithms.xgboost.training.quantile_cuts import quantile_cuts
@@ -71,17 +72,22 @@ def fit_and_save(
     chosen = agreed_plan(rows.stores, settings, nthread, memory, scratch)
     log.info("%s: %s", chosen.kind, chosen.reason)
     cuts = None
-    # Each fold has its own cuts, and on a GPU XGBoost uses another sketch.
-    if settings.kfold is None and settings.device == "cpu":
+    # Each part of a channel has its own cuts, and on a GPU XGBoost uses another sketch.
+    parts = {}
+    if settings.kfold is None:
+        parts = parts_of(rows.stores, settings, collective.get_world_size())
+    held_out = any(pick is not None for each in parts.values() for _, pick in each)
+    if settings.kfold is None and not held_out and settings.device == "cpu":
         with run.timing.stage("bin"):
             cuts = quantile_cuts(rows.stores[TRAIN], folder, chosen, memory, scratch)
     named = replace(settings, params=with_safe_names(settings.params, columns.names))
-    trainer = Trainer(run, with_device(named, run.worker), chosen, nthread, cuts)
-    describe = partial(trained, settings, columns)
+    device = with_device(named, run.worker)
+    trainer = Trainer(run, device, chosen, nthread, cuts, classes=rows.classes)
+    describe = partial(trained, settings, columns, rows.classes)
     sample = sample_of(rows.stores[TRAIN])
     _save_on_termination(trainer, describe)
     if settings.kfold is None:
-        fitted = trainer.fit({name: [(store, None)] for name, store in rows.stores.items()})
+        fitted = trainer.fit(parts)
         boosters, metrics = [fitted.booster], fitted.metrics
     else:
         boosters, metrics = cross_validate(trainer, rows.stores, run.job.paths.output_data)

@@ -23,6 +23,7 @@ from tabular.algorithms.xgboost.training.cluster import (
 from tabular.algorithms.xgboost.training.cluster.consistency import require_same_job
 from tabular.algorithms.xgboost.training.fitting import fit_and_save
 from tabular.algorithms.xgboost.training.gpus import ANY_GPU, agreed_devices, devices_of, ports_of
+from tabular.algorithms.xgboost.training.held_out import ONE_HOST
 from tabular.algorithms.xgboost.training.reading import read_host_rows
 from tabular.artifact.files import require_writable
 from tabular.contract.environment import RESERVED_PREFIX
@@ -31,7 +32,7 @@ from tabular.contract.hyperparameters import ALGORITHM
 from tabular.contract.job import TrainingJob
 from tabular.contract.machine import Machine
 from tabular.training.job import Saved
-from tabular.training.rows import TRAIN, choose_channels, scratch_folder
+from tabular.training.rows import TRAIN, VALIDATION, choose_channels, scratch_folder
 from tabular.training.run import Run
 
 log = logging.getLogger(__name__)
@@ -118,6 +119,9 @@ def _settings(job: TrainingJob) -> Settings:
             f"tree_method=exact trains on one host, and the job has {len(job.hosts.names)}: use "
             "tree_method=hist, or set instance_count=1"
         )
+    drawn = settings.validation_fraction is not None and VALIDATION not in job.channels
+    if drawn and len(job.hosts.names) > 1:
+        raise UserError(ONE_HOST)
     return settings
 
 

@@ -14,6 +14,7 @@ from tabular.algorithms.xgboost.objective import Kind
 from tabular.algorithms.xgboost.objectives import OBJECTIVES
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
+from tabular.data.class_labels import TextLabelsError
 from tabular.data.store import Store
 
 log = logging.getLogger(__name__)
@@ -25,14 +26,16 @@ def check(batch: Batch, path: Path, objective: str, num_class: int) -> None:
     Raises
     ------
     UserError
-        Names the file, the place and the value of the first wrong row.
+        Names the file, the place and the value of the first wrong row. TextLabelsError for a label
+        of a classification.
     """
     rule = OBJECTIVES[objective].labels
-    if rule is not None:
+    if rule is not None and not batch.classes:
         wrong = np.flatnonzero(~rule.holds(batch.label, num_class))
         if wrong.size:
             row = int(wrong[0])
-            raise UserError(
+            kind = TextLabelsError if OBJECTIVES[objective].is_classification else UserError
+            raise kind(
                 f"{rule.words}: {path} {batch.where(row)} has label {batch.label[row]:g} with "
                 f"objective {objective}{f', num_class {num_class}' if num_class else ''}; the "
                 "label is the first column, or the one that the hyperparameter target names"

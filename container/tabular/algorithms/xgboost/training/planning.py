@@ -106,8 +106,9 @@ def plan(
     )
     if not on_disk:
         spilled = any(store.on_disk for store in stores.values())
-        # The folds read the rows again; a GPU takes the rows unbinned.
-        raw_stays = settings.kfold is not None or settings.device != "cpu"
+        # The folds, and held-out rows, read the rows again; a GPU takes the rows unbinned.
+        parted = settings.kfold is not None or settings.validation_fraction is not None
+        raw_stays = parted or settings.device != "cpu"
         if not spilled and need.in_memory(raw_stays) <= memory.planned:
             kind = "QuantileDMatrix from rows in memory"
             return of(xgboost.QuantileDMatrix, kind, reason)

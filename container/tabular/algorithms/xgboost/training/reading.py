@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from tabular.algorithms.xgboost.hyperparameters import Settings
+from tabular.algorithms.xgboost.training.classes import (
+    agreed_classes,
+    check_text_labels,
+    encode_labels,
+)
 from tabular.algorithms.xgboost.training.cluster import Cluster
 from tabular.algorithms.xgboost.training.labels import check, check_groups, check_width
 from tabular.algorithms.xgboost.training.memory_estimates import least_row_bytes, most_columns
@@ -45,11 +50,14 @@ class HostRows:
         The columns of all channels on all hosts; None if this host has no training rows.
     participants : sequence of str
         The hosts that have training rows, in rank order.
+    classes : sequence of str
+        Text labels, in the order of their codes; empty if the labels are numbers.
     """
 
     stores: Mapping[str, Store]
     columns: Columns | None
     participants: Sequence[str]
+    classes: Sequence[str] = ()
 
 
 def threads_of(run: Run, settings: Settings) -> int:
@@ -79,7 +87,7 @@ def read_host_rows(
     ------
     UserError
         A file is broken, its rows can't be trained on, no host has rows of a channel, or the
-        columns of the files differ.
+        columns or classes of the files differ.
     """
     memory = Memory(run.machine.memory)
     files = list_files(channels)
@@ -107,6 +115,8 @@ def read_host_rows(
     )
     with run.timing.stage("read"):
         stores, described, columns = reader.read(settings.layout)
+        classes = agreed_classes(described, settings.objective, settings.num_class)
+        encode_labels(stores, classes, settings.objective, settings.num_class)
     for store in stores.values():
         stack.callback(store.close)
     participants = [
@@ -115,12 +125,13 @@ def read_host_rows(
         if description[TRAIN]["rows"]
     ]
     takes_part = cluster.hosts.current in participants
-    return HostRows(stores, columns if takes_part else None, participants)
+    return HostRows(stores, columns if takes_part else None, participants, classes)
 
 
 def _checks(settings: Settings, memory: Memory) -> Checks:
     def check_batch(batch: Batch, path: Path) -> None:
         check(batch, path, settings.objective, settings.num_class)
+        check_text_labels(batch, path, settings.objective, settings.num_class)
         check_width(batch, path, most_columns(memory))
 
     return Checks(

@@ -64,6 +64,8 @@ class Trainer:
     keep : callable or None
         Called with the model after each long round, on rank 0; the model is saved at SIGTERM if
         the next round does not end in time.
+    classes : sequence of str
+        Text labels, in the order of their codes.
     """
 
     run: Run
@@ -72,6 +74,7 @@ class Trainer:
     nthread: int
     cuts: xgboost.DMatrix | None = None
     keep: Callable[[xgboost.Booster], object] | None = None
+    classes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self._metrics_file = MetricsFile(self.run.job.paths.metrics)
@@ -115,6 +118,7 @@ class Trainer:
             wants_to_end=self.wants_to_end,
             on_round=_AfterRound(self, history),
             timing=self.run.timing,
+            classes=self.classes,
         )
         whole = boost(config, matrices[TRAIN], start)
         booster = best_of(whole, sliceable=self.sliceable)
@@ -136,7 +140,9 @@ class Trainer:
         return self.settings.params.get("booster") != "gblinear"
 
     def _matrices(self, parts: Mapping[str, Sequence[Part]]) -> dict[str, xgboost.DMatrix]:
-        last = self.settings.kfold is None and self.settings.device == "cpu"
+        # Parts of one channel read the rows again.
+        whole = all(pick is None for each in parts.values() for _, pick in each)
+        last = whole and self.settings.kfold is None and self.settings.device == "cpu"
         matrices = {TRAIN: self.plan.build(parts[TRAIN], self.cuts, last)}
         if VALIDATION in parts:
             matrices[VALIDATION] = self.plan.build(parts[VALIDATION], matrices[TRAIN], last)
@@ -147,7 +153,10 @@ class Trainer:
         if rounds is None:
             return None
         if VALIDATION not in parts:
-            log.warning("early_stopping_rounds is not used: it needs a channel '%s'", VALIDATION)
+            log.warning(
+                "early_stopping_rounds is not used: it needs a channel '%s' or validation_fraction",
+                VALIDATION,
+            )
             return None
         return EarlyStopping(rounds, VALIDATION, self.settings.stopping_metric)
 
@@ -164,6 +173,7 @@ class Trainer:
             settings.params.get("booster", "gbtree"),
             matrix.num_col(),
             matrix.feature_names or (),
+            self.classes,
         )
         start = checkpoints.latest(expected) if collective.get_rank() == 0 else None
         if collective.get_world_size() > 1:
