@@ -47,7 +47,7 @@ raise SystemExit(main())
 TRAINING = "tabular.algorithms.xgboost.training"
 # Step, the function that stops at the step, and the host of the step if it is not the victim.
 STEPS = {
-    "reading": ("tabular.training.rows:read_channel", None),
+    "reading": ("tabular.training.channel_reader:read_channel", None),
     "planning": (f"{TRAINING}.fitting:agreed_plan", None),
     "binning": (f"{TRAINING}.fitting:quantile_cuts", None),
     "boosting": (f"{TRAINING}.trainer:boost", None),

@@ -17,8 +17,8 @@ from tabular.data.columns import Columns
 from tabular.data.layout import Layout
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
+from tabular.training.channel_reader import ChannelReader
 from tabular.training.rows import (
-    ChannelReader,
     Checks,
     choose_channels,
     list_files,

@@ -23,10 +23,10 @@ from tabular.data.batch import Batch
 from tabular.data.columns import Columns
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
+from tabular.training.channel_reader import ChannelReader
 from tabular.training.memory import Memory
 from tabular.training.rows import (
     TRAIN,
-    ChannelReader,
     Checks,
     Described,
     list_files,
