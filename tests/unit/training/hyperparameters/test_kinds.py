@@ -36,6 +36,8 @@ WRONG: dict[str, list[object]] = {
     "list": [{}, [[]], "[a, b"],
     "choices": [{}, [[]], "[a, b", "no_such_choice", ["no_such_choice"]],
     "names": [{}, [None], "[a, b", "a,a", ["a", "a"]],
+    "texts": [{}, [None], "[a, b", "a,a", ["a", "a"]],
+    "schema": ["{", "[]", 1, {}, {"columns": 1}, {"columns": [1]}, {"columns": [{"kind": "x"}]}],
     "name": [{}, []],
     "numbers": ["x", [{}], "[1,", {}, "0.1,x", [2.0], True],
     "device": ["tpu", "cuda:-1", "cuda:x", "cpu:0", "cuda:", 1, [], {}],
@@ -79,7 +81,7 @@ def test_value_of_another_kind_is_refused_by_name(row: Hyperparameter) -> None:
         with pytest.raises(UserError) as refused:
             row.parse(value)
         message = str(refused.value)
-        assert message.startswith(f"Hyperparameter {row.name}: ")
+        assert message.startswith(f"Hyperparameter {row.name}")
         assert len(message) < 700
         assert "\n" not in message
 
