@@ -173,11 +173,15 @@ class Loading:
         Serve the models of k-fold together; otherwise only the first of them.
     refuse_pickles : bool
         Refuse a pickle without a manifest of this image, before reading it.
+    extra_columns : bool
+        Requests by name may have columns that the model does not have, where the model's schema
+        does not say.
     """
 
     parallel: Parallel = ONE_THREAD
     ensemble: bool = True
     refuse_pickles: bool = False
+    extra_columns: bool = False
 
 
 class PredictorModule(Protocol):

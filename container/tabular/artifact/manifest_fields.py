@@ -200,7 +200,7 @@ def _one_of(*allowed: str) -> Check:
 
 def _schema(name: str, value: Any) -> None:
     if value:
-        _fields(SCHEMA, frozenset(SCHEMA))(name, value)
+        _fields(SCHEMA, frozenset(SCHEMA) - {"extra_columns"})(name, value)
 
 
 COLUMN: dict[str, Check] = {

@@ -135,7 +135,7 @@ def agree(described: Sequence[Mapping[str, Any]], layout: Layout, path: Path) ->
         delimiter=first["delimiter"],
         ignored=tuple(first["ignored"]),
         unknown=None if layout.unknown == "error" else math.nan,
-        extra=layout.extra_columns == "ignore",
+        extra=layout.extra_columns == "ignore" if layout.extra_columns else None,
         lenient=True,
     )
     keys: Sequence[str | int] = columns.names or range(count)

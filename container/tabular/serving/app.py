@@ -18,6 +18,7 @@ from tabular.serving.invocation import model_invoker
 from tabular.serving.middleware import observed
 from tabular.serving.page import card_of, render
 from tabular.serving.telemetry import CONTENT_TYPE, Telemetry
+from tabular.serving.unknown_texts import report_unknown_texts, text_columns
 
 # The largest MaxPayloadInMB of batch transform; 0 would mean no limit.
 LARGEST_PAYLOAD_MB = 100
@@ -56,6 +57,9 @@ def create_app(
         "version": tabular.__version__,
     }
     app = create_base_app(endpoint, telemetry, labels)
+    report_unknown_texts(predictor.columns, telemetry)
+    if telemetry is not None:
+        telemetry.name_columns(text_columns(predictor.columns))
     invoke = model_invoker(endpoint)
 
     @app.post("/invocations")
