@@ -42,6 +42,8 @@ class Meaning:
     answer : str
         What the model predicts for a row, in words, for the model's page:
         "the probability of class 1". Empty if not known.
+    guessed : bool
+        Whether the classes are guessed from the shape of the outputs of another tool's model.
     """
 
     objective: str
@@ -50,6 +52,7 @@ class Meaning:
     has_probabilities: bool = True
     keys: KeySet | None = None
     answer: str = ""
+    guessed: bool = False
 
 
 class Predictor:

@@ -17,6 +17,7 @@ from tabular.serving.errors import ErrorResponse, handle_errors, plain_error_res
 from tabular.serving.invocation import model_invoker
 from tabular.serving.middleware import observed
 from tabular.serving.page import card_of, render
+from tabular.serving.selection import default_keys
 from tabular.serving.telemetry import CONTENT_TYPE, Telemetry
 from tabular.serving.unknown_texts import report_unknown_texts, text_columns
 
@@ -48,10 +49,17 @@ def create_app(
     UserError
         The default ``Accept`` is not offered.
     """
-    card = card_of(manifest, predictor.columns.count, predictor.engine, predictor.meaning.answer)
+    meaning = predictor.meaning
+    card = card_of(
+        manifest,
+        predictor.columns.count,
+        predictor.engine,
+        meaning.answer or ("its label" if default_keys(meaning) else ""),
+        labels=[str(label) for label in meaning.classes],
+    )
     labels = {
         "algorithm": card.algorithm,
-        "objective": predictor.meaning.objective,
+        "objective": meaning.objective,
         "engine": predictor.engine,
         "training_job": card.training_job,
         "version": tabular.__version__,
