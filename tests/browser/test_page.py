@@ -11,12 +11,18 @@ import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
+import joblib
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
+from sklearn.linear_model import LogisticRegression
 
+from tabular.contract.endpoint import Endpoint
+from tabular.serving.app import create_app
+from tabular.serving.loading import load_predictor
 from tabular.serving.page import Card, card_of
 
-from .conftest import CITIES, HOSTILE, MANIFEST, Watched, serving
+from .conftest import CITIES, HOSTILE, MANIFEST, Watched, listening, serving
 
 # The ratio of WCAG 2.1 AA, for every element that holds text of its own.
 CONTRAST = """() => {
@@ -386,3 +392,33 @@ def test_only_the_first_thousand_scores_are_laid_out(watched: Watched, address: 
     predict(page)
     assert page.locator("#result tbody tr").count() == 1000
     expect(page.locator("#result caption")).to_have_text("The first 1,000 of 1,500 rows")
+
+
+def test_classifier_shows_its_label_and_the_probability_of_each_class(
+    watched: Watched, tmp_path: Path
+) -> None:
+    draw = np.random.default_rng(3)
+    rows = draw.normal(size=(60, 2)).astype(np.float32)
+    estimator = LogisticRegression().fit(rows, np.where(rows[:, 0] > 0, "yes", "no"))
+    joblib.dump(estimator, tmp_path / "model.joblib")
+    with listening(create_app(Endpoint(tmp_path), load_predictor(tmp_path))) as address:
+        page = watched.page
+        page.goto(address)
+        page.get_by_label("column 1").fill("-2")
+        page.get_by_label("column 2").fill("0")
+        predict(page)
+        expect(page.locator(".score")).to_have_text("no")
+        words = page.locator("#result .words").all_inner_texts()
+        assert [text.partition(":")[0] for text in words] == [
+            "probability of no",
+            "probability of yes",
+        ]
+        page.get_by_text("CSV rows").click()
+        page.get_by_label("Rows, one on each line").fill("-2,0\n2,0")
+        predict(page)
+        expect(page.locator("#result th[scope=col]")).to_have_text(
+            ["row", "label", "probability of no", "probability of yes"]
+        )
+        table = page.locator("#result tbody tr td").all_inner_texts()
+    assert (table[0], table[3]) == ("no", "yes")
+    assert float(table[1]) + float(table[2]) == pytest.approx(1)

@@ -59,6 +59,25 @@ def multiclass(
 
 
 @pytest.fixture(scope="session")
+def classifier(
+    docker_engine: docker.DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The artifact of a scikit-learn classifier of ``yes`` and ``no``, with a column of texts."""
+    cities = ("Bonn", "Ulm")
+    rows = [
+        ["yes" if cells[0] > 0 else "no", *cells[:2], cities[cells[2] > 0]] for _, *cells in table()
+    ]
+    job = JobFolder.lay_out(
+        tmp_path_factory.mktemp("classifier"),
+        {"algorithm": "sklearn.linear_model.LogisticRegression", "target": "y"},
+        {"train": {"data.csv": csv_text([["y", "age", "income", "city"], *rows])}},
+    )
+    end = run_train(docker_engine, image, job)
+    assert end.exit_code == 0, end.stderr
+    return job.model
+
+
+@pytest.fixture(scope="session")
 def named(
     docker_engine: docker.DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:

@@ -242,3 +242,81 @@ def test_answer_to_clarify_has_the_form_that_clarify_reads(
     objects = as_lines([{"score": score} for score in expected[:rows]])
     wanted = as_csv(expected[:rows]) if accept == "text/csv" else objects
     assert (answer.status, answer.content_type, answer.body) == (200, accept, wanted)
+
+
+ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+PEOPLE = b"0.9,0.1,Bonn\n-0.9,0.1,Ulm\n"
+DEFAULT = ["predicted_label", "probability", "probabilities"]
+
+
+def keys_of(answer: Answer) -> list[str]:
+    assert answer.status == 200, answer.body
+    return list(json.loads(answer.body)["predictions"][0])
+
+
+@pytest.fixture(scope="module")
+def classifying(
+    docker_engine: docker.DockerClient, image: str, classifier: Path
+) -> Iterator[Served]:
+    with serving(docker_engine, image, classifier) as server:
+        yield server
+
+
+def test_classifier_answers_its_label_with_probabilities(classifying: Served) -> None:
+    answer = classifying.invoke(PEOPLE, Accept="application/json")
+    yes, no = json.loads(answer.body)["predictions"]
+    assert (yes["predicted_label"], no["predicted_label"]) == ("yes", "no")
+    # As in AWS's containers: with two classes, the probability of the second class.
+    assert (yes["probability"], no["probability"]) == (
+        yes["probabilities"][1],
+        no["probabilities"][1],
+    )
+    assert yes["probability"] > 0.5 > no["probability"]
+    assert sum(no["probabilities"]) == pytest.approx(1)
+    lines = classifying.invoke(PEOPLE, Accept="application/jsonlines").body.splitlines()
+    assert [json.loads(line) for line in lines] == [yes, no]
+
+
+def test_classifier_answers_a_label_in_each_line_of_csv(classifying: Served) -> None:
+    assert classifying.invoke(PEOPLE).body == b"yes\nno\n"
+
+
+def test_request_selects_keys_by_accept_or_custom_attributes(classifying: Served) -> None:
+    by_accept = classifying.invoke(PEOPLE, Accept="application/json; output=labels,probability")
+    assert keys_of(by_accept) == ["labels", "probability"]
+    by_attribute = classifying.invoke(
+        PEOPLE, Accept="application/json", **{ATTRIBUTES: "trace=7; tabular-output=labels"}
+    )
+    assert keys_of(by_attribute) == ["labels"]
+    assert by_attribute.headers[ATTRIBUTES] == "trace=7; tabular-output=labels"
+    plain = classifying.invoke(PEOPLE, Accept="application/json; output=score")
+    assert plain.body == b'{"predictions": [{"score": "yes"}, {"score": "no"}]}'
+
+
+def test_xgboost_answers_scores_until_a_request_selects_keys(
+    docker_engine: docker.DockerClient, image: str, binary: Path
+) -> None:
+    with serving(docker_engine, image, binary) as server:
+        plain = server.invoke(BODY, Accept="application/json")
+        selected = server.invoke(BODY, Accept="application/json; output=predicted_label")
+    assert (keys_of(plain), keys_of(selected)) == (["score"], ["predicted_label"])
+
+
+def test_batch_and_multi_model_endpoints_answer_alike(
+    docker_engine: docker.DockerClient, image: str, classifier: Path
+) -> None:
+    accept = "application/json; output=probability"
+    options = {"environment": {"SAGEMAKER_BATCH": "true"}}
+    with serving(docker_engine, image, classifier, **options) as server:
+        assert keys_of(server.invoke(PEOPLE, Accept="application/json")) == DEFAULT
+        assert keys_of(server.invoke(PEOPLE, Accept=accept)) == ["probability"]
+        extra = b"id,age,income,city\n7,0.9,0.1,Bonn\n"
+        assert server.invoke(extra).body == b"score\nyes\n"
+    options = {"environment": {"SAGEMAKER_MULTI_MODEL": "true"}}
+    with serving(docker_engine, image, classifier, **options) as server:
+        url = json.dumps({"model_name": "m", "url": "/opt/ml/model"}).encode()
+        assert server.request("POST", "/models", url).status == 200
+        for headers, keys in (({}, DEFAULT), ({"Accept": accept}, ["probability"])):
+            named = {"Content-Type": "text/csv", **headers}
+            answer = server.request("POST", "/models/m/invoke", PEOPLE, named)
+            assert keys_of(answer) == keys

@@ -131,3 +131,19 @@ def test_refusal_of_a_request_with_an_id_is_logged(served: Served) -> None:
     served.invoke(b"1,2", **{ID: "order-4711"})
     assert b"400 Unable to evaluate payload" in served.container.logs()
     assert b"inference_id=order-4711" in served.container.logs()
+
+
+def test_unknown_texts_are_counted_over_all_workers_and_logged_without_the_text(
+    docker_engine: docker.DockerClient, image: str, classifier: Path
+) -> None:
+    environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": "2"}
+    with serving(docker_engine, image, classifier, environment=environment) as server:
+        with ThreadPoolExecutor(4) as pool:
+            bodies = [b"1,2,Paris\n1,2,Ulm\n"] * 40
+            answers = list(pool.map(server.invoke, bodies))
+        samples = samples_of(server)
+        log = server.container.logs().decode()
+    assert {answer.status for answer in answers} == {200}
+    assert samples["tabular_unknown_texts_total", frozenset({("column", "city")})] == 40
+    assert 1 <= log.count("column 'city': requests have texts") <= 2
+    assert "Paris" not in log

@@ -29,10 +29,17 @@ SMALL_ROWS = 64
 
 
 class _WaitingRequest:
-    """A request that waits for its prediction, with its rows and later its scores or its error."""
+    """A request that waits for its prediction, with its rows and later its scores or its error.
 
-    def __init__(self, rows: Floats) -> None:
+    Parameters
+    ----------
+    method : str
+        The method of the predictor: ``predict`` or ``probabilities``.
+    """
+
+    def __init__(self, rows: Floats, method: str) -> None:
         self.rows = rows
+        self.method = method
         self.scores: Scores | None = None
         self.error: Exception | None = None
 
@@ -54,9 +61,17 @@ class Batched(PredictorWrapper):
 
     def predict(self, rows: Floats) -> Scores:
         """Score rows; see ``Predictor.predict``."""
+        return self._batched(rows, "predict")
+
+    def probabilities(self, rows: Floats) -> Scores:
+        """Compute the probability of each class, (rows, classes)."""
+        return self._batched(rows, "probabilities")
+
+    def _batched(self, rows: Floats, method: str) -> Scores:
         if len(rows) > SMALL_ROWS:
-            return self.wrapped.predict(rows)
-        own = _WaitingRequest(rows)
+            found: Scores = getattr(self.wrapped, method)(rows)
+            return found
+        own = _WaitingRequest(rows, method)
         with self._turn:
             self._waiting.append(own)
             while self._busy and not own.done:
@@ -66,7 +81,8 @@ class Batched(PredictorWrapper):
                 batch, self._waiting = self._waiting, []
         if not own.done:
             try:
-                self._answer(batch)
+                for each in dict.fromkeys(request.method for request in batch):
+                    self._answer([request for request in batch if request.method == each])
             finally:
                 with self._turn:
                     self._busy = False
@@ -78,7 +94,8 @@ class Batched(PredictorWrapper):
 
     def _answer(self, batch: list[_WaitingRequest]) -> None:
         try:
-            scores = self.wrapped.predict(np.concatenate([request.rows for request in batch]))
+            predict = getattr(self.wrapped, batch[0].method)
+            scores = predict(np.concatenate([request.rows for request in batch]))
         except Exception as error:
             if len(batch) == 1 or not isinstance(error, RequestError):
                 for request in batch:

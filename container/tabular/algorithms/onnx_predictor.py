@@ -66,8 +66,10 @@ class OnnxPredictor(Predictor):
         self._parallel = parallel
         self._whole = not np.issubdtype(self._dtype, np.floating)
         self._require_answer_for_each_row(path)
-        classes = self._classes()
-        self.meaning = Meaning("", classes=classes, has_probabilities=bool(classes))
+        classes, guessed = self._classes()
+        self.meaning = Meaning(
+            "", classes=classes, has_probabilities=bool(classes), guessed=guessed
+        )
 
     def predict(self, rows: Floats) -> Scores:
         """Score rows; see ``Predictor.predict``."""
@@ -99,18 +101,21 @@ class OnnxPredictor(Predictor):
                     f"{self._outputs[0]}"
                 )
 
-    def _classes(self) -> tuple[Any, ...]:
-        """Return the classes: the keys of a ZipMap output, or else the numbers of the columns."""
+    def _classes(self) -> tuple[tuple[Any, ...], bool]:
+        """Return the classes, and whether they are guessed.
+
+        They are the keys of a ZipMap output, or else the numbers of the columns: a guess.
+        """
         if len(self._outputs) < 2:
-            return ()
+            return (), False
         try:
             row = np.zeros((1, self.columns.count), np.float32)
             found = self._call(row, self._outputs[1:2])[0]
         except RequestError:  # the model takes another number of rows, or refuses zeros
-            return ()
+            return (), False
         if isinstance(found, list):
-            return tuple(found[0])
-        return tuple(range(found.shape[1])) if found.ndim == 2 else ()
+            return tuple(found[0]), False
+        return (tuple(range(found.shape[1])), True) if found.ndim == 2 else ((), False)
 
     def _call(self, rows: Floats, outputs: list[str]) -> list[Any]:
         if self._whole and not (np.isfinite(rows) & (rows == np.floor(rows))).all():

@@ -42,6 +42,8 @@ class Meaning:
     answer : str
         What the model predicts for a row, in words, for the model's page:
         "the probability of class 1". Empty if not known.
+    guessed : bool
+        Whether the classes are guessed from the shape of the outputs of another tool's model.
     """
 
     objective: str
@@ -50,6 +52,7 @@ class Meaning:
     has_probabilities: bool = True
     keys: KeySet | None = None
     answer: str = ""
+    guessed: bool = False
 
 
 class Predictor:
@@ -173,11 +176,15 @@ class Loading:
         Serve the models of k-fold together; otherwise only the first of them.
     refuse_pickles : bool
         Refuse a pickle without a manifest of this image, before reading it.
+    extra_columns : bool
+        Requests by name may have columns that the model does not have, where the model's schema
+        does not say.
     """
 
     parallel: Parallel = ONE_THREAD
     ensemble: bool = True
     refuse_pickles: bool = False
+    extra_columns: bool = False
 
 
 class PredictorModule(Protocol):

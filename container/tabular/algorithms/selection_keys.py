@@ -1,4 +1,4 @@
-"""The keys of selectable inference (``SAGEMAKER_INFERENCE_OUTPUT``) and their functions.
+"""The keys of selectable inference and their functions.
 
 A model has one of the key sets at the end of this module. The order of the keys in a set is the
 order of AWS's JSON objects. To add a key, add a function, and an entry in every set that has the
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tabular.data.batch import Floats
 
 Array = npt.NDArray[Any]
+# What a classifier answers for a row in JSON, as far as it has these keys.
+CLASSIFIER_ANSWER = ("predicted_label", "probability", "probabilities")
 
 
 class ScoredRows:

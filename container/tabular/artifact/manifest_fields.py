@@ -201,7 +201,7 @@ def _any(_: str, __: Any) -> None:
 
 def _schema(name: str, value: Any) -> None:
     if value:
-        _fields(SCHEMA, frozenset(SCHEMA))(name, value)
+        _fields(SCHEMA, frozenset(SCHEMA) - {"extra_columns"})(name, value)
 
 
 COLUMN: dict[str, Check] = {

@@ -101,7 +101,7 @@ def _several_models(
     from tabular.serving.multi_model import create_multi_model_app, open_store
     from tabular.serving.server import threads
 
-    store = open_store(endpoint, threads(endpoint), script)
+    store = open_store(endpoint, threads(endpoint), script, telemetry)
     return create_multi_model_app(endpoint, store, telemetry)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
@@ -59,8 +59,8 @@ class Columns:
     ignored : collection of str
         Names that a request may have beside the model's: columns of the training files that are no
         features.
-    extra : bool
-        Whether requests may have columns by any other name.
+    extra : bool or None
+        Whether requests may have columns by any other name. None where the schema does not say.
     statistics : sequence of mappings
         The missing share and the range of each column; see ``column_table``.
     indices : str
@@ -83,7 +83,7 @@ class Columns:
     spelled_missing: Mapping[int, Sequence[str]] = field(default_factory=dict)
     delimiter: str = ""
     ignored: Collection[str] = ()
-    extra: bool = False
+    extra: bool | None = None
     statistics: Sequence[Mapping[str, Any]] = field(default=(), compare=False)
     indices: str = UNKNOWN
     unread: Collection[int] = ()
@@ -122,7 +122,8 @@ class Columns:
         }
         found |= {column: BooleanCells(missing) for column in self.booleans}
         for column, texts in self.categories.items():
-            count = partial(self.unknown_texts.add, column)
+            name = self.names[column] if self.names else str(column + 1)
+            count = partial(self.unknown_texts.add, name)
             found[column] = CategoryCells(texts, missing, self.unknown, self.lenient, count)
         found |= {column: IgnoredCells() for column in self.unread}
         return found
@@ -155,7 +156,7 @@ class Columns:
 
     def may_ignore(self, name: str) -> bool:
         """Return whether a request may have a column of this name beside the model's."""
-        return self.extra or name in self.ignored
+        return bool(self.extra) or name in self.ignored
 
     def within(self, names: Sequence[str]) -> tuple[Columns, tuple[int, ...]]:
         """Return the columns of a body that has all of these columns, by name, and maybe others.
@@ -190,14 +191,25 @@ class Columns:
 
 
 class UnknownTexts:
-    """Counts the texts of requests that no training row has, by column."""
+    """Reports the texts of requests that no training row has.
+
+    Attributes
+    ----------
+    report : callable
+        Called for each such text with the name of its column, or else with its number from 1. The
+        text itself is not passed on.
+    """
 
     def __init__(self) -> None:
-        self.counts: Counter[int] = Counter()
+        self.report: Callable[[str], None] = _unreported
 
-    def add(self, column: int) -> None:
-        """Count a text."""
-        self.counts[column] += 1
+    def add(self, column: str) -> None:
+        """Report a text."""
+        self.report(column)
+
+
+def _unreported(column: str) -> None:
+    """Do nothing: nobody asked for reports."""
 
 
 def check_names(found: Iterable[str], columns: Columns, where: str) -> None:

@@ -84,7 +84,7 @@ def agree(
         ignored=tuple(first["ignored"]),
         indices=indices,
         unknown=None if layout.unknown == "error" else math.nan,
-        extra=layout.extra_columns == "ignore",
+        extra=layout.extra_columns == "ignore" if layout.extra_columns else None,
         lenient=True,
     )
     keys: Sequence[str | int] = columns.names or range(count)

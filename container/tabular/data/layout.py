@@ -56,7 +56,8 @@ class Layout:
     unknown : str
         What a text in a request means that no training row has: ``missing`` or ``error``.
     extra_columns : str
-        What a request's columns by other names are: ``ignore`` or ``error``.
+        What a request's columns by other names are: ``ignore`` or ``error``. Empty where the job
+        does not say: they are ignored in batch transform only.
     exact_classes : bool
         Labels are read as text, so that they come back as they were written.
     text_labels : bool
@@ -83,7 +84,7 @@ class Layout:
     deferred: bool = False
     declared: Mapping[str | int, DeclaredColumn] = field(default_factory=dict)
     unknown: str = "missing"
-    extra_columns: str = "error"
+    extra_columns: str = ""
     exact_classes: bool = False
     text_labels: bool = False
     label_fault: str = ""

@@ -38,7 +38,7 @@ def to_json(columns: Columns) -> dict[str, Any]:
         "delimiter": columns.delimiter,
         "ignored": list(columns.ignored),
         "unknown": ERROR if columns.unknown is None else MISSING,
-        "extra_columns": IGNORE if columns.extra else ERROR,
+        **({} if columns.extra is None else {"extra_columns": IGNORE if columns.extra else ERROR}),
     }
 
 
@@ -72,6 +72,6 @@ def from_json(schema: Mapping[str, Any], columns: Columns) -> Columns:
         delimiter=schema["delimiter"],
         ignored=frozenset(schema["ignored"]),
         unknown=None if schema["unknown"] == ERROR else math.nan,
-        extra=schema["extra_columns"] == IGNORE,
+        extra=schema["extra_columns"] == IGNORE if "extra_columns" in schema else None,
         lenient=True,
     )

@@ -17,7 +17,9 @@ from tabular.serving.errors import ErrorResponse, handle_errors, plain_error_res
 from tabular.serving.invocation import model_invoker
 from tabular.serving.middleware import observed
 from tabular.serving.page import card_of, render
+from tabular.serving.selection import default_keys
 from tabular.serving.telemetry import CONTENT_TYPE, Telemetry
+from tabular.serving.unknown_texts import report_unknown_texts, text_columns
 
 # The largest MaxPayloadInMB of batch transform; 0 would mean no limit.
 LARGEST_PAYLOAD_MB = 100
@@ -47,15 +49,25 @@ def create_app(
     UserError
         The default ``Accept`` is not offered.
     """
-    card = card_of(manifest, predictor.columns.count, predictor.engine, predictor.meaning.answer)
+    meaning = predictor.meaning
+    card = card_of(
+        manifest,
+        predictor.columns.count,
+        predictor.engine,
+        meaning.answer or ("its label" if default_keys(meaning) else ""),
+        labels=[str(label) for label in meaning.classes],
+    )
     labels = {
         "algorithm": card.algorithm,
-        "objective": predictor.meaning.objective,
+        "objective": meaning.objective,
         "engine": predictor.engine,
         "training_job": card.training_job,
         "version": tabular.__version__,
     }
     app = create_base_app(endpoint, telemetry, labels)
+    report_unknown_texts(predictor.columns, telemetry)
+    if telemetry is not None:
+        telemetry.name_columns(text_columns(predictor.columns))
     invoke = model_invoker(endpoint)
 
     @app.post("/invocations")

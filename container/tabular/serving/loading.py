@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tabular.algorithms import algorithm_of, algorithm_of_kind
@@ -18,7 +19,13 @@ from tabular.serving.deadline import within_deadline
 
 def loading_of(endpoint: Endpoint) -> Loading:
     """Return the endpoint's settings for loading models."""
-    return Loading(Parallel(endpoint.cpus), endpoint.ensemble, endpoint.refuse_pickles)
+    return Loading(
+        Parallel(endpoint.cpus),
+        endpoint.ensemble,
+        endpoint.refuse_pickles,
+        # The files of batch transform often have more columns: an identifier, the label.
+        extra_columns=endpoint.batch,
+    )
 
 
 def load_predictor(folder: Path, loading: Loading | None = None) -> Predictor:
@@ -33,6 +40,13 @@ def load_predictor(folder: Path, loading: Loading | None = None) -> Predictor:
         its subclasses: the model takes too long or too much memory.
     """
     loading = loading or Loading()
+    predictor = _load(folder, loading)
+    if loading.extra_columns and predictor.columns.extra is None:
+        predictor.columns = replace(predictor.columns, extra=True)
+    return predictor
+
+
+def _load(folder: Path, loading: Loading) -> Predictor:
     manifest = read_manifest(folder)
     if manifest is None:
         found = find_model(folder, loading.ensemble)

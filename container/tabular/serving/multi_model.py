@@ -34,6 +34,7 @@ from tabular.serving.scripted.invocation import script_invoker
 from tabular.serving.scripted.model import ScriptedModel
 from tabular.serving.scripted.multi_model import load_own_script, script_of
 from tabular.serving.telemetry import Telemetry
+from tabular.serving.unknown_texts import report_unknown_texts
 
 # Served by an algorithm, or by a script.
 Model: TypeAlias = Predictor | ScriptedModel
@@ -44,7 +45,10 @@ NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def open_store(
-    endpoint: Endpoint, threads: int, script: InferenceScript | None = None
+    endpoint: Endpoint,
+    threads: int,
+    script: InferenceScript | None = None,
+    telemetry: Telemetry | None = None,
 ) -> ModelStore[Model]:
     """Create the store of an endpoint's models, still empty.
 
@@ -54,6 +58,8 @@ def open_store(
         How many requests are answered at the same time.
     script : InferenceScript or None
         Serves the models that contain no script.
+    telemetry : Telemetry or None
+        Counts unknown texts for ``/metrics``.
     """
     # Imported now: the memory of the libraries must not count as that of the first model.
     for algorithm in ALGORITHMS:
@@ -64,7 +70,9 @@ def open_store(
     def load(folder: Path) -> Model:
         own = script_of(folder, endpoint, script)
         if own is None:
-            return load_predictor(folder, loading)
+            predictor = load_predictor(folder, loading)
+            report_unknown_texts(predictor.columns, telemetry)
+            return predictor
         return load_own_script(own, folder, endpoint, loading)
 
     return ModelStore(

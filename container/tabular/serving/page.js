@@ -87,20 +87,30 @@
     showCommand();
   }
 
-  function scoresTable(scores) {
+  // The columns of the answer: the label and each class's probability, or the score.
+  function columnsOf(row) {
+    const classes = (width) => Array.from({ length: width }, (_, k) =>
+      data.labels.length === width ? `probability of ${data.labels[k]}` : `class ${k}`);
+    if (!("predicted_label" in row)) return Array.isArray(row.score) ? classes(row.score.length) : ["score"];
+    return ["label", ...classes(row.probabilities?.length ?? 0)];
+  }
+  const cellsOf = (row) => "predicted_label" in row
+    ? [row.predicted_label, ...row.probabilities ?? []] : [row.score].flat();
+  const textOf = (value) => typeof value === "number" ? digits(value) : String(value);
+
+  function answersTable(answers) {
     const table = document.createElement("table");
-    const width = Array.isArray(scores[0]) ? scores[0].length : 0;
-    const names = width ? Array.from({ length: width }, (_, k) => `class ${k}`) : ["score"];
+    const names = columnsOf(answers[0]);
     const head = table.createTHead().insertRow();
     for (const name of ["row", ...names]) head.append(element("th", name, { scope: "col" }));
     const rows = table.createTBody();
-    scores.slice(0, SHOWN_ROWS).forEach((score, place) => {
+    answers.slice(0, SHOWN_ROWS).forEach((row, place) => {
       const line = rows.insertRow();
       line.append(element("th", number(place + 1), { scope: "row" }));
-      for (const value of [score].flat()) line.append(element("td", digits(value)));
+      for (const value of cellsOf(row)) line.append(element("td", textOf(value)));
     });
-    if (scores.length > SHOWN_ROWS) {
-      table.append(element("caption", `The first ${number(SHOWN_ROWS)} of ${number(scores.length)} rows`));
+    if (answers.length > SHOWN_ROWS) {
+      table.append(element("caption", `The first ${number(SHOWN_ROWS)} of ${number(answers.length)} rows`));
     }
     const scroll = element("div", "", { className: "scroll", tabIndex: 0 });
     scroll.append(table);
@@ -116,12 +126,15 @@
     return String(value);
   }
 
-  // Scores as our own server answers them, or null: a model's own code may answer anything.
-  function scoresOf(text) {
+  // Answers as our own server gives them, or null: the endpoint may select other keys.
+  function answersOf(text) {
     try {
-      const scores = JSON.parse(text).predictions.map((one) => one.score);
-      const known = (score) => [score].flat().every((value) => typeof value === "number");
-      return scores.length && scores.every(known) ? scores : null;
+      const answers = JSON.parse(text).predictions;
+      const scored = (row) => [row.score].flat().every((value) => typeof value === "number");
+      const labelled = (row) => Object.keys(row)
+        .every((key) => ["predicted_label", "probability", "probabilities"].includes(key));
+      const known = (row) => "predicted_label" in row ? labelled(row) : scored(row);
+      return answers.length && answers.every(known) ? answers : null;
     } catch {
       return null;
     }
@@ -160,11 +173,15 @@
     const status = [response.status, response.statusText, "in", took].filter(Boolean).join(" ");
     if (!response.ok) return answer(false, status, words(errorOf(text)));
     if (response.status === 204) return answer(true, status, words("There is no row to score."));
-    const scores = scoresOf(text);
-    if (!scores) return answer(true, status, words(text));
-    const single = scores.length === 1 && !Array.isArray(scores[0]);
-    answer(true, status, single
-      ? element("p", digits(scores[0]), { className: "score" }) : scoresTable(scores));
+    const answers = answersOf(text);
+    if (!answers) return answer(true, status, words(text));
+    const [first, ...probabilities] = cellsOf(answers[0]);
+    if (answers.length > 1 || Array.isArray(answers[0].score)) {
+      return answer(true, status, answersTable(answers));
+    }
+    const names = columnsOf(answers[0]).slice(1);
+    answer(true, status, element("p", textOf(first), { className: "score" }),
+      ...probabilities.slice(0, PAGE).map((value, k) => words(`${names[k]}: ${textOf(value)}`)));
   }
 
   form.addEventListener("submit", async (event) => {

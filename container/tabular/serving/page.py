@@ -41,6 +41,8 @@ class Card:
         Empty, or one name for each feature.
     categories : Mapping[int, sequence of str]
         The values of each text column, by its number from 0.
+    labels : sequence of str
+        The labels of a classifier, in the order of its probabilities.
     """
 
     num_features: int
@@ -55,12 +57,19 @@ class Card:
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     feature_names: Sequence[str] = ()
     categories: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    labels: Sequence[str] = ()
 
 
-def card_of(manifest: Manifest | None, num_features: int, engine: str, answer: str = "") -> Card:
+def card_of(
+    manifest: Manifest | None,
+    num_features: int,
+    engine: str,
+    answer: str = "",
+    labels: Sequence[str] = (),
+) -> Card:
     """Return the facts in a manifest; for an artifact without a manifest, few facts are known."""
     if manifest is None:
-        return Card(num_features, engine, answer=answer)
+        return Card(num_features, engine, answer=answer, labels=labels)
     best = manifest.best_iteration
     return Card(
         num_features=num_features,
@@ -75,6 +84,7 @@ def card_of(manifest: Manifest | None, num_features: int, engine: str, answer: s
         metrics=manifest.metrics,
         feature_names=manifest.feature_names,
         categories={int(column): texts for column, texts in manifest.categories.items()},
+        labels=labels,
     )
 
 
@@ -101,6 +111,7 @@ def render(card: Card) -> tuple[bytes, Mapping[str, str]]:
             "count": card.num_features,
             "names": list(card.feature_names),
             "categories": {str(column): list(texts) for column, texts in card.categories.items()},
+            "labels": list(card.labels),
         },
         style=Markup(style),  # noqa: S704 this package's file
         script=Markup(script),  # noqa: S704 this package's file

@@ -150,13 +150,15 @@ def split_header(body: bytes, content_type: str | None, columns: Columns) -> tup
     found : bool
         Whether the body has a header line.
     rest : bytes
-        The body without the header line.
+        The body without the header line. The header line stays where the body has more columns
+        than the model: they are read by name.
 
     Raises
     ------
     RequestError
         400: the names are in another order than the model's: the requests that follow have no
-        header, so their columns would be read in the wrong order.
+        header, so their columns would be read in the wrong order. With more columns than the
+        model's, the number of columns gives such requests away.
     """
     if has_header(content_type or ""):  # the content type says that each request has one
         return True, body
@@ -168,6 +170,8 @@ def split_header(body: bytes, content_type: str | None, columns: Columns) -> tup
         return False, body
     if header is None:
         return False, body
+    if header.columns.count > columns.count:
+        return True, body if header.rows.strip() else b""
     if header.places is not None:
         raise RequestError(
             400,

@@ -27,12 +27,15 @@ BOUNDS = (
     *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
 )
 # The cells of a slot, eight bytes each: requests by status code, the histogram's buckets, the rows,
-# the sum of seconds, the process id.
+# the sum of seconds, the process id, the unknown texts of each column and of all further columns.
 STATUSES = 600
 ROWS = STATUSES + len(BOUNDS) + 1
 SECONDS = ROWS + 1
 PID = SECONDS + 1
-CELLS = PID + 1
+UNKNOWN = PID + 1
+# A series of the metric for each column would be too many for a model of 10,000 text columns.
+MOST_COLUMNS = 100
+CELLS = UNKNOWN + MOST_COLUMNS + 1
 # Slots beyond two for each worker (itself and its successor): for workers that SIGTTIN adds, and
 # for other child processes.
 SPARE_SLOTS = 32
@@ -53,6 +56,7 @@ class Telemetry:
 
     def __init__(self, workers: int, started: float) -> None:
         self._started = started
+        self._columns: dict[str, int] = {}
         self._slots = 1 + 2 * workers + SPARE_SLOTS
         self._memory = memoryview(mmap.mmap(-1, self._slots * CELLS * 8))
         # An empty file. A process locks the byte at the number of its slot: the kernel releases
@@ -82,6 +86,19 @@ class Telemetry:
             counts[ROWS] += rows
             self._sums[SECONDS] += seconds
 
+    def name_columns(self, columns: Iterable[str]) -> None:
+        """Count the unknown texts of each of these columns. Call it before the workers are forked.
+
+        The unknown texts of all other columns, and of those after ``MOST_COLUMNS``, are one sum.
+        """
+        first = itertools.islice(dict.fromkeys(columns), MOST_COLUMNS)
+        self._columns = {column: UNKNOWN + place for place, column in enumerate(first)}
+
+    def count_unknown_text(self, column: str) -> None:
+        """Count a text in a request that no training row has; thread-safe."""
+        with self._lock:
+            self._counts[self._columns.get(column, UNKNOWN + MOST_COLUMNS)] += 1
+
     def text(self, model: Mapping[str, str]) -> bytes:
         """Return all counts in Prometheus' text format 0.0.4.
 
@@ -110,6 +127,12 @@ class Telemetry:
             yield _sample("tabular_errors_total", count, **{"class": f"{first}xx"})
         yield from _family("tabular_rows_total", "counter", "Rows scored.")
         yield _sample("tabular_rows_total", totals[ROWS])
+        name = "tabular_unknown_texts_total"
+        yield from _family(name, "counter", "Texts that no training row has, by column.")
+        for column, place in self._columns.items():
+            yield _sample(name, totals[place], column=column)
+        if rest := totals[UNKNOWN + MOST_COLUMNS]:
+            yield _sample(name, rest)
 
         name = "tabular_request_duration_seconds"
         yield from _family(name, "histogram", "Time that an invocation took in the server.")

@@ -38,6 +38,9 @@ class Slow(Predictor):
         return rows[:, 0] * 2
 
     def probabilities(self, rows: Floats) -> Floats:
+        with self._lock:
+            self.calls.append(len(rows))
+        time.sleep(self._seconds)
         return rows
 
 
@@ -85,8 +88,19 @@ def test_large_request_is_predicted_alone() -> None:
     assert len(Batched(slow).predict(row(1, SMALL_ROWS + 1))) == SMALL_ROWS + 1
 
 
-def test_probabilities_are_not_batched() -> None:
-    assert Batched(Slow()).probabilities(row(3)).tolist() == [[3, 3]]
+def test_probabilities_are_batched_apart_from_scores() -> None:
+    slow = Slow()
+    batched = Batched(slow)
+
+    def ask(number: int) -> object:
+        method = batched.predict if number % 2 else batched.probabilities
+        return method(row(number)).tolist()
+
+    with ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(ask, range(20)))
+    assert found == [[2 * n] if n % 2 else [[n, n]] for n in range(20)]
+    assert len(slow.calls) < 20
+    assert sum(slow.calls) == 20
 
 
 @pytest.mark.parametrize(
@@ -126,7 +140,7 @@ def test_every_method_of_a_predictor_is_forwarded() -> None:
         np.testing.assert_array_equal(
             getattr(batched, name)(row(1)), getattr(able, name)(row(1)), err_msg=name
         )
-    own = {"predict"}
+    own = {"predict", "probabilities"}
     for name in [name for name in vars(Predictor) if not name.startswith("_")]:
         assert name in own or name not in vars(Batched), name
         assert isinstance(vars(PredictorWrapper)[name], _Forwarded), name

@@ -21,6 +21,9 @@ from tabular.serving.answers.values import (
 )
 from tabular.serving.selection import Selected
 
+# Up to this many rows, json.dumps takes a quarter of the time of a template of selected keys.
+FEW_ROWS = 16
+
 
 def write_json(result: Result, profile: Profile) -> bytes:
     """Write ``{"predictions": [{"score": ...}, ...]}``, or a list if the profile requires lists.
@@ -74,6 +77,17 @@ def _objects(result: Result, separator: str) -> str:
     """Write each row as a JSON object."""
     if isinstance(result, Selected):
         columns = {key: result.columns[key] for key in result.order}
+        if len(next(iter(columns.values()))) <= FEW_ROWS:
+            rows = zip(*[column.tolist() for column in columns.values()], strict=True)
+            try:
+                return separator.join(
+                    [
+                        json.dumps(dict(zip(columns, row, strict=True)), allow_nan=False)
+                        for row in rows
+                    ]
+                )
+            except ValueError:  # NaN or infinity: the template writes null
+                pass
     else:
         scores = as_array(result)
         if scores.dtype.kind in NUMBERS:  # nearly all requests; this is faster

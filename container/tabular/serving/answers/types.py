@@ -19,7 +19,9 @@ from tabular.serving.answers.profiles import Profile
 from tabular.serving.answers.recordio import write_recordio
 from tabular.serving.answers.values import NotRepresentableError, Result
 
-JSON, CSV = "application/json", "text/csv"
+JSON, CSV, JSON_LINES = "application/json", "text/csv", "application/jsonlines"
+# Types that answer a row with an object, in which a classifier's label has its probability beside.
+OBJECTS = (JSON, JSON_LINES)
 
 
 class Writer(Protocol):
@@ -52,7 +54,7 @@ ANSWER_TYPES = {
     for row in (
         AnswerType(JSON, write_json),
         AnswerType(CSV, write_csv),
-        AnswerType("application/jsonlines", write_jsonlines, scripts=False),
+        AnswerType(JSON_LINES, write_jsonlines, scripts=False),
         AnswerType("application/x-npy", write_npy),
         AnswerType("application/x-recordio-protobuf", write_recordio, scripts=False),
     )

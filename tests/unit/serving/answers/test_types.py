@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from sagemaker.amazon.record_pb2 import Record
 
 from tabular.contract.errors import RequestError
+from tabular.serving.answers.json import FEW_ROWS
 from tabular.serving.answers.profiles import MULTI_MODEL, SCRIPT, XGBOOST, Profile
 from tabular.serving.answers.types import ANSWER_TYPES, Answers, AnswerType
 from tabular.serving.selection import Selected
@@ -362,3 +363,21 @@ def test_types_that_awss_toolkits_lack_are_not_offered_for_scripts() -> None:
         "text/csv",
         "application/x-npy",
     ]
+
+
+def test_few_rows_of_selected_keys_have_the_bytes_of_many() -> None:
+    rows = 3 * FEW_ROWS
+    draw = np.random.default_rng(0)
+    columns = {
+        "a": draw.normal(size=rows).astype(np.float32),
+        "b": draw.normal(size=(rows, 3)) * 1e30,
+        "c": np.array(["ü", '"', "%s"] * FEW_ROWS, dtype=object),
+        "d": draw.integers(0, 1 << 62, rows),
+        "e": np.arange(rows) % 2 == 0,
+        "f": np.where(np.arange(rows) == 1, np.nan, 0.5),
+        "%": np.zeros((rows, 2, 2), np.float32),
+    }
+    many = write("application/jsonlines", selected(**columns)).splitlines()
+    for size in (1, 2, FEW_ROWS):
+        few = selected(**{key: column[:size] for key, column in columns.items()})
+        assert write("application/jsonlines", few).splitlines() == many[:size]
