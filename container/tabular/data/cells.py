@@ -6,6 +6,8 @@ Every format calls these readers, so that a value means the same number in all o
 from __future__ import annotations
 
 import math
+import re
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +16,11 @@ from tabular.data.quoting import quoted
 from tabular.data.spelling import NumberStyle, number_of, styled_number
 
 TRUE, FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
+# A number without leading zeros: 1 and 1.0 are one number, and 01 is a text.
+PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+WHOLE, LONGEST_WHOLE = re.compile(r"[+-]?[0-9]+"), 20
+# float32 and float64 hold all whole numbers below these.
+FIRST_INEXACT, FIRST_INEXACT_DOUBLE = 1 << 24, 1 << 53
 
 
 class CellError(ValueError):
@@ -135,13 +142,23 @@ class CategoryCells:
 
     @cached_property
     def _numbers(self) -> dict[float, int]:
-        """The code of each category that is a number, and that no other category equals."""
+        """The code of each category that is a number: 1 rather than 01; none of 01 and 1.0."""
         found: dict[float, list[int]] = {}
         for text, code in self.codes.items():
             number = number_of(text)
             if number is not None:
                 found.setdefault(number, []).append(code)
-        return {number: codes[0] for number, codes in found.items() if len(codes) == 1}
+        one = {number: codes[0] for number, codes in found.items() if len(codes) == 1}
+        return one | self._plain
+
+    @cached_property
+    def _plain(self) -> dict[float, int]:
+        """The code of each category that is a number without leading zeros."""
+        return {
+            float(text): code
+            for text, code in reversed(self.codes.items())
+            if PLAIN.fullmatch(text)
+        }
 
     def text(self, text: str) -> float:
         """Return the code of a text; NaN for a missing value; raise CellError."""
@@ -159,18 +176,29 @@ class CategoryCells:
                 return code
             if text.strip() in self.missing:
                 return math.nan
+        else:
+            code = self._spelled(text)
+            if code is not None:
+                return code
         self.count()
         if self.unknown is None:
             raise CellError(f"{quoted(text)} is none of the categories of training")
         return self.unknown
 
+    def _spelled(self, text: str) -> int | None:
+        """Return the code of the category that is the same boolean or number as a text."""
+        if PLAIN.fullmatch(text):
+            return self._plain.get(float(text))
+        return self._folded.get(text.lower()) if text.lower() in ("true", "false") else None
+
     def number(self, value: float) -> float:
         """Return the code of the category that is this number; NaN stays NaN; raise CellError."""
         if math.isnan(value):
             return value
-        if not (self.lenient and self._numbers):
+        numbers = self._numbers if self.lenient else self._plain
+        if not numbers:
             raise CellError(f"{value:g} is a number, and the column's categories are text")
-        code = self._numbers.get(value)
+        code = numbers.get(value)
         if code is not None:
             return code
         self.count()
@@ -180,10 +208,101 @@ class CategoryCells:
 
     def boolean(self, value: bool) -> float:
         """Return the code of the category ``True`` or ``False``; raise CellError."""
-        code = self._folded.get(str(value).lower()) if self.lenient else None
+        code = self._folded.get(str(value).lower())
         if code is None:
             raise CellError(f"{str(value).lower()} is a boolean, and the categories are text")
         return code
+
+
+@dataclass(frozen=True)
+class ValueCells:
+    """A column of numbers or booleans that an estimator takes as categories: their codes.
+
+    Attributes
+    ----------
+    values : sequence of bool, int or float
+        The categories, in the order of their codes 0, 1, ...
+    missing : frozenset of str
+        The texts that mean a missing value.
+    unknown : float
+        The code of a number that is none of the categories.
+    exact : bool
+        Numbers have all their digits. False for formats that hold float32.
+    """
+
+    values: Sequence[bool | int | float]
+    missing: frozenset[str]
+    unknown: float
+    count: Callable[[], None] = lambda: None
+    exact: bool = True
+
+    @property
+    def expected(self) -> str:
+        """What the column takes, for messages."""
+        return "true or false" if self._boolean else "a number"
+
+    @cached_property
+    def _boolean(self) -> bool:
+        return all(isinstance(value, bool) for value in self.values)
+
+    @cached_property
+    def _codes(self) -> dict[float, int]:
+        return {value: code for code, value in enumerate(self.values)}
+
+    @cached_property
+    def _long(self) -> bool:
+        """Whether a float can't hold all digits of the categories."""
+        return any(
+            isinstance(value, int) and abs(value) >= FIRST_INEXACT_DOUBLE for value in self.values
+        )
+
+    @cached_property
+    def _rounded(self) -> dict[float, int]:
+        """The code of the float32 nearest to each category that is no whole number."""
+        found = array("f", [value if value % 1 else 0 for value in self.values])
+        return {value: code for code, value in enumerate(found) if value}
+
+    @cached_property
+    def _binary(self) -> bool:
+        return self._codes.keys() <= {0, 1}
+
+    def text(self, text: str) -> float:
+        """Return the code of the number in a text; NaN for a missing value; raise CellError."""
+        word = text.strip()
+        if word in self.missing:
+            return math.nan
+        if WHOLE.fullmatch(word) and len(word) <= LONGEST_WHOLE:
+            return self.number(int(word))  # a float would not hold all digits
+        if self._binary and word.lower() in TRUE + FALSE:
+            return self.number(word.lower() in TRUE)
+        number = number_of(text)
+        if number is None:
+            raise CellError(f"{quoted(text)} is not {self._kind}")
+        return self.number(number)
+
+    @property
+    def _kind(self) -> str:
+        return "a boolean" if self._boolean else "a number"
+
+    def number(self, value: float) -> float:
+        """Return the code of a number; NaN stays NaN; raise CellError for a wrong boolean."""
+        if not self.exact and abs(value) >= FIRST_INEXACT and math.isfinite(value):
+            raise CellError(f"{value:.0f} may be another number, which 32 bits do not hold")
+        if isinstance(value, float) and abs(value) >= FIRST_INEXACT_DOUBLE and self._long:
+            raise CellError(f"{value:.0f} may be another number, which 64 bits do not hold")
+        code = self._codes.get(value, self._rounded.get(value))
+        if code is not None:
+            return code
+        if math.isnan(value):
+            return math.nan
+        if self._boolean and value not in (0, 1):
+            raise CellError(f"{value:g} is not a boolean")
+        self.count()
+        return self.unknown
+
+    def boolean(self, value: bool) -> float:
+        """Return the code of 1 or 0."""
+        return self.number(value)
 
 
 @dataclass(frozen=True)
@@ -205,7 +324,7 @@ class IgnoredCells:
         return 0.0
 
 
-Cells = NumberCells | BooleanCells | CategoryCells | IgnoredCells
+Cells = NumberCells | BooleanCells | CategoryCells | ValueCells | IgnoredCells
 
 
 def folded(text: str) -> str:

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tabular.data.batch import ColumnsError, Floats
 from tabular.data.cells import (
@@ -19,6 +20,7 @@ from tabular.data.cells import (
     Cells,
     IgnoredCells,
     NumberCells,
+    ValueCells,
 )
 from tabular.data.spelling import FEW_MISSING, NumberStyle, missing_numbers
 
@@ -43,6 +45,9 @@ class Columns:
     names : sequence of str
     categories : mapping of int to sequence of str
         For each column of text, the values that the codes 0, 1, ... stand for.
+    values : mapping of int to sequence of str, bool, int or float
+        For each column that an estimator without a manifest takes as categories, what the codes
+        stand for. Columns of text are also in ``categories``.
     unknown : float or None
         The code of a text in a request that ``categories`` does not have. NaN makes it missing,
         and None refuses it.
@@ -76,6 +81,7 @@ class Columns:
     base: int = 0
     names: Sequence[str] = ()
     categories: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    values: Mapping[int, Sequence[Any]] = field(default_factory=dict)
     unknown: float | None = math.nan
     booleans: Collection[int] = ()
     styles: Mapping[int, NumberStyle] = field(default_factory=dict)
@@ -125,6 +131,10 @@ class Columns:
             name = self.names[column] if self.names else str(column + 1)
             count = partial(self.unknown_texts.add, name)
             found[column] = CategoryCells(texts, missing, self.unknown, self.lenient, count)
+        for column in self.values.keys() - self.categories.keys():
+            count = partial(self.unknown_texts.add, column)
+            unknown = math.nan if self.unknown is None else self.unknown
+            found[column] = ValueCells(self.values[column], missing, unknown, count)
         found |= {column: IgnoredCells() for column in self.unread}
         return found
 
@@ -181,6 +191,7 @@ class Columns:
             names=names,
             unread=set(range(len(names))) - set(places),
             categories={places[column]: texts for column, texts in self.categories.items()},
+            values={places[column]: values for column, values in self.values.items()},
             booleans=[places[column] for column in self.booleans],
             styles={places[column]: style for column, style in self.styles.items()},
             spelled_missing={
@@ -246,22 +257,22 @@ def listed(names: Sequence[str]) -> str:
     return f"{shown}, ... ({len(names)} in all)" if len(names) > 8 else shown
 
 
-def coded(rows: Floats, columns: Columns) -> Floats:
+def coded(rows: npt.NDArray[Any], columns: Columns) -> npt.NDArray[Any]:
     """Read numbers of formats without text by the kinds of the columns.
 
-    Artifacts without a schema take codes of categories as they are.
+    Artifacts with a manifest but without a schema take codes of categories as they are.
 
     Raises
     ------
     ValueError
         A number does not fit its column. The message names row and column.
     """
-    if not columns.lenient:
-        return rows
     for column, cells in columns.special.items():
-        if isinstance(cells, NumberCells):
+        if isinstance(cells, NumberCells) or not (columns.lenient or column in columns.values):
             continue
         numbers, places = np.unique(rows[:, column], return_inverse=True)
+        if isinstance(cells, ValueCells) and rows.dtype == np.float32:
+            cells = replace(cells, exact=False)
         found = np.empty(len(numbers), np.float32)
         for place, number in enumerate(numbers.tolist()):
             try:

@@ -59,6 +59,11 @@ def read_body(body: bytes, columns: Columns) -> Floats:
         # Through float64, so that a large integer is the same number as in CSV.
         large = values.dtype.kind in "iu" and values.itemsize > 4
         wide = values.astype(np.float64) if large else values
+        if columns.values and values.dtype.kind != "b":  # an encoder's categories, with all digits
+            small = values.dtype.kind == "f" and values.itemsize <= 4
+            exact = coded(values.astype(np.float32 if small else np.float64), columns)
+            codes: Floats = exact.astype(np.float32, order="C")
+            return codes
         rows: Floats = wide.astype(np.float32, order="C")
     return coded(rows, columns)
 

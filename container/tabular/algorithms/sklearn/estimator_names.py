@@ -80,8 +80,9 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *("MetadataRequest", "MetadataRouter", "MethodMapping", "MethodMetadataRequest"),
     ),
 }
-# Functions that a model stores. A prediction calls some of them.
+# Functions and values that a model stores. A prediction calls some of the functions.
 FUNCTIONS: dict[str, tuple[str, ...]] = {
+    "pandas._libs.missing": ("NA", "NAType"),  # a value, and its type in skops files
     "scipy._lib.array_api_compat.numpy._aliases": ("asarray",),
     "sklearn.cluster._kmeans": ("_kmeans_single_elkan", "_kmeans_single_lloyd"),
     "sklearn.feature_selection._mutual_info": ("mutual_info_classif", "mutual_info_regression"),

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from tabular.algorithms.sklearn.encoded import UNKNOWN, EncodedColumn
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 
-# The code of a text that is not in the training data. A missing text is NaN.
-UNKNOWN = -1.0
-# Replaces an unknown text in a frame. No text column has this value.
-UNKNOWN_TEXT = "\0"
+__all__ = ["UNKNOWN", "to_frame"]
+
+NOTHING: Mapping[int, EncodedColumn] = {}
 
 
-def to_frame(codes: Floats, columns: Columns) -> Any:
+def to_frame(
+    codes: Floats, columns: Columns, encoded: Mapping[int, EncodedColumn] = NOTHING
+) -> Any:
     """Convert rows to the input of an estimator.
 
     Parameters
     ----------
     codes : float32 array, (rows, columns)
         Numbers, and codes of text.
+    encoded : mapping of int to EncodedColumn
+        The columns that the encoders of an estimator without a manifest read.
 
     Returns
     -------
     float64 array, or pandas frame, (rows, columns)
         A frame if the columns have names or text. Missing values are NaN, also in columns of text.
     """
-    if not (columns.names or columns.categories):
+    if not (columns.names or columns.categories or encoded):
         return codes.astype(np.float64)
     import pandas
 
@@ -37,11 +42,13 @@ def to_frame(codes: Floats, columns: Columns) -> Any:
     for column, name in enumerate(names):
         values = codes[:, column]
         texts = columns.categories.get(column)
-        if texts is None:
+        known = encoded.get(column)
+        if known is None and texts is not None:
+            known = EncodedColumn(tuple(texts), "O")
+        if known is None:
             data[name] = values.astype(np.float64)
-            continue
-        # Index -1 is UNKNOWN_TEXT, because UNKNOWN is -1; index -2 is NaN.
-        table = np.array([*texts, np.nan, UNKNOWN_TEXT], dtype=object)
-        places = np.where(np.isnan(values), -2, values).astype(np.int64)
-        data[name] = table[places]
+        elif texts is None and column not in columns.values:
+            data[name] = known.snapped(values)
+        else:
+            data[name] = known.decoded(values)
     return pandas.DataFrame(data)

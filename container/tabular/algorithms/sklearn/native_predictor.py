@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import sklearn
 
 from tabular.algorithms.parallel import ONE_THREAD, Parallel
 from tabular.algorithms.predictor import Meaning, Predictor, Scores
-from tabular.algorithms.sklearn.fitted_columns import columns_of, takes_frames
+from tabular.algorithms.sklearn.encoded import EncodedColumn
+from tabular.algorithms.sklearn.fitted_columns import fitted_columns
 from tabular.algorithms.sklearn.frames import to_frame
 from tabular.artifact.pickles.guard import guarded
 from tabular.contract.errors import RequestError
@@ -40,8 +42,13 @@ class EstimatorPredictor(Predictor):
         self, estimator: Any, parallel: Parallel = ONE_THREAD, columns: Columns | None = None
     ) -> None:
         with guarded():
-            self._framed = columns is not None or takes_frames(estimator)
-            self.columns = columns or columns_of(estimator)
+            self._encoded: Mapping[int, EncodedColumn] = {}
+            self._framed = True
+            if columns is None:
+                found = fitted_columns(estimator)
+                columns, self._encoded = found.columns, found.encoded
+                self._framed = found.by_name or bool(found.encoded)
+            self.columns = columns
             self._method = "predict" if hasattr(estimator, "predict") else "transform"
             classes = _classes(estimator)
             self.meaning = Meaning(
@@ -65,7 +72,7 @@ class EstimatorPredictor(Predictor):
             with warnings.catch_warnings(), guarded():
                 # scikit-learn warns about rows without the feature names of the training data.
                 warnings.simplefilter("ignore")
-                taken = to_frame(rows, self.columns) if self._framed else rows
+                taken = to_frame(rows, self.columns, self._encoded) if self._framed else rows
                 found = getattr(self._estimator, method)(taken)
                 return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
         except (ValueError, TypeError, AttributeError) as error:

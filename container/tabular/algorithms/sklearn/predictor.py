@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabular.algorithms.onnx_predictor import trial_load_if_unbounded
 from tabular.algorithms.predictor import Loading, Meaning, Predictor, predict_once
-from tabular.algorithms.sklearn.frames import UNKNOWN
+from tabular.algorithms.sklearn.encoded import UNKNOWN
 from tabular.artifact.files import compiled_paths, resolve_file
 from tabular.artifact.manifest import Manifest, require_fit
 from tabular.artifact.trial_load import trial_load
 from tabular.contract.errors import UserError
+
+if TYPE_CHECKING:
+    from tabular.algorithms.sklearn.framed_input import FramedInput as FramedInput
 
 
 def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
@@ -69,11 +72,17 @@ def preload() -> None:
     from tabular.algorithms.sklearn import compiled_predictor, native_predictor  # noqa: F401
 
 
-def text_columns(estimator: Any) -> Sequence[int]:
-    """Return the indices of the text columns that a fitted estimator encodes."""
-    from tabular.algorithms.sklearn.fitted_columns import columns_of
+def framed_input(estimator: Any) -> FramedInput | None:
+    """Return the input of a fitted estimator that encodes columns; None for other estimators.
 
-    return [column for column, texts in columns_of(estimator).categories.items() if texts]
+    Raises
+    ------
+    UserError
+        The estimator has columns that can't be read from requests.
+    """
+    from tabular.algorithms.sklearn.framed_input import framed_input_of
+
+    return framed_input_of(estimator)
 
 
 def load_and_predict(path: Path) -> None:

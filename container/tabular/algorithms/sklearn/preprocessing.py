@@ -8,7 +8,8 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.utils.validation import check_array
 
 from tabular.contract.errors import UserError
 from tabular.data.columns import Columns
@@ -74,16 +75,24 @@ def _for_numbers(estimator: BaseEstimator) -> Any:
         steps.append((IMPUTE, SimpleImputer(strategy="median", keep_empty_features=True)))
     if needs_scaling(estimator):
         steps.append((SCALE, StandardScaler()))
-    return Pipeline(steps) if steps else "passthrough"
+    if not steps:  # the type of pandas' nullable columns is still to be changed
+        floats = {"dtype": "float64", "ensure_all_finite": False}
+        return FunctionTransformer(check_array, kw_args=floats, feature_names_out="one-to-one")
+    return Pipeline(steps)
 
 
 def _for_texts() -> Pipeline:
-    return Pipeline(
-        [
-            (IMPUTE, SimpleImputer(strategy="constant", fill_value=MISSING_TEXT)),
-            (ENCODE, OneHotEncoder(handle_unknown="ignore")),
-        ]
-    )
+    """Return the steps for texts, which also take the frames of a user of the saved pipeline.
+
+    pandas writes a missing text as NaN, None or NA: ``missing_values=NA`` is all of them. For an
+    unknown text the encoder warns, and goes on as with ``ignore``. Requests are matched without
+    regard to case and blanks before they come here. No transformer of scikit-learn does that for
+    a frame: the encoder warns of such a text.
+    """
+    import pandas
+
+    imputer = SimpleImputer(missing_values=pandas.NA, strategy="constant", fill_value=MISSING_TEXT)
+    return Pipeline([(IMPUTE, imputer), (ENCODE, OneHotEncoder(handle_unknown="warn"))])
 
 
 def needs_scaling(estimator: BaseEstimator) -> bool:

@@ -168,7 +168,9 @@ def _delimiter(line: str, columns: Columns) -> str:
     files had. It counts only in a line that can't be a row of the training files.
     """
     known = columns.delimiter
-    if known and (known in line or columns.count == 1):
+    if columns.count == 1:  # a mark in a cell is text
+        return known or ","
+    if known and known in line:
         return known
     for candidate in DELIMITERS:
         if candidate in line and len(_cells(line, candidate)) == columns.count:

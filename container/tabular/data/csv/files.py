@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from csv import Error, reader
 from itertools import chain
 from pathlib import Path
@@ -19,7 +20,7 @@ from tabular.data.blocks import BYTE_ORDER_MARK, Block, blocks_of, in_order
 from tabular.data.cells import NumberCells
 from tabular.data.csv.faults import ENCODE, Column, Kind
 from tabular.data.csv.parsing import Parser, is_blank, text_columns
-from tabular.data.csv.text import cells_of, delimiter_of, too_many
+from tabular.data.csv.text import DELIMITERS, cells_of, delimiter_of, too_many
 from tabular.data.declared import NUMBER
 from tabular.data.layout import NUMBERS_ALONE, Layout
 from tabular.data.quoting import quoted
@@ -136,8 +137,9 @@ def _opening(path: Path, number: int, line: bytes, named: bool) -> tuple[str, li
             f"{path} line {number} has a carriage return (\\r) inside; end lines with \\n or "
             "\\r\\n, and keep line ends out of cells"
         )
-    # A name in quotes may contain a delimiter.
-    delimiter = delimiter_of(QUOTED.sub("", text) if named else text)
+    # A name or a text in quotes may contain a delimiter.
+    bare = QUOTED.sub("", text)
+    delimiter = delimiter_of(bare) if named else _of_values(text, bare) or delimiter_of(bare)
     if delimiter is None:
         raise UserError(
             f"{path} line {number} is {quoted(text)}: no delimiter (comma, tab, semicolon, bar or "
@@ -162,6 +164,21 @@ def _opening(path: Path, number: int, line: bytes, named: bool) -> tuple[str, li
             "delete that line"
         )
     return delimiter, cells
+
+
+def _of_values(text: str, bare: str) -> str | None:
+    """Return the delimiter of a row without a header, whose numbers may have commas: ``0;1,5``.
+
+    It leaves no other delimiter in a cell that is no number, nor in the label, the first cell.
+    """
+    found = [mark for mark in DELIMITERS if mark in bare and mark != " "]
+    for mark in found if len(found) > 1 else ():
+        with suppress(Error):
+            cells = list(enumerate(cells_of(text, mark)))
+            mixed = [at for at, cell in cells if any(other in cell for other in found)]
+            if all(at and could_be_value(cells[at][1]) for at in mixed):
+                return mark
+    return None
 
 
 def _header(path: Path, number: int, text: str, delimiter: str) -> list[str]:

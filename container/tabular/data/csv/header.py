@@ -69,7 +69,7 @@ def header_of(body: bytes, columns: Columns, stated: bool = False) -> Header | N
             check_names(cells, columns, "the header line")
         return None
     if cells == list(columns.names):
-        return Header(replace(columns, delimiter=delimiter), None, body[end:])
+        return Header(replace(columns, delimiter=delimiter or columns.delimiter), None, body[end:])
     found, places = columns.within(cells)
     return Header(replace(found, delimiter=delimiter), places, body[end:])
 

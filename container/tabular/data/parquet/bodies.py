@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tabular.data.batch import ColumnCountError, Floats, TooLargeError
-from tabular.data.cells import CellError, Cells, NumberCells
+from tabular.data.cells import CellError, Cells, NumberCells, ValueCells
 from tabular.data.columns import Columns, check_names
 from tabular.data.parquet.extent import BATCH_VALUES, of_parquet
 from tabular.data.parquet.types import floats_of, index_columns, is_number, is_text
@@ -123,6 +123,11 @@ def _read(values: Any, cells: Cells, name: str) -> Any:
         if pyarrow.types.is_boolean(values.type):
             table = [cells.boolean(value) for value in (False, True)]
             return _taken(table, values.cast(pyarrow.int8()))
+        if isinstance(cells, ValueCells) and pyarrow.types.is_integer(values.type):
+            found = values.dictionary_encode()  # with all digits
+            return _taken(
+                [cells.number(value) for value in found.dictionary.to_pylist()], found.indices
+            )
         numbers, places = np.unique(floats_of(values), return_inverse=True)
         return np.array([cells.number(number) for number in numbers.tolist()])[places]
     except CellError as error:

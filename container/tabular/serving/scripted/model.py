@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 import weakref
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from threading import current_thread, main_thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,10 @@ from tabular.script_mode.script_errors import customer_traceback, describe_excep
 from tabular.serving.loading import load_predictor
 from tabular.serving.scripted.calls import Calls, ConcurrentCalls
 from tabular.serving.scripted.request_memory import ModelInput, outputs_of_booster
-from tabular.serving.scripted.rows import read_array, read_floats
+from tabular.serving.scripted.rows import read_array, read_floats, unreadable
+
+if TYPE_CHECKING:
+    from tabular.algorithms.sklearn.predictor import FramedInput
 
 log = logging.getLogger(__name__)
 
@@ -159,11 +162,11 @@ def defaults_for(model: Any, custom_predict: bool) -> Defaults:
     if _is_booster(model):
         return _booster_defaults(model)
     columns = None if custom_predict else _columns_of(model)
-    texts = _texts_of(model) if columns else ()
+    framed = _framed_input_of(model) if columns else None
     return Defaults(
-        lambda body, content_type: read_array(body, content_type, columns, texts),
-        _predict_of(model, texts),
-        ModelInput(columns, True, bool(texts), _outputs_of(model), BYTES_PER_VALUE),
+        lambda body, content_type: read_array(body, content_type, columns, framed),
+        _predict_of(model, framed),
+        ModelInput(columns, True, bool(framed), _outputs_of(model), BYTES_PER_VALUE),
     )
 
 
@@ -201,31 +204,37 @@ def _columns_of(model: Any) -> Columns | None:
     return Columns(count, names=tuple(map(str, getattr(model, "feature_names_in_", ()))))
 
 
-def _texts_of(model: Any) -> Collection[int]:
-    """Return the columns that an encoder was fitted on as text; requests may hold numbers there."""
+def _framed_input_of(model: Any) -> FramedInput | None:
+    """Return how the model's encoders take their columns; requests may spell them otherwise."""
     if "sklearn" not in sys.modules:  # without the import there is no estimator
-        return ()
-    from tabular.algorithms.sklearn.predictor import text_columns
+        return None
+    from tabular.algorithms.sklearn.predictor import framed_input
 
-    return text_columns(model)
+    return framed_input(model)
 
 
-def _predict_of(model: Any, texts: Collection[int]) -> Callable[[Any], Any] | None:
+def _predict_of(model: Any, framed: FramedInput | None) -> Callable[[Any], Any] | None:
     method = getattr(model, "predict", None) or getattr(model, "transform", None)
     if not callable(method):
         return None
     names = getattr(model, "feature_names_in_", None)
+    count = getattr(model, "n_features_in_", None)
 
     def predict(rows: Any) -> Any:
-        if names is not None and isinstance(rows, np.ndarray) and rows.shape[1:] == (len(names),):
+        if not (isinstance(rows, np.ndarray) and rows.shape[1:] == (count,)):
+            return method(rows)
+        # The model was fitted on a frame: its steps may select columns by name, and its encoders
+        # know values in the types of that frame.
+        if framed is not None:
+            try:
+                taken = framed.of_values(rows)
+            except ValueError as error:
+                raise unreadable(error) from error
+            return method(taken)
+        if names is not None:
             import pandas
 
-            # The model was fitted on a frame: its steps may select columns by name. A column of
-            # text stays text, also where all its values are missing.
-            frame = pandas.DataFrame(rows, columns=names).infer_objects()
-            for place in texts:
-                frame[names[place]] = rows[:, place]
-            return method(frame)
+            return method(pandas.DataFrame(rows, columns=names).infer_objects())
         return method(rows)
 
     return predict

@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ from tabular.data.formats import charset_of, format_of
 from tabular.data.json.decoding import decode
 from tabular.data.json.matrix import unwrapped
 from tabular.serving.scripted.request_memory import is_text
+
+if TYPE_CHECKING:
+    from tabular.algorithms.sklearn.predictor import FramedInput
 
 Array = npt.NDArray[Any]
 # Texts of a missing value; an empty cell of CSV is one of them.
@@ -48,11 +51,11 @@ def read_floats(body: bytes, content_type: str, columns: Columns) -> Floats:
     try:
         return columns.without_missing_numbers(form.read_body(body, columns))
     except ValueError as error:
-        raise _unreadable(error) from error
+        raise unreadable(error) from error
 
 
 def read_array(
-    body: bytes, content_type: str, columns: Columns | None, texts: Collection[int] = ()
+    body: bytes, content_type: str, columns: Columns | None, framed: FramedInput | None = None
 ) -> Array:
     """Read a body into an array.
 
@@ -61,15 +64,16 @@ def read_array(
     columns : Columns or None
         The columns of a scikit-learn estimator, if the default ``predict_fn`` predicts with it:
         then algorithm mode's other formats are read too, and rows by column name.
-    texts : collection of int
-        Columns that the model was fitted on as text. A request may hold numbers or missing values
-        there.
+    framed : FramedInput or None
+        How the model's encoders take their columns. The cells of these columns stay as they are,
+        until the default ``predict_fn`` reads them.
 
     Returns
     -------
-    array, (rows, columns)
+    array, or pandas frame, (rows, columns)
         CSV and JSON: float32, or objects if a column is text; NaN where a value is missing. NumPy's
-        formats: the array that was sent. ``x-npz``: a SciPy matrix.
+        formats: the array that was sent. ``x-npz``: a SciPy matrix. Other formats: a frame if the
+        model encodes columns.
 
     Raises
     ------
@@ -78,20 +82,25 @@ def read_array(
     """
     read = ARRAYS.get(content_type.partition(";")[0].strip().lower())
     if read is None:
+        if framed is not None:
+            rows: Array = framed.of_codes(read_floats(body, content_type, framed.columns))
+            return rows
         if columns is not None:
             return read_floats(body, content_type, columns)
         raise RequestError(
             415, f"{content_type} is not an accepted ContentType: {', '.join(ARRAYS)}."
         )
     try:
-        return read(body, content_type, columns, texts)
+        return read(body, content_type, columns, framed)
     except Exception as error:  # any exception of a reader means a broken body
-        raise _unreadable(error) from error
+        raise unreadable(error) from error
 
 
-def _csv(body: bytes, content_type: str, columns: Columns | None, texts: Collection[int]) -> Array:
+def _csv(
+    body: bytes, content_type: str, columns: Columns | None, framed: FramedInput | None
+) -> Array:
     form = format_of(content_type)
-    if not texts:
+    if framed is None:
         try:
             return form.read_body(body, columns or Columns(_width(body, content_type)))
         except ColumnsError:
@@ -104,7 +113,7 @@ def _csv(body: bytes, content_type: str, columns: Columns | None, texts: Collect
     if columns is not None and rows and set(rows[0]) == set(columns.names):
         order = [rows[0].index(name) for name in columns.names]
         rows = [[row[place] for place in order] for row in rows[1:]]
-    return _mixed(rows, texts)
+    return _mixed(rows, framed)
 
 
 def _width(body: bytes, content_type: str) -> int:
@@ -116,8 +125,10 @@ def _cells(body: bytes, content_type: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), strict=True)
 
 
-def _json(body: bytes, content_type: str, columns: Columns | None, texts: Collection[int]) -> Array:
-    if columns is not None and not texts:
+def _json(
+    body: bytes, content_type: str, columns: Columns | None, framed: FramedInput | None
+) -> Array:
+    if columns is not None and framed is None:
         try:
             return format_of(content_type).read_body(body, columns)
         except ColumnsError:
@@ -133,17 +144,19 @@ def _json(body: bytes, content_type: str, columns: Columns | None, texts: Collec
         names = (columns and columns.names) or [*rows[0]]
         if any(not isinstance(row, dict) or row.keys() != {*names} for row in rows):
             raise ValueError(f"not each row is an object of {', '.join(map(str, names))}")
-        return _mixed([[row[name] for name in names] for row in rows], texts)
+        return _mixed([[row[name] for name in names] for row in rows], framed)
     if not isinstance(rows[0], list):
         rows = [rows]
     if rows[0] and isinstance(
         rows[0][0], list
     ):  # more than two dimensions: for the script's own predict_fn
         return np.array(rows, dtype=np.float32)
-    return _mixed(rows, texts)
+    return _mixed(rows, framed)
 
 
-def _npy(body: bytes, content_type: str, columns: Columns | None, texts: Collection[int]) -> Array:
+def _npy(
+    body: bytes, content_type: str, columns: Columns | None, framed: FramedInput | None
+) -> Array:
     array: Array = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
     if array.shape and len(array) and not array.nbytes:
         raise ValueError(f"the array has {len(array)} rows without values; expected values")
@@ -154,7 +167,9 @@ def _npy(body: bytes, content_type: str, columns: Columns | None, texts: Collect
     return array
 
 
-def _npz(body: bytes, content_type: str, columns: Columns | None, texts: Collection[int]) -> Any:
+def _npz(
+    body: bytes, content_type: str, columns: Columns | None, framed: FramedInput | None
+) -> Any:
     import scipy.sparse
 
     with zipfile.ZipFile(
@@ -166,7 +181,7 @@ def _npz(body: bytes, content_type: str, columns: Columns | None, texts: Collect
     return scipy.sparse.load_npz(io.BytesIO(body))
 
 
-ARRAYS: dict[str, Callable[[bytes, str, Columns | None, Collection[int]], Array]] = {
+ARRAYS: dict[str, Callable[[bytes, str, Columns | None, FramedInput | None], Array]] = {
     "text/csv": _csv,
     "application/json": _json,
     "application/x-npy": _npy,
@@ -174,7 +189,7 @@ ARRAYS: dict[str, Callable[[bytes, str, Columns | None, Collection[int]], Array]
 }
 
 
-def _mixed(rows: Sequence[Sequence[Any]], texts: Collection[int]) -> Array:
+def _mixed(rows: Sequence[Sequence[Any]], framed: FramedInput | None) -> Array:
     """Make an array of rows; each column is numbers or text."""
     for number, row in enumerate(rows, 1):
         if not isinstance(row, list):
@@ -183,8 +198,10 @@ def _mixed(rows: Sequence[Sequence[Any]], texts: Collection[int]) -> Array:
             raise ValueError(
                 f"row {number} has {len(row)} values, expected {len(rows[0])} as in the first"
             )
+    encoded = framed.encoded if framed else ()
     columns = [
-        _column(values, place in texts) for place, values in enumerate(zip(*rows, strict=True))
+        _objects(values) if place in encoded else _column(values)
+        for place, values in enumerate(zip(*rows, strict=True))
     ]
     if not columns:
         raise ValueError("the body holds no row")
@@ -196,23 +213,21 @@ def _mixed(rows: Sequence[Sequence[Any]], texts: Collection[int]) -> Array:
     return whole
 
 
-def _column(values: Iterable[Any], text: bool) -> Array:
+def _column(values: Iterable[Any]) -> Array:
     filled = [np.nan if value is None or value in MISSING else value for value in values]
-    if text:
-        return np.array([_text(each) for each in filled], dtype=object)
     try:
         return np.array(filled, dtype=np.float32)
     except ValueError:
         return np.array(filled, dtype=object)
 
 
-def _text(value: Any) -> Any:
-    """Return the text of a value of JSON; integers were read as floats and lose the ``.0``."""
-    if value is np.nan or isinstance(value, str):
-        return value
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value)) if whole else str(value)
+def _objects(values: Sequence[Any]) -> Array:
+    """Return the values as they are, for an encoder."""
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
 
 
-def _unreadable(error: BaseException) -> RequestError:
+def unreadable(error: BaseException) -> RequestError:
+    """Return the error of a body that does not fit the model."""
     return RequestError(400, f"Unable to evaluate payload provided: {error}")

@@ -257,7 +257,7 @@ def test_header_row_is_refused_by_name(tmp_path: Path, header: str) -> None:
         ("1,2\n3,1_0\n", "line 2, column 2: '1_0' is not a number"),
         ("1,2\n3,1\x0b\n", "line 2, column 2: '1\\x0b' is not a number"),
         ("1,2\n\n3,x\n", "line 3, column 2: 'x' is not a number"),
-        ("1;2,5\n2;3,5\n", "decimals need a point and not a comma"),
+        ("1;2,5\n2;3,5\n", "column 2: '2,5' is not a number"),
         ("1,x\n", "line 1, column 2: 'x' is not a number"),
         ("x,1\n", "encode text (labels too) as numbers"),
         ("1,NO\n", "line 1, column 2: 'NO' is not a number"),

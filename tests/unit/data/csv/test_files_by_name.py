@@ -16,6 +16,7 @@ from tabular.data.batch import Batch
 from tabular.data.csv import files as csv
 from tabular.data.layout import Layout
 from tabular.data.source import Source
+from tabular.data.spelling import MISSING
 
 HEADER = Layout(header=True)
 CATEGORIES = Layout(header=True, categorical=True)
@@ -299,7 +300,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters='"\n\r\0'), min_
     st.lists(
         st.tuples(
             st.floats(width=32, allow_nan=False, allow_infinity=False),
-            st.none() | WORDS.filter(lambda text: text.lower() != "nan"),
+            st.none() | WORDS.filter(lambda text: text.strip() not in MISSING),
         ),
         min_size=1,
         max_size=20,

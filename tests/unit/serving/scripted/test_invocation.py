@@ -215,12 +215,12 @@ def test_column_of_an_encoder_stays_text_for_any_value_in_a_request(
     assert ask(client, "[[1, null]]", JSON)[0] == 200
 
 
-def test_text_in_a_format_without_text_is_refused(serve: Serve) -> None:
+def test_column_of_an_encoder_is_read_in_algorithm_modes_formats_too(serve: Serve) -> None:
     codes = ["1", "7"] * 6
     frame = pandas.DataFrame({"age": [1.0] * 12, "zip": codes})
     choose = ColumnTransformer([("zip", OneHotEncoder(handle_unknown="ignore"), ["zip"])])
     client = serve(JOBLIB, make_pipeline(choose, LogisticRegression()).fit(frame, codes))
-    assert ask(client, '[1, "7"]\n', "application/jsonlines")[0] == 400
+    assert ask(client, '[1, "7"]\n', "application/jsonlines") == (200, b"7\n")
 
 
 def test_script_without_model_fn_serves_the_artifact_as_algorithm_mode_does(

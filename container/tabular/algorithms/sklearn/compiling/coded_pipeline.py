@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from tabular.algorithms.sklearn.preprocessing import (
     ENCODE,
@@ -53,7 +53,7 @@ def _by_place(before: ColumnTransformer, columns: Columns) -> ColumnTransformer:
             name,
             _of_codes(fitted, [places.get(each, each) for each in chosen], columns)
             if name == TEXTS
-            else fitted,
+            else _of_floats(fitted),
             [places.get(each, each) for each in chosen],
         )
         for name, fitted, chosen in before.transformers_
@@ -63,6 +63,11 @@ def _by_place(before: ColumnTransformer, columns: Columns) -> ColumnTransformer:
     if hasattr(coded, "feature_names_in_"):
         del coded.feature_names_in_
     return coded
+
+
+def _of_floats(fitted: Any) -> Any:
+    """Return the step for numbers; float32 needs no change of its type."""
+    return "passthrough" if isinstance(fitted, FunctionTransformer) else fitted
 
 
 def _of_codes(fitted: Pipeline, places: list[int], columns: Columns) -> Pipeline:

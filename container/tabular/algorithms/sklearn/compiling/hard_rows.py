@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from tabular.algorithms.sklearn.frames import UNKNOWN
+from tabular.algorithms.sklearn.encoded import UNKNOWN
 from tabular.algorithms.sklearn.preprocessing import PREPROCESS
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns

@@ -136,11 +136,14 @@ def _scores(
 ) -> dict[str, float]:
     """Compute the metrics of a fitted model, named ``train-accuracy`` and the like."""
     try:
-        return {
-            f"{channel}-{metric}": value
-            for channel, dataset in datasets.items()
-            for metric, value in scores_of(model, settings.kind, dataset).items()
-        }
+        with warnings.catch_warnings():
+            # The encoder warns of a text that only the validation rows have.
+            warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
+            return {
+                f"{channel}-{metric}": value
+                for channel, dataset in datasets.items()
+                for metric, value in scores_of(model, settings.kind, dataset).items()
+            }
     except (ValueError, TypeError) as error:
         raise UserError(
             f"{settings.algorithm} is fitted, and fails to predict: {' '.join(str(error).split())}"
