@@ -128,15 +128,17 @@ class Columns:
         }
         found |= {column: BooleanCells(missing) for column in self.booleans}
         for column, texts in self.categories.items():
-            name = self.names[column] if self.names else str(column + 1)
-            count = partial(self.unknown_texts.add, name)
+            count = partial(self.unknown_texts.add, self._name(column))
             found[column] = CategoryCells(texts, missing, self.unknown, self.lenient, count)
         for column in self.values.keys() - self.categories.keys():
-            count = partial(self.unknown_texts.add, column)
+            count = partial(self.unknown_texts.add, self._name(column))
             unknown = math.nan if self.unknown is None else self.unknown
             found[column] = ValueCells(self.values[column], missing, unknown, count)
         found |= {column: IgnoredCells() for column in self.unread}
         return found
+
+    def _name(self, column: int) -> str:
+        return self.names[column] if self.names else str(column + 1)
 
     @cached_property
     def numbers(self) -> NumberCells:
