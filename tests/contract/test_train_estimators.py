@@ -97,6 +97,37 @@ def test_answers_equal_those_of_the_saved_model(
         assert found.tolist() == expected.tolist()
 
 
+def test_frames_of_any_pandas_types_give_the_answers_of_the_endpoint(
+    docker_engine: docker.DockerClient, image: str, train: Train
+) -> None:
+    frame = pandas.DataFrame(
+        {
+            "y": [row % 2 * 100 + row % 3 * 10 + row % 5 for row in range(90)],
+            "flag": [bool(row % 2) for row in range(90)],
+            "city": [("Ulm", "Bonn", None)[row % 3] for row in range(90)],
+            "age": [None if row % 5 == 4 else row % 5 for row in range(90)],
+        }
+    )
+    done = train(
+        {"algorithm": "sklearn.linear_model.Ridge", "target": "y"},
+        {"train": {"data.csv": frame.to_csv(index=False)}},
+    )
+    assert done.exit_code == 0, done.stderr
+    rows = frame.drop(columns="y").iloc[:15]
+    with serving(docker_engine, image, done.job.model) as served:
+        csv = served.invoke(rows.to_csv(index=False, header=False).encode())
+    assert csv.status == 200, csv.body
+    found = pandas.read_csv(io.BytesIO(csv.body), header=None)[0]
+    pipeline = joblib.load(done.job.model / "model.joblib")
+    for types in (
+        {},
+        {"flag": "boolean", "city": "string", "age": "Int64"},
+        {"city": "category", "age": "Float64"},
+        {"flag": object, "city": object, "age": object},
+    ):
+        np.testing.assert_allclose(pipeline.predict(rows.astype(types)), found, rtol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def forest(
     docker_engine: docker.DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
