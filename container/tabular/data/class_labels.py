@@ -5,14 +5,19 @@ Labels do not become float32 on their way: they come back from the model as they
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tabular.contract.errors import UserError
-from tabular.data.spelling import number_of
+from tabular.data.cells import folded
+from tabular.data.spelling import MISSING_NUMBERS, number_of
+
+log = logging.getLogger(__name__)
 
 PLAIN_NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)?(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
 WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?")
+SHOWN = 10
 INT64 = range(-(1 << 63), 1 << 63)
 
 
@@ -48,6 +53,45 @@ def mostly_numbers(texts: Iterable[str]) -> bool:
     """Return whether half of the texts or more are plain numbers."""
     found = [is_plain_number(text) for text in texts]
     return 2 * sum(found) >= len(found)
+
+
+def warn_of_odd_classes(found: Mapping[str, Collection[str]]) -> None:
+    """Log the classes; warn of labels that are hardly meant.
+
+    Parameters
+    ----------
+    found : mapping of str to collection of str
+        The labels of each channel, ``train`` first.
+    """
+    first = next(iter(found.values()))
+    if not first:
+        return
+    shown = ", ".join(repr(text[:40]) for text in sorted(first)[:SHOWN])
+    log.info("the labels have %d classes: %s%s", len(first), shown, ", ..." * (len(first) > SHOWN))
+    spellings: dict[str, list[str]] = {}
+    for text in sorted(first):
+        spellings.setdefault(folded(text), []).append(text)
+    for same in spellings.values():
+        if len(same) > 1:
+            log.warning(
+                "the labels %s differ only by case or blanks: each is a class of its own",
+                ", ".join(map(repr, same[:SHOWN])),
+            )
+    for text in sorted(first):
+        if text.strip() in MISSING_NUMBERS:
+            log.warning(
+                "the label %r is a class of its own; if it means a missing label, leave its rows "
+                "out, or name it in missing_values",
+                text,
+            )
+    for name, texts in list(found.items())[1:]:
+        new = sorted(set(texts) - set(first))
+        if new:
+            log.warning(
+                "channel '%s' has labels that train has not: %s; the model never predicts them",
+                name,
+                ", ".join(map(repr, new[:SHOWN])),
+            )
 
 
 def class_labels(texts: Sequence[str]) -> list[int] | list[str]:

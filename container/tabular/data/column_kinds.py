@@ -159,7 +159,8 @@ def _style(name: str, values: Mapping[str, int]) -> NumberStyle | None:
     except AmbiguousNumbersError as error:
         raise UserError(
             f"feature column '{name[:60]}': {error.example!r} is a number in two readings: "
-            f"{error.readings}; write the numbers of the column in one way, best as 1234.5"
+            f"{error.readings}; write the numbers of the column in one way, best as 1234.5, or "
+            "declare how they are written: style in the hyperparameter schema"
         ) from error
 
 
@@ -173,7 +174,7 @@ def _require_category(evidence: Evidence, values: Counter[str], layout: Layout) 
         raise NotNumbersError(
             f"feature column '{name}' has numbers in {numbers:,} of {cells:,} cells, and "
             f"{len(odd)} other text{'s' * (len(odd) > 1)}: {shown}; correct those cells, name "
-            "the texts in missing_values, or declare the column a category with feature_types"
+            "the texts in missing_values, or declare the column a category with schema"
         )
     if not layout.open_to_text:
         raise NotNumbersError(

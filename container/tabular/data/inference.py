@@ -20,7 +20,7 @@ from tabular.data.columns import Columns, listed
 from tabular.data.declared import BOOLEAN, CATEGORY, KINDS, NUMBER, DeclaredColumn
 from tabular.data.first_index import first_index, is_indexed
 from tabular.data.layout import Layout
-from tabular.data.spelling import NumberStyle
+from tabular.data.spelling import MISSING_NUMBERS, NumberStyle
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,8 @@ def agree(
     for column, key in enumerate(keys):
         declared = layout.declared.get(key)
         if declared is not None and declared.kind == NUMBER:
-            decisions[column] = Decision(style=declared.style, missing=declared.missing)
+            spelled = MISSING_NUMBERS.union(declared.missing).difference(layout.missing)
+            decisions[column] = Decision(style=declared.style, missing=tuple(sorted(spelled)))
     _require_known(layout, keys, first["sparse"])
     return _with(columns, decisions)
 

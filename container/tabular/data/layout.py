@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tabular.data.declared import NUMBER, DeclaredColumn
-from tabular.data.spelling import MISSING, NumberStyle
+from tabular.data.spelling import MISSING, MISSING_NUMBERS, NumberStyle
 
 NUMBERS_ALONE = (
     "preprocess=none takes numbers alone: leave that hyperparameter out, or encode the text"
@@ -97,7 +97,10 @@ class Layout:
     def missing_of(self, key: str | int) -> tuple[str, ...]:
         """Return the texts that mean a missing value in a column."""
         declared = self.declared.get(key) or self.styles.get(key)
-        return self.missing if declared is None else (*self.missing, *declared.missing)
+        if declared is None:
+            return self.missing
+        spelled = MISSING_NUMBERS if declared.kind == NUMBER else ()
+        return (*self.missing, *declared.missing, *spelled)
 
     @property
     def named(self) -> bool:

@@ -223,7 +223,10 @@ class ChannelReader:
             except TextLabelsError as error:
                 if layout.exact_classes or not self._may_read_again:
                     raise
-                log.info("reading the files again: the labels are read as text (%s)", error)
+                log.info(
+                    "the labels are text: reading the files again, with the labels as classes (%s)",
+                    error,
+                )
                 layout = replace(layout, exact_classes=True, label_fault=str(error))
                 self._close(stores)
             except ClassCountError as error:

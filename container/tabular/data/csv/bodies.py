@@ -110,8 +110,7 @@ def _read_small(body: bytes, columns: Columns) -> Floats | None:
     if body.translate(None, PLAIN) or not body.strip():
         return None
     lines = body.decode("ascii").split("\n")
-    known = columns.delimiter
-    delimiter = known if known and known in lines[0] else delimiter_of(lines[0]) or ","
+    delimiter = _delimiter(lines[0], columns)
     rows = [line.split(delimiter) for line in lines]
     width = len(rows[0])
     if len(rows) > 1 and any(len(row) != width for row in rows):

@@ -36,6 +36,10 @@ BLOCK_BYTES = 1 << 20
 # pyarrow takes time for each column of each block, so wide files need larger blocks.
 BLOCK_BYTES_PER_COLUMN = 4 << 10
 TEXT_LATER = "the labels began with numbers; write all of them as text, or all as numbers"
+TEXT_LABEL = (
+    "the job's objective takes numbers as labels: for classes such as yes and no set "
+    "objective=binary:logistic or multi:softprob, or encode text (labels too) as numbers"
+)
 QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -221,7 +225,8 @@ def _columns(
             return Column(Kind.CLASS, name, cells=plain)
         if place in (roles.label, roles.weight):
             open_label = layout.classes or (layout.text_labels and not layout.deferred)
-            cure = TEXT_LATER if place == roles.label and open_label else ENCODE
+            cure = TEXT_LATER if open_label else TEXT_LABEL
+            cure = cure if place == roles.label else ENCODE
             return Column(Kind.REQUIRED, name, cure)
         if place not in stated:
             return Column(Kind.UNREAD, name)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tabular.algorithms.sklearn.catalogue import CLASSIFIER
 from tabular.algorithms.sklearn.model import save_model
 from tabular.algorithms.sklearn.preprocessing import pipeline_of
 from tabular.algorithms.sklearn.settings import EstimatorSettings
@@ -22,7 +23,7 @@ from tabular.algorithms.sklearn.training.dataset import (
 from tabular.algorithms.sklearn.training.fitting import fit_and_measure, hold_out, name_classes
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
-from tabular.data.class_labels import class_labels
+from tabular.data.class_labels import class_labels, warn_of_odd_classes
 from tabular.data.columns import Columns
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
@@ -117,6 +118,8 @@ def _read(run: Run, settings: EstimatorSettings) -> tuple[dict[str, Dataset], Co
             dict.fromkeys(text for store in stores.values() for text in store.classes or ())
         )
         classes: dict[str, int | str] = dict(zip(texts, class_labels(texts), strict=True))
+        if settings.kind == CLASSIFIER:
+            warn_of_odd_classes({name: store.classes or {} for name, store in stores.items()})
         return {
             name: dataset_of(store, settings.kind, settings.labelled, classes)
             for name, store in stores.items()
