@@ -66,7 +66,7 @@ def test_softmax_answers_the_text_of_the_class(
     with serving(docker_engine, image, end.job.model) as there:
         assert there.invoke(b"0,1\n1,1\n2,1", Accept="text/csv").body == b"blue\ngreen\nred\n"
         answer = json.loads(there.invoke(b"2,1", Accept="application/json").body)
-    assert answer == {"predictions": [{"score": "red"}]}
+    assert answer == {"predictions": [{"predicted_label": "red"}]}
 
 
 def test_label_that_only_validation_has_ends_the_job(train: Train) -> None:

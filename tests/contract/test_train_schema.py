@@ -125,9 +125,9 @@ def test_spelling_of_missing_is_missing(served: Served) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("30,7000.5,perhaps,Bonn", "line 1, column 3: 'perhaps' is not a boolean"),
-        ('30,"7,4",1,Bonn', "line 1, column 2: '7,4' is not a number"),
-        ("x,7000.5,1,Bonn", "line 1, column 1: 'x' is not a number"),
+        ("30,7000.5,perhaps,Bonn", "line 1, column 3 (flag): 'perhaps' is not a boolean"),
+        ('30,"7,4",1,Bonn', "line 1, column 2 (price): '7,4' is not a number"),
+        ("x,7000.5,1,Bonn", "line 1, column 1 (age): 'x' is not a number"),
         (
             "age,price,flag,city,street\n30,7,1,Bonn,x",
             "has 'street', which the model does not know",

@@ -185,6 +185,11 @@ class CategoryCells:
             raise CellError(f"{quoted(text)} is none of the categories of training")
         return self.unknown
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether a category is a number."""
+        return bool(self._numbers)
+
     def _spelled(self, text: str) -> int | None:
         """Return the code of the category that is the same boolean or number as a text."""
         if PLAIN.fullmatch(text):
@@ -196,7 +201,7 @@ class CategoryCells:
         if math.isnan(value):
             return value
         numbers = self._numbers if self.lenient else self._plain
-        if not numbers:
+        if not (numbers or self.lenient):
             raise CellError(f"{value:g} is a number, and the column's categories are text")
         code = numbers.get(value)
         if code is not None:
@@ -209,6 +214,8 @@ class CategoryCells:
     def boolean(self, value: bool) -> float:
         """Return the code of the category ``True`` or ``False``; raise CellError."""
         code = self._folded.get(str(value).lower())
+        if code is None and self.lenient:
+            return self.text(str(value))
         if code is None:
             raise CellError(f"{str(value).lower()} is a boolean, and the categories are text")
         return code

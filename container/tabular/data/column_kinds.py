@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 NEARLY_ALL = 0.9
 # A column of text with a new text in this share of its rows identifies the rows.
 DISTINCT_SHARE, FEWEST_ROWS = 0.95, 100
+# So is one with as many different numbers, and few other texts.
+MANY_NUMBERS = 20
 SHOWN = 3
 
 
@@ -170,11 +172,20 @@ def _require_category(evidence: Evidence, values: Counter[str], layout: Layout) 
     cells = sum(values.values()) + evidence.numbers
     numbers = cells - sum(values[text] for text in odd)
     shown = ", ".join(repr(text[:40]) for text in odd[:SHOWN])
-    if odd and numbers >= NEARLY_ALL * cells:
+    distinct = len(values) - len(odd)
+    if odd and (numbers >= NEARLY_ALL * cells or distinct >= max(MANY_NUMBERS, 10 * len(odd))):
         raise NotNumbersError(
             f"feature column '{name}' has numbers in {numbers:,} of {cells:,} cells, and "
             f"{len(odd)} other text{'s' * (len(odd) > 1)}: {shown}; correct those cells, name "
             "the texts in missing_values, or declare the column a category with schema"
+        )
+    words = sum(times for text, times in values.items() if boolean_texts({text: 1}))
+    if NEARLY_ALL * cells <= words < cells:
+        third = next(text for text in values if not boolean_texts({text: 1}))
+        raise UserError(
+            f"feature column '{name}' has true or false in {words:,} of {cells:,} cells, and a "
+            f"third value: {third[:40]!r}; correct those cells, name the text in missing_values, "
+            "or declare the column a category with schema"
         )
     if not layout.open_to_text:
         raise NotNumbersError(

@@ -278,6 +278,10 @@ def coded(rows: npt.NDArray[Any], columns: Columns) -> npt.NDArray[Any]:
         found = np.empty(len(numbers), np.float32)
         for place, number in enumerate(numbers.tolist()):
             try:
+                if isinstance(cells, CategoryCells) and not (
+                    cells.has_numbers or math.isnan(number)
+                ):
+                    raise CellError(f"{number:g} is a number, and the categories are text")
                 found[place] = cells.number(number)
             except CellError as error:
                 row = int((places == place).argmax()) + 1

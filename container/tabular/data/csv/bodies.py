@@ -179,7 +179,11 @@ def _delimiter(line: str, columns: Columns) -> str:
 
 def _first_fault(body: bytes, delimiter: str, columns: Columns, first_line: int) -> str | None:
     """Return the first fault; in a large body, read only parts that pyarrow refuses."""
-    kinds = [Column(Kind.NUMBER, cells=columns.cells(place)) for place in range(columns.count)]
+    kinds = []
+    for place in range(columns.count):
+        name, cells = columns.names[place] if columns.names else "", columns.cells(place)
+        cure = f"expected {cells.expected}, or an empty cell for a missing value"
+        kinds.append(Column(Kind.NUMBER, name, cure, cells))
     body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     for part in blocks_of(BytesIO(body), PART_BYTES):
         if len(body) > PART_BYTES and _is_sound(part.content, delimiter, columns):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +20,7 @@ from tabular.data.cells import CellError
 from tabular.data.class_labels import TextLabelsError
 from tabular.data.csv.faults import Column, Kind, fault
 from tabular.data.pyarrow_without_pandas import hide_pandas
+from tabular.data.quoting import quoted
 from tabular.data.roles import Roles
 from tabular.data.spelling import FEW_MISSING, MISSING, number_of
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 # Larger than any block, so that pyarrow parses a block in one piece.
 PIECE_BYTES = 1 << 30
+LEADING_ZERO = re.compile(r"\s*[-+]?0[0-9]")
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,12 @@ class Parser:
             return np.zeros(rows, np.float32), ()
         if self.columns[place].kind is Kind.CLASS:
             return _numbers(table[place].indices), _texts(table[place])
-        return _numbers(table[place]), ()
+        if not self.text_labels:
+            return _numbers(table[place]), ()
+        zeros = next((text for text in _texts(table[place]) if LEADING_ZERO.match(text)), None)
+        if zeros is not None:
+            raise TextLabelsError(f"{self.path} has the label {quoted(zeros)}, with a leading zero")
+        return np.array(self._numbers(place, table[place], False).to_numpy(False), np.float32), ()
 
     def _numbers(self, place: int, values: Any, odd: bool) -> Any:
         """Return the numbers of a column that is parsed as text; NaN for texts that are odd."""
@@ -193,6 +201,8 @@ class Parser:
         }
         read = {place: types[self.columns[place].kind] for place in self.roles.used}
         read |= dict.fromkeys(odd, _text())
+        if self.text_labels and self.roles.label is not None:  # 01 is a text, and 1 a number
+            read[self.roles.label] = _text()
         return _options(self.delimiter, len(self.columns), read, missing)
 
 

@@ -314,16 +314,16 @@ def test_header_alone_is_no_row() -> None:
 
 
 def test_line_is_counted_with_the_header() -> None:
-    with pytest.raises(bodies.CsvError, match=r"^line 3, column 3: 'x' is not a number"):
+    with pytest.raises(bodies.CsvError, match=r"^line 3, column 3 \(pay\): 'x' is not"):
         bodies.read_body(b"age,city,pay\n30,Ulm,5\n30,Ulm,x", NAMED)
 
 
 @pytest.mark.parametrize("columns", [Columns(2), Columns(2, names=("x", "y"))])
 def test_header_of_unknown_names_is_named(columns: Columns) -> None:
-    with pytest.raises(bodies.CsvError, match=r"line 1, column 1: 'a' is not .* like a header"):
+    with pytest.raises(bodies.CsvError, match=r"line 1, column 1.*'a' is not .* like a header"):
         bodies.read_body(b"a,b\n1,2", columns)
 
 
 def test_single_line_of_text_is_not_called_a_header() -> None:
-    with pytest.raises(bodies.CsvError, match=r"as numbers$"):
+    with pytest.raises(bodies.CsvError, match=r"missing value$"):
         bodies.read_body(b"a,b", Columns(2))
