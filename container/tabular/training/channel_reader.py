@@ -162,6 +162,7 @@ class ChannelReader:
                 raise self._located(error, stores, layout) from error
             if isinstance(agreed, Columns):
                 break
+            self._require_files(sorted(agreed.texts, key=str))
             log.info(
                 "reading the files again: %s %s text after the first rows",
                 listed([str(key) for key in sorted(agreed.texts, key=str)]),
@@ -189,8 +190,9 @@ class ChannelReader:
         names = next((store.names for store in stores.values() if store.names), ())
         column = cast(int, error.column)
         key: str | int = names[column] if names else column
-        for store in stores.values():
-            store.close()
+        self._close(stores)
+        if not self._may_read_again:
+            return error
         numbers = {**layout.declared, key: DeclaredColumn(NUMBER)}
         again: dict[str, Store] = {}
         try:
@@ -198,8 +200,7 @@ class ChannelReader:
         except UserError as found:
             return UserError(f"{found} ({error})")
         finally:
-            for store in again.values():
-                store.close()
+            self._close(again)
         return error  # another host has the text
 
     def _read_texts(self, layout: Layout) -> tuple[dict[str, Store], Layout]:
@@ -217,6 +218,7 @@ class ChannelReader:
                 key: str | int = names[error.column] if names else error.column
                 name = str(key) if names else f"number {error.column + 1}"
                 found = numbers_of(name, error.texts, layout)
+                self._require_files([key])
                 log.info("reading the files again: column '%s' holds numbers as text", name)
                 layout = replace(layout, styles={**layout.styles, key: found})
                 self._close(stores)
@@ -233,6 +235,15 @@ class ChannelReader:
                 if layout.label_fault and mostly_numbers(error.texts):
                     raise UserError(layout.label_fault) from error
                 raise
+
+    def _require_files(self, columns: Sequence[str | int]) -> None:
+        """Require that the channels can be read again, for columns that were read wrongly."""
+        if not self._may_read_again:
+            raise UserError(
+                f"the feature columns {listed([str(column) for column in columns])} turn out to be "
+                "something else than their first rows, and a pipe is read once: declare the "
+                "columns (hyperparameter schema), or use FastFile mode"
+            )
 
     @property
     def _may_read_again(self) -> bool:
