@@ -21,7 +21,7 @@ def reader(tmp_path: Path, mode: str) -> ChannelReader:
 
 
 def test_columns_of_a_pipe_can_not_be_read_again(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="feature columns age, city turn out .* FastFile mode"):
+    with pytest.raises(UserError, match=r"feature columns age, city turn out .* FastFile mode"):
         reader(tmp_path, "Pipe")._require_files(["age", "city"])
 
 
