@@ -37,8 +37,8 @@ BLOCK_BYTES = 1 << 20
 BLOCK_BYTES_PER_COLUMN = 4 << 10
 TEXT_LATER = "the labels began with numbers; write all of them as text, or all as numbers"
 TEXT_LABEL = (
-    "the job's objective takes numbers as labels: for classes such as yes and no set "
-    "objective=binary:logistic or multi:softprob, or encode text (labels too) as numbers"
+    "the job takes numbers as labels: for classes such as yes and no set an objective of "
+    "classification (XGBoost) or choose a classifier, or encode text (labels too) as numbers"
 )
 QUOTED = re.compile(r'"[^"]*"')
 

@@ -148,6 +148,6 @@ def _count(objective: str, num_class: int) -> int:
 
 def _expected(objective: str, num_class: int) -> str:
     if OBJECTIVES[objective].kind is Kind.BINARY:
-        cure = "correct the labels, or use multi:softprob with num_class"
+        cure = "correct the labels, or use an objective of several classes with num_class"
         return f"{objective} takes two classes: {cure}"
     return f"Hyperparameter num_class is {num_class}: set num_class to the number of classes"

@@ -230,7 +230,7 @@ def test_message_has_no_time_and_no_stack(message: str, plain: str | None) -> No
 def test_manifest_is_readable_json(folder: JobFolder) -> None:
     run(folder)
     text = (folder.root / "model" / "tabular" / "manifest.json").read_text()
-    assert json.loads(text)["format_version"] == 1
+    assert json.loads(text)["format_version"] == 2
 
 
 def test_model_is_the_only_file_at_the_top_level_of_the_artifact(folder: JobFolder) -> None:

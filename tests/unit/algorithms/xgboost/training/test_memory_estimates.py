@@ -20,7 +20,8 @@ from tabular.algorithms.xgboost.training.planning import plan
 from tabular.contract.errors import PlatformError, UserError
 from tabular.contract.machine import MEBIBYTE
 from tabular.data.batch import Batch
-from tabular.data.columns import unite
+from tabular.data.inference import agree
+from tabular.data.layout import Layout
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.memory import Memory
@@ -41,7 +42,7 @@ def store(folder: Path, limit: int = 1 << 30) -> Store:
     made = Store(MemoryBudget(limit, folder))
     features = np.random.default_rng(1).normal(size=(ROWS, COLUMNS)).astype(np.float32)
     made.append(Batch(features, (features[:, 0] > 0).astype(np.float32)), Path("a.csv"))
-    made.seal(unite([made.describe("train")], Path("/data")))
+    made.seal(agree([made.describe("train")], Layout(), Path("/data")))
     return made
 
 

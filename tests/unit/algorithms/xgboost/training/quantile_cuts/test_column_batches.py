@@ -16,7 +16,8 @@ from tabular.algorithms.xgboost.training.planning import plan
 from tabular.algorithms.xgboost.training.quantile_cuts.column_batches import batched_cuts
 from tabular.contract.machine import MEBIBYTE
 from tabular.data.batch import Batch
-from tabular.data.columns import unite
+from tabular.data.inference import agree
+from tabular.data.layout import Layout
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 from tabular.training.memory import Memory
@@ -39,7 +40,7 @@ def test_cuts_of_column_batches_equal_cuts_of_all_columns(
         present = ~np.isnan(features)
         given = csr_matrix((features[present], np.nonzero(present)), shape=features.shape)
     store.append(Batch(given, label, weight), Path("a"))
-    store.seal(unite([store.describe("train")], tmp_path))
+    store.seal(agree([store.describe("train")], Layout(), tmp_path))
     settings = validate({"num_round": 3})
     whole = plan({"train": store}, settings, 2, Memory(1 << 30), tmp_path, on_disk=True)
     memory = Memory(MEBIBYTE)  # memory for the sketches of one or two columns
@@ -56,6 +57,6 @@ def test_cuts_of_column_batches_equal_cuts_of_all_columns(
 def test_columns_are_not_batched_if_the_sketch_fits(tmp_path: Path) -> None:
     store = Store(MemoryBudget(0, tmp_path))
     store.append(Batch(np.ones((9, 2), np.float32), np.ones(9, np.float32)), Path("a"))
-    store.seal(unite([store.describe("train")], tmp_path))
+    store.seal(agree([store.describe("train")], Layout(), tmp_path))
     chosen = plan({"train": store}, validate({"num_round": 3}), 2, Memory(1 << 30), tmp_path, True)
     assert batched_cuts(store, chosen, Memory(1 << 30), tmp_path) is None
