@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -303,22 +302,18 @@ def statuses_and_scores(served: Served, *sent: tuple[str, bytes]) -> set[tuple[i
     return {(answer.status, answer.body) for answer in answers}
 
 
-def test_undeclared_indices_from_1_make_the_model_that_xgboost_makes(
-    docker_engine: docker.DockerClient, image: str, train: Train, tmp_path: Path
+def test_undeclared_indices_from_1_make_a_model_without_an_empty_first_column(
+    docker_engine: docker.DockerClient, image: str, train: Train
 ) -> None:
     validation = {"a.gz": in_gzip(as_libsvm([[row[0], *row[2:]] for row in SPARSE], base=2))}
     content = re.sub(rb" [0-9]:nan", b"", as_libsvm(SPARSE, 1))
     end = train(**job("text/libsvm", {"a.gz": in_gzip(content)}, validation))
     booster = booster_of(model_of(end))
-    (tmp_path / "data").write_bytes(content)
-    matrix = xgboost.DMatrix(f"{tmp_path / 'data'}?format=libsvm")
-    assert booster.num_features() == matrix.num_col() == len(SPARSE[0])
-    assert "no index 0: index k is feature k" in end.stderr
+    assert booster.num_features() == len(SPARSE[0]) - 1
+    assert "no index 0: the indices are counted from 1" in end.stderr
     assert "text/libsvm; base=1" in end.stderr
     asked = SPARSE[:9]
-    expected = booster.predict(
-        xgboost.DMatrix(np.array([[0, *row[1:]] for row in asked], np.float32))
-    )
+    expected = booster.predict(xgboost.DMatrix(np.array([row[1:] for row in asked], np.float32)))
     with serving(docker_engine, image, end.job.model) as server:
         answers = statuses_and_scores(
             server,

@@ -393,4 +393,4 @@ def test_hosts_whose_lowest_indices_differ_agree_on_the_first_one(
             hosts.start()
             manifest = trained(hosts)["algo-1"].job.manifest
         found = [manifest[name] for name in ("num_features", "index_base", "indices")]
-        assert found == ([4, 0, "known"] if lowest == 0 else [5, 0, "undeclared"])
+        assert found == ([4, 0, "known"] if lowest == 0 else [4, 1, "undeclared"])

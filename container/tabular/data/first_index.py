@@ -15,9 +15,7 @@ def is_indexed(store: Mapping[str, Any]) -> bool:
     return store["lowest"] is not None
 
 
-def first_index(
-    stores: Sequence[Mapping[str, Any]], path: Path, skip_empty_first: bool
-) -> tuple[int, str]:
+def first_index(stores: Sequence[Mapping[str, Any]], path: Path) -> tuple[int, str]:
     """Return the first index of LIBSVM in all channels, and what is known of the indices."""
     declared = {store["base"]: store["name"] for store in stores if store["base"] is not None}
     if len(declared) > 1:
@@ -43,7 +41,7 @@ def first_index(
     # A dense channel, such as a validation channel of CSV, has a known number of columns.
     dense = next((store for store in stores if not store["sparse"]), None)
     if dense is None:
-        return (1 if skip_empty_first else 0), UNDECLARED
+        return 1, UNDECLARED
     largest = max(store["width"] for store in indexed) - 1
     if largest < dense["width"]:
         raise UserError(
@@ -61,12 +59,9 @@ def first_index_of(columns: Columns) -> str:
     if columns.indices != UNDECLARED:
         return ""
     last = columns.count + columns.base - 1
-    kept = (
-        "no column for index 0" if columns.base else "an empty column for index 0, as XGBoost has"
-    )
     return (
-        f"the LIBSVM files have the indices 1 to {last} and no index 0: index k is feature k, and "
-        f"the model has {kept}; requests of CSV or JSON may have {last} columns (from index 1) or "
-        f"{last + 1} (from index 0). If this is wrong, declare the first index with the content "
-        f"type: {DECLARED}"
+        f"the LIBSVM files have the indices 1 to {last} and no index 0: the indices are counted "
+        "from 1, and the model has no column for index 0; requests of CSV or JSON may have "
+        f"{last} columns (from index 1) or {last + 1} (from index 0). If this is wrong, declare "
+        f"the first index with the content type: {DECLARED}"
     )

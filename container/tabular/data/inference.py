@@ -42,7 +42,6 @@ def agree(
     described: Sequence[Mapping[str, Any]],
     layout: Layout,
     path: Path,
-    skip_empty_first: bool = False,
 ) -> Columns | Reading:
     """Decide the columns that all channels of all hosts have in common.
 
@@ -54,9 +53,6 @@ def agree(
         What the job says of the columns.
     path : Path
         The folder of the channels, for error messages.
-    skip_empty_first : bool
-        Leave the column of index 0 out if LIBSVM has no index 0 and does not declare its base.
-        False keeps it, as XGBoost does when it reads LIBSVM itself: index k is column k.
 
     Returns
     -------
@@ -73,7 +69,7 @@ def agree(
     if first["names"]:  # Parquet's, also where the job names no column
         layout = replace(layout, header=True)
     _require_same_columns(described, path)
-    base, indices = first_index(described, path, skip_empty_first)
+    base, indices = first_index(described, path)
     count = _count(described, base, path)
     columns = Columns(
         count,

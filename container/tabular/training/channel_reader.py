@@ -44,11 +44,6 @@ log = logging.getLogger(__name__)
 def with_schema_file(layout: Layout, job: TrainingJob) -> Layout:
     """Return the layout with the schema of the channel ``schema``, if the job has that channel.
 
-    Parameters
-    ----------
-    skip_empty_first : bool
-        See ``unite``.
-
     Raises
     ------
     UserError
@@ -101,8 +96,6 @@ class ChannelReader:
     ----------
     gather : callable
         Returns the descriptions of all hosts, given that of this host.
-    skip_empty_first : bool
-        See ``agree``.
     """
 
     channels: Mapping[str, Channel]
@@ -113,7 +106,6 @@ class ChannelReader:
     files: Files
     run: Run
     gather: Callable[[Mapping[str, Mapping[str, Any]]], Described] = lambda own: [own]
-    skip_empty_first: bool = False
 
     def read(self, layout: Layout) -> tuple[dict[str, Store], Described, Columns]:
         """Read the channels, and agree with the other hosts on the columns.
@@ -157,7 +149,7 @@ class ChannelReader:
                 layout = replace(layout, exact_classes=True)
                 continue
             try:
-                agreed = agree(parts, layout, self.run.job.paths.data, self.skip_empty_first)
+                agreed = agree(parts, layout, self.run.job.paths.data)
             except NotNumbersError as error:
                 raise self._located(error, stores, layout) from error
             if isinstance(agreed, Columns):

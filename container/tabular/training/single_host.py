@@ -85,7 +85,6 @@ def read_channels(
         {},
         list_files(channels),
         run,
-        skip_empty_first=True,
     )
     stores: dict[str, Store] = {}
     try:

@@ -53,8 +53,8 @@ def filled(budget: MemoryBudget, *batches: Batch) -> Store:
     return sealed(store)
 
 
-def unite(parts: Sequence[Mapping[str, Any]], path: Path, skip: bool = False) -> Columns:
+def unite(parts: Sequence[Mapping[str, Any]], path: Path) -> Columns:
     """Agree on columns that may be text."""
-    columns = agree(parts, Layout(categorical=True, classes=True), path, skip)
+    columns = agree(parts, Layout(categorical=True, classes=True), path)
     assert isinstance(columns, Columns)
     return columns

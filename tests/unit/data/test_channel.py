@@ -157,7 +157,7 @@ def test_compressed_file_that_breaks_off_is_refused_by_name(
 
 @pytest.mark.parametrize(
     ("content", "width"),
-    [("1,2,3\n", 2), ("1 1:2 3:4\n", 4), ("# c\n\n1 qid:1 2:3\n", 3), ("1\t2\n", 1)],
+    [("1,2,3\n", 2), ("1 1:2 3:4\n", 3), ("# c\n\n1 qid:1 2:3\n", 2), ("1\t2\n", 1)],
 )
 def test_format_is_told_by_the_content_without_a_content_type(
     tmp_path: Path, content: str, width: int, caplog: pytest.LogCaptureFixture

@@ -40,23 +40,21 @@ def numbered(name: str, budget: MemoryBudget, indices: list[int], base: int | No
 
 
 @pytest.mark.parametrize(
-    ("indices", "declared", "skipped", "expected"),
+    ("indices", "declared", "expected"),
     [
-        ([0, 3], None, False, (4, 0, KNOWN)),
-        ([1, 3], None, False, (4, 0, UNDECLARED)),
-        ([1, 3], None, True, (3, 1, UNDECLARED)),
-        ([2, 3], 0, True, (4, 0, KNOWN)),
-        ([2, 3], 1, False, (3, 1, KNOWN)),
+        ([0, 3], None, (4, 0, KNOWN)),
+        ([1, 3], None, (3, 1, UNDECLARED)),
+        ([2, 3], 0, (4, 0, KNOWN)),
+        ([2, 3], 1, (3, 1, KNOWN)),
     ],
 )
 def test_first_index_is_declared_or_seen(
     budget: MemoryBudget,
     indices: list[int],
     declared: int | None,
-    skipped: bool,
     expected: tuple[int, int, str],
 ) -> None:
-    columns = unite([numbered("train", budget, indices, declared)], Path("/data"), skipped)
+    columns = unite([numbered("train", budget, indices, declared)], Path("/data"))
     assert (columns.count, columns.base, columns.indices) == expected
     assert str(columns.base) in first_index_of(columns)
 
