@@ -118,6 +118,16 @@ def test_artifact_of_the_first_version_is_read(tmp_path: Path, name: str) -> Non
     assert read_manifest(write(tmp_path, json.dumps(values))) == SOME
 
 
+def test_artifact_of_format_1_reads_texts_as_they_stand(tmp_path: Path) -> None:
+    values = {**undigested(SOME), "format_version": 1, "categories": {"0": ["a", "NA"]}}
+    del values["schema"]
+    manifest = read_manifest(write(tmp_path, json.dumps(values)))
+    assert manifest is not None
+    cells = manifest.columns.cells(0)
+    assert [cells.text(text) for text in ("a", "NA")] == [0, 1]
+    assert math.isnan(cells.text("A"))
+
+
 @pytest.mark.parametrize("files", [[], {"a": 1}, {"a": {"size": 1}}])
 def test_misshapen_file_record_is_refused(tmp_path: Path, files: object) -> None:
     values = {**undigested(SOME), "files": files}

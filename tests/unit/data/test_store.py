@@ -82,11 +82,10 @@ def test_empty_batch_adds_nothing(budget: MemoryBudget) -> None:
     assert filled(budget, dense(0), dense()).rows == 5
 
 
-def test_indices_from_a_declared_one_are_moved(budget: MemoryBudget) -> None:
-    store = filled(budget, sparse([[1, 3]], lowest=1))
-    assert all_rows(store).tolist() == [[0, 1, 0, 2]]
+@pytest.mark.parametrize("base", [None, 1])
+def test_indices_from_one_are_moved(budget: MemoryBudget, base: int | None) -> None:
     store = Store(budget)
-    store.base = 1
+    store.base = base
     store.append(sparse([[1, 3]], lowest=1), PATH)
     assert all_rows(sealed(store)).tolist() == [[1, 0, 2]]
 
