@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 import tracemalloc
 from collections.abc import Callable
 
@@ -121,6 +122,9 @@ def peak_of(action: Callable[[], object]) -> int:
         action()
         python = tracemalloc.get_traced_memory()[1]
     finally:
+        # A thread of Arrow that lets go of a buffer while tracing stops crashes CPython before
+        # 3.12.9 and 3.13.2 (python/cpython issue 128679).
+        time.sleep(0.02)
         tracemalloc.stop()
     grown = pool.max_memory()
     return python + (grown - arrow_before if grown > arrow_peak else 0)
