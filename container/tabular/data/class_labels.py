@@ -8,14 +8,17 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from tabular.contract.errors import UserError
 from tabular.data.cells import folded
+from tabular.data.quoting import quoted
 from tabular.data.spelling import MISSING_NUMBERS, number_of
 
 log = logging.getLogger(__name__)
 
 PLAIN_NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)?(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
+LEADING_ZERO = re.compile(r"\s*[-+]?0[0-9]")
 WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?")
 SHOWN = 10
 INT64 = range(-(1 << 63), 1 << 63)
@@ -47,6 +50,19 @@ def is_plain_number(text: str) -> bool:
     """
     word = text.strip()
     return number_of(word) is not None and bool(PLAIN_NUMBER.fullmatch(word))
+
+
+def refuse_leading_zeros(texts: Iterable[str], path: Path) -> None:
+    """Refuse to read labels such as 01 as numbers: 01 and 1 would become one class.
+
+    Raises
+    ------
+    TextLabelsError
+        Names the file and the first such label.
+    """
+    found = next((text for text in texts if LEADING_ZERO.match(text)), None)
+    if found is not None:
+        raise TextLabelsError(f"{path} has the label {quoted(found)}, with a leading zero")
 
 
 def mostly_numbers(texts: Iterable[str]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,10 +16,9 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats
 from tabular.data.blocks import Block
 from tabular.data.cells import CellError
-from tabular.data.class_labels import TextLabelsError
+from tabular.data.class_labels import TextLabelsError, refuse_leading_zeros
 from tabular.data.csv.faults import Column, Kind, fault
 from tabular.data.pyarrow_without_pandas import hide_pandas
-from tabular.data.quoting import quoted
 from tabular.data.roles import Roles
 from tabular.data.spelling import FEW_MISSING, MISSING, number_of
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
 # Larger than any block, so that pyarrow parses a block in one piece.
 PIECE_BYTES = 1 << 30
-LEADING_ZERO = re.compile(r"\s*[-+]?0[0-9]")
 
 
 @dataclass(frozen=True)
@@ -165,9 +162,7 @@ class Parser:
             return _numbers(table[place].indices), _texts(table[place])
         if not self.text_labels:
             return _numbers(table[place]), ()
-        zeros = next((text for text in _texts(table[place]) if LEADING_ZERO.match(text)), None)
-        if zeros is not None:
-            raise TextLabelsError(f"{self.path} has the label {quoted(zeros)}, with a leading zero")
+        refuse_leading_zeros(_texts(table[place]), self.path)
         return np.array(self._numbers(place, table[place], False).to_numpy(False), np.float32), ()
 
     def _numbers(self, place: int, values: Any, odd: bool) -> Any:

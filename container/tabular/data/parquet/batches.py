@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats
 from tabular.data.cells import CellError, NumberCells
-from tabular.data.class_labels import TextLabelsError
+from tabular.data.class_labels import TextLabelsError, refuse_leading_zeros
 from tabular.data.columns import translated
 from tabular.data.declared import NUMBER
 from tabular.data.layout import NUMBERS_ALONE, Layout
@@ -207,6 +207,8 @@ class BatchReader:
         values = self._values(batch, column)
         if is_text(values.type):
             codes, texts = _coded(values)
+            if column == self._roles.label and self._may_read_again:
+                refuse_leading_zeros(texts, self._path)
             try:
                 numbers = self._styled(codes, texts, NumberStyle.POINT, column, where)
             except UserError as error:
