@@ -257,7 +257,7 @@ def _parsed(body: bytes, delimiter: str, columns: Columns) -> pyarrow.Table:
     # A row may be longer than a block. Few spellings of missing values are found faster.
     sizes = (BLOCK_BYTES, len(body)) if len(body) > BLOCK_BYTES else (BLOCK_BYTES,)
     lists = dict.fromkeys((FEW_MISSING, tuple(columns.missing)))
-    attempts = [(size, missing) for missing in lists for size in sizes]
+    attempts = [(size, missing) for size in sizes for missing in lists]
     for size, missing in attempts[:-1]:
         with suppress(pyarrow.ArrowInvalid):
             return read(size, missing)

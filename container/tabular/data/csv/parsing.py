@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -63,10 +64,10 @@ class Parser:
             labels are text.
         """
         try:
-            try:
-                return self._batch(block, frozenset(), FEW_MISSING)
-            except ValueError:  # pyarrow.ArrowInvalid is one
-                return self._batch(block, self._odd(block), self.missing)
+            for missing in (FEW_MISSING, self.missing):
+                with suppress(ValueError):  # pyarrow.ArrowInvalid is one
+                    return self._batch(block, frozenset(), missing)
+            return self._batch(block, self._odd(block), self.missing)
         except ValueError as error:
             found = fault(
                 _lines(block),
