@@ -18,7 +18,8 @@ from tabular.contract.paths import open_regular_file
 from tabular.contract.strict_json import without_duplicates
 from tabular.data.columns import KNOWN, NOT_INDEXED, UNDECLARED, UNKNOWN
 from tabular.data.csv.text import DELIMITERS
-from tabular.data.schema import ERROR, IGNORE, KINDS, UNKNOWNS
+from tabular.data.declared import KINDS
+from tabular.data.schema import ERROR, IGNORE, UNKNOWNS
 from tabular.data.spelling import NumberStyle
 
 # More than a manifest with a million categories has.

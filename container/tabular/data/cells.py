@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Protocol
 
 from tabular.data.quoting import quoted
 from tabular.data.spelling import NumberStyle, number_of, styled_number
@@ -18,13 +18,27 @@ from tabular.data.spelling import NumberStyle, number_of, styled_number
 TRUE, FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
 # A number without leading zeros: 1 and 1.0 are one number, and 01 is a text.
 PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
-WHOLE, LONGEST_WHOLE = re.compile(r"[+-]?[0-9]+"), 20
-# float32 and float64 hold all whole numbers below these.
-FIRST_INEXACT, FIRST_INEXACT_DOUBLE = 1 << 24, 1 << 53
 
 
 class CellError(ValueError):
     """A value does not fit its column. The message has the value, and what the column takes."""
+
+
+class Cells(Protocol):
+    """The reader of one column; its methods raise CellError for a value that does not fit."""
+
+    @property
+    def expected(self) -> str:
+        """What the column takes, for messages."""
+
+    def text(self, text: str) -> float:
+        """Return the number that a text stands for; NaN for a missing value."""
+
+    def number(self, value: float) -> float:
+        """Return the number that a number stands for."""
+
+    def boolean(self, value: bool) -> float:
+        """Return the number that a boolean stands for."""
 
 
 @dataclass(frozen=True)
@@ -180,9 +194,12 @@ class CategoryCells:
             code = self._spelled(text)
             if code is not None:
                 return code
+        return self._unknown(quoted(text))
+
+    def _unknown(self, shown: str) -> float:
         self.count()
         if self.unknown is None:
-            raise CellError(f"{quoted(text)} is none of the categories of training")
+            raise CellError(f"{shown} is none of the categories of training")
         return self.unknown
 
     @property
@@ -206,10 +223,7 @@ class CategoryCells:
         code = numbers.get(value)
         if code is not None:
             return code
-        self.count()
-        if self.unknown is None:
-            raise CellError(f"{value:g} is none of the categories of training")
-        return self.unknown
+        return self._unknown(f"{value:g}")
 
     def boolean(self, value: bool) -> float:
         """Return the code of the category ``True`` or ``False``; raise CellError."""
@@ -219,97 +233,6 @@ class CategoryCells:
         if code is None:
             raise CellError(f"{str(value).lower()} is a boolean, and the categories are text")
         return code
-
-
-@dataclass(frozen=True)
-class ValueCells:
-    """A column of numbers or booleans that an estimator takes as categories: their codes.
-
-    Attributes
-    ----------
-    values : sequence of bool, int or float
-        The categories, in the order of their codes 0, 1, ...
-    missing : frozenset of str
-        The texts that mean a missing value.
-    unknown : float
-        The code of a number that is none of the categories.
-    exact : bool
-        Numbers have all their digits. False for formats that hold float32.
-    """
-
-    values: Sequence[bool | int | float]
-    missing: frozenset[str]
-    unknown: float
-    count: Callable[[], None] = lambda: None
-    exact: bool = True
-
-    @property
-    def expected(self) -> str:
-        """What the column takes, for messages."""
-        return "true or false" if self._boolean else "a number"
-
-    @cached_property
-    def _boolean(self) -> bool:
-        return all(isinstance(value, bool) for value in self.values)
-
-    @cached_property
-    def _codes(self) -> dict[float, int]:
-        return {value: code for code, value in enumerate(self.values)}
-
-    @cached_property
-    def _long(self) -> bool:
-        """Whether a float can't hold all digits of the categories."""
-        return any(
-            isinstance(value, int) and abs(value) >= FIRST_INEXACT_DOUBLE for value in self.values
-        )
-
-    @cached_property
-    def _rounded(self) -> dict[float, int]:
-        """The code of the float32 nearest to each category that is no whole number."""
-        found = array("f", [value if value % 1 else 0 for value in self.values])
-        return {value: code for code, value in enumerate(found) if value}
-
-    @cached_property
-    def _binary(self) -> bool:
-        return self._codes.keys() <= {0, 1}
-
-    def text(self, text: str) -> float:
-        """Return the code of the number in a text; NaN for a missing value; raise CellError."""
-        word = text.strip()
-        if word in self.missing:
-            return math.nan
-        if WHOLE.fullmatch(word) and len(word) <= LONGEST_WHOLE:
-            return self.number(int(word))  # a float would not hold all digits
-        if self._binary and word.lower() in TRUE + FALSE:
-            return self.number(word.lower() in TRUE)
-        number = number_of(text)
-        if number is None:
-            raise CellError(f"{quoted(text)} is not {self._kind}")
-        return self.number(number)
-
-    @property
-    def _kind(self) -> str:
-        return "a boolean" if self._boolean else "a number"
-
-    def number(self, value: float) -> float:
-        """Return the code of a number; NaN stays NaN; raise CellError for a wrong boolean."""
-        if not self.exact and abs(value) >= FIRST_INEXACT and math.isfinite(value):
-            raise CellError(f"{value:.0f} may be another number, which 32 bits do not hold")
-        if isinstance(value, float) and abs(value) >= FIRST_INEXACT_DOUBLE and self._long:
-            raise CellError(f"{value:.0f} may be another number, which 64 bits do not hold")
-        code = self._codes.get(value, self._rounded.get(value))
-        if code is not None:
-            return code
-        if math.isnan(value):
-            return math.nan
-        if self._boolean and value not in (0, 1):
-            raise CellError(f"{value:g} is not a boolean")
-        self.count()
-        return self.unknown
-
-    def boolean(self, value: bool) -> float:
-        """Return the code of 1 or 0."""
-        return self.number(value)
 
 
 @dataclass(frozen=True)
@@ -331,7 +254,23 @@ class IgnoredCells:
         return 0.0
 
 
-Cells = NumberCells | BooleanCells | CategoryCells | ValueCells | IgnoredCells
+def value_of(value: Any, cells: Cells) -> float:
+    """Return the number that a Python value stands for in its column; None is missing.
+
+    Raises
+    ------
+    CellError
+        The value does not fit the column.
+    """
+    if value is None:
+        return math.nan
+    if isinstance(value, str):
+        return cells.text(value)
+    if isinstance(value, bool):
+        return cells.boolean(value)
+    if isinstance(value, (int, float)):
+        return cells.number(value)
+    raise CellError(f"a {type(value).__name__} is neither a number nor a text")
 
 
 def folded(text: str) -> str:

@@ -14,6 +14,7 @@ from tabular.contract.channels import Channel
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats, Sparse
 from tabular.data.blocks import LineTooLongError
+from tabular.data.columns import without_numbers
 from tabular.data.formats import FORMATS, Format, base_of, format_of, guess, has_header
 from tabular.data.layout import Layout
 from tabular.data.listing import FileState, files_of, require_unchanged
@@ -155,11 +156,7 @@ def _as_read(batch: Batch, store: Store, layout: Layout) -> Batch:
     """
     numbers = missing_numbers(layout.missing)
     if numbers and isinstance(batch.features, np.ndarray):
-        features = batch.features.copy()
-        for column in range(features.shape[1]):
-            if column not in batch.categories:
-                wrong = np.isin(features[:, column], np.array(numbers, np.float32))
-                features[wrong, column] = np.nan
+        features = without_numbers(batch.features, numbers, batch.categories)
         batch = replace(batch, features=features)
     odd = batch.categories.keys() - store.categories.keys()
     if not (layout.deferred and store.rows and odd and isinstance(batch.features, np.ndarray)):

@@ -40,7 +40,7 @@ def log_columns(columns: Columns) -> None:
     shown: Sequence[int] = range(columns.count)
     if columns.count > MOST_LOGGED:  # what is not a plain number is the news
         shown = sorted(columns.special)[:MOST_LOGGED]
-    names = [(columns.names[at] if columns.names else f"number {at + 1}")[:40] for at in shown]
+    names = [columns.shown(at)[:40] for at in shown]
     width = max(map(len, names), default=0)
     lines = [
         f"  {name:<{width}}  {_values(columns, at)}" for name, at in zip(names, shown, strict=True)
@@ -66,11 +66,10 @@ def warn_of_new_texts(
                 others |= {folded(text): store["name"] for text in texts}
         new = sorted(others.keys() - known - set(columns.missing))
         if new:
-            name = columns.names[column] if columns.names else f"number {column + 1}"
             log.warning(
                 "feature column '%s': channel '%s' has %d texts that channel '%s' has not (%s): "
                 "the model learns nothing of them",
-                name[:60],
+                columns.shown(column)[:60],
                 others[new[0]],
                 len(new),
                 channel,

@@ -20,8 +20,8 @@ from tabular.data.cells import (
     Cells,
     IgnoredCells,
     NumberCells,
-    ValueCells,
 )
+from tabular.data.encoded_cells import ValueCells, for_dtype
 from tabular.data.spelling import FEW_MISSING, NumberStyle, missing_numbers
 
 # What is known of the indices of sparse text (LIBSVM) that a model was trained on.
@@ -108,14 +108,6 @@ class Columns:
         return replace(self, count=self.count + (1 if self.base else -1), base=1 - self.base)
 
     @cached_property
-    def codes(self) -> dict[int, dict[str, int]]:
-        """For each column of categories, the code of each text."""
-        return {
-            column: {text: code for code, text in enumerate(texts)}
-            for column, texts in self.categories.items()
-        }
-
-    @cached_property
     def special(self) -> dict[int, Cells]:
         """The readers of the columns whose texts are not only plain numbers."""
         missing = frozenset(self.missing)
@@ -128,17 +120,27 @@ class Columns:
         }
         found |= {column: BooleanCells(missing) for column in self.booleans}
         for column, texts in self.categories.items():
-            count = partial(self.unknown_texts.add, self._name(column))
+            count = partial(self.unknown_texts.add, self.name_of(column))
             found[column] = CategoryCells(texts, missing, self.unknown, self.lenient, count)
         for column in self.values.keys() - self.categories.keys():
-            count = partial(self.unknown_texts.add, self._name(column))
+            count = partial(self.unknown_texts.add, self.name_of(column))
             unknown = math.nan if self.unknown is None else self.unknown
             found[column] = ValueCells(self.values[column], missing, unknown, count)
         found |= {column: IgnoredCells() for column in self.unread}
         return found
 
-    def _name(self, column: int) -> str:
+    def name_of(self, column: int) -> str:
+        """Return the name of a column, or else its number from 1."""
         return self.names[column] if self.names else str(column + 1)
+
+    def shown(self, column: int) -> str:
+        """Return the name of a column, or else ``number 3``, for messages about training."""
+        return self.names[column] if self.names else f"number {column + 1}"
+
+    def position(self, column: int) -> str:
+        """Return ``column 3 (age)``, or ``column 3`` without names, for messages about requests."""
+        name = f" ({self.names[column][:40]})" if self.names else ""
+        return f"column {column + 1}{name}"
 
     @cached_property
     def numbers(self) -> NumberCells:
@@ -154,13 +156,7 @@ class Columns:
         """Return rows with NaN in place of ``missing_numbers``."""
         if not self.missing_numbers:
             return rows
-        rows = np.array(rows)
-        texts = {*self.categories, *self.booleans}
-        for column in range(self.count):
-            if column not in texts:
-                numbers = rows[:, column]
-                numbers[np.isin(numbers, np.array(self.missing_numbers, np.float32))] = np.nan
-        return rows
+        return without_numbers(rows, self.missing_numbers, {*self.categories, *self.booleans})
 
     def cells(self, column: int) -> Cells:
         """Return the reader of a column."""
@@ -273,8 +269,7 @@ def coded(rows: npt.NDArray[Any], columns: Columns) -> npt.NDArray[Any]:
         if isinstance(cells, NumberCells) or not (columns.lenient or column in columns.values):
             continue
         numbers, places = np.unique(rows[:, column], return_inverse=True)
-        if isinstance(cells, ValueCells) and rows.dtype == np.float32:
-            cells = replace(cells, exact=False)
+        cells = for_dtype(cells, rows.dtype)
         found = np.empty(len(numbers), np.float32)
         for place, number in enumerate(numbers.tolist()):
             try:
@@ -285,12 +280,23 @@ def coded(rows: npt.NDArray[Any], columns: Columns) -> npt.NDArray[Any]:
                 found[place] = cells.number(number)
             except CellError as error:
                 row = int((places == place).argmax()) + 1
-                name = f" ({columns.names[column][:40]})" if columns.names else ""
                 raise ValueError(
-                    f"row {row}, column {column + 1}{name}: {error}; expected {cells.expected}, "
+                    f"row {row}, {columns.position(column)}: {error}; expected {cells.expected}, "
                     "which CSV, JSON and Parquet can hold"
                 ) from error
         rows[:, column] = found[places]
+    return rows
+
+
+def without_numbers(
+    rows: Floats, numbers: Collection[float], other_columns: Collection[int]
+) -> Floats:
+    """Return rows with NaN in place of some numbers, except in ``other_columns``."""
+    rows = np.array(rows)
+    places = [column for column in range(rows.shape[1]) if column not in other_columns]
+    for column in places:
+        wrong = np.isin(rows[:, column], np.array(numbers, np.float32))
+        rows[wrong, column] = np.nan
     return rows
 
 

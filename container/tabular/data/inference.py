@@ -7,7 +7,6 @@ was read as numbers and turns out to have text is read again; see ``Reading``.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +20,6 @@ from tabular.data.declared import BOOLEAN, CATEGORY, KINDS, NUMBER, DeclaredColu
 from tabular.data.first_index import first_index, is_indexed
 from tabular.data.layout import Layout
 from tabular.data.spelling import MISSING_NUMBERS, NumberStyle
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -119,8 +116,7 @@ def _require_known(layout: Layout, keys: Sequence[str | int], sparse: bool) -> N
 
 
 def _evidence(described: Sequence[Mapping[str, Any]], column: int, columns: Columns) -> Evidence:
-    name = columns.names[column] if columns.names else f"number {column + 1}"
-    found = Evidence(name)
+    found = Evidence(columns.shown(column))
     for store in described:
         texts = store["texts"].get(str(column))
         if texts is None:

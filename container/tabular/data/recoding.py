@@ -33,9 +33,9 @@ def tables_of(categories: Mapping[int, Mapping[str, int]], columns: Columns) -> 
         try:
             tables[column] = np.array([cells.text(text) for text in codes], np.float32)
         except CellError as error:
-            name = columns.names[column] if columns.names else f"number {column + 1}"
+            name = columns.shown(column)[:60]
             raise UserError(
-                f"feature column '{name[:60]}': {error}; expected {cells.expected}"
+                f"feature column '{name}': {error}; expected {cells.expected}"
             ) from error
     return tables
 

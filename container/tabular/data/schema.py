@@ -15,10 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from tabular.data.columns import Columns
-from tabular.data.declared import BOOLEAN, CATEGORY, KINDS, NUMBER
+from tabular.data.declared import BOOLEAN, CATEGORY, NUMBER
 from tabular.data.spelling import NumberStyle
-
-__all__ = ["ERROR", "IGNORE", "KINDS", "UNKNOWNS", "from_json", "to_json"]
 
 MISSING, ERROR = UNKNOWNS = ("missing", "error")
 IGNORE = "ignore"

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 def text_columns(columns: Columns) -> list[str]:
     """Return the names of the columns of categories, or else their numbers from 1."""
-    return [columns.names[at] if columns.names else str(at + 1) for at in columns.categories]
+    return [columns.name_of(at) for at in columns.categories]
 
 
 def report_unknown_texts(columns: Columns, telemetry: Telemetry | None = None) -> None:

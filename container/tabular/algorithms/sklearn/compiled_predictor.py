@@ -117,10 +117,9 @@ def require_finite(rows: Floats, columns: Columns, takes_missing: bool) -> None:
     if not wrong.any():
         return
     row, column = np.argwhere(wrong)[0].tolist()
-    name = f" ({columns.names[column][:40]})" if columns.names else ""
     found = "missing" if np.isnan(rows[row, column]) else "infinite, or too large for 32 bits"
     raise RequestError(
         400,
-        f"Unable to evaluate payload provided: row {row + 1}, column {column + 1}{name} is "
+        f"Unable to evaluate payload provided: row {row + 1}, {columns.position(column)} is "
         f"{found}, which the estimator does not take",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tabular.data.batch import Floats
-from tabular.data.cells import CategoryCells, CellError, ValueCells
+from tabular.data.cells import CategoryCells, Cells, value_of
+from tabular.data.encoded_cells import ValueCells, for_dtype
 from tabular.data.spelling import FEW_MISSING
 
 TEXT, NUMBERS = "OU", "biuf"  # NumPy's kinds
@@ -64,7 +65,7 @@ class EncodedColumn:
         return 2 * max(abs(value) for value in self.values) + 1
 
     @cached_property
-    def cells(self) -> CategoryCells | ValueCells:
+    def cells(self) -> Cells:
         """The reader of the column."""
         missing = frozenset(FEW_MISSING)
         if self.numbers:
@@ -86,24 +87,13 @@ class EncodedColumn:
         >>> encoded_column(np.array([1, 2])).read(np.array(["1.0", 2, "7"], dtype=object))
         array([1, 2, 7])
         """
-        cells = self.cells
-        if isinstance(cells, ValueCells) and values.dtype == np.float32:
-            cells = replace(cells, exact=False)
+        cells = for_dtype(self.cells, values.dtype)
         found = np.empty(len(values), dtype=object)
         found[:] = [self._value(value, cells) for value in values.tolist()]
         return self.typed(found)
 
-    def _value(self, value: Any, cells: CategoryCells | ValueCells) -> Any:
-        if value is None:
-            return self.missing
-        if isinstance(value, str):
-            code = cells.text(value)
-        elif isinstance(value, bool):
-            code = cells.boolean(value)
-        elif isinstance(value, (int, float)):
-            code = cells.number(value)
-        else:
-            raise CellError(f"a {type(value).__name__} is neither a number nor a text")
+    def _value(self, value: Any, cells: Cells) -> Any:
+        code = value_of(value, cells)
         if code == UNKNOWN:
             if not self.numbers:
                 return str(value)

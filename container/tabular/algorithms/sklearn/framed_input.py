@@ -48,9 +48,8 @@ class FramedInput:
             try:
                 read[place] = column.read(rows[:, place])
             except CellError as error:
-                name = f" ({self.columns.names[place][:40]})" if self.columns.names else ""
                 raise ValueError(
-                    f"column {place + 1}{name}: {error}; expected {column.cells.expected}"
+                    f"{self.columns.position(place)}: {error}; expected {column.cells.expected}"
                 ) from error
         if not self.columns.names:
             only_numbers = all(column.kind in NUMBERS for column in self.encoded.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tabular.data.batch import ColumnCountError, ColumnsError, Floats
-from tabular.data.cells import CellError, Cells, NumberCells
+from tabular.data.cells import CellError, Cells, NumberCells, value_of
 from tabular.data.columns import Columns, check_names
 
 # The keys of objects that may enclose all rows, or a row. An object by feature name may have such a
@@ -128,19 +127,12 @@ def _number(
     """Return the number that a value stands for in its column."""
     fault = None
     try:
-        if value is None:
-            return math.nan
-        if isinstance(value, bool):
-            return cells.boolean(value)
-        if isinstance(value, float):
-            return cells.number(value)
-        if isinstance(value, str):
-            return cells.text(value)
+        if not isinstance(value, (list, dict)):
+            return value_of(value, cells)
     except CellError as error:
         fault = str(error)
-    name = f" ({columns.names[place][:40]})" if columns.names else ""
     found = f": {fault}" if fault else f" is {KINDS[type(value)]}"
     raise ValueError(
-        f"{word} {number}, column {place + 1}{name}{found}; expected {cells.expected}, or null "
+        f"{word} {number}, {columns.position(place)}{found}; expected {cells.expected}, or null "
         "for a missing value"
     )

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from tabular.data.batch import ColumnCountError, Floats, TooLargeError
-from tabular.data.cells import CellError, Cells, NumberCells, ValueCells
+from tabular.data.cells import CellError, Cells, NumberCells
 from tabular.data.columns import Columns, check_names
+from tabular.data.encoded_cells import ValueCells
 from tabular.data.parquet.extent import BATCH_VALUES, of_parquet
 from tabular.data.parquet.types import floats_of, index_columns, is_number, is_text
 from tabular.data.pyarrow_without_pandas import hide_pandas

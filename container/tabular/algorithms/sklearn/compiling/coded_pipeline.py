@@ -74,7 +74,7 @@ def _of_codes(fitted: Pipeline, places: list[int], columns: Columns) -> Pipeline
     encoder = fitted.named_steps[ENCODE]
     codes = []
     for place, texts in zip(places, encoder.categories_, strict=True):
-        known = columns.codes[place]
+        known = {text: code for code, text in enumerate(columns.categories[place])}
         if MISSING_TEXT in known:
             raise ValueError("a column of text has an empty text, which means a missing value")
         codes.append(np.array([known.get(text, MISSING) for text in texts]))

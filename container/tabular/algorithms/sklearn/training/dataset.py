@@ -86,7 +86,7 @@ def require_memory(store: Store, channel: str, memory: int) -> None:
 
 def warn_of_lost_digits(rows: Dataset, columns: Columns) -> None:
     """Warn about columns whose differences float32 can't represent, such as timestamps."""
-    shown = columns.names or [f"number {place + 1}" for place in range(columns.count)]
+    shown = map(columns.shown, range(columns.count))
     named = dict(zip(shown, zip(*_bounds(rows.codes), strict=True), strict=True))
     if rows.label is not None and rows.label.dtype.kind == "f":
         named["of the labels"] = (rows.label.min(), rows.label.max())
