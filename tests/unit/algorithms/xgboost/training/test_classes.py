@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,20 +14,13 @@ import pytest
 import xgboost
 
 from tabular.algorithms.predictor import Loading
-from tabular.algorithms.xgboost.model import load_models
 from tabular.algorithms.xgboost.predictor import load_described
 from tabular.algorithms.xgboost.training.classes import agreed_classes
-from tabular.artifact.manifest import Manifest
-from tabular.contract.errors import JobError, UserError
-from tabular.contract.job import read_job
-from tabular.contract.machine import Machine
-from tabular.contract.termination import Termination
+from tabular.contract.errors import UserError
 from tabular.serving.selection import select
-from tabular.training.run import Run
-from tabular.training.timing import Timing
 
 from ....conftest import JobFolder
-from ...runs import train
+from .jobs import artifact, run
 
 BINARY = {"objective": "binary:logistic"}
 SOFTMAX = {"objective": "multi:softmax", "num_class": 3}
@@ -41,27 +33,6 @@ def csv_rows(labels: Sequence[object], rows: int = 60) -> str:
     """Write rows whose label follows from the first feature."""
     count = len(labels)
     return "".join(f"{labels[row % count]},{row % count},{row * 7 % 13}\n" for row in range(rows))
-
-
-def run(folder: JobFolder, hyperparameters: dict[str, object]) -> str:
-    """Train; return what was printed."""
-    given = {"num_round": 3, "max_depth": 2, **hyperparameters}
-    folder.config("hyperparameters.json", {key: str(value) for key, value in given.items()})
-    stdout = io.StringIO()
-    machine = Machine(cpus=1, gpus=0, memory=8 << 30)
-    termination = Termination(lambda message: None)
-    train(Run(read_job(folder.environ), machine, termination, stdout, unexpected, Timing()))
-    return stdout.getvalue()
-
-
-def unexpected(error: JobError) -> None:
-    raise error
-
-
-def artifact(folder: JobFolder) -> tuple[xgboost.Booster, Manifest]:
-    boosters, manifest = load_models(folder.root / "model")
-    assert manifest is not None
-    return boosters[0], manifest
 
 
 def answers(folder: JobFolder, *keys: str, rows: int = 3) -> Any:

@@ -14,7 +14,8 @@ from tabular.data.memory_budget import MemoryBudget
 from tabular.data.store import Store
 
 from ....conftest import JobFolder
-from .test_job import LOGISTIC, ROWS, artifact, run
+from .jobs import artifact, run
+from .test_job import LOGISTIC, ROWS
 
 HALF = {**LOGISTIC, "validation_fraction": 0.5}
 

@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 from pathlib import Path
 
 import pytest
-import xgboost
 
-from tabular.algorithms.xgboost.model import load_models, plain_message
-from tabular.artifact.manifest import Manifest
-from tabular.contract.errors import JobError, UserError
-from tabular.contract.job import read_job
-from tabular.contract.machine import Machine
-from tabular.contract.termination import Termination
-from tabular.training.run import Run
-from tabular.training.timing import Timing
+from tabular.algorithms.xgboost.model import plain_message
+from tabular.contract.errors import UserError
 
 from ....conftest import JobFolder
-from ...runs import train
+from .jobs import artifact, run
 
 ROWS = "".join(f"{row % 2},{row},{row * 7 % 13}\n" for row in range(60))
 # Labels follow another rule than in ROWS, so the metric gets worse with each round.
 OTHER = "".join(f"{(row + 1) % 2},{row},{row * 5 % 13}\n" for row in range(60))
 LOGISTIC = {"objective": "binary:logistic"}
-
-
-def run(
-    folder: JobFolder, hyperparameters: dict[str, object] | None = None, *, stop: bool = False
-) -> str:
-    """Train; return what was printed."""
-    given = {"num_round": 3, "max_depth": 2, **(hyperparameters or {})}
-    folder.config("hyperparameters.json", {key: str(value) for key, value in given.items()})
-    termination = Termination(lambda message: None)
-    if stop:
-        termination.requested.set()
-    stdout = io.StringIO()
-    machine = Machine(cpus=1, gpus=0, memory=8 << 30)
-    train(Run(read_job(folder.environ), machine, termination, stdout, unexpected, Timing()))
-    return stdout.getvalue()
-
-
-def unexpected(error: JobError) -> None:
-    raise error
-
-
-def artifact(folder: JobFolder) -> tuple[xgboost.Booster, Manifest]:
-    boosters, manifest = load_models(folder.root / "model")
-    assert manifest is not None
-    return boosters[0], manifest
 
 
 @pytest.fixture
