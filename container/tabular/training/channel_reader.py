@@ -283,14 +283,13 @@ class ChannelReader:
             )
             if store.rows:
                 self.checks.store(store, name)
-                _warn_if_constant(store, name)
+                if name == TRAIN and layout.labelled:
+                    _warn_if_constant(store)
 
 
-def _warn_if_constant(store: Store, channel: str) -> None:
+def _warn_if_constant(store: Store) -> None:
     """Warn if all rows have the same label: the model learns to answer it."""
     label = store.label
-    if channel == TRAIN and store.rows > 1 and store.width and (label == label[0]).all():
-        texts = list(store.classes or ())
-        shown = repr(texts[0]) if texts else f"{label[0]:g}"
-        if texts or label[0]:  # rows without labels have zeros
-            log.warning("all rows of channel '%s' have the label %s", channel, shown)
+    if (label == label[0]).all():
+        shown = repr(next(iter(store.classes))) if store.classes else f"{label[0]:g}"
+        log.warning("all labels are %s: the model learns to answer this for any row", shown)

@@ -32,8 +32,6 @@ def name_classes(settings: EstimatorSettings, train: Dataset) -> None:
     if settings.kind != CLASSIFIER or train.label is None:
         return
     classes = np.unique(train.label).tolist()
-    if len(classes) == 1:
-        log.warning("all labels are %r: the model always predicts this class", classes[0])
     weights = settings.estimator.get_params(deep=False).get("class_weight")
     if isinstance(weights, dict):
         named = {str(each): each for each in classes}
