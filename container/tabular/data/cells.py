@@ -58,8 +58,8 @@ class NumberCells:
     @property
     def expected(self) -> str:
         """What the column takes, for messages."""
-        dress = "" if self.style is NumberStyle.POINT else f" written as {self.style.value}"
-        return f"a number{dress}"
+        style = "" if self.style is NumberStyle.POINT else f" written as {self.style.value}"
+        return f"a number{style}"
 
     def text(self, text: str) -> float:
         """Return the number in a text; NaN for a missing value; raise CellError."""

@@ -72,7 +72,7 @@ def mostly_numbers(texts: Iterable[str]) -> bool:
 
 
 def warn_of_odd_classes(found: Mapping[str, Collection[str]]) -> None:
-    """Log the classes; warn of labels that are hardly meant.
+    """Log the classes; warn of labels that are probably not intended.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ def log_columns(columns: Columns) -> None:
     if not (columns.names or columns.special):
         return
     shown: Sequence[int] = range(columns.count)
-    if columns.count > MOST_LOGGED:  # what is not a plain number is the news
+    if columns.count > MOST_LOGGED:  # list only columns that are not plain numbers
         shown = sorted(columns.special)[:MOST_LOGGED]
     names = [columns.shown(at)[:40] for at in shown]
     width = max(map(len, names), default=0)

@@ -54,7 +54,7 @@ class Columns:
     booleans : collection of int
         The columns of booleans.
     styles : mapping of int to NumberStyle
-        The columns of numbers in the dress of a locale.
+        The columns of numbers that are formatted as in a locale, such as ``1,234.5``.
     missing : sequence of str
         The texts that mean a missing value in all columns.
     spelled_missing : mapping of int to sequence of str

@@ -1,8 +1,8 @@
 """Decide what each feature column of a job is, from the values of all files on all hosts.
 
 Readers take a column as numbers or as text. When all values are known, ``agree`` decides once what
-the texts of a column mean: numbers in the dress of a locale, booleans or categories. A column that
-was read as numbers and turns out to have text is read again; see ``Reading``.
+the texts of a column mean: formatted numbers, booleans or categories. A column that was read as
+numbers and turns out to have text is read again; see ``Reading``.
 """
 
 from __future__ import annotations

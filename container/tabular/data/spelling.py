@@ -1,4 +1,4 @@
-"""How values are spelled in text: missing values, booleans, and numbers in the dress of a locale.
+"""How values are written in text: missing values, booleans, and numbers formatted as in a locale.
 
 All formats share these rules, so that a text means the same number in CSV, JSON and Parquet.
 """
@@ -33,7 +33,7 @@ BOOLEAN_PAIRS = (("f", "t"), ("no", "yes"))
 SIGNS = "$€£¥%"
 # Where these are used, the comma separates thousands.
 POINT_CURRENCIES = frozenset("$£¥")
-DRESSED = re.compile(
+FORMATTED = re.compile(
     rf"(?P<minus>[+-]?)(?P<before>[{SIGNS}]?) ?"
     rf"(?P<body>[0-9][0-9.,'\u2019\u00a0\u202f ]*) ?(?P<after>[{SIGNS}]?)"
 )
@@ -133,7 +133,7 @@ def styled_number(text: str, style: NumberStyle) -> float | None:
         return number_of(text) if style is NumberStyle.THOUSANDS_COMMA or "." not in text else None
     if shape in REFUSED[style]:
         return None
-    found = DRESSED.fullmatch(text.strip())
+    found = FORMATTED.fullmatch(text.strip())
     digits = BETWEEN_DIGITS.sub("", found["body"] if found else "")
     if style is NumberStyle.DECIMAL_COMMA:
         digits = digits.replace(".", "").replace(",", ".")
@@ -147,7 +147,7 @@ def shape_of(text: str) -> str | None:
     >>> shape_of("1,234"), shape_of("7,4"), shape_of("€ 12"), shape_of("x")
     ('comma or thousands', 'comma', 'plain', None)
     """
-    found = DRESSED.fullmatch(text.strip())
+    found = FORMATTED.fullmatch(text.strip())
     if found is None or (found["before"] and found["after"]):
         return None
     body = found["body"].strip()
@@ -156,7 +156,7 @@ def shape_of(text: str) -> str | None:
 
 def sign_of(text: str) -> str:
     """Return the currency or percent sign of a number in a text, or an empty text."""
-    found = DRESSED.fullmatch(text.strip())
+    found = FORMATTED.fullmatch(text.strip())
     return (found["before"] or found["after"]) if found else ""
 
 
@@ -180,7 +180,7 @@ def style_of(texts: Mapping[str, int]) -> NumberStyle | None:
     """
     shapes: dict[str, str] = {}
     signs: Counter[str] = Counter()
-    dressed = False
+    formatted = False
     for text in texts:
         shape = shape_of(text)
         if shape is None:
@@ -188,10 +188,10 @@ def style_of(texts: Mapping[str, int]) -> NumberStyle | None:
                 return None
             shape = "point" if "." in text else "plain"  # 1e-3, .5, inf
         elif number_of(text) is None:
-            dressed = True
+            formatted = True
         shapes.setdefault(shape, text)
         signs[sign_of(text)] += 1
-    if not dressed:
+    if not formatted:
         return NumberStyle.POINT
     if len(signs) > 1 and (signs["%"] or len(signs) - ("" in signs) > 1):
         some = next(text for text in texts if sign_of(text))

@@ -35,7 +35,7 @@ class Kind(Enum):
     NUMBER = auto()
     CODE = auto()  # a category as a whole number from 0
     TEXT = auto()
-    STYLED = auto()  # a number in the dress of a locale
+    STYLED = auto()  # a formatted number, such as 1,234.5
     CLASS = auto()  # text, never missing: a text label
 
 
@@ -55,7 +55,7 @@ class Column:
     cells : NumberCells, BooleanCells or CategoryCells
         Reads the cells of a feature.
     deferred : bool
-        In training: text that may be a number in another dress, a boolean or a missing value is no
+        In training: text that may be a formatted number, a boolean or a missing value is no
         fault yet, because all values of the column decide what the text means.
     open_to_text : bool
         Any text is no fault yet, because the column may be a category.

@@ -169,7 +169,7 @@ class BatchReader:
         column: int,
         where: _Where,
     ) -> Floats:
-        """Return the numbers of texts in the dress of a locale."""
+        """Return the numbers of texts that are written in a style."""
         missing = self._layout.missing_of(self._names[column])
         cells = NumberCells(frozenset(missing), style)
         table = np.empty(len(texts), np.float32)
