@@ -298,11 +298,3 @@ def without_numbers(
         wrong = np.isin(rows[:, column], np.array(numbers, np.float32))
         rows[wrong, column] = np.nan
     return rows
-
-
-def translated(codes: Floats, table: Floats) -> Floats:
-    """Replace each code by ``table[code]``; NaN stays NaN."""
-    known = ~np.isnan(codes)
-    result = np.full_like(codes, np.nan)
-    result[known] = table[codes[known].astype(np.int64)]
-    return result

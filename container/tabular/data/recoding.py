@@ -10,7 +10,15 @@ import numpy as np
 from tabular.contract.errors import UserError
 from tabular.data.batch import Floats
 from tabular.data.cells import CellError
-from tabular.data.columns import Columns, translated
+from tabular.data.columns import Columns
+
+
+def translated(codes: Floats, table: Floats) -> Floats:
+    """Replace each code by ``table[code]``; NaN stays NaN."""
+    known = ~np.isnan(codes)
+    result = np.full_like(codes, np.nan)
+    result[known] = table[codes[known].astype(np.int64)]
+    return result
 
 
 def recoded(codes: Floats, texts: Sequence[str], known: dict[str, int]) -> Floats:

@@ -16,10 +16,10 @@ import numpy.typing as npt
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats, Sparse
 from tabular.data.batch_schema import BatchSchema
-from tabular.data.columns import Columns, translated
+from tabular.data.columns import Columns
 from tabular.data.declared import DeclaredColumn
 from tabular.data.memory_budget import MemoryBudget
-from tabular.data.recoding import recoded, tables_of, with_final_columns
+from tabular.data.recoding import recoded, tables_of, translated, with_final_columns
 from tabular.data.spill import SpillFiles
 from tabular.data.value_counts import ValueCounts
 

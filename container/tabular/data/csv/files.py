@@ -18,8 +18,9 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
 from tabular.data.blocks import BYTE_ORDER_MARK, Block, blocks_of, in_order
 from tabular.data.cells import NumberCells
+from tabular.data.csv.arrow import text_columns
 from tabular.data.csv.faults import ENCODE, Column, Kind
-from tabular.data.csv.parsing import Parser, is_blank, text_columns
+from tabular.data.csv.parsing import Parser, is_blank
 from tabular.data.csv.text import DELIMITERS, cells_of, delimiter_of, too_many
 from tabular.data.declared import NUMBER
 from tabular.data.layout import NUMBERS_ALONE, Layout

@@ -18,16 +18,13 @@ from tabular.data.batch import Batch, Floats
 from tabular.data.blocks import Block
 from tabular.data.cells import CellError
 from tabular.data.class_labels import TextLabelsError, refuse_leading_zeros
+from tabular.data.csv.arrow import options_of, parsed, text_columns, text_type
 from tabular.data.csv.faults import Column, Kind, fault
-from tabular.data.pyarrow_without_pandas import hide_pandas
 from tabular.data.roles import Roles
-from tabular.data.spelling import FEW_MISSING, MISSING, number_of
+from tabular.data.spelling import FEW_MISSING, MISSING
 
 if TYPE_CHECKING:
     import pyarrow
-
-# Larger than any block, so that pyarrow parses a block in one piece.
-PIECE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ class Parser:
         content = block.content
         if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
             raise ValueError("a carriage return inside a line, which pyarrow reads as a line end")
-        table = _parsed(block, self._options(odd, missing))
+        table = parsed(block, self._options(odd, missing))
         roles = self.roles
         rows = len(table[roles.used[0]])
         if b'"' in content and rows != _rows(block):
@@ -191,15 +188,15 @@ class Parser:
             Kind.NUMBER: pyarrow.float64(),
             Kind.CODE: pyarrow.float64(),
             Kind.GROUP: pyarrow.int64(),
-            Kind.TEXT: _text(),
-            Kind.STYLED: _text(),
-            Kind.CLASS: _text(),
+            Kind.TEXT: text_type(),
+            Kind.STYLED: text_type(),
+            Kind.CLASS: text_type(),
         }
         read = {place: types[self.columns[place].kind] for place in self.roles.used}
-        read |= dict.fromkeys(odd, _text())
+        read |= dict.fromkeys(odd, text_type())
         if self.text_labels and self.roles.label is not None:  # 01 is a text, and 1 a number
-            read[self.roles.label] = _text()
-        return _options(self.delimiter, len(self.columns), read, missing)
+            read[self.roles.label] = text_type()
+        return options_of(self.delimiter, len(self.columns), read, missing)
 
 
 @dataclass(frozen=True)
@@ -217,83 +214,6 @@ def is_blank(block: Block) -> bool:
     """Return whether a block has empty lines only."""
     # strip() copies the block, and the first byte mostly decides.
     return block.content[:1] in (b"", b"\r", b"\n") and not block.content.strip(b"\r\n")
-
-
-def text_columns(
-    block: Block, delimiter: str, columns: int, candidates: Sequence[int], missing: Sequence[str]
-) -> dict[int, list[str]]:
-    """Return the texts of the candidates that have a cell which is not a number, by place.
-
-    Returns all candidates, without texts, when the block can't be parsed; ``Parser.read`` then
-    raises the error.
-    """
-    import pyarrow
-
-    numbers = _options(
-        delimiter, columns, dict.fromkeys(candidates, pyarrow.float64()), FEW_MISSING
-    )
-    try:
-        _parsed(block, numbers)
-        return {}
-    except pyarrow.ArrowInvalid:
-        options = _options(delimiter, columns, dict.fromkeys(candidates, _text()), missing)
-    try:
-        table = _parsed(block, options)
-    except pyarrow.ArrowInvalid:
-        return {place: [] for place in candidates}
-    found = {place: _not_numbers(table[place].dictionary) for place in candidates}
-    return {place: texts for place, texts in found.items() if texts}
-
-
-def _not_numbers(values: pyarrow.Array) -> list[str]:
-    import pyarrow
-
-    try:
-        values.cast(pyarrow.float32())
-    except pyarrow.ArrowInvalid:  # also raised for a number with blanks around it
-        return [text for text in values.to_pylist() if number_of(text) is None]
-    return []
-
-
-def _options(
-    delimiter: str, columns: int, types: dict[int, Any], missing: Sequence[str]
-) -> dict[str, Any]:
-    import pyarrow.csv
-
-    return {
-        "read_options": pyarrow.csv.ReadOptions(
-            column_names=[str(place) for place in range(columns)],
-            use_threads=False,
-            block_size=PIECE_BYTES,
-        ),
-        "parse_options": pyarrow.csv.ParseOptions(delimiter=delimiter),
-        "convert_options": pyarrow.csv.ConvertOptions(
-            include_columns=[str(place) for place in types],
-            column_types={str(place): kind for place, kind in types.items()},
-            null_values=list(missing),
-            strings_can_be_null=True,
-        ),
-    }
-
-
-def _text() -> Any:
-    import pyarrow
-
-    return pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-
-
-def _parsed(block: Block, options: dict[str, Any]) -> dict[int, pyarrow.Array]:
-    """Return the columns of a block, by their positions in the file."""
-    import pyarrow
-    import pyarrow.csv
-
-    hide_pandas()
-
-    table = pyarrow.csv.read_csv(pyarrow.BufferReader(block.content), **options)
-    pieces = table.to_batches()
-    if len(pieces) > 1:
-        pieces = table.combine_chunks().to_batches()
-    return dict(zip(map(int, table.column_names), pieces[0].columns, strict=True))
 
 
 def _numbers(values: pyarrow.Array) -> Floats:

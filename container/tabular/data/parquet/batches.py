@@ -14,10 +14,10 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats
 from tabular.data.cells import CellError, NumberCells
 from tabular.data.class_labels import TextLabelsError, refuse_leading_zeros
-from tabular.data.columns import translated
 from tabular.data.declared import NUMBER
 from tabular.data.layout import NUMBERS_ALONE, Layout
 from tabular.data.parquet.types import floats_of, index_columns, is_number, is_text
+from tabular.data.recoding import translated
 from tabular.data.roles import by_name
 from tabular.data.spelling import NumberStyle
 
