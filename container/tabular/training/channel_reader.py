@@ -218,8 +218,8 @@ class ChannelReader:
                 if layout.exact_classes or not self._may_read_again:
                     raise
                 log.info(
-                    "the labels are text: reading the files again, with the labels as classes (%s)",
-                    error,
+                    "reading the files again, with the labels as text: some are not numbers that "
+                    "the objective takes"
                 )
                 layout = replace(layout, exact_classes=True, label_fault=str(error))
                 self._close(stores)
