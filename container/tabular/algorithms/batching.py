@@ -111,7 +111,7 @@ class Batched(PredictorWrapper):
 
 def batched_if_faster(predictor: Predictor) -> Predictor:
     """Measure a model, and batch its requests if calls are slow and a batch saves time."""
-    row = np.zeros((1, predictor.columns.count), np.float32)
+    row = np.zeros((1, predictor.columns.features.count), np.float32)
     try:
         one = _seconds(predictor, row)
         several = one if one < SLOW_SECONDS else _seconds(predictor, np.repeat(row, BATCH_ROWS, 0))

@@ -90,7 +90,9 @@ class OnnxPredictor(Predictor):
     def _require_answer_for_each_row(self, path: Path) -> None:
         for rows in (1, 2):
             try:
-                found = self._call(np.zeros((rows, self.columns.count), np.float32), self._outputs)
+                found = self._call(
+                    np.zeros((rows, self.columns.features.count), np.float32), self._outputs
+                )
             except RequestError:  # the model takes another number of rows, or refuses zeros
                 continue
             shape = np.shape(found[0])
@@ -109,7 +111,7 @@ class OnnxPredictor(Predictor):
         if len(self._outputs) < 2:
             return (), False
         try:
-            row = np.zeros((1, self.columns.count), np.float32)
+            row = np.zeros((1, self.columns.features.count), np.float32)
             found = self._call(row, self._outputs[1:2])[0]
         except RequestError:  # the model takes another number of rows, or refuses zeros
             return (), False

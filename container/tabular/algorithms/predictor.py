@@ -86,7 +86,7 @@ class Predictor:
 
         Parameters
         ----------
-        rows : float32 array, (rows, columns.count)
+        rows : float32 array, (rows, columns.features.count)
             NaN where a value is missing.
 
         Returns
@@ -222,7 +222,7 @@ class PredictorModule(Protocol):
 
 def predict_once(predictor: Predictor) -> None:
     """Predict a row of zeros, to check that a model of unknown origin can predict."""
-    row = np.zeros((1, predictor.columns.count), np.float32)
+    row = np.zeros((1, predictor.columns.features.count), np.float32)
     # The model may refuse a row of zeros.
     with suppress(RequestError):
         predictor.predict(row)

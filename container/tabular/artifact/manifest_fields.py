@@ -18,7 +18,8 @@ from tabular.contract.paths import open_regular_file
 from tabular.contract.strict_json import without_duplicates
 from tabular.data.columns import KNOWN, NOT_INDEXED, UNDECLARED, UNKNOWN
 from tabular.data.csv.text import DELIMITERS
-from tabular.data.declared import KINDS
+from tabular.data.dates import DATE_FEATURES, DateStyle, seconds_of
+from tabular.data.declared import DATE, KINDS, NUMBER
 from tabular.data.schema import ERROR, IGNORE, UNKNOWNS
 from tabular.data.spelling import NumberStyle
 
@@ -77,12 +78,15 @@ def check_fields(values: Mapping[str, Any]) -> None:
     described = (values.get("schema") or {}).get("columns", [])
     if described and len(described) != count:
         raise ValueError(f"schema has {len(described)} columns, expected {count} (num_features)")
-    columns = [*map(int, values.get("categories", {})), *values.get("categorical", ())]
-    if columns and max(columns) >= count:
-        raise ValueError(
-            f"categories and categorical name column {max(columns)}, expected one below {count} "
-            "(num_features)"
-        )
+    dates = sum(entry["kind"] == DATE for entry in described)
+    for name, found, below in (
+        ("categories", [*map(int, values.get("categories", {}))], count),
+        ("categorical", values.get("categorical", ()), count + dates * (len(DATE_FEATURES) - 1)),
+    ):
+        if found and max(found) >= below:
+            raise ValueError(
+                f"{name} has the column {max(found)}, expected one below {below} (num_features)"
+            )
 
 
 def _wrong(name: str, value: Any, expected: str) -> ValueError:
@@ -200,6 +204,25 @@ def _any(_: str, __: Any) -> None:
     """Accept any JSON value."""
 
 
+def _date(name: str, value: Any) -> None:
+    if type(value) is not str or seconds_of(value, DateStyle.YEAR_FIRST) is None:
+        raise _wrong(name, value, f"a date such as {DateStyle.YEAR_FIRST.value}")
+
+
+def _described_column(name: str, value: Any) -> None:
+    """Check a column of the schema; one of dates has a style of dates and a first date."""
+    _fields(COLUMN, frozenset({"kind"}))(name, value)
+    styles: Mapping[str, frozenset[str]] = {
+        NUMBER: frozenset(NumberStyle),
+        DATE: frozenset(DateStyle),
+    }
+    required = {"style", "first"} if value["kind"] == DATE else set()
+    if not required <= value.keys():
+        raise ValueError(f"{name} lacks {', '.join(sorted(required - value.keys()))}")
+    if "style" in value and value["style"] not in styles.get(value["kind"], ()):
+        raise _wrong(f"{name}.style", value["style"], f"a style of the kind {value['kind']}")
+
+
 def _schema(name: str, value: Any) -> None:
     if value:
         _fields(SCHEMA, frozenset(SCHEMA) - {"extra_columns"})(name, value)
@@ -208,14 +231,16 @@ def _schema(name: str, value: Any) -> None:
 COLUMN: dict[str, Check] = {
     "name": _text,
     "kind": _one_of(*KINDS),
-    "style": _one_of(*(style.value for style in NumberStyle)),
+    "style": _one_of(*(style.value for style in (*NumberStyle, *DateStyle))),
+    "first": _date,
+    "features": _list(_text),
     "missing": _list(_text),
     "missing_share": _number,
     "minimum": _number,
     "maximum": _number,
 }
 SCHEMA: dict[str, Check] = {
-    "columns": _list(_fields(COLUMN, frozenset({"kind"}))),
+    "columns": _list(_described_column),
     "missing_values": _list(_text),
     "delimiter": _one_of("", *DELIMITERS),
     "ignored": _list(_text),

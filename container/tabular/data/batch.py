@@ -59,6 +59,9 @@ class Batch:
         The feature columns' names; empty for formats without names.
     categories : mapping of int to sequence of str
         For each feature column of text, the texts that the codes 0, 1, ... of this batch stand for.
+    dates : mapping of int to float64 array, (rows,)
+        The feature columns that are read as dates: seconds since 1970-01-01 UTC, NaN where missing.
+        In ``features`` they have any value, or NaN.
     odd : frozenset of int
         The feature columns of numbers that have texts, which are NaN in ``features``: the columns
         must be read again as text.
@@ -81,6 +84,7 @@ class Batch:
     qid: npt.NDArray[np.int64] | None = None
     names: Sequence[str] = ()
     categories: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    dates: Mapping[int, npt.NDArray[np.float64]] = field(default_factory=dict)
     odd: frozenset[int] = frozenset()
     delimiter: str = ""
     ignored: Sequence[str] = ()
@@ -96,6 +100,7 @@ class Batch:
         return replace(
             self,
             features=self.features[rows],
+            dates={column: seconds[rows] for column, seconds in self.dates.items()},
             label=self.label[rows],
             weight=None if self.weight is None else self.weight[rows],
             qid=None if self.qid is None else self.qid[rows],

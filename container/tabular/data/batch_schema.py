@@ -26,6 +26,8 @@ class BatchSchema:
         Empty for formats without column names.
     text_columns : frozenset of int
         The feature columns that hold text.
+    date_columns : frozenset of int
+        The feature columns that are read as dates.
     text_labels : bool
     weighted, grouped : bool
         Whether the rows have a weight, and a group (``qid``).
@@ -35,6 +37,7 @@ class BatchSchema:
     width: int
     names: Sequence[str]
     text_columns: frozenset[int]
+    date_columns: frozenset[int]
     text_labels: bool
     weighted: bool
     grouped: bool
@@ -47,6 +50,7 @@ class BatchSchema:
             width=batch.features.shape[1],
             names=list(batch.names),
             text_columns=frozenset(batch.categories),
+            date_columns=frozenset(batch.dates),
             text_labels=bool(batch.classes),
             weighted=batch.weight is not None,
             grouped=batch.qid is not None,
@@ -84,6 +88,13 @@ class BatchSchema:
                 f"{path}: feature column '{name}' is text in some files and numbers in others; "
                 "write the column in the same way in all files, or declare it a category with "
                 "feature_types"
+            )
+        if found.date_columns != self.date_columns:
+            column = min(found.date_columns ^ self.date_columns)
+            name = self.names[column] if self.names else str(column + 1)
+            raise UserError(
+                f"{path}: feature column '{name}' is dates in some files and something else in "
+                "others; write the column in the same way in all files"
             )
         if found.text_labels != self.text_labels:
             raise UserError(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+from tabular.data.dates import DateStyle, seconds_of
 from tabular.data.quoting import quoted
 from tabular.data.spelling import NumberStyle, number_of, styled_number
 
@@ -113,6 +114,38 @@ class BooleanCells:
     def boolean(self, value: bool) -> float:
         """Return 1 or 0."""
         return float(value)
+
+
+@dataclass(frozen=True)
+class DateCells:
+    """A column of dates and times: seconds since 1970-01-01 UTC."""
+
+    missing: frozenset[str]
+    style: DateStyle = DateStyle.YEAR_FIRST
+
+    @property
+    def expected(self) -> str:
+        """What the column takes, for messages."""
+        return f"a date such as {self.style.value}, or {self.style.value} 10:30:00"
+
+    def text(self, text: str) -> float:
+        """Return the seconds of a date; NaN for a missing value; raise CellError."""
+        found = seconds_of(text, self.style)
+        if found is not None:
+            return found
+        if text.strip() in self.missing:
+            return math.nan
+        raise CellError(f"{quoted(text)} is not a date")
+
+    def number(self, value: float) -> float:
+        """Return NaN for NaN; raise CellError for a number, which may count from any day."""
+        if math.isnan(value):
+            return value
+        raise CellError(f"{value:g} is a number, and the column holds dates")
+
+    def boolean(self, value: bool) -> float:
+        """Raise CellError."""
+        raise CellError(f"{str(value).lower()} is a boolean, and the column holds dates")
 
 
 @dataclass(frozen=True)
@@ -236,6 +269,28 @@ class CategoryCells:
 
 
 @dataclass(frozen=True)
+class RefusedCells:
+    """A column with a text whose place in the files is looked for: the reader's error has it."""
+
+    word: str
+    expected = ""
+
+    def text(self, text: str) -> float:
+        """Return 0; raise CellError, without words, for the text."""
+        if text.strip() == self.word:
+            raise CellError("")
+        return 0.0
+
+    def number(self, value: float) -> float:
+        """Return 0 for any number."""
+        return 0.0
+
+    def boolean(self, value: bool) -> float:
+        """Return 0; raise CellError, without words, for the text of the boolean."""
+        return self.text(str(value))
+
+
+@dataclass(frozen=True)
 class IgnoredCells:
     """A column of a request that is no feature of the model."""
 
@@ -252,6 +307,11 @@ class IgnoredCells:
     def boolean(self, value: bool) -> float:
         """Return 0 for any boolean."""
         return 0.0
+
+
+def explained(error: CellError, cells: Cells) -> str:
+    """Return why a value does not fit its column, and what the column takes."""
+    return f"{error}; expected {cells.expected}" if cells.expected else str(error)
 
 
 def value_of(value: Any, cells: Cells) -> float:

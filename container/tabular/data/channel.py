@@ -145,6 +145,11 @@ def _ordered(batch: Batch, names: Sequence[str]) -> Batch:
             for column, place in enumerate(places)
             if place in batch.categories
         },
+        dates={
+            column: batch.dates[place]
+            for column, place in enumerate(places)
+            if place in batch.dates
+        },
     )
 
 
@@ -156,7 +161,7 @@ def _as_read(batch: Batch, store: Store, layout: Layout) -> Batch:
     """
     numbers = missing_numbers(layout.missing)
     if numbers and isinstance(batch.features, np.ndarray):
-        features = without_numbers(batch.features, numbers, batch.categories)
+        features = without_numbers(batch.features, numbers, {*batch.categories, *batch.dates})
         batch = replace(batch, features=features)
     odd = batch.categories.keys() - store.categories.keys()
     if not (layout.deferred and store.rows and odd and isinstance(batch.features, np.ndarray)):

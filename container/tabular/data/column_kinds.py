@@ -1,4 +1,4 @@
-"""Decide what a column of text is, from all of its texts: numbers, booleans or categories."""
+"""Decide what a column of text is, from all of its texts: number, boolean, date or category."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 from tabular.contract.errors import UserError
 from tabular.data.cells import CategoryCells, CellError, folded
 from tabular.data.columns import listed
-from tabular.data.declared import BOOLEAN, CATEGORY, NUMBER, DeclaredColumn
+from tabular.data.dates import (
+    ORDERS,
+    AmbiguousDatesError,
+    DateStyle,
+    date_style_of,
+    is_date,
+    seconds_of,
+)
+from tabular.data.declared import BOOLEAN, CATEGORY, DATE, NUMBER, DeclaredColumn
 from tabular.data.layout import Layout
 from tabular.data.quoting import quoted
 from tabular.data.spelling import (
@@ -18,7 +26,6 @@ from tabular.data.spelling import (
     AmbiguousNumbersError,
     NumberStyle,
     boolean_texts,
-    is_date,
     number_of,
     style_of,
 )
@@ -35,16 +42,21 @@ MANY_NUMBERS = 20
 SHOWN = 3
 
 
-class NotNumbersError(UserError):
-    """A column that must hold numbers has other texts.
+class OddTextError(UserError):
+    """A text that does not fit the other values of its column.
 
     Attributes
     ----------
+    text : str
     column : int or None
         The column; ``inference.agree`` fills it in.
     """
 
     column: int | None = None
+
+    def __init__(self, message: str, text: str) -> None:
+        super().__init__(message)
+        self.text = text
 
 
 @dataclass
@@ -59,8 +71,8 @@ class Evidence:
         Cells that were read as numbers.
     texts : Counter of str
         How often each text occurs, where the column was read as text.
-    style : NumberStyle or None
-        The style in which texts were read as numbers.
+    style : NumberStyle, DateStyle or None
+        The style in which texts were read as numbers or dates.
     missing : set of str
         The texts that were then read as missing.
     """
@@ -68,7 +80,7 @@ class Evidence:
     name: str
     numbers: int = 0
     texts: Counter[str] = field(default_factory=Counter)
-    style: NumberStyle | None = None
+    style: NumberStyle | DateStyle | None = None
     missing: set[str] = field(default_factory=set)
 
 
@@ -79,18 +91,18 @@ class Decision:
     Attributes
     ----------
     kind : str
-        number, boolean or category.
+        number, boolean, category or date.
     texts : tuple of str
         The categories, in the order of their codes.
-    style : NumberStyle
-        How numbers are written.
+    style : NumberStyle or DateStyle
+        How numbers or dates are written.
     missing : tuple of str
         Texts that mean a missing value in this column.
     """
 
-    kind: str = "number"
+    kind: str = NUMBER
     texts: tuple[str, ...] = ()
-    style: NumberStyle = NumberStyle.POINT
+    style: NumberStyle | DateStyle = NumberStyle.POINT
     missing: tuple[str, ...] = ()
 
 
@@ -105,7 +117,8 @@ def decide(evidence: Evidence, layout: Layout, stated: DeclaredColumn | None) ->
     Raises
     ------
     UserError
-        The texts have two readings, identify the rows, or the column must hold numbers.
+        The texts have two readings, identify the rows, or the column must hold something else.
+        OddTextError if one text is the reason.
     """
     texts: Counter[str] = Counter()
     for text, times in evidence.texts.items():
@@ -115,33 +128,73 @@ def decide(evidence: Evidence, layout: Layout, stated: DeclaredColumn | None) ->
         return Decision(CATEGORY, _declared_categories(evidence.name, texts, stated))
     booleans = boolean_texts(texts) if not evidence.numbers else None
     if stated is not None and booleans is None:
-        odd = [text for text in texts if boolean_texts({text: 1}) is None]
-        raise UserError(
-            f"feature column '{evidence.name[:60]}' has the text {odd[:1]!r:.60}, and the schema "
-            "declares it a boolean: true or false"
+        odd = next(text for text in texts if boolean_texts({text: 1}) is None)
+        raise OddTextError(
+            f"feature column '{evidence.name[:60]}' has the text {quoted(odd)}, and the schema "
+            "declares it a boolean: true or false",
+            odd,
         )
     if booleans is not None:
         return Decision(BOOLEAN)
     sentinels = {text for text in texts if text in MISSING_NUMBERS} | evidence.missing
     values = Counter({text: times for text, times in texts.items() if text not in sentinels})
-    style = evidence.style or _style(evidence.name, values)
-    if style is not None and (values or evidence.numbers):
-        return Decision(NUMBER, style=style, missing=tuple(sorted(sentinels)))
+    style = _date_style(evidence, values, layout)
+    if style is not None:
+        return Decision(DATE, style=style, missing=tuple(sorted(sentinels)))
+    number_style = evidence.style or _style(evidence.name, values)
+    if number_style is not None and (values or evidence.numbers):
+        return Decision(NUMBER, style=number_style, missing=tuple(sorted(sentinels)))
     _require_category(evidence, values, layout)
     return Decision(CATEGORY, _categories(evidence.name, texts))
 
 
-def numbers_of(name: str, texts: Counter[str], layout: Layout) -> DeclaredColumn:
-    """Return how to read a column with too many texts for categories, if they are numbers.
+def _date_style(evidence: Evidence, values: Counter[str], layout: Layout) -> DateStyle | None:
+    """Return how the dates of a column are written; None for a column of something else."""
+    name, cells = evidence.name[:60], sum(values.values()) + evidence.numbers
+    known = evidence.style if isinstance(evidence.style, DateStyle) else None
+    dates = [text for text in values if is_date(text)]
+    share = sum(values[text] for text in dates)
+    if known is None and not (layout.open_to_text and dates and share >= NEARLY_ALL * cells):
+        return None
+    others = [text for text in values if not is_date(text)]
+    if others or evidence.numbers:
+        shown = ", ".join(repr(text[:40]) for text in others[:SHOWN]) or "numbers"
+        raise OddTextError(
+            f"feature column '{name}' has dates in {share:,} of {cells:,} cells, and other "
+            f"values: {shown}; correct those cells, name the texts in missing_values, or declare "
+            "the column a category with schema",
+            others[0] if others else "",
+        )
+    try:
+        style = known or date_style_of(dates)
+    except AmbiguousDatesError as error:
+        raise OddTextError(
+            f"feature column '{name}': {quoted(error.example)} is a date, and {error.readings}; "
+            "write the dates of the column in one way, best as 2026-11-28, or declare how they "
+            "are written: style in the hyperparameter schema",
+            error.example,
+        ) from error
+    for text in dates:
+        if seconds_of(text, style) is None:
+            raise OddTextError(
+                f"feature column '{name}': {quoted(text)} is no date with {ORDERS[style]}, as the "
+                "other dates of the column are written; correct the cell",
+                text,
+            )
+    return style
+
+
+def reader_of(name: str, texts: Counter[str], layout: Layout) -> DeclaredColumn:
+    """Return how to read a column with too many texts for categories: as numbers or as dates.
 
     Raises
     ------
     UserError
-        The texts are no numbers, or numbers in two readings.
+        The texts are neither, or can be read in two ways.
     """
     decision = decide(Evidence(name, texts=texts), layout, None)
-    if decision.kind == NUMBER:
-        return DeclaredColumn(NUMBER, decision.style, decision.missing)
+    if decision.kind in (NUMBER, DATE):
+        return DeclaredColumn(decision.kind, decision.style, decision.missing)
     raise UserError(
         f"feature column '{name[:60]}' has more than {MOST_TEXTS:,} different texts, and a column "
         "of categories has at most as many; leave it out (hyperparameter drop), or join rare texts"
@@ -159,10 +212,11 @@ def _style(name: str, values: Mapping[str, int]) -> NumberStyle | None:
     try:
         return style_of(values)
     except AmbiguousNumbersError as error:
-        raise UserError(
+        raise OddTextError(
             f"feature column '{name[:60]}': {error.example!r} is a number in two readings: "
             f"{error.readings}; write the numbers of the column in one way, best as 1234.5, or "
-            "declare how they are written: style in the hyperparameter schema"
+            "declare how they are written: style in the hyperparameter schema",
+            error.example,
         ) from error
 
 
@@ -174,30 +228,27 @@ def _require_category(evidence: Evidence, values: Counter[str], layout: Layout) 
     shown = ", ".join(repr(text[:40]) for text in odd[:SHOWN])
     distinct = len(values) - len(odd)
     if odd and (numbers >= NEARLY_ALL * cells or distinct >= max(MANY_NUMBERS, 10 * len(odd))):
-        raise NotNumbersError(
+        raise OddTextError(
             f"feature column '{name}' has numbers in {numbers:,} of {cells:,} cells, and "
             f"{len(odd)} other text{'s' * (len(odd) > 1)}: {shown}; correct those cells, name "
-            "the texts in missing_values, or declare the column a category with schema"
+            "the texts in missing_values, or declare the column a category with schema",
+            odd[0],
         )
     words = sum(times for text, times in values.items() if boolean_texts({text: 1}))
     if NEARLY_ALL * cells <= words < cells:
         third = next(text for text in values if not boolean_texts({text: 1}))
-        raise UserError(
+        raise OddTextError(
             f"feature column '{name}' has true or false in {words:,} of {cells:,} cells, and a "
             f"third value: {third[:40]!r}; correct those cells, name the text in missing_values, "
-            "or declare the column a category with schema"
+            "or declare the column a category with schema",
+            third,
         )
     if not layout.open_to_text:
-        raise NotNumbersError(
+        raise OddTextError(
             f"feature column '{name}' has the texts {shown}, and the job takes numbers; set "
-            "enable_categorical=true to read text as categories, or encode the text"
-        )
-    dates = sum(times for text, times in values.items() if is_date(text))
-    if dates >= NEARLY_ALL * cells:
-        raise UserError(
-            f"feature column '{name}' holds dates ({shown}), which are neither numbers nor "
-            "categories: write what counts as numbers (days since an event, month, weekday), "
-            "leave the column out (hyperparameter drop), or declare it a category with schema"
+            "enable_categorical=true to read text as categories and dates as features, or encode "
+            "the text",
+            odd[0],
         )
     if len(values) >= DISTINCT_SHARE * cells and cells >= FEWEST_ROWS:
         raise UserError(
@@ -238,8 +289,9 @@ def _declared_categories(name: str, texts: Counter[str], stated: DeclaredColumn)
         try:
             cells.text(text)
         except CellError as error:
-            raise UserError(
+            raise OddTextError(
                 f"feature column '{name[:60]}' has {quoted(text)}, which is none of the "
-                f"categories that the schema declares: {listed(stated.categories)}"
+                f"categories that the schema declares: {listed(stated.categories)}",
+                text,
             ) from error
     return stated.categories

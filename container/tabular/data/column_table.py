@@ -8,6 +8,7 @@ from typing import Any
 
 from tabular.data.cells import folded
 from tabular.data.columns import Columns
+from tabular.data.dates import DATE_FEATURES, DateStyle, text_of
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,12 @@ def _values(columns: Columns, at: int) -> str:
         texts = columns.categories[at]
         some = ", ".join(repr(text[:20]) for text in texts[:SHOWN])
         what = f"{'category':8}  {len(texts):,} texts: {some}{', ...' * (len(texts) > SHOWN)}"
+    elif at in columns.dates:
+        what = f"{'date':8}  from {text_of(columns.dates[at].first)} on, as " + ", ".join(
+            DATE_FEATURES
+        )
+        if columns.dates[at].style is not DateStyle.YEAR_FIRST:
+            what += f"  written as {columns.dates[at].style.value}"
     elif at in columns.booleans:
         what = f"{'boolean':8}  true is 1, false is 0"
     else:
@@ -92,8 +99,8 @@ def _values(columns: Columns, at: int) -> str:
             what += f"  {entry['minimum']:g} to {entry['maximum']:g}"
         if style:
             what += f"  written as {style.value}"
-        spelled = columns.spelled_missing.get(at)
-        if spelled:
-            what += f"  missing is written {', '.join(map(repr, spelled))}"
+    spelled = columns.spelled_missing.get(at)
+    if spelled:
+        what += f"  missing is written {', '.join(map(repr, spelled))}"
     share = entry.get("missing_share", 0)
     return what + (f"  {share:.1%} missing" if share else "")

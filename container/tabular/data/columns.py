@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from tabular.data.cells import (
     CategoryCells,
     CellError,
     Cells,
+    DateCells,
     IgnoredCells,
     NumberCells,
 )
+from tabular.data.dates import DATE_FEATURES, DateColumn, features_of
 from tabular.data.encoded_cells import ValueCells, for_dtype
 from tabular.data.spelling import FEW_MISSING, NumberStyle, missing_numbers
 
@@ -53,12 +56,14 @@ class Columns:
         and None refuses it.
     booleans : collection of int
         The columns of booleans.
+    dates : mapping of int to DateColumn
+        The columns of dates, each of which becomes several features.
     styles : mapping of int to NumberStyle
         The columns of numbers that are formatted as in a locale, such as ``1,234.5``.
     missing : sequence of str
         The texts that mean a missing value in all columns.
     spelled_missing : mapping of int to sequence of str
-        Further texts that mean a missing value in a column of numbers.
+        Further texts that mean a missing value in a column of numbers or dates.
     delimiter : str
         The delimiter of the training files, if they are CSV: the one of requests without a header.
     ignored : collection of str
@@ -84,6 +89,7 @@ class Columns:
     values: Mapping[int, Sequence[Any]] = field(default_factory=dict)
     unknown: float | None = math.nan
     booleans: Collection[int] = ()
+    dates: Mapping[int, DateColumn] = field(default_factory=dict)
     styles: Mapping[int, NumberStyle] = field(default_factory=dict)
     missing: Sequence[str] = FEW_MISSING
     spelled_missing: Mapping[int, Sequence[str]] = field(default_factory=dict)
@@ -117,6 +123,12 @@ class Columns:
                 self.styles.get(column, NumberStyle.POINT),
             )
             for column in {*self.styles, *self.spelled_missing}
+        }
+        found |= {
+            column: DateCells(
+                missing.union(self.spelled_missing.get(column, ())), self.dates[column].style
+            )
+            for column in self.dates
         }
         found |= {column: BooleanCells(missing) for column in self.booleans}
         for column, texts in self.categories.items():
@@ -152,11 +164,66 @@ class Columns:
         """The numbers that mean a missing value in columns of numbers."""
         return missing_numbers(self.missing)
 
-    def without_missing_numbers(self, rows: Floats) -> Floats:
-        """Return rows with NaN in place of ``missing_numbers``."""
-        if not self.missing_numbers:
+    @cached_property
+    def dtype(self) -> type[np.float32 | np.float64]:
+        """The dtype of rows as they are read: float32 has not enough digits for dates."""
+        return np.float64 if self.dates else np.float32
+
+    @cached_property
+    def features(self) -> Columns:
+        """The columns of the matrix that the model takes: of these, with features for dates."""
+        if not self.dates:
+            return self
+        names: list[str] = []
+        for at, name in enumerate(self.names):
+            names += self.date_names(name) if at in self.dates else [name]
+        moved = {**self._moved(self.starts), "dates": {}}
+        return replace(self, count=self.starts[-1], names=tuple(names), statistics=(), **moved)
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """The place in ``features`` of each column, or of the first feature of a date; the end."""
+        widths = [len(DATE_FEATURES) if at in self.dates else 1 for at in range(self.count)]
+        return list(accumulate(widths, initial=0))
+
+    @staticmethod
+    def date_names(name: str) -> list[str]:
+        """Return the names of the features of a column of dates.
+
+        >>> Columns.date_names("when")
+        ['when.seconds', 'when.year', 'when.month', 'when.weekday', 'when.hour']
+        """
+        return [f"{name}.{feature}" for feature in DATE_FEATURES]
+
+    def expanded(self, rows: npt.NDArray[Any]) -> Floats:
+        """Return the features of rows that were read by these columns.
+
+        Parameters
+        ----------
+        rows : array of ``dtype``, (rows, columns)
+
+        Returns
+        -------
+        float32 array, (rows, features.count)
+        """
+        if not self.dates:
             return rows
-        return without_numbers(rows, self.missing_numbers, {*self.categories, *self.booleans})
+        found: Floats = np.empty((len(rows), self.features.count), np.float32)
+        with np.errstate(over="ignore"):
+            for column, (start, stop) in enumerate(pairwise(self.starts)):
+                if column in self.dates:
+                    first = self.dates[column].first
+                    found[:, start:stop] = features_of(rows[:, column], first)
+                else:
+                    found[:, start] = rows[:, column]
+        return found
+
+    def features_of(self, rows: npt.NDArray[Any]) -> Floats:
+        """Return what the model takes of a request's rows: no ``missing_numbers``, and no dates."""
+        if self.missing_numbers:
+            others = {*self.categories, *self.booleans, *self.dates}
+            rows = without_numbers(rows, self.missing_numbers, others)
+        return self.expanded(rows)
 
     def cells(self, column: int) -> Cells:
         """Return the reader of a column."""
@@ -188,15 +255,18 @@ class Columns:
             count=len(names),
             names=names,
             unread=set(range(len(names))) - set(places),
-            categories={places[column]: texts for column, texts in self.categories.items()},
-            values={places[column]: values for column, values in self.values.items()},
-            booleans=[places[column] for column in self.booleans],
-            styles={places[column]: style for column, style in self.styles.items()},
-            spelled_missing={
-                places[column]: texts for column, texts in self.spelled_missing.items()
-            },
+            **self._moved(places),
         )
         return body, places
+
+    def _moved(self, places: Sequence[int]) -> dict[str, Any]:
+        """Return the fields that are kept by column, with columns at other places."""
+        kept = ("categories", "values", "dates", "styles", "spelled_missing")
+        moved = {
+            name: {places[column]: value for column, value in getattr(self, name).items()}
+            for name in kept
+        }
+        return {**moved, "booleans": [places[column] for column in self.booleans]}
 
 
 class UnknownTexts:
@@ -289,8 +359,8 @@ def coded(rows: npt.NDArray[Any], columns: Columns) -> npt.NDArray[Any]:
 
 
 def without_numbers(
-    rows: Floats, numbers: Collection[float], other_columns: Collection[int]
-) -> Floats:
+    rows: npt.NDArray[Any], numbers: Collection[float], other_columns: Collection[int]
+) -> npt.NDArray[Any]:
     """Return rows with NaN in place of some numbers, except in ``other_columns``."""
     rows = np.array(rows)
     places = [column for column in range(rows.shape[1]) if column not in other_columns]

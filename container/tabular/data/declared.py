@@ -9,16 +9,21 @@ from typing import Any
 
 from tabular.contract.errors import UserError
 from tabular.contract.strict_json import without_duplicates
+from tabular.data.dates import DateStyle
 from tabular.data.quoting import quoted
 from tabular.data.spelling import NumberStyle
 
-NUMBER, BOOLEAN, CATEGORY = KINDS = ("number", "boolean", "category")
+NUMBER, BOOLEAN, CATEGORY, DATE = KINDS = ("number", "boolean", "category", "date")
 # The entries of a column, beside those that the manifest only reports.
 ENTRIES = ("name", "kind", "style", "missing", "categories")
-REPORTED = ("missing_share", "minimum", "maximum", "delimiter")
+REPORTED = ("missing_share", "minimum", "maximum", "delimiter", "first", "features")
 # What the schema of a manifest has beside its columns; a job sets it by hyperparameters.
 SETTINGS = ("missing_values", "delimiter", "ignored", "unknown", "extra_columns")
-STYLES = tuple(style.value for style in NumberStyle)
+# The styles of a kind; the first one is the default.
+STYLES: Mapping[str, tuple[NumberStyle | DateStyle, ...]] = {
+    NUMBER: tuple(NumberStyle),
+    DATE: tuple(DateStyle),
+}
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,9 @@ class DeclaredColumn:
     Attributes
     ----------
     kind : str
-        ``number``, ``boolean`` or ``category``.
-    style : NumberStyle
-        How numbers are written.
+        ``number``, ``boolean``, ``category`` or ``date``.
+    style : NumberStyle or DateStyle
+        How numbers or dates are written.
     missing : tuple of str
         Texts that mean a missing value.
     categories : tuple of str
@@ -38,7 +43,7 @@ class DeclaredColumn:
     """
 
     kind: str
-    style: NumberStyle = NumberStyle.POINT
+    style: NumberStyle | DateStyle = NumberStyle.POINT
     missing: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
 
@@ -94,16 +99,22 @@ def _column(entry: Any, place: int, where: str) -> tuple[str | int, DeclaredColu
         raise UserError(
             f"{where} has the entry {quoted(str(min(unknown)))}, expected {', '.join(ENTRIES)}"
         )
-    kind, style = entry.get("kind"), entry.get("style", NumberStyle.POINT.value)
+    kind = entry.get("kind")
     if kind not in KINDS:
         raise UserError(f"{where} has the kind {kind!r:.40}, expected {', '.join(KINDS)}")
-    if style not in STYLES:
-        raise UserError(f"{where} has the style {style!r:.40}, expected {', '.join(STYLES)}")
     name = entry.get("name", place)
     if type(name) not in (str, int):
         raise UserError(f"{where} has the name {name!r:.40}, expected a text")
     texts = {key: _texts(entry, key, where) for key in ("missing", "categories")}
-    return name, DeclaredColumn(kind, NumberStyle(style), **texts)
+    return name, DeclaredColumn(kind, _style(entry, kind, where), **texts)
+
+
+def _style(entry: Mapping[str, Any], kind: str, where: str) -> NumberStyle | DateStyle:
+    styles = STYLES.get(kind, STYLES[NUMBER])
+    style = entry.get("style", styles[0].value)
+    if style not in styles:
+        raise UserError(f"{where} has the style {style!r:.40}, expected {', '.join(styles)}")
+    return next(each for each in styles if each == style)
 
 
 def _texts(entry: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:

@@ -63,8 +63,9 @@ def of_csv(body: bytes, columns: Columns) -> Extent:
     cells = min(body.count(delimiter) + rows, rows * columns.count)
     if columns.count > 1:  # a row with fewer cells is refused
         rows = min(rows, cells // columns.count + 1)
-    texts = rows * len(columns.categories)
-    return Extent(rows, 2 * len(body) + BYTES_PER_CELL * cells + BYTES_PER_TEXT * texts)
+    texts = rows * (len(columns.categories) + len(columns.dates))
+    peak = 2 * len(body) + BYTES_PER_CELL * cells + BYTES_PER_TEXT * texts
+    return Extent(rows, peak + _features(rows, columns))
 
 
 def of_json(body: bytes, columns: Columns) -> Extent:
@@ -75,7 +76,7 @@ def of_json(body: bytes, columns: Columns) -> Extent:
         lists += values
     else:
         rows = min(values // columns.count + 1, lists + objects)
-    return Extent(rows, _json_bytes(body, lists, objects, values) + _matrix(rows, columns))
+    return Extent(rows, _json_bytes(body, lists, objects, values) + matrix_bytes(rows, columns))
 
 
 def of_json_lines(body: bytes, columns: Columns) -> Extent:
@@ -83,7 +84,7 @@ def of_json_lines(body: bytes, columns: Columns) -> Extent:
     rows = _lines(body)
     lists, objects, values = body.count(b"["), body.count(b"{"), body.count(b",") + rows
     # The matrices of the parts, and the matrix of all rows.
-    peak = _json_bytes(body, lists, objects, values) + 2 * _matrix(rows, columns)
+    peak = _json_bytes(body, lists, objects, values) + 2 * matrix_bytes(rows, columns)
     return Extent(rows, peak + BYTES_PER_LINE * rows)
 
 
@@ -94,7 +95,7 @@ def of_libsvm(body: bytes, columns: Columns) -> Extent:
     # A block may also hold the start of a line that the block before it did not end.
     long = largest > BLOCK_BYTES + BLOCK_BYTES // 8
     decoded = LIBSVM_LONG_LINE * largest if long else LIBSVM_BLOCK
-    peak = 2 * _matrix(rows, columns) + len(body) + min(LIBSVM_SMALL * len(body), decoded)
+    peak = 2 * matrix_bytes(rows, columns) + len(body) + min(LIBSVM_SMALL * len(body), decoded)
     return Extent(rows, peak)
 
 
@@ -105,13 +106,13 @@ def of_npy(body: bytes, columns: Columns) -> Extent:
     except ValueError:
         return Extent(0, 0)
     # Integers of 64 bits become float64 first, which takes as much as the body.
-    return Extent(shape[0], _matrix(shape[0], columns) + len(body))
+    return Extent(shape[0], matrix_bytes(shape[0], columns) + len(body))
 
 
 def of_recordio(body: bytes, columns: Columns) -> Extent:
     """Estimate records: even an empty one becomes a row with all of the model's columns."""
     rows = body.count(MAGIC_BYTES)
-    peak = _matrix(rows, columns) + BYTES_PER_RECORD * rows + RECORDIO_PER_BYTE * len(body)
+    peak = matrix_bytes(rows, columns) + BYTES_PER_RECORD * rows + RECORDIO_PER_BYTE * len(body)
     return Extent(rows, peak)
 
 
@@ -129,8 +130,16 @@ def _json_bytes(body: bytes, lists: int, objects: int, values: int) -> int:
     )
 
 
-def _matrix(rows: int, columns: Columns) -> int:
-    return FLOAT32 * rows * columns.count
+def matrix_bytes(rows: int, columns: Columns) -> int:
+    """Return the bytes of a matrix of rows."""
+    return FLOAT32 * rows * columns.count + _features(rows, columns)
+
+
+def _features(rows: int, columns: Columns) -> int:
+    """Return what the float64 rows and the features of dates take, where there are dates."""
+    if not columns.dates:
+        return 0
+    return FLOAT32 * rows * (columns.count + columns.features.count)
 
 
 def _lines(body: bytes) -> int:

@@ -1,8 +1,8 @@
 """Decide what each feature column of a job is, from the values of all files on all hosts.
 
 Readers take a column as numbers or as text. When all values are known, ``agree`` decides once what
-the texts of a column mean: formatted numbers, booleans or categories. A column that was read as
-numbers and turns out to have text is read again; see ``Reading``.
+the texts of a column mean: formatted numbers, booleans, dates or categories. A column that was read
+as numbers and turns out to have text is read again; see ``Reading``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from tabular.contract.errors import UserError
-from tabular.data.column_kinds import Decision, Evidence, NotNumbersError, decide, is_plain
+from tabular.data.column_kinds import Decision, Evidence, OddTextError, decide, is_plain
 from tabular.data.columns import Columns, listed
-from tabular.data.declared import BOOLEAN, CATEGORY, KINDS, NUMBER, DeclaredColumn
+from tabular.data.dates import DateColumn, DateStyle, seconds_of, style_named
+from tabular.data.declared import BOOLEAN, CATEGORY, DATE, KINDS, NUMBER, DeclaredColumn
 from tabular.data.first_index import first_index, is_indexed
 from tabular.data.layout import Layout
 from tabular.data.spelling import MISSING_NUMBERS, NumberStyle
@@ -84,24 +85,28 @@ def agree(
     odd = {column for store in described for column in store["odd"]}
     as_text = odd | {int(column) for store in described for column in store["texts"]}
     as_text |= {int(entry[0]) for store in described for entry in store["styles"]}
+    as_text |= {int(column) for store in described for column in store["dates"]}
     decisions = {}
-    for column in sorted(as_text):
+    read = {at for at, key in enumerate(keys) if _kind(layout, key) in (NUMBER, DATE)}
+    for column in sorted(as_text - read):
         evidence = _evidence(described, column, columns)
         mixed = evidence.numbers and evidence.style is None
         if column in odd or (mixed and not is_plain(evidence)):
             return Reading(frozenset(keys[column] for column in as_text))
         try:
             decisions[column] = decide(evidence, layout, _stated(layout, column, keys[column]))
-        except NotNumbersError as error:
+        except OddTextError as error:
             error.column = column
             raise
     for column, key in enumerate(keys):
         declared = layout.declared.get(key)
-        if declared is not None and declared.kind == NUMBER:
+        if declared is not None and declared.kind in (NUMBER, DATE):
             spelled = MISSING_NUMBERS.union(declared.missing).difference(layout.missing)
-            decisions[column] = Decision(style=declared.style, missing=tuple(sorted(spelled)))
+            decisions[column] = Decision(
+                declared.kind, style=declared.style, missing=tuple(sorted(spelled))
+            )
     _require_known(layout, keys, first["sparse"])
-    return _with(columns, decisions)
+    return _with(columns, decisions, described)
 
 
 def _require_known(layout: Layout, keys: Sequence[str | int], sparse: bool) -> None:
@@ -119,15 +124,22 @@ def _evidence(described: Sequence[Mapping[str, Any]], column: int, columns: Colu
     found = Evidence(columns.shown(column))
     for store in described:
         texts = store["texts"].get(str(column))
-        if texts is None:
+        if str(column) in store["dates"]:
+            found.style = found.style or DateStyle.YEAR_FIRST
+        elif texts is None:
             found.numbers += store["rows"] - (store["missing"][column] if store["missing"] else 0)
         else:
             found.texts.update(texts)
         for at, style, missing in store["styles"]:
             if int(at) == column:
-                found.style = NumberStyle(style)
+                found.style = _style_of(style)
                 found.missing.update(missing)
     return found
+
+
+def _kind(layout: Layout, key: str | int) -> str:
+    declared = layout.declared.get(key)
+    return declared.kind if declared is not None else ""
 
 
 def _stated(layout: Layout, column: int, key: str | int) -> DeclaredColumn | None:
@@ -136,7 +148,13 @@ def _stated(layout: Layout, column: int, key: str | int) -> DeclaredColumn | Non
     return layout.declared.get(key)
 
 
-def _with(columns: Columns, decisions: Mapping[int, Decision]) -> Columns:
+def _style_of(name: str) -> NumberStyle | DateStyle:
+    return NumberStyle(name) if name in set(NumberStyle) else DateStyle(name)
+
+
+def _with(
+    columns: Columns, decisions: Mapping[int, Decision], described: Sequence[Mapping[str, Any]]
+) -> Columns:
     of = {kind: {at: d for at, d in decisions.items() if d.kind == kind} for kind in KINDS}
     return replace(
         columns,
@@ -145,12 +163,30 @@ def _with(columns: Columns, decisions: Mapping[int, Decision]) -> Columns:
         styles={
             at: decision.style
             for at, decision in of[NUMBER].items()
-            if decision.style is not NumberStyle.POINT
+            if isinstance(decision.style, NumberStyle) and decision.style is not NumberStyle.POINT
+        },
+        dates={
+            at: DateColumn(style_named(decision.style), _first_date(described, at, decision))
+            for at, decision in of[DATE].items()
         },
         spelled_missing={
-            at: decision.missing for at, decision in of[NUMBER].items() if decision.missing
+            at: decision.missing
+            for at, decision in (of[NUMBER] | of[DATE]).items()
+            if decision.missing
         },
     )
+
+
+def _first_date(described: Sequence[Mapping[str, Any]], column: int, decision: Decision) -> float:
+    """Return the first date of a column in whole seconds; 0 if all are missing."""
+    style = style_named(decision.style)
+    found = [store["dates"].get(str(column)) for store in described]
+    found += [
+        seconds_of(text, style)
+        for store in described
+        for text in store["texts"].get(str(column), ())
+    ]
+    return float(math.floor(min((each for each in found if each is not None), default=0)))
 
 
 def _count(described: Sequence[Mapping[str, Any]], base: int, path: Path) -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tabular.data.declared import NUMBER, DeclaredColumn
-from tabular.data.spelling import MISSING, MISSING_NUMBERS, NumberStyle
+from tabular.data.cells import Cells, DateCells, NumberCells, RefusedCells
+from tabular.data.dates import DateStyle
+from tabular.data.declared import DATE, NUMBER, DeclaredColumn
+from tabular.data.spelling import MISSING, MISSING_NUMBERS
 
 NUMBERS_ALONE = (
     "preprocess=none takes numbers alone: leave that hyperparameter out, or encode the text"
@@ -47,7 +49,7 @@ class Layout:
         The feature columns to read as text, by name or else by position from 0. None lets the
         first rows of each file decide.
     styles : mapping of str or int to DeclaredColumn
-        Columns of text that turned out to be numbers, which are read again as such.
+        Columns of text that turned out to be numbers or dates, which are read again as such.
     deferred : bool
         Text in a column of numbers that may have another meaning is marked in the batch and not
         refused: the files can be read again when all values of the column are known.
@@ -65,6 +67,8 @@ class Layout:
         ``exact_classes``.
     label_fault : str
         Why the labels are not numbers, which is the error if they are not text labels either.
+    refused : (str or int, str) or None
+        A column and its text whose place in the files is looked for: the reader raises UserError.
     """
 
     weights: bool = False
@@ -88,19 +92,19 @@ class Layout:
     exact_classes: bool = False
     text_labels: bool = False
     label_fault: str = ""
+    refused: tuple[str | int, str] | None = None
 
-    def style_of(self, key: str | int) -> NumberStyle | None:
-        """Return the style of a column of text that is read as numbers; None for other columns."""
+    def cells_of(self, key: str | int) -> Cells | None:
+        """Return the reader of a column of text that holds numbers or dates; None for others."""
+        if self.refused is not None and self.refused[0] == key:
+            return RefusedCells(self.refused[1])
         declared = self.declared.get(key) or self.styles.get(key)
-        return declared.style if declared is not None and declared.kind == NUMBER else None
-
-    def missing_of(self, key: str | int) -> tuple[str, ...]:
-        """Return the texts that mean a missing value in a column."""
-        declared = self.declared.get(key) or self.styles.get(key)
-        if declared is None:
-            return self.missing
-        spelled = MISSING_NUMBERS if declared.kind == NUMBER else ()
-        return (*self.missing, *declared.missing, *spelled)
+        if declared is None or declared.kind not in (NUMBER, DATE):
+            return None
+        missing = frozenset((*self.missing, *declared.missing, *MISSING_NUMBERS))
+        if isinstance(declared.style, DateStyle):
+            return DateCells(missing, declared.style)
+        return NumberCells(missing, declared.style)
 
     @property
     def named(self) -> bool:

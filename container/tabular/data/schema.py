@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from tabular.data.columns import Columns
-from tabular.data.declared import BOOLEAN, CATEGORY, NUMBER
+from tabular.data.dates import DateColumn, DateStyle, seconds_of, text_of
+from tabular.data.declared import BOOLEAN, CATEGORY, DATE, NUMBER
 from tabular.data.spelling import NumberStyle
 
 MISSING, ERROR = UNKNOWNS = ("missing", "error")
@@ -47,6 +48,11 @@ def _column(columns: Columns, place: int) -> dict[str, Any]:
     if place in columns.booleans:
         return {**found, "kind": BOOLEAN}
     found["kind"] = NUMBER
+    if place in columns.dates:
+        date = columns.dates[place]
+        named = columns.date_names(columns.names[place] if columns.names else str(place))
+        found |= {"kind": DATE, "style": date.style.value, "first": text_of(date.first)}
+        found["features"] = named
     if place in columns.styles:
         found["style"] = columns.styles[place].value
     if place in columns.spelled_missing:
@@ -60,8 +66,11 @@ def from_json(schema: Mapping[str, Any], columns: Columns) -> Columns:
     return replace(
         columns,
         booleans=tuple(at for at, entry in entries.items() if entry["kind"] == BOOLEAN),
+        dates={at: _date(entry) for at, entry in entries.items() if entry["kind"] == DATE},
         styles={
-            at: NumberStyle(entry["style"]) for at, entry in entries.items() if "style" in entry
+            at: NumberStyle(entry["style"])
+            for at, entry in entries.items()
+            if "style" in entry and entry["kind"] == NUMBER
         },
         spelled_missing={
             at: tuple(entry["missing"]) for at, entry in entries.items() if "missing" in entry
@@ -72,4 +81,10 @@ def from_json(schema: Mapping[str, Any], columns: Columns) -> Columns:
         unknown=None if schema["unknown"] == ERROR else math.nan,
         extra=schema["extra_columns"] == IGNORE if "extra_columns" in schema else None,
         lenient=True,
+    )
+
+
+def _date(entry: Mapping[str, Any]) -> DateColumn:
+    return DateColumn(
+        DateStyle(entry["style"]), seconds_of(entry["first"], DateStyle.YEAR_FIRST) or 0.0
     )

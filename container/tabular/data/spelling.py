@@ -51,10 +51,6 @@ SHAPES = (
     ("point", re.compile(rf"[0-9]{{1,3}}({GROUPS}[0-9]{{3}})+\.[0-9]*")),
     ("comma", re.compile(rf"[0-9]{{1,3}}({GROUPS}[0-9]{{3}})+,[0-9]*")),
 )
-TIME = r"([T ][0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?)?"
-DATE = re.compile(
-    r"([0-9]{4}([-/.])[0-9]{1,2}\2[0-9]{1,2}|[0-9]{1,2}([-/.])[0-9]{1,2}\3[0-9]{4})" + TIME
-)
 BETWEEN_DIGITS = re.compile(GROUPS)
 
 
@@ -213,15 +209,6 @@ def style_of(texts: Mapping[str, int]) -> NumberStyle | None:
             f"either {whole}{rest} (thousands separator) or {whole}.{rest} (decimal comma)",
         )
     return NumberStyle.THOUSANDS_COMMA
-
-
-def is_date(text: str) -> bool:
-    """Return whether a text is a date with its year, with or without a time.
-
-    >>> is_date("2026-11-28T10:30:00Z"), is_date("28.11.2026"), is_date("10:30")
-    (True, True, False)
-    """
-    return DATE.fullmatch(text.strip()) is not None
 
 
 def could_be_value(text: str) -> bool:

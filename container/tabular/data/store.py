@@ -17,6 +17,7 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats, Sparse
 from tabular.data.batch_schema import BatchSchema
 from tabular.data.columns import Columns
+from tabular.data.dates import DATE_FEATURES, packed
 from tabular.data.declared import DeclaredColumn
 from tabular.data.memory_budget import MemoryBudget
 from tabular.data.recoding import recoded, tables_of, translated, with_final_columns
@@ -62,7 +63,7 @@ class Store:
     classes : dict of str to int, or None
         For text labels, the code of each label, in order of appearance.
     columns : Columns or None
-        What ``seal`` was given.
+        The columns of ``features``, after ``seal``.
     files : list of (Path, int)
         The files in the order of reading, and the number of rows read from each.
     """
@@ -80,6 +81,7 @@ class Store:
         self.styles: Mapping[int, DeclaredColumn] = {}
         self.classes: dict[str, int] | None = None
         self.columns: Columns | None = None
+        self._read_columns: Columns | None = None  # what ``seal`` was given
         self.files: list[tuple[Path, int]] = []
         self._budget = budget
         self._taken = 0
@@ -89,7 +91,9 @@ class Store:
         self._chunks: list[Any] = []
         self._spilled: SpillFiles | None = None
         self._released = False
-        self._tables: dict[int, Floats] = {}
+        self._tables: dict[int, npt.NDArray[Any]] = {}
+        self._dates: Sequence[int] = ()  # columns that ``packed`` made
+        self._stored_width = 0
         self._positions: list[npt.NDArray[np.int64]] = []
 
     @property
@@ -143,6 +147,8 @@ class Store:
             self.sparse, self.names, self.width = schema.sparse, schema.names, schema.width
             self.categories = {column: {} for column in batch.categories}
             self.counts = ValueCounts(0 if schema.sparse else schema.width, batch.categories)
+            self._dates = sorted(batch.dates)
+            self._stored_width = schema.width + len(self._dates)
             self.delimiter, self.ignored = batch.delimiter, batch.ignored
             self.classes = {} if batch.classes else None
         self.width = max(self.width, features.shape[1])
@@ -160,6 +166,10 @@ class Store:
         else:
             features = np.ascontiguousarray(self._with_store_codes(batch))
             self.values += self.counts.add(features)
+            if batch.dates:
+                for column, seconds in batch.dates.items():
+                    self.counts.add_dates(column, seconds)
+                features = packed(features, batch.dates)
         if batch.lowest_index is not None:
             known = batch.lowest_index if self.lowest is None else self.lowest
             self.lowest = min(known, batch.lowest_index)
@@ -179,7 +189,11 @@ class Store:
         UserError
             A text does not fit what its column is.
         """
-        self.columns = columns
+        self.columns, self._read_columns = columns.features, columns
+        if columns.dates and self.rows:
+            known = self.rows - self.counts.missing[sorted(columns.dates)]
+            self.values += (len(DATE_FEATURES) - 1) * int(known.sum())
+            self.width = columns.features.count
         self._tables = tables_of(self.categories, columns)
 
     def translate_labels(self, values: Mapping[str, float]) -> None:
@@ -226,17 +240,17 @@ class Store:
         ------
         (int, float32 array or CSR matrix, (rows, columns.count))
             The number of the piece's first row, and the piece. Sparse indices start from 0.
-            Text has the codes of ``columns``.
+            Text has the codes of ``columns``, and dates are features.
         """
         if self._released:
             raise RuntimeError("the features are read again, but their memory was given back")
         self._released = last
         start = 0
         pieces = self._spilled.pieces(slice_bytes) if self._spilled else self._in_memory(last)
-        columns = cast(Columns, self.columns)
+        columns = cast(Columns, self._read_columns)
         shifted = bool(columns.base) and self.lowest is not None
         for piece in pieces:
-            yield start, with_final_columns(piece, columns, self._tables, shifted)
+            yield start, with_final_columns(piece, columns, self._tables, self._dates, shifted)
             start += piece.shape[0]
 
     def describe(self, name: str) -> dict[str, Any]:
@@ -269,7 +283,7 @@ class Store:
             The disk is full.
         """
         if self._spilled is None:
-            self._spilled = SpillFiles(self._budget.folder, self.sparse, self.width)
+            self._spilled = SpillFiles(self._budget.folder, self.sparse, self._stored_width)
             self._chunks.reverse()
             while self._chunks:
                 self._spilled.write(self._chunks.pop())

@@ -40,6 +40,8 @@ class ValueCounts:
     ----------
     texts : dict of int to Counter of str
         For each column of text, how often each text occurs.
+    dates : dict of int to float or None
+        For each column that is read as dates, the first date.
     odd : set of int
         The columns of numbers with texts, which must be read again as text.
     missing : int64 array, (columns,)
@@ -50,6 +52,7 @@ class ValueCounts:
 
     def __init__(self, width: int = 0, text_columns: Collection[int] = ()) -> None:
         self.texts: dict[int, Counter[str]] = {column: Counter() for column in text_columns}
+        self.dates: dict[int, float | None] = {}
         self.odd: set[int] = set()
         self.missing = np.zeros(width, np.int64)
         self.minimum, self.maximum = np.full((2, width), np.nan, np.float32)
@@ -86,10 +89,19 @@ class ValueCounts:
         if len(counts) > MOST_TEXTS:
             raise TooManyTextsError(column, counts)
 
+    def add_dates(self, column: int, seconds: npt.NDArray[np.float64]) -> None:
+        """Count the dates of a column, float64, (rows,); NaN where missing."""
+        known = seconds[~np.isnan(seconds)]
+        first = float(known.min()) if len(known) else None
+        before = self.dates.get(column)
+        given = [each for each in (first, before) if each is not None]
+        self.dates[column] = min(given, default=None)
+
     def describe(self) -> dict[str, Any]:
         """Return the counts as values for JSON."""
         return {
             "texts": {str(column): dict(counts) for column, counts in self.texts.items()},
+            "dates": {str(column): first for column, first in self.dates.items()},
             "odd": sorted(self.odd),
             "missing": self.missing.tolist(),
             "minimum": _finite(self.minimum),

@@ -106,7 +106,7 @@ def is_small(body: bytes, form: Format, columns: Columns, outputs: int) -> bool:
     """
     if form.name == PARQUET:
         return False
-    row = 16 * columns.count + BYTES_PER_SCORE * outputs
+    row = 16 * columns.features.count + BYTES_PER_SCORE * outputs
     return len(body) * (MEMORY_PER_BODY_BYTE + row) <= UNCOUNTED_BYTES
 
 
@@ -122,7 +122,7 @@ def estimate_request(
     bytes_per_row : int
         Memory of the answer to a row.
     """
-    values = extent.rows * columns.count
+    values = extent.rows * columns.features.count
     answered = 4 * values + bytes_per_value * values + bytes_per_row * extent.rows
     return len(body) + max(extent.peak, answered)
 

@@ -224,7 +224,7 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
 
     Returns
     -------
-    float32 array, (rows, columns.count)
+    float32 array, (rows, columns.features.count)
         NaN where a value is missing.
 
     Raises
@@ -235,7 +235,7 @@ def read_rows(body: bytes, content_type: str | None, columns: Columns) -> Floats
     """
     form = body_format(body, content_type)
     try:
-        return columns.without_missing_numbers(form.read_body(body, columns))
+        return columns.features_of(form.read_body(body, columns))
     except ColumnCountError as error:  # the message contains no value of the body
         one_more = form.name == "csv" and error.found == error.expected + 1
         hint = " (is the label among them?)" if one_more else ""

@@ -116,7 +116,7 @@ def default_keys(meaning: Meaning) -> tuple[str, ...]:
 
 def values_per_row(keys: Sequence[str], model: Predictor) -> int:
     """Return how many numbers the selected keys may have for each row, to estimate memory."""
-    outputs, columns = model.outputs, model.columns.count
+    outputs, columns = model.outputs, model.columns.features.count
     explained = {"contributions": outputs * (columns + 1), "leaf": outputs + columns}
     return sum(explained.get(key, outputs) for key in keys)
 

@@ -15,10 +15,10 @@ from tabular.contract.job import TrainingJob
 from tabular.contract.paths import open_regular_file
 from tabular.data.channel import read_channel
 from tabular.data.class_labels import ClassCountError, TextLabelsError, mostly_numbers
-from tabular.data.column_kinds import NotNumbersError, numbers_of
+from tabular.data.column_kinds import OddTextError, reader_of
 from tabular.data.column_table import log_columns, statistics_of, warn_of_new_texts
 from tabular.data.columns import Columns, listed
-from tabular.data.declared import NUMBER, DeclaredColumn, declared_columns
+from tabular.data.declared import declared_columns
 from tabular.data.first_index import first_index_of
 from tabular.data.inference import agree
 from tabular.data.layout import Layout
@@ -150,7 +150,7 @@ class ChannelReader:
                 continue
             try:
                 agreed = agree(parts, layout, self.run.job.paths.data)
-            except NotNumbersError as error:
+            except OddTextError as error:
                 raise self._located(error, stores, layout) from error
             if isinstance(agreed, Columns):
                 break
@@ -176,21 +176,21 @@ class ChannelReader:
         return stores, described, agreed
 
     def _located(
-        self, error: NotNumbersError, stores: Mapping[str, Store], layout: Layout
+        self, error: OddTextError, stores: Mapping[str, Store], layout: Layout
     ) -> UserError:
-        """Read the files again to find the line of a text in a column of numbers."""
+        """Read the files again to find the place of a text that does not fit its column."""
         names = next((store.names for store in stores.values() if store.names), ())
         column = cast(int, error.column)
         key: str | int = names[column] if names else column
         self._close(stores)
-        if not self._may_read_again:
+        if not (self._may_read_again and error.text):
             return error
-        numbers = {**layout.declared, key: DeclaredColumn(NUMBER)}
         again: dict[str, Store] = {}
         try:
-            self._read_once(replace(layout, declared=numbers), again)
+            self._read_once(replace(layout, refused=(key, error.text)), again)
         except UserError as found:
-            return UserError(f"{found} ({error})")
+            # RefusedCells gives the place no words of its own.
+            return UserError(f"{str(found).removesuffix(': ')}: {error}")
         finally:
             self._close(again)
         return error  # another host has the text
@@ -209,9 +209,13 @@ class ChannelReader:
                 names = next(store.names for store in reversed(stores.values()))
                 key: str | int = names[error.column] if names else error.column
                 name = str(key) if names else f"number {error.column + 1}"
-                found = numbers_of(name, error.texts, layout)
+                try:
+                    found = reader_of(name, error.texts, layout)
+                except OddTextError as odd:
+                    odd.column = error.column
+                    raise self._located(odd, stores, layout) from odd
                 self._require_files([key])
-                log.info("reading the files again: column '%s' holds numbers as text", name)
+                log.info("reading the files again: column '%s' holds %ss as text", name, found.kind)
                 layout = replace(layout, styles={**layout.styles, key: found})
                 self._close(stores)
             except TextLabelsError as error:

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,25 @@ TEXTS = st.text(
 WORDS = (st.sampled_from(ODD) | TEXTS.map(str.strip)).filter(
     lambda text: text not in MISSING_NUMBERS and text == text.strip() and text != ""
 )
+MOMENTS = st.datetimes(datetime(1890, 1, 1), datetime(2100, 1, 1)).map(
+    lambda moment: moment.replace(microsecond=moment.microsecond // 125_000 * 125_000)
+)
+# How dates are written, and whether the text has the time and all of it.
+DATE_FORMATS = {
+    "%Y-%m-%d": "day",
+    "%Y/%m/%d %H:%M": "minute",
+    "%Y-%m-%dT%H:%M:%S.%f": "",
+    "%Y-%m-%d %H:%M:%S+00:00": "second",
+    "%d.%m.%Y": "day",
+    "%d/%m/%Y %H:%M:%S": "second",
+    "%m/%d/%Y %I:%M %p": "minute",
+}
+CUTS = {
+    "day": {"hour": 0, "minute": 0, "second": 0, "microsecond": 0},
+    "minute": {"second": 0, "microsecond": 0},
+    "second": {"microsecond": 0},
+    "": {},
+}
 DRESSED = st.integers(1000, 10_000_000).map(lambda value: (f"${value:,}.50", value + 0.5))
 
 
@@ -93,13 +113,20 @@ def cells(draw: Any, rows: int, each: st.SearchStrategy[Cell]) -> Kind:
     return Kind(tuple(text for text, _ in found), tuple(value for _, value in found))
 
 
+def date(moment: datetime, form: str) -> Cell:
+    known = moment.replace(**CUTS[DATE_FORMATS[form]])
+    return known.strftime(form), known
+
+
 @st.composite
 def tables(draw: Any) -> dict[str, Kind]:
     """Draw a table of columns of several kinds; every text column has all of its texts."""
     rows = draw(st.integers(4, 12))  # two words: less than nine in ten cells are numbers
     kinds = draw(
         st.lists(
-            st.sampled_from(["float", "whole", "decimal", "gaps", "boolean", "words", "dressed"]),
+            st.sampled_from(
+                ["float", "whole", "decimal", "gaps", "boolean", "words", "dressed", "date"]
+            ),
             min_size=1,
             max_size=4,
         )
@@ -125,6 +152,12 @@ def tables(draw: Any) -> dict[str, Kind]:
         elif kind == "words":
             more = cells(draw, rows - 2, WORDS.map(lambda text: (text, text)) | MISSING_NUMBER)
             found = Kind((*more.texts, "Ulm", "Bonn"), (*more.values, "Ulm", "Bonn"))
+        elif kind == "date":
+            form = draw(st.sampled_from(sorted(DATE_FORMATS)))
+            some = MOMENTS.map(lambda moment, form=form: date(moment, form))
+            found = cells(draw, rows - 1, some | MISSING_NUMBER | SENTINELS)
+            text, moment = date(datetime(2026, 11, 28), form)  # the order of day and month is clear
+            found = Kind((*found.texts, text), (*found.values, moment))
         else:
             found = cells(draw, rows - 1, DRESSED | MISSING_NUMBER | SENTINELS)
             found = Kind((*found.texts, "$1,234,567"), (*found.values, 1234567))
@@ -163,6 +196,9 @@ def arrow(values: Sequence[Any], texts: Sequence[str], layout: str) -> pyarrow.A
         return pyarrow.array(words, pyarrow.string()).dictionary_encode()
     if layout == "large":
         return pyarrow.array(words, pyarrow.large_string())
+    if any(isinstance(value, datetime) for value in values):
+        unit = "ns" if layout == "decimal" else "us"
+        return pyarrow.array(values, pyarrow.timestamp(unit, "UTC" if layout == "native" else None))
     if booleans:
         return pyarrow.array(values, pyarrow.bool_())
     if (
@@ -194,14 +230,19 @@ def parquet(table: dict[str, Kind], layout: str, label: bool, rows: slice = slic
     return target.getvalue()
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, text: str) -> Any:
+    if isinstance(value, datetime):
+        return text
     return float(value) if isinstance(value, Decimal) else value
 
 
 def bodies(table: dict[str, Kind]) -> dict[str, tuple[bytes, str]]:
-    values = [[plain(value) for value in row] for row in rows_of(table, "values")]
-    named = [dict(zip(table, row, strict=True)) for row in values]
     texts = [list(row) for row in rows_of(table, "texts")]
+    values = [
+        list(map(plain, row, words))
+        for row, words in zip(rows_of(table, "values"), texts, strict=True)
+    ]
+    named = [dict(zip(table, row, strict=True)) for row in values]
     found = {
         f"csv {dialect} {header=}": (written(table, dialect, header, label=False), CSV)
         for dialect in DIALECTS
@@ -247,7 +288,7 @@ def trained(
 
 
 def read(body: bytes, content_type: str, columns: Columns) -> Floats:
-    return format_of(content_type).read_body(body, columns)
+    return columns.features_of(format_of(content_type).read_body(body, columns))
 
 
 def require_one_meaning(folder: Path, table: dict[str, Kind]) -> None:

@@ -9,7 +9,6 @@ from tabular.data.spelling import (
     NumberStyle,
     boolean_texts,
     could_be_value,
-    is_date,
     style_of,
     styled_number,
 )
@@ -100,20 +99,3 @@ def test_booleans_are_words_that_nothing_else_occurs_beside(
 def test_text_that_can_be_a_value_is_told_from_other_text() -> None:
     assert all(map(could_be_value, ["?", "1,5", "$5", "true", "NA", "-", "\\N", "no"]))
     assert not any(map(could_be_value, ["Bonn", "a1", "1a", "2026-01-01"]))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2026-11-28", True),
-        ("2026-11-28 10:30", True),
-        ("2026-11-28T10:30:00.5+01:00", True),
-        ("28.11.2026", True),
-        ("11/28/2026", True),
-        ("10:30", False),
-        ("20261128", False),
-        ("1.2.3", False),
-    ],
-)
-def test_date_has_a_year(text: str, expected: bool) -> None:
-    assert is_date(text) is expected

@@ -92,7 +92,7 @@ def _require_meaning(
     path: Path, width: int, shown: int, columns: Columns, meaning: Meaning
 ) -> None:
     for field, found, expected in (
-        ("num_features", columns.count, width),
+        ("num_features", columns.features.count, width),
         ("classes", len(meaning.classes), shown or len(meaning.classes)),
     ):
         if found != expected:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import operator
 import re
 from collections.abc import Callable
 from typing import Any
@@ -80,9 +81,13 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *("MetadataRequest", "MetadataRouter", "MethodMapping", "MethodMetadataRequest"),
     ),
 }
+# The attributes of pandas' dates that ``operator.attrgetter`` may read.
+PARTS_OF_DATES = ("year", "month", "weekday", "hour")
 # Functions and values that a model stores. A prediction calls some of the functions.
 FUNCTIONS: dict[str, tuple[str, ...]] = {
+    "numpy": ("asarray", "expand_dims"),
     "pandas._libs.missing": ("NA", "NAType"),  # a value, and its type in skops files
+    "pandas.core.tools.datetimes": ("to_datetime",),
     "scipy._lib.array_api_compat.numpy._aliases": ("asarray",),
     "sklearn.cluster._kmeans": ("_kmeans_single_elkan", "_kmeans_single_lloyd"),
     "sklearn.feature_selection._mutual_info": ("mutual_info_classif", "mutual_info_regression"),
@@ -132,7 +137,9 @@ def find_name(module: str, name: str) -> AllowedName | None:
     common = find_common_name(module, name)
     if common is not None:
         return common
-    if module == "numpy":
+    if (module, name) == ("operator", "attrgetter"):
+        return Reconstructor(_attribute_getter, operator.attrgetter)
+    if module == "numpy" and name not in FUNCTIONS[module]:
         ufunc = getattr(np, name, None) if name.isidentifier() else None
         return HeldValue(ufunc) if isinstance(ufunc, np.ufunc) else None  # of a FunctionTransformer
     if name in CLASSES.get(module, ()):
@@ -261,6 +268,16 @@ def _unpickled(module: str, function: Callable[..., object]) -> Callable[..., ob
         return function(kind, checksum, state)
 
     return make
+
+
+def _attribute_getter(*names: object) -> object:
+    require(is_part_of_dates(names), f"reads the attributes {str(names)[:60]}")
+    return operator.attrgetter(str(names[0]))
+
+
+def is_part_of_dates(names: object) -> bool:
+    """Return whether an ``attrgetter`` of these names is of the form that dates need."""
+    return type(names) is tuple and len(names) == 1 and names[0] in PARTS_OF_DATES
 
 
 def _any_state(_: object, __: object) -> None:

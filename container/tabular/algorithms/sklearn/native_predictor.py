@@ -72,7 +72,9 @@ class EstimatorPredictor(Predictor):
             with warnings.catch_warnings(), guarded():
                 # scikit-learn warns about rows without the feature names of the training data.
                 warnings.simplefilter("ignore")
-                taken = to_frame(rows, self.columns, self._encoded) if self._framed else rows
+                taken = (
+                    to_frame(rows, self.columns.features, self._encoded) if self._framed else rows
+                )
                 found = getattr(self._estimator, method)(taken)
                 return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
         except (ValueError, TypeError, AttributeError) as error:

@@ -35,6 +35,7 @@ def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predic
             compiled[0], columns, meaning, manifest.takes_missing, loading.parallel
         )
     from tabular.algorithms.batching import batched_if_faster
+    from tabular.algorithms.sklearn.dates import without_dates
     from tabular.algorithms.sklearn.model import NAMES_OF_MODELS, is_uncompressed, load_estimator
     from tabular.algorithms.sklearn.native_predictor import EstimatorPredictor
 
@@ -47,9 +48,9 @@ def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predic
     path = resolve_file(folder, names[0])
     if not is_uncompressed(path):
         trial_load(load_and_predict, path)
-    estimator = load_estimator(path)
-    features = getattr(estimator, "n_features_in_", columns.count)
-    require_fit(folder, "num_features", columns.count, features)
+    estimator = without_dates(load_estimator(path), manifest.columns)
+    features = getattr(estimator, "n_features_in_", columns.features.count)
+    require_fit(folder, "num_features", columns.features.count, features)
     return batched_if_faster(EstimatorPredictor(estimator, loading.parallel, columns))
 
 

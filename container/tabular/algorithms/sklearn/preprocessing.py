@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -53,12 +54,20 @@ def pipeline_of(estimator: BaseEstimator, columns: Columns) -> Pipeline:
                 f"{MOST_TEXTS}: is it an identifier? Leave it out (hyperparameter drop), or "
                 "encode it"
             )
-    texts_at = [column for column in range(columns.count) if column in columns.categories]
-    numbers_at = [column for column in range(columns.count) if column not in columns.categories]
+    names = columns.features.names
+    numbers, texts_at = (
+        _named([columns.starts[at] for at in plain_columns(columns, texts)], names)
+        for texts in (False, True)
+    )
+    dates = [
+        (date_step(column), _for_numbers(estimator), _named(date_places(columns, column), names))
+        for column in sorted(columns.dates)
+    ]
     before = ColumnTransformer(
         [
-            *([(NUMBERS, _for_numbers(estimator), _named(numbers_at, columns))] * bool(numbers_at)),
-            *([(TEXTS, _for_texts(), _named(texts_at, columns))] * bool(texts_at)),
+            *([(NUMBERS, _for_numbers(estimator), numbers)] * bool(numbers)),
+            *dates,
+            *([(TEXTS, _for_texts(), texts_at)] * bool(texts_at)),
         ],
         sparse_threshold=0.3 if estimator.__sklearn_tags__().input_tags.sparse else 0,
         verbose_feature_names_out=False,
@@ -75,8 +84,10 @@ def _for_numbers(estimator: BaseEstimator) -> Any:
         steps.append((IMPUTE, SimpleImputer(strategy="median", keep_empty_features=True)))
     if needs_scaling(estimator):
         steps.append((SCALE, StandardScaler()))
-    if not steps:  # the type of pandas' nullable columns is still to be changed
-        floats = {"dtype": "float64", "ensure_all_finite": False}
+    if not steps:
+        # The type of pandas' nullable columns is still to be changed. Requests have float32, and
+        # histogram boosting may split beside a number that float32 rounds.
+        floats = {"dtype": "float32", "ensure_all_finite": False}
         return FunctionTransformer(check_array, kw_args=floats, feature_names_out="one-to-one")
     return Pipeline(steps)
 
@@ -106,9 +117,28 @@ def needs_scaling(estimator: BaseEstimator) -> bool:
     return ".".join(type(estimator).__module__.split(".")[:2]) not in SCALE_FREE
 
 
-def _named(places: list[int], columns: Columns) -> list[Any]:
+def plain_columns(columns: Columns, texts: bool) -> list[int]:
+    """Return the columns of text, or those of numbers; dates are neither."""
+    return [
+        column
+        for column in range(columns.count)
+        if column not in columns.dates and (column in columns.categories) == texts
+    ]
+
+
+def date_places(columns: Columns, column: int) -> list[int]:
+    """Return the places of the features of a column of dates."""
+    return list(range(columns.starts[column], columns.starts[column + 1]))
+
+
+def date_step(column: int) -> str:
+    """Return the name of the step for a column of dates."""
+    return f"date{column}"
+
+
+def _named(places: Sequence[int], names: Sequence[str]) -> list[Any]:
     """Return the names of columns (a frame may have another order), or indices without names."""
-    return [columns.names[place] for place in places] if columns.names else places
+    return [names[place] for place in places] if names else list(places)
 
 
 def _shown(columns: Columns, column: int) -> str:

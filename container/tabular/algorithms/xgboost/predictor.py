@@ -50,7 +50,12 @@ def _load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predi
     # The manifest's digests have been verified, so no trial load is needed.
     boosters = [load_model(path) for path in paths]
     for path, booster in zip(paths, boosters, strict=True):
-        require_fit(path.parent, "num_features", manifest.num_features, booster.num_features())
+        require_fit(
+            path.parent,
+            "num_features",
+            manifest.columns.features.count,
+            booster.num_features(),
+        )
     return _native(paths, boosters, loading, manifest.columns)
 
 
@@ -111,7 +116,7 @@ def _compiled(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
             tuple(manifest.categorical),
             native,
         )
-        require_fit(folder, "num_features", manifest.num_features, compiled.width)
+        require_fit(folder, "num_features", manifest.columns.features.count, compiled.width)
         classes = compiled.groups if objective.kind is Kind.MULTICLASS else 0
         require_fit(folder, "num_class", manifest.num_class, classes)
         return compiled

@@ -215,7 +215,7 @@ def _read_text(body: bytes, delimiter: str, columns: Columns) -> Floats:
         cells = cells_of(line.decode("utf-8"), delimiter)
         rows.append([read(cell) for cell, read in zip(cells, readers, strict=True)])
     with np.errstate(over="ignore"):
-        return np.array(rows, dtype=np.float64).astype(np.float32)
+        return np.array(rows, dtype=np.float64).astype(columns.dtype)
 
 
 def _lines(source: BinaryIO) -> Iterator[bytes]:
@@ -265,7 +265,7 @@ def _parsed(body: bytes, delimiter: str, columns: Columns) -> pyarrow.Table:
 
 
 def _matrix(table: pyarrow.Table, columns: Columns) -> Floats:
-    matrix = np.empty((table.num_rows, columns.count), dtype=np.float32)
+    matrix = np.empty((table.num_rows, columns.count), dtype=columns.dtype)
     start = 0
     with np.errstate(over="ignore"):  # a value too large for float32 becomes infinite
         for batch in table.to_batches():

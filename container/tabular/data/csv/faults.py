@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 import numpy as np
 
-from tabular.data.cells import CellError, Cells, NumberCells
+from tabular.data.cells import CellError, Cells, NumberCells, explained
 from tabular.data.csv.text import cells_of, too_many
 from tabular.data.quoting import quoted
 from tabular.data.spelling import FEW_MISSING, could_be_value
@@ -35,7 +35,7 @@ class Kind(Enum):
     NUMBER = auto()
     CODE = auto()  # a category as a whole number from 0
     TEXT = auto()
-    STYLED = auto()  # a formatted number, such as 1,234.5
+    STYLED = auto()  # a formatted number, such as 1,234.5, or a date
     CLASS = auto()  # text, never missing: a text label
 
 
@@ -52,7 +52,7 @@ class Column:
         Empty for files without a header.
     cure : str
         What to do about text in a column of numbers, for the message.
-    cells : NumberCells, BooleanCells or CategoryCells
+    cells : Cells
         Reads the cells of a feature.
     deferred : bool
         In training: text that may be a formatted number, a boolean or a missing value is no
@@ -149,7 +149,7 @@ def _wrong(cell: str, column: Column, finite: bool) -> str | None:
         if column.defers(cell):
             return None
         if not isinstance(column.cells, NumberCells):
-            return f"{error}; expected {column.cells.expected}"
+            return explained(error, column.cells)
         if ";" in cell:
             return (
                 f"{error}; with semicolons between the cells, decimals need a point and not a comma"

@@ -22,7 +22,7 @@ from tabular.data.csv.arrow import text_columns
 from tabular.data.csv.faults import ENCODE, Column, Kind
 from tabular.data.csv.parsing import Parser, is_blank
 from tabular.data.csv.text import DELIMITERS, cells_of, delimiter_of, too_many
-from tabular.data.declared import NUMBER
+from tabular.data.declared import DATE, NUMBER
 from tabular.data.layout import NUMBERS_ALONE, Layout
 from tabular.data.quoting import quoted
 from tabular.data.roles import Roles, by_name, by_place
@@ -232,9 +232,8 @@ def _columns(
         if place not in stated:
             return Column(Kind.UNREAD, name)
         key = keys[place]
-        style = layout.style_of(key)
-        if style is not None:
-            reader = NumberCells(frozenset(layout.missing_of(key)), style)
+        reader = layout.cells_of(key)
+        if reader is not None:
             return Column(Kind.STYLED, name, f"expected {reader.expected}", reader)
         if place in text:
             return Column(Kind.TEXT, name)
@@ -267,7 +266,7 @@ def _text_columns(
     for place, key, stated in zip(roles.features, keys, types, strict=True):
         declared = layout.declared.get(key)
         if declared is not None:
-            text.update([place] * (declared.kind != NUMBER))
+            text.update([place] * (declared.kind not in (NUMBER, DATE)))
         elif layout.texts is not None:
             text.update([place] * (key in layout.texts))
         elif stated == "c" or stated is None:

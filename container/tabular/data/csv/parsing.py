@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats
 from tabular.data.blocks import Block
-from tabular.data.cells import CellError
+from tabular.data.cells import CellError, DateCells
 from tabular.data.class_labels import TextLabelsError, refuse_leading_zeros
 from tabular.data.csv.arrow import options_of, parsed, text_columns, text_type
 from tabular.data.csv.faults import Column, Kind, fault
@@ -123,6 +123,7 @@ class Parser:
                 raise ValueError("a label or weight is missing or infinite")
         features: Floats = np.empty((len(label), len(roles.features)), np.float32)
         categories: dict[int, Sequence[str]] = {}
+        dates: dict[int, npt.NDArray[np.float64]] = {}
         for column, place in enumerate(roles.features):
             values = table[place]
             kind = self.columns[place].kind
@@ -131,6 +132,8 @@ class Parser:
                 values = values.indices
             elif kind is Kind.STYLED or place in odd:
                 values = self._numbers(place, values, place in odd)
+                if isinstance(self.columns[place].cells, DateCells):
+                    dates[column] = values.to_numpy(zero_copy_only=False)
             with np.errstate(over="ignore"):  # a value too large for float32 is refused below
                 features[:, column] = values.to_numpy(zero_copy_only=False)
             if kind is Kind.CODE:
@@ -144,6 +147,7 @@ class Parser:
             qid=None if roles.group is None else _groups(table[roles.group]),
             names=roles.names,
             categories=categories,
+            dates=dates,
             odd=frozenset(roles.features.index(place) for place in odd),
             delimiter=self.delimiter,
             ignored=self.ignored,

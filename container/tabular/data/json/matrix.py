@@ -91,7 +91,7 @@ def matrix_of(rows: Sequence[Any], columns: Columns, word: str, first: int = 1) 
             for number, row in enumerate(rows, start=first)
         ]
     with np.errstate(over="ignore"):  # a value too large for float32 becomes infinite, as in CSV
-        return np.array(rows, dtype=np.float32)
+        return np.array(rows, dtype=columns.dtype)
 
 
 def _values(

@@ -12,20 +12,27 @@ import numpy.typing as npt
 
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch, Floats
-from tabular.data.cells import CellError, NumberCells
+from tabular.data.cells import CellError, Cells, DateCells, NumberCells, explained
 from tabular.data.class_labels import TextLabelsError, refuse_leading_zeros
-from tabular.data.declared import NUMBER
+from tabular.data.declared import DATE, NUMBER
 from tabular.data.layout import NUMBERS_ALONE, Layout
-from tabular.data.parquet.types import floats_of, index_columns, is_number, is_text
+from tabular.data.parquet.types import (
+    floats_of,
+    index_columns,
+    is_date,
+    is_number,
+    is_text,
+    seconds_of,
+)
 from tabular.data.recoding import translated
 from tabular.data.roles import by_name
-from tabular.data.spelling import NumberStyle
 
 if TYPE_CHECKING:
     import pyarrow
 
 MISSING = "a label, weight or group is missing; every row needs one"
 INFINITE = "infinite, or too large for a 32-bit number; use a finite value or null"
+NO_YEAR = "a date outside of the years 1 to 9999; use null for a missing date"
 NO_CODE = "no code of a category; codes are whole numbers from 0 on"
 
 
@@ -69,10 +76,16 @@ class BatchReader:
         for column, kind in stated.items():
             arrow_type = schema.field(column).type
             if self._read_as_text(column, arrow_type, kind):
-                if not layout.deferred and layout.style_of(self._names[column]) is None:
+                if not layout.deferred and layout.cells_of(self._names[column]) is None:
                     self._check_category(column, arrow_type, kind, layout)
                 self._text.add(column)
+        self._dates = {
+            column
+            for column, kind in stated.items()
+            if kind is None and self._read_as_dates(column, schema.field(column).type)
+        } - self._text
         self._codes = {column for column, kind in stated.items() if kind == "c"} - self._text
+        self._plain = NumberCells(frozenset(layout.missing))
         label = self._roles.label
         if label is not None and (layout.classes or layout.text_labels):
             label_type = schema.field(label).type
@@ -87,7 +100,7 @@ class BatchReader:
             if as_text:
                 self._text.add(label)
         self._required_columns = {label, self._roles.weight}
-        for column in set(self._roles.used) - self._text:
+        for column in set(self._roles.used) - self._text - self._dates:
             self._check_number(column, schema.field(column).type)
         self.used = [self._names[column] for column in self._roles.used]
         features = set(self._roles.features)
@@ -119,14 +132,23 @@ class BatchReader:
         qid = None if roles.group is None else self._groups(batch, roles.group, where)
         features: Floats = np.empty((len(label), len(roles.features)), np.float32)
         categories: dict[int, Sequence[str]] = {}
+        dates: dict[int, npt.NDArray[np.float64]] = {}
         for place, column in enumerate(roles.features):
             if column in self._text:
                 codes, texts = _coded(self._values(batch, column))
-                style = self._layout.style_of(self._names[column])
-                if style is None:
+                cells = self._layout.cells_of(self._names[column])
+                if cells is None:
                     features[:, place], categories[place] = codes, texts
-                else:
-                    features[:, place] = self._styled(codes, texts, style, column, where)
+                    continue
+                read = self._read_texts(codes, texts, cells, column, where)
+                if isinstance(cells, DateCells):
+                    dates[place] = read
+                features[:, place] = read
+                continue
+            if column in self._dates:
+                dates[place] = seconds_of(self._values(batch, column))
+                self._refuse(np.isinf(dates[place]), column, where, NO_YEAR)
+                features[:, place] = dates[place]
                 continue
             numbers = self._numbers(batch, column, where)
             if column in self._codes:
@@ -140,6 +162,7 @@ class BatchReader:
             qid,
             roles.names,
             categories,
+            dates,
             ignored=self._ignored,
             classes=classes,
             where=where,
@@ -151,9 +174,14 @@ class BatchReader:
 
         if is_text(arrow_type):
             return True
-        if not is_number(arrow_type) or stated is not None:
+        readable = is_number(arrow_type) or is_date(arrow_type)
+        if not readable or stated is not None:
             return False
+        if self._layout.refused is not None and self._layout.refused[0] == self._names[column]:
+            return True
         declared = self._layout.declared.get(self._names[column])
+        if declared is not None and declared.kind == DATE:
+            return is_number(arrow_type)  # a number, whose text is no date, is a fault
         if declared is not None:
             return declared.kind != NUMBER
         texts = self._layout.texts
@@ -161,23 +189,28 @@ class BatchReader:
             texts is not None and self._names[column] in texts
         )
 
-    def _styled(
+    def _read_as_dates(self, column: int, arrow_type: Any) -> bool:
+        """Return whether a feature has a type of dates, and the job takes dates."""
+        declared = self._layout.declared.get(self._names[column])
+        if declared is not None:
+            return is_date(arrow_type) and declared.kind == DATE
+        return is_date(arrow_type) and self._layout.categorical
+
+    def _read_texts(
         self,
         codes: npt.NDArray[Any],
         texts: Sequence[str],
-        style: NumberStyle,
+        cells: Cells,
         column: int,
         where: _Where,
-    ) -> Floats:
-        """Return the numbers of texts that are written in a style."""
-        missing = self._layout.missing_of(self._names[column])
-        cells = NumberCells(frozenset(missing), style)
-        table = np.empty(len(texts), np.float32)
+    ) -> npt.NDArray[np.float64]:
+        """Return what the texts of a column stand for, float64, (rows,)."""
+        table = np.empty(len(texts), np.float64)
         for code, text in enumerate(texts):
             try:
                 table[code] = cells.text(text)
             except CellError as error:
-                self._refuse(codes == code, column, where, f"{error}; expected {cells.expected}")
+                self._refuse(codes == code, column, where, explained(error, cells))
                 table[code] = np.nan  # a text that no row has
         return translated(np.array(codes, np.float32), table)
 
@@ -210,11 +243,12 @@ class BatchReader:
             if column == self._roles.label and self._may_read_again:
                 refuse_leading_zeros(texts, self._path)
             try:
-                numbers = self._styled(codes, texts, NumberStyle.POINT, column, where)
+                read = self._read_texts(codes, texts, self._plain, column, where)
             except UserError as error:
                 if column == self._roles.label and self._may_read_again:
                     raise TextLabelsError(str(error)) from error
                 raise
+            numbers = read.astype(np.float32)
         else:
             numbers = self._numbers(batch, column, where)
         self._refuse(np.isnan(numbers), column, where, MISSING)

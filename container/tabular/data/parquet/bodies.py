@@ -11,7 +11,14 @@ from tabular.data.cells import CellError, Cells, NumberCells
 from tabular.data.columns import Columns, check_names
 from tabular.data.encoded_cells import ValueCells
 from tabular.data.parquet.extent import BATCH_VALUES, of_parquet
-from tabular.data.parquet.types import floats_of, index_columns, is_number, is_text
+from tabular.data.parquet.types import (
+    floats_of,
+    index_columns,
+    is_date,
+    is_number,
+    is_text,
+    seconds_of,
+)
 from tabular.data.pyarrow_without_pandas import hide_pandas
 
 # Rows may take a thousand times the memory of the Parquet file. The server's own memory budget is
@@ -48,7 +55,7 @@ def read_body(body: bytes, columns: Columns) -> Floats:
     try:
         with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body)) as file:
             names = _names(file.schema_arrow, columns)
-            _check_types(file.schema_arrow, names)
+            _check_types(file.schema_arrow, names, columns)
             _check_size(body, columns)
             texts = [name for name in names if is_text(file.schema_arrow.field(name).type)]
         # Text is read as dictionaries, so that a long text in many rows is held once.
@@ -73,14 +80,15 @@ def _names(schema: Any, columns: Columns) -> list[str]:
     return names
 
 
-def _check_types(schema: Any, names: list[str]) -> None:
-    for name in names:
+def _check_types(schema: Any, names: list[str], columns: Columns) -> None:
+    for column, name in enumerate(names):
         kind = schema.field(name).type
-        if not (is_text(kind) or is_number(kind)):
-            raise ValueError(
-                f"column {name[:60]!r} has type {str(kind)[:60]}, expected a number, a boolean or "
-                "text; write the column with that type"
-            )
+        if is_text(kind) or is_number(kind) or (is_date(kind) and column in columns.dates):
+            continue
+        raise ValueError(
+            f"column {name[:60]!r} has type {str(kind)[:60]}, expected a number, a boolean or "
+            "text; write the column with that type"
+        )
 
 
 def _check_size(body: bytes, columns: Columns) -> None:
@@ -95,7 +103,7 @@ def _check_size(body: bytes, columns: Columns) -> None:
 
 
 def _matrix(file: Any, names: list[str], columns: Columns) -> Floats:
-    matrix = np.empty((file.metadata.num_rows, columns.count), np.float32)
+    matrix = np.empty((file.metadata.num_rows, columns.count), columns.dtype)
     start = 0
     with np.errstate(over="ignore"):  # a value too large for float32 becomes infinite, as in CSV
         size = max(1, min(BATCH_ROWS, BATCH_VALUES // max(1, len(names))))
@@ -119,6 +127,8 @@ def _read(values: Any, cells: Cells, name: str) -> Any:
         if is_text(values.type):
             texts = values.dictionary.cast(pyarrow.string()).to_pylist()
             return _taken([cells.text(text) for text in texts], values.indices)
+        if is_date(values.type):
+            return _dates(values)
         if isinstance(cells, NumberCells):
             return floats_of(values)
         if pyarrow.types.is_boolean(values.type):
@@ -133,6 +143,13 @@ def _read(values: Any, cells: Cells, name: str) -> Any:
         return np.array([cells.number(number) for number in numbers.tolist()])[places]
     except CellError as error:
         raise ValueError(f"column {name[:60]!r}: {error}; expected {cells.expected}") from error
+
+
+def _dates(values: Any) -> Any:
+    found = seconds_of(values)
+    if np.isinf(found).any():
+        raise CellError("a date is outside of the years 1 to 9999")
+    return found
 
 
 def _taken(values: list[float], indices: Any) -> Any:

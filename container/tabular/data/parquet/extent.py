@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from io import BytesIO
 
 from tabular.data.columns import Columns
-from tabular.data.extent import FLOAT32, Extent
+from tabular.data.extent import Extent, matrix_bytes
 from tabular.data.parquet.footer import Chunk, chunks_of
 from tabular.data.parquet.pages import DELTA_BYTE_ARRAY, MOST_PAGES, pages_of
 
@@ -52,7 +52,7 @@ def of_parquet(body: bytes, columns: Columns) -> Extent:
         raise ValueError("broken Parquet: its footer can be read in two ways")
     pages = max((_of_group(body, group) for group in chunks), default=0)
     decoded = BYTES_PER_VALUE * min(rows * columns.count, BATCH_VALUES + columns.count)
-    return Extent(rows, FLOAT32 * rows * columns.count + decoded + pages)
+    return Extent(rows, matrix_bytes(rows, columns) + decoded + pages)
 
 
 def _of_group(body: bytes, group: Sequence[Chunk]) -> int:

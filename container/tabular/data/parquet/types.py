@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tabular.data.dates import EPOCH, SECONDS_PER_DAY, STEPS
+
 if TYPE_CHECKING:
     import pyarrow
+
+UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+# The years 1 to 9999.
+FIRST_SECOND = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()
+END_SECOND = (datetime(9999, 12, 31, tzinfo=UTC) - EPOCH).total_seconds() + SECONDS_PER_DAY
 
 
 def index_columns(schema: pyarrow.Schema) -> frozenset[str]:
@@ -37,6 +45,36 @@ def is_number(kind: Any) -> bool:
     kind = kind.value_type if types.is_dictionary(kind) else kind
     tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null)
     return any(test(kind) for test in tests)
+
+
+def is_date(kind: Any) -> bool:
+    """Return whether a column of this type holds dates, or dates with a time."""
+    from pyarrow import types
+
+    return bool(types.is_timestamp(kind) or types.is_date(kind))
+
+
+def seconds_of(values: Any) -> npt.NDArray[np.float64]:
+    """Return the seconds from 1970-01-01 UTC to the dates of a column, NaN for null.
+
+    A timestamp without a time zone is read as UTC. A date outside of the years 1 to 9999, which no
+    text can name, is infinite.
+    """
+    import pyarrow
+
+    missing = values.is_null().to_numpy(zero_copy_only=False)
+    if pyarrow.types.is_timestamp(values.type):
+        unit = UNITS[values.type.unit]
+        whole = values.cast(pyarrow.int64())
+    else:
+        whole, unit = values.cast(pyarrow.date32()).cast(pyarrow.int32()), 1
+    numbers = whole.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    if not pyarrow.types.is_timestamp(values.type):
+        numbers = numbers * int(SECONDS_PER_DAY)
+    found = numbers // unit + np.floor(numbers % unit * (STEPS / unit)) / STEPS
+    found[(found < FIRST_SECOND) | (found >= END_SECOND)] = np.inf
+    found[missing] = np.nan
+    return np.asarray(found, np.float64)
 
 
 def floats_of(values: Any) -> npt.NDArray[np.float64]:

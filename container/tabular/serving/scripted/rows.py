@@ -49,7 +49,7 @@ def read_floats(body: bytes, content_type: str, columns: Columns) -> Floats:
     except UserError as error:
         raise RequestError(415, str(error)) from error
     try:
-        return columns.without_missing_numbers(form.read_body(body, columns))
+        return columns.features_of(form.read_body(body, columns))
     except ValueError as error:
         raise unreadable(error) from error
 

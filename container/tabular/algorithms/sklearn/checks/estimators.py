@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._metadata_requests import MethodMetadataRequest
 
 from tabular.algorithms.sklearn.checks.structures import check_structure
-from tabular.algorithms.sklearn.estimator_names import find_name, is_plain_partial
+from tabular.algorithms.sklearn.estimator_names import (
+    find_name,
+    is_part_of_dates,
+    is_plain_partial,
+)
 from tabular.contract.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -91,6 +96,12 @@ def _parts(part: Any, types: dict[type, bool]) -> Iterator[Any]:
     if isinstance(part, functools.partial):
         if not is_plain_partial(part.func, part.args, part.keywords):
             raise InvalidEstimatorError("it holds a partial, which no model of scikit-learn needs")
+        return
+    if isinstance(part, operator.attrgetter):
+        if not is_part_of_dates(part.__reduce__()[1]):
+            raise InvalidEstimatorError(
+                f"it holds {part!r:.80}, which no model of this image needs"
+            )
         return
     kind = type(part)
     if kind not in types:

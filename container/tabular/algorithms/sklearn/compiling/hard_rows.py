@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from tabular.algorithms.sklearn.encoded import UNKNOWN
-from tabular.algorithms.sklearn.preprocessing import PREPROCESS
+from tabular.algorithms.sklearn.preprocessing import PREPROCESS, TEXTS
 from tabular.data.batch import Floats
 from tabular.data.columns import Columns
 from tabular.training import hard_rows as of_any_model
@@ -56,9 +56,15 @@ def _splits(model: Any, columns: Columns) -> list[tuple[int, float]]:
     """Return the splits of the trees: column and value."""
     last, places = model, list(range(columns.count))
     if isinstance(model, Pipeline):
-        # The output of the preprocessing begins with the number columns
+        # The output of the preprocessing begins with the numbers, and then the dates.
         if PREPROCESS in model.named_steps:
-            places = [place for place in places if place not in columns.categories]
+            names = {name: place for place, name in enumerate(columns.names)}
+            places = [
+                names.get(each, each)
+                for step, _, chosen in model.named_steps[PREPROCESS].transformers_
+                if step not in (TEXTS, "remainder")
+                for each in chosen
+            ]
         last = model.steps[-1][1]
     found: set[tuple[int, float]] = set()
     for feature, value in _nodes(last):

@@ -18,6 +18,7 @@ from tabular.algorithms.onnx_session import all_classes, open_session
 from tabular.algorithms.sklearn.compiling.coded_pipeline import coded_pipeline
 from tabular.algorithms.sklearn.compiling.hard_rows import binned_trees_of, hard_rows, trees_of
 from tabular.algorithms.sklearn.compiling.tree_nodes import correct_trees, keep_second_class
+from tabular.algorithms.sklearn.dates import without_dates
 from tabular.algorithms.sklearn.frames import to_frame
 from tabular.algorithms.sklearn.model import NAMES_OF_MODELS, load_estimator
 from tabular.algorithms.sklearn.preprocessing import MODEL
@@ -51,7 +52,8 @@ def compile_artifact(folder: str, method: str, rows: Floats) -> dict[str, Any]:
     where = Path(folder)
     manifest = saved_manifest(where)
     name = next(name for name in manifest.files if name in NAMES_OF_MODELS)
-    model, columns = load_estimator(where / name), manifest.columns
+    model = without_dates(load_estimator(where / name), manifest.columns)
+    columns = manifest.columns.features
     missing = takes_missing(model, method, columns)
     return write_compiled(
         where,

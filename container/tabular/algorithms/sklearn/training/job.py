@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tabular.algorithms.sklearn.catalogue import CLASSIFIER
+from tabular.algorithms.sklearn.dates import with_dates
 from tabular.algorithms.sklearn.model import save_model
 from tabular.algorithms.sklearn.preprocessing import pipeline_of
 from tabular.algorithms.sklearn.settings import EstimatorSettings
@@ -62,7 +63,7 @@ def train(run: Run, settings: EstimatorSettings) -> Saved | None:
     """Fit the estimator, compute metrics and save; see ``training.job.TrainingModule``."""
     run.exit_stack.enter_context(run.termination.stopping(STOPPED))
     datasets, columns = _read(run, settings)
-    warn_of_lost_digits(datasets[TRAIN], columns)
+    warn_of_lost_digits(datasets[TRAIN], columns.features)
     datasets = hold_out(settings, datasets)
     name_classes(settings, datasets[TRAIN])
     model = settings.estimator
@@ -73,7 +74,7 @@ def train(run: Run, settings: EstimatorSettings) -> Saved | None:
     if manifest is None:
         return None
     # A slice without a copy would keep all rows in memory.
-    sample = datasets[TRAIN].codes[: sample_rows(columns.count)].copy()
+    sample = datasets[TRAIN].codes[: sample_rows(columns.features.count)].copy()
     return Saved(manifest, Compiling(COMPILE, ENGINE, sample, {"method": settings.method}))
 
 
@@ -82,7 +83,7 @@ def _trained(
 ) -> Trained:
     return Trained(
         algorithm=settings.algorithm,
-        save=lambda folder: save_model(folder, model, settings.model_format),
+        save=lambda folder: save_model(folder, with_dates(model, columns), settings.model_format),
         columns=columns,
         metrics=metrics,
         hyperparameters={**settings.parameters, "preprocess": settings.preprocess},

@@ -46,7 +46,6 @@ def trained(
         },
         described={
             "objective": objective,
-            "num_features": first.num_features(),
             "num_class": num_class,
             "classes": list(classes),
             "best_iteration": None if best is None else int(best),

@@ -80,7 +80,7 @@ def fit_and_save(
     if settings.kfold is None and not held_out and settings.device == "cpu":
         with run.timing.stage("bin"):
             cuts = quantile_cuts(rows.stores[TRAIN], folder, chosen, memory, scratch)
-    named = replace(settings, params=with_safe_names(settings.params, columns.names))
+    named = replace(settings, params=with_safe_names(settings.params, columns.features.names))
     device = with_device(named, run.worker)
     trainer = Trainer(run, device, chosen, nthread, cuts, classes=rows.classes)
     describe = partial(trained, settings, columns, rows.classes)
