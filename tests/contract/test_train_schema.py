@@ -147,18 +147,57 @@ def rows(*cells: Any, count: int = 120) -> str:
 
 
 REFUSED: list[tuple[str, dict[str, str], str]] = [
-    (rows('"1,234"', "856"), {}, "'z': '1,234' is a number in two readings: either 1234 "),
-    (rows('"7,4"', "7.5"), {}, "'z': '7,4' is a number in two readings: its comma is a decimal"),
-    (rows("$5", "€6"), {}, r"'z': '\$5' is a number in two readings"),
-    (rows(*range(99), "n.k."), {}, "'z' has numbers in 119 of 120 cells, and 1 other text: 'n.k.'"),
+    (rows('"1,234"', "856"), {}, "line 2, .*'z': '1,234' is a number in two readings: either 1234"),
+    (rows('"7,4"', "7.5"), {}, "line 2, .*'z': '7,4' is a number in two readings: its comma is a "),
+    (rows("$5", "€6"), {}, r"line 2, .*'z': '\$5' is a number in two readings"),
+    (
+        rows(*range(99), "n.k."),
+        {},
+        r"a\.csv line 101, column 3 .z.: .* numbers in 119 of 120 cells, and 1 other text: 'n.k.'",
+    ),
+    (
+        rows(*["True", "False"] * 55, "perhaps"),
+        {},
+        r"a\.csv line 112, column 3 .z.: .* true or false in 119 of 120 .* third value: 'perhaps'",
+    ),
     (rows(*(f"id{at}" for at in range(120))), {}, "identifies the rows, .*hyperparameter drop"),
-    (rows("2026-01-31", "2026-02-01 10:30:00"), {}, "'z' holds dates .'2026-01-31', .* drop"),
-    (rows("31.01.2026", "1.2.2026"), {}, "'z' holds dates"),
+    (rows("1/2/2026", "3/4/2026"), {}, "line 2, .*'z' holds dates: '1/2/2026' has the month first"),
+    (
+        rows("2026-01-31", "2026-02-01 10:30:00", "31.01.2026"),
+        {},
+        r"a\.csv line 4, column 3 .z.: .* '31.01.2026' has the day first, and '2026-01-31' has the",
+    ),
+    (
+        rows(*["2026-01-31"] * 59, "soon"),
+        {},
+        r"a\.csv line 61, column 3 .z.: .* has dates in 118 of 120 cells, and other values: 'soon'",
+    ),
+    (rows("2026-01-31", "2026-02-30"), {}, "line 3, .* '2026-02-30' is no such date"),
+    (
+        rows("2026-01-31 10:00Z", "2026-01-31 10:00"),
+        {},
+        "line 3, .* has no offset from UTC, and '2026-01-31 10:00Z' has one",
+    ),
+    (
+        rows("2026-01-31").replace("y,x,z", "y,z.year,z"),
+        {},
+        "'z.year' has the name of a feature that the dates of 'z' become",
+    ),
+    (
+        rows("2026-01-31"),
+        {"enable_categorical": "false"},
+        "line 2, column 3 .z.: '2026-01-31' is not a number; set enable_categorical=true",
+    ),
+    (
+        rows("2026-01-31"),
+        {"schema": '{"columns": [{"name": "z", "kind": "date", "style": "28.11.2026"}]}'},
+        r"line 2, column 3 .z.: '2026-01-31' is not a date; expected a date such as 28.11.2026",
+    ),
     (rows("a", "b"), {"enable_categorical": "false"}, "line 2, column 3 .z.: 'a' is not a number"),
     (
         rows("yes", "no", "so"),
         {"schema": '{"columns": [{"name": "z", "kind": "boolean"}]}'},
-        "declares it a boolean",
+        r"line 2, .*'yes', and the schema declares it a boolean",
     ),
     (
         rows("a", "b"),
@@ -174,7 +213,7 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
     (
         rows("a", "b"),
         {"schema": '{"columns": [{"name": "z", "kind": "category", "categories": ["a"]}]}'},
-        "'z' has 'b', which is none of the categories that the schema declares",
+        "line 3, .*'z' has 'b', which is none of the categories that the schema declares",
     ),
     (
         rows("1.5", "x"),

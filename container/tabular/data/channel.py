@@ -169,7 +169,14 @@ def _as_read(batch: Batch, store: Store, layout: Layout) -> Batch:
     features = batch.features.copy()
     features[:, list(odd)] = np.nan
     texts = {column: found for column, found in batch.categories.items() if column not in odd}
-    return replace(batch, features=features, categories=texts, odd=batch.odd | odd)
+    missing = dict.fromkeys(odd.intersection(store.dates), np.full(len(batch), np.nan))
+    return replace(
+        batch,
+        features=features,
+        categories=texts,
+        dates={**batch.dates, **missing},
+        odd=batch.odd | odd,
+    )
 
 
 def _format(channel: Channel, paths: list[Path], layout: Layout) -> Format:

@@ -19,7 +19,7 @@ from tabular.data.dates import (
     seconds_of,
 )
 from tabular.data.declared import BOOLEAN, CATEGORY, DATE, NUMBER, DeclaredColumn
-from tabular.data.layout import Layout
+from tabular.data.layout import TEXT_AND_DATES, Layout
 from tabular.data.quoting import quoted
 from tabular.data.spelling import (
     MISSING_NUMBERS,
@@ -169,16 +169,16 @@ def _date_style(evidence: Evidence, values: Counter[str], layout: Layout) -> Dat
         style = known or date_style_of(dates)
     except AmbiguousDatesError as error:
         raise OddTextError(
-            f"feature column '{name}': {quoted(error.example)} is a date, and {error.readings}; "
-            "write the dates of the column in one way, best as 2026-11-28, or declare how they "
-            "are written: style in the hyperparameter schema",
+            f"feature column '{name}' holds dates: {quoted(error.example)} {error.readings}; "
+            "write them in one way, best as 2026-11-28, or declare how they are written: style in "
+            "the hyperparameter schema",
             error.example,
         ) from error
     for text in dates:
         if seconds_of(text, style) is None:
             raise OddTextError(
-                f"feature column '{name}': {quoted(text)} is no date with {ORDERS[style]}, as the "
-                "other dates of the column are written; correct the cell",
+                f"feature column '{name}' holds dates with {ORDERS[style]}, and {quoted(text)} is "
+                "no such date; correct the cell",
                 text,
             )
     return style
@@ -245,9 +245,8 @@ def _require_category(evidence: Evidence, values: Counter[str], layout: Layout) 
         )
     if not layout.open_to_text:
         raise OddTextError(
-            f"feature column '{name}' has the texts {shown}, and the job takes numbers; set "
-            "enable_categorical=true to read text as categories and dates as features, or encode "
-            "the text",
+            f"feature column '{name}' has the texts {shown}, and the job takes numbers; "
+            f"{TEXT_AND_DATES}",
             odd[0],
         )
     if len(values) >= DISTINCT_SHARE * cells and cells >= FEWEST_ROWS:

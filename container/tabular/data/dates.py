@@ -181,7 +181,7 @@ def date_style_of(texts: Iterable[str]) -> DateStyle:
             other = next(witness[order] for order in sorted(left) if order in witness)
             raise AmbiguousDatesError(
                 text,
-                f"it is written with {_words(possible)}, and {other!r} with {_words(left)}",
+                f"has {_words(possible)}, and {other!r} has {_words(left)}",
             )
         if possible != left & possible or len(possible) < len(left):
             for order in possible:
@@ -192,12 +192,12 @@ def date_style_of(texts: Iterable[str]) -> DateStyle:
             zones.setdefault(found["zone"] is not None, text)
     if len(zones) > 1:
         raise AmbiguousDatesError(
-            zones[False], f"it has no offset from UTC, and {zones[True]!r} has one"
+            zones[False], f"has no offset from UTC, and {zones[True]!r} has one"
         )
     if len(left) > 1:
         example = witness.get(DateStyle.DAY_FIRST, "")
         raise AmbiguousDatesError(
-            example, f"either {_words({DateStyle.DAY_FIRST})} or {_words({DateStyle.MONTH_FIRST})}"
+            example, f"has {_words(left)}, and no date of the column says which"
         )
     return left.pop()
 

@@ -106,7 +106,9 @@ def agree(
                 declared.kind, style=declared.style, missing=tuple(sorted(spelled))
             )
     _require_known(layout, keys, first["sparse"])
-    return _with(columns, decisions, described)
+    found = _with(columns, decisions, described)
+    _require_free_names(found)
+    return found
 
 
 def _require_known(layout: Layout, keys: Sequence[str | int], sparse: bool) -> None:
@@ -118,6 +120,18 @@ def _require_known(layout: Layout, keys: Sequence[str | int], sparse: bool) -> N
                 f"the schema declares the column '{str(name)[:60]}', which is no feature of the "
                 f"data; the features are {listed([str(each) for each in keys])}"
             )
+
+
+def _require_free_names(columns: Columns) -> None:
+    """Require that no column has the name that a feature of a date gets."""
+    for column in columns.dates:
+        for name in columns.date_names(columns.names[column]) if columns.names else ():
+            if name in columns.names:
+                raise UserError(
+                    f"the feature column '{name[:60]}' has the name of a feature that the dates of "
+                    f"'{columns.names[column][:60]}' become; rename the column, or leave one of "
+                    "the two out (hyperparameter drop)"
+                )
 
 
 def _evidence(described: Sequence[Mapping[str, Any]], column: int, columns: Columns) -> Evidence:

@@ -13,6 +13,10 @@ from tabular.data.spelling import MISSING, MISSING_NUMBERS
 NUMBERS_ALONE = (
     "preprocess=none takes numbers alone: leave that hyperparameter out, or encode the text"
 )
+TEXT_AND_DATES = (
+    "set enable_categorical=true to read text as categories and dates as features, or encode the "
+    "text"
+)
 
 
 @dataclass(frozen=True)

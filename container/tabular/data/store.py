@@ -52,6 +52,8 @@ class Store:
         The feature columns' names; empty for formats without names.
     categories : dict of int to dict of str to int
         For each feature column of text, the code of each value, in order of appearance.
+    dates : sequence of int
+        The feature columns that are read as dates.
     counts : ValueCounts
         The values of each column.
     delimiter : str
@@ -92,7 +94,7 @@ class Store:
         self._spilled: SpillFiles | None = None
         self._released = False
         self._tables: dict[int, npt.NDArray[Any]] = {}
-        self._dates: Sequence[int] = ()  # columns that ``packed`` made
+        self.dates: Sequence[int] = ()
         self._stored_width = 0
         self._positions: list[npt.NDArray[np.int64]] = []
 
@@ -147,8 +149,8 @@ class Store:
             self.sparse, self.names, self.width = schema.sparse, schema.names, schema.width
             self.categories = {column: {} for column in batch.categories}
             self.counts = ValueCounts(0 if schema.sparse else schema.width, batch.categories)
-            self._dates = sorted(batch.dates)
-            self._stored_width = schema.width + len(self._dates)
+            self.dates = sorted(batch.dates)
+            self._stored_width = schema.width + len(self.dates)
             self.delimiter, self.ignored = batch.delimiter, batch.ignored
             self.classes = {} if batch.classes else None
         self.width = max(self.width, features.shape[1])
@@ -250,7 +252,7 @@ class Store:
         columns = cast(Columns, self._read_columns)
         shifted = bool(columns.base) and self.lowest is not None
         for piece in pieces:
-            yield start, with_final_columns(piece, columns, self._tables, self._dates, shifted)
+            yield start, with_final_columns(piece, columns, self._tables, self.dates, shifted)
             start += piece.shape[0]
 
     def describe(self, name: str) -> dict[str, Any]:

@@ -49,7 +49,9 @@
       input.append(element("option", "missing", { value: "" }));
       for (const text of texts) input.append(element("option", text, { value: text }));
     } else {
-      input = element("input", "", { type: "text", inputMode: "decimal", spellcheck: false });
+      const date = data.dates[feature];
+      const kind = date ? { placeholder: `${date} 10:30` } : { inputMode: "decimal" };
+      input = element("input", "", { type: "text", spellcheck: false, ...kind });
     }
     input.value = values.get(feature) ?? "";
     input.dataset.feature = feature;

@@ -41,6 +41,8 @@ class Card:
         Empty, or one name for each feature.
     categories : Mapping[int, sequence of str]
         The values of each text column, by its number from 0.
+    dates : Mapping[int, str]
+        A date as each column of dates has it, by the column's number from 0.
     labels : sequence of str
         The labels of a classifier, in the order of its probabilities.
     """
@@ -57,6 +59,7 @@ class Card:
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     feature_names: Sequence[str] = ()
     categories: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    dates: Mapping[int, str] = field(default_factory=dict)
     labels: Sequence[str] = ()
 
 
@@ -84,6 +87,7 @@ def card_of(
         metrics=manifest.metrics,
         feature_names=manifest.feature_names,
         categories={int(column): texts for column, texts in manifest.categories.items()},
+        dates={column: date.style.value for column, date in manifest.columns.dates.items()},
         labels=labels,
     )
 
@@ -111,6 +115,7 @@ def render(card: Card) -> tuple[bytes, Mapping[str, str]]:
             "count": card.num_features,
             "names": list(card.feature_names),
             "categories": {str(column): list(texts) for column, texts in card.categories.items()},
+            "dates": {str(column): date for column, date in card.dates.items()},
             "labels": list(card.labels),
         },
         style=Markup(style),  # noqa: S704 this package's file

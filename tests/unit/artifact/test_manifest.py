@@ -128,6 +128,51 @@ def test_artifact_of_format_1_reads_texts_as_they_stand(tmp_path: Path) -> None:
     assert math.isnan(cells.text("A"))
 
 
+WHEN = {"kind": "date", "style": "2026-11-28", "first": "2026-01-01T00:00:00Z"}
+
+
+def dated(column: dict[str, object], **fields: object) -> str:
+    schema = {
+        **{"columns": [column], "missing_values": [], "delimiter": ",", "ignored": []},
+        "unknown": "missing",
+    }
+    values = {
+        **undigested(SOME),
+        **{"num_features": 1, "feature_names": ["when"], "categories": {}, "categorical": []},
+        **{"schema": schema, **fields},
+    }
+    return json.dumps(values)
+
+
+def test_dates_are_several_features(tmp_path: Path) -> None:
+    manifest = read_manifest(write(tmp_path, dated({**WHEN, "features": ["when.seconds"]})))
+    assert manifest is not None
+    assert manifest.columns.count == 1
+    assert manifest.columns.features.count == 5
+    assert manifest.columns.features.names[1] == "when.year"
+    assert manifest.is_needed
+    later = read_manifest(write(tmp_path, dated(WHEN, categorical=[4])))
+    assert later is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (dated({**WHEN, "style": "1234.5"}), "style is .*a style of the kind date"),
+        (dated({"kind": "number", "style": "28.11.2026"}), "a style of the kind number"),
+        (dated({"kind": "date", "style": "2026-11-28"}), "lacks first"),
+        (dated({"kind": "date"}), "lacks first, style"),
+        (dated({**WHEN, "first": "28.11.2026"}), "expected a date such as 2026-11-28"),
+        (dated({**WHEN, "first": 7}), "expected a date such as 2026-11-28"),
+        (dated(WHEN, categorical=[5]), "categorical has the column 5, expected one below 5"),
+        (dated(WHEN, categories={"1": ["a"]}), "categories has the column 1, expected one below 1"),
+    ],
+)
+def test_dates_that_do_not_fit_are_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        read_manifest(write(tmp_path, text))
+
+
 @pytest.mark.parametrize("files", [[], {"a": 1}, {"a": {"size": 1}}])
 def test_misshapen_file_record_is_refused(tmp_path: Path, files: object) -> None:
     values = {**undigested(SOME), "files": files}

@@ -43,6 +43,11 @@ def test_text_that_becomes_numbers_is_refused() -> None:
     assert "feature column '1' is text in some files" in refused(dense(columns=2), text("a"))
 
 
+def test_dates_that_become_something_else_are_refused() -> None:
+    dates = replace(dense(columns=1), dates={0: np.zeros(5)})
+    assert "feature column '1' is dates in some files" in refused(dense(columns=1), dates)
+
+
 def test_weights_in_some_files_only_are_refused() -> None:
     weighted = replace(dense(), weight=np.ones(5, np.float32))
     assert "a weight stands in some rows" in refused(weighted)

@@ -102,14 +102,22 @@ def test_order_of_a_column(texts: list[str], expected: DateStyle) -> None:
 @pytest.mark.parametrize(
     ("texts", "example", "words"),
     [
-        (["1/2/2026", "3/4/2026"], "1/2/2026", "either the day first or the month first"),
-        (["2026-01-02", "1.2.2026"], "1.2.2026", "'2026-01-02' with the year first"),
-        (["13/1/2026", "1/13/2026"], "1/13/2026", "the month first, and '13/1/2026' with the day"),
-        (["1.2.2026", "1/13/2026"], "1/13/2026", "with the month first"),
+        (
+            ["1/2/2026", "3/4/2026"],
+            "1/2/2026",
+            "has the month first or the day first, and no date of the column says which",
+        ),
+        (["2026-01-02", "1.2.2026"], "1.2.2026", "'2026-01-02' has the year first"),
+        (
+            ["13/1/2026", "1/13/2026"],
+            "1/13/2026",
+            "has the month first, and '13/1/2026' has the day first",
+        ),
+        (["1.2.2026", "1/13/2026"], "1/13/2026", "has the month first"),
         (
             ["2026-01-01T10:00Z", "2026-01-01 11:00"],
             "2026-01-01 11:00",
-            "it has no offset from UTC, and '2026-01-01T10:00Z' has one",
+            "has no offset from UTC, and '2026-01-01T10:00Z' has one",
         ),
     ],
 )

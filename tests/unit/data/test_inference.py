@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
 from tabular.data.column_kinds import Evidence, decide
 from tabular.data.columns import Columns
+from tabular.data.dates import DateColumn, DateStyle
 from tabular.data.declared import BOOLEAN, CATEGORY, NUMBER, DeclaredColumn, declared_columns
 from tabular.data.inference import Reading, agree
 from tabular.data.layout import Layout
@@ -99,6 +101,78 @@ def test_decision_does_not_depend_on_the_split(budget: MemoryBudget, cut: int) -
     parts = [stored(budget, texts(*part)) for part in (values[:cut], values[cut:])]
     assert isinstance(whole, Columns)
     assert agreed(*parts) == agreed(*reversed(parts)) == whole
+
+
+def dated(*seconds: float) -> Batch:
+    values = np.array(seconds, np.float64)
+    column = np.zeros((len(values), 1), np.float32)
+    column[np.isnan(values)] = np.nan
+    return Batch(column, np.zeros(len(values), np.float32), dates={0: values})
+
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_dates_become_features(tmp_path: Path, on_disk: bool) -> None:
+    """Text and dates with all digits, in two stores, count from the first of both."""
+    budget = MemoryBudget(0 if on_disk else 1 << 20, tmp_path)
+    as_text = stored(budget, texts("1970-01-11", "1970-01-05 06:30", "?"))
+    typed = stored(budget, dated(DAY * 3 + 0.5, np.nan), dated(DAY * 20_000 + 3601))
+    columns = agreed(as_text, typed)
+    assert isinstance(columns, Columns)
+    assert columns.dates == {0: DateColumn(DateStyle.YEAR_FIRST, DAY * 3)}
+    assert columns.spelled_missing == {0: ("?",)}
+    found = []
+    for store in (as_text, typed):
+        store.seal(columns)
+        assert store.on_disk == on_disk
+        assert store.width == 5
+        found += [piece for _, piece in store.features(1 << 20)]
+    nothing = [np.nan] * 5
+    np.testing.assert_equal(
+        np.concatenate(found),
+        np.array(
+            [
+                [DAY * 7, 1970, 1, 6, 0],
+                [DAY + 23_400, 1970, 1, 0, 6],
+                nothing,
+                [0.5, 1970, 1, 6, 0],
+                nothing,
+                [DAY * 19_997 + 3601, 2024, 10, 4, 1],
+            ],
+            np.float32,
+        ),
+    )
+
+
+def test_column_of_missing_dates_has_features(budget: MemoryBudget) -> None:
+    empty = stored(budget, dated(np.nan, np.nan))
+    columns = agreed(empty)
+    assert isinstance(columns, Columns)
+    assert columns.dates == {0: DateColumn()}
+    assert np.isnan(rows_of(empty, columns)).all()
+
+
+def test_dates_and_numbers_of_one_column_are_refused(budget: MemoryBudget) -> None:
+    with pytest.raises(UserError, match="has dates in 0 of 2 cells, and other values: numbers"):
+        agreed(stored(budget, dated(DAY)), stored(budget, numbers(1, 2)))
+
+
+def test_schema_declares_dates(budget: MemoryBudget) -> None:
+    schema = '{"columns": [{"kind": "date", "style": "28.11.2026"}]}'
+    layout = replace(OPEN, declared=declared_columns(schema, "schema"))
+    columns = agreed(stored(budget, dated(DAY)), layout=layout)
+    assert isinstance(columns, Columns)
+    assert columns.dates == {0: DateColumn(DateStyle.DAY_FIRST, DAY)}
+
+
+def test_feature_of_a_date_needs_a_free_name(budget: MemoryBudget) -> None:
+    batch = dated(DAY)
+    two = np.zeros((1, 2), np.float32)
+    store = stored(budget, replace(batch, features=two, names=["when", "when.hour"]))
+    with pytest.raises(UserError, match=r"'when.hour' has the name of a feature that the dates of"):
+        agreed(store)
 
 
 def decided(layout: Layout = OPEN, **counts: int) -> str:

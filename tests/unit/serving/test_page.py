@@ -48,6 +48,7 @@ def test_features_and_categories_are_in_the_page_as_json() -> None:
         "count": 2,
         "names": ["a", "b"],
         "categories": {"1": ["x", "y"]},
+        "dates": {},
         "labels": [],
     }
 

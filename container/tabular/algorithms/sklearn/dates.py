@@ -51,7 +51,7 @@ def with_dates(model: Any, columns: Columns) -> Any:
     keys = columns.names or range(columns.count)
     entries: list[tuple[str, Any, Any]] = []
     for name, step, _ in before.transformers_:
-        fitted = FrozenEstimator(step)
+        fitted = FrozenEstimator(_without_names(step) if name in steps else step)
         if name in steps:
             column = steps[name]
             made = Pipeline([(DATE, _features(columns.dates[column])), (FITTED, fitted)])
@@ -67,7 +67,24 @@ def with_dates(model: Any, columns: Columns) -> Any:
         entries, sparse_threshold=before.sparse_threshold, verbose_feature_names_out=False
     ).fit(pandas.DataFrame([row], columns=list(keys)))
     taken.sparse_output_ = before.sparse_output_
+    taken.transformers_ = [(name, _unfrozen(step), at) for name, step, at in taken.transformers_]
     return Pipeline([(PREPROCESS, taken), *model.steps[1:]])
+
+
+def _unfrozen(step: Any) -> Any:
+    """Return the fitted step that ``FrozenEstimator`` kept from being fitted again."""
+    if isinstance(step, Pipeline):
+        return Pipeline([step.steps[0], (FITTED, step.named_steps[FITTED].estimator)])
+    return step.estimator
+
+
+def _without_names(step: Any) -> Any:
+    """Return fitted steps that do not warn of an array, which has no names."""
+    found = copy.deepcopy(step)
+    for _, each in found.steps:
+        if hasattr(each, "feature_names_in_"):
+            del each.feature_names_in_
+    return found
 
 
 def without_dates(model: Any, columns: Columns) -> Any:
@@ -80,10 +97,10 @@ def without_dates(model: Any, columns: Columns) -> Any:
     taken.transformers_ = []
     for name, step, _ in before.transformers_:
         if name in steps:
-            entry = step.named_steps[FITTED].estimator, date_places(columns, steps[name])
+            entry = step.named_steps[FITTED], date_places(columns, steps[name])
         else:
             at = plain_columns(columns, texts=name == TEXTS)
-            entry = step.estimator, [columns.starts[column] for column in at]
+            entry = step, [columns.starts[column] for column in at]
         taken.transformers_.append((name, *entry))
     taken.n_features_in_ = columns.features.count
     # With this attribute, scikit-learn would expect columns with these names.

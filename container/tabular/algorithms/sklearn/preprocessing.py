@@ -34,7 +34,7 @@ OWN_MISSING = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor"
 MOST_TEXTS = 1000
 PREPROCESS, MODEL = "preprocess", "model"
 NUMBERS, TEXTS = "numbers", "texts"
-IMPUTE, ENCODE, SCALE = "impute", "encode", "scale"
+ROUND, WIDEN, IMPUTE, ENCODE, SCALE = "round", "widen", "impute", "encode", "scale"
 # Replaces a missing text. No other text is empty, because an empty cell of CSV is missing.
 MISSING_TEXT = ""
 
@@ -79,17 +79,22 @@ def pipeline_of(estimator: BaseEstimator, columns: Columns) -> Pipeline:
 
 
 def _for_numbers(estimator: BaseEstimator) -> Any:
+    """Return the steps for numbers, which also take pandas' nullable columns."""
     steps: list[tuple[str, Any]] = []
+    if _has_histograms(estimator):
+        # Requests have float32, and histogram boosting may split beside a number that float32
+        # rounds. The other steps compute in float64.
+        steps = [(ROUND, _as_floats("float32")), (WIDEN, _as_floats("float64"))]
     if type(estimator).__name__ not in OWN_MISSING:
         steps.append((IMPUTE, SimpleImputer(strategy="median", keep_empty_features=True)))
     if needs_scaling(estimator):
         steps.append((SCALE, StandardScaler()))
-    if not steps:
-        # The type of pandas' nullable columns is still to be changed. Requests have float32, and
-        # histogram boosting may split beside a number that float32 rounds.
-        floats = {"dtype": "float32", "ensure_all_finite": False}
-        return FunctionTransformer(check_array, kw_args=floats, feature_names_out="one-to-one")
     return Pipeline(steps)
+
+
+def _as_floats(dtype: str) -> FunctionTransformer:
+    options = {"dtype": dtype, "ensure_all_finite": False}
+    return FunctionTransformer(check_array, kw_args=options, feature_names_out="one-to-one")
 
 
 def _for_texts() -> Pipeline:
@@ -108,13 +113,23 @@ def _for_texts() -> Pipeline:
 
 def needs_scaling(estimator: BaseEstimator) -> bool:
     """Return whether the scale of features affects an estimator or an estimator inside it."""
-    given = estimator.get_params(deep=False)
-    named = [each for entry in given.get("estimators") or () for each in entry]
-    inner = [given.get("estimator"), given.get("regressor"), *named]
-    wrapped = [each for each in inner if isinstance(each, BaseEstimator)]
+    wrapped = _wrapped(estimator)
     if wrapped:
         return any(map(needs_scaling, wrapped))
     return ".".join(type(estimator).__module__.split(".")[:2]) not in SCALE_FREE
+
+
+def _has_histograms(estimator: BaseEstimator) -> bool:
+    """Return whether an estimator, or an estimator inside it, is histogram gradient boosting."""
+    return type(estimator).__name__ in OWN_MISSING or any(map(_has_histograms, _wrapped(estimator)))
+
+
+def _wrapped(estimator: BaseEstimator) -> list[BaseEstimator]:
+    """Return the estimators inside an estimator."""
+    given = estimator.get_params(deep=False)
+    named = [each for entry in given.get("estimators") or () for each in entry]
+    inner = [given.get("estimator"), given.get("regressor"), *named]
+    return [each for each in inner if isinstance(each, BaseEstimator)]
 
 
 def plain_columns(columns: Columns, texts: bool) -> list[int]:

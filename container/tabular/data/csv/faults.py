@@ -129,7 +129,7 @@ def fault(
             )
         for place, (cell, column) in enumerate(zip(cells, columns, strict=True), start=1):
             wrong = _wrong(cell, column, finite)
-            if wrong:
+            if wrong is not None:
                 name = f" ({column.name[:40]})" if column.name else ""
                 return f"line {number}, column {place}{name}: {wrong}"
     return None

@@ -23,7 +23,7 @@ from tabular.data.csv.faults import ENCODE, Column, Kind
 from tabular.data.csv.parsing import Parser, is_blank
 from tabular.data.csv.text import DELIMITERS, cells_of, delimiter_of, too_many
 from tabular.data.declared import DATE, NUMBER
-from tabular.data.layout import NUMBERS_ALONE, Layout
+from tabular.data.layout import NUMBERS_ALONE, TEXT_AND_DATES, Layout
 from tabular.data.quoting import quoted
 from tabular.data.roles import Roles, by_name, by_place
 from tabular.data.source import BROKEN_STREAM, Source, unreadable
@@ -307,5 +307,5 @@ def _cure(stated: str | None, open_to_text: bool, layout: Layout) -> str:
     if layout.classes:
         return NUMBERS_ALONE
     if layout.named:
-        return "set enable_categorical=true to read text as categories, or encode the text"
+        return TEXT_AND_DATES
     return ENCODE

@@ -15,7 +15,7 @@ from tabular.data.batch import Batch, Floats
 from tabular.data.cells import CellError, Cells, DateCells, NumberCells, explained
 from tabular.data.class_labels import TextLabelsError, refuse_leading_zeros
 from tabular.data.declared import DATE, NUMBER
-from tabular.data.layout import NUMBERS_ALONE, Layout
+from tabular.data.layout import NUMBERS_ALONE, TEXT_AND_DATES, Layout
 from tabular.data.parquet.types import (
     floats_of,
     index_columns,
@@ -285,7 +285,7 @@ class BatchReader:
             if stated
             else NUMBERS_ALONE
             if layout.classes
-            else "set enable_categorical=true to read text as categories, or encode the text"
+            else TEXT_AND_DATES
         )
         raise UserError(f"{self._path}, {self._shown(column)} is text ({kind}); {cure}")
 

@@ -89,7 +89,7 @@ SCHEMA = Hyperparameter(
     passed=False,
     default="what the values look like",
     description="The kinds of columns as JSON: "
-    '{"columns": [{"name": "zip", "kind": "category"}]}; kinds are number, boolean and category',
+    '{"columns": [{"name": "zip", "kind": "category"}]}; kinds are number, boolean, category and date',
     reader=lambda name, value: declared_columns(value, f"Hyperparameter {name}"),
 )
 UNKNOWN = Hyperparameter(

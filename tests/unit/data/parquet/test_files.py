@@ -7,7 +7,8 @@ import io
 import os
 import threading
 from collections.abc import Callable
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from hypothesis import strategies as st
 
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
+from tabular.data.dates import DateStyle, seconds_of
+from tabular.data.declared import declared_columns
 from tabular.data.layout import Layout
 from tabular.data.parquet import files as parquet
 from tabular.data.source import Source
@@ -194,7 +197,7 @@ def test_codes_by_feature_types_keep_their_numbers(tmp_path: Path) -> None:
         ({"y": [1], "x": ["a"]}, PLAIN, "column 'x' is text (string); set enable_categorical=true"),
         ({"y": [1], "x": ["a"]}, Layout(categorical=True, feature_types=("q",)), "types has q"),
         ({"y": ["a"], "x": [1]}, CATEGORIES, "row 1, column 'y': 'a' is not a number"),
-        ({"y": [1], "x": [date(2026, 1, 1)]}, CATEGORIES, "column 'x' has type date32[day]"),
+        ({"y": [1], "x": [date(2026, 1, 1)]}, PLAIN, "column 'x' has type date32[day]"),
         ({"y": [1], "x": [[1, 2]]}, PLAIN, "column 'x' has type list<"),
         ({"y": [1], "x": [{"a": 1}]}, PLAIN, "column 'x' has type struct<"),
         ({"y": [1], "x": [[1]]}, PLAIN, "choose other columns with the hyperparameter features"),
@@ -390,3 +393,61 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
 def test_stream_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
     with pytest.raises(UserError, match=words):
         list(parquet.read_file(streamed(tmp_path, content), PLAIN, 2))
+
+
+def dates(folder: Path, columns: dict[str, Any], layout: Layout = CATEGORIES) -> list[float]:
+    batch = one(folder, {"y": [1] * len(next(iter(columns.values()))), **columns}, layout)
+    assert isinstance(batch.features, np.ndarray)
+    assert batch.features.shape[1] == 1
+    return batch.dates[0].tolist()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(pyarrow.timestamp(unit) for unit in ("s", "ms", "us", "ns")),
+        pyarrow.timestamp("us", "Europe/Berlin"),
+    ],
+    ids=str,
+)
+def test_timestamp_is_seconds_since_1970(tmp_path: Path, kind: Any) -> None:
+    moments = [datetime(2026, 11, 28, 10, 30, tzinfo=UTC), None, datetime(1960, 1, 1, tzinfo=UTC)]
+    found = dates(
+        tmp_path, {"x": pyarrow.array(moments, pyarrow.timestamp("us", "UTC")).cast(kind)}
+    )
+    np.testing.assert_equal(found, [1795861800, np.nan, -315619200])
+
+
+def test_fraction_of_a_second_is_that_of_text(tmp_path: Path) -> None:
+    moment = datetime(1960, 1, 1, 0, 0, 0, 999_999, tzinfo=UTC)
+    found = dates(tmp_path, {"x": pyarrow.array([moment], pyarrow.timestamp("ns"))})
+    assert found == [seconds_of("1960-01-01T00:00:00.999999", DateStyle.YEAR_FIRST)]
+
+
+@pytest.mark.parametrize("kind", [pyarrow.date32(), pyarrow.date64()], ids=str)
+def test_date_is_seconds_since_1970(tmp_path: Path, kind: Any) -> None:
+    found = dates(tmp_path, {"x": pyarrow.array([date(2026, 11, 28), None], kind)})
+    np.testing.assert_equal(found, [1795824000, np.nan])
+
+
+def test_text_that_the_job_declares_a_date(tmp_path: Path) -> None:
+    declared = declared_columns(
+        '{"columns": [{"name": "x", "kind": "date", "style": "28.11.2026"}]}', "schema"
+    )
+    layout = replace(CATEGORIES, declared=declared)
+    assert dates(tmp_path, {"x": ["28.11.2026"]}, layout) == [1795824000]
+    words = refusal(tmp_path, {"y": [1, 1], "x": ["1.2.2026", "2026-02-01"]}, layout)
+    assert "row 2, column 'x': '2026-02-01' is not a date; expected a date such as" in words
+
+
+def test_date_of_a_year_without_a_text_is_refused(tmp_path: Path) -> None:
+    far = pyarrow.array([1 << 50], pyarrow.timestamp("s"))
+    words = refusal(tmp_path, {"y": [1], "x": far}, CATEGORIES)
+    assert "row 1, column 'x': a date outside of the years 1 to 9999" in words
+
+
+def test_date_that_the_job_declares_a_category_is_text(tmp_path: Path) -> None:
+    declared = declared_columns('{"columns": [{"name": "x", "kind": "category"}]}', "schema")
+    layout = replace(CATEGORIES, declared=declared, deferred=True)
+    batch = one(tmp_path, {"y": [1], "x": [date(2026, 11, 28)]}, layout)
+    assert batch.categories == {0: ["2026-11-28"]}

@@ -66,8 +66,9 @@ def _by_place(before: ColumnTransformer, columns: Columns) -> ColumnTransformer:
 
 
 def _of_floats(fitted: Any) -> Any:
-    """Return the step for numbers; float32 needs no change of its type."""
-    return "passthrough" if isinstance(fitted, FunctionTransformer) else fitted
+    """Return the steps for numbers; float32 needs no change of its type."""
+    steps = [each for each in fitted.steps if not isinstance(each[1], FunctionTransformer)]
+    return Pipeline(steps) if steps else "passthrough"
 
 
 def _of_codes(fitted: Pipeline, places: list[int], columns: Columns) -> Pipeline:
