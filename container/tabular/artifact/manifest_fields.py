@@ -225,7 +225,7 @@ def _described_column(name: str, value: Any) -> None:
 
 def _schema(name: str, value: Any) -> None:
     if value:
-        _fields(SCHEMA, frozenset(SCHEMA) - {"extra_columns"})(name, value)
+        _fields(SCHEMA, frozenset(SCHEMA) - {"extra_columns", "sparse"})(name, value)
 
 
 COLUMN: dict[str, Check] = {
@@ -244,6 +244,7 @@ SCHEMA: dict[str, Check] = {
     "missing_values": _list(_text),
     "delimiter": _one_of("", *DELIMITERS),
     "ignored": _list(_text),
+    "sparse": _flag,
     "unknown": _one_of(*UNKNOWNS),
     "extra_columns": _one_of(IGNORE, ERROR),
 }

@@ -76,6 +76,10 @@ class Columns:
     indices : str
         What is known of LIBSVM's indices: ``UNKNOWN``, ``NOT_INDEXED``, ``KNOWN`` or
         ``UNDECLARED``.
+    sparse : bool
+        The training files were sparse: their rows leave values out.
+    absent : float
+        The value of a column that a sparse row leaves out. NaN makes it missing.
     unread : collection of int
         Columns of a body that are no features; the columns of a model have none.
     lenient : bool
@@ -98,6 +102,8 @@ class Columns:
     extra: bool | None = None
     statistics: Sequence[Mapping[str, Any]] = field(default=(), compare=False)
     indices: str = UNKNOWN
+    sparse: bool = False
+    absent: float = math.nan
     unread: Collection[int] = ()
     lenient: bool = False
     unknown_texts: UnknownTexts = field(default_factory=lambda: UnknownTexts(), compare=False)

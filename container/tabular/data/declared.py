@@ -18,7 +18,7 @@ NUMBER, BOOLEAN, CATEGORY, DATE = KINDS = ("number", "boolean", "category", "dat
 ENTRIES = ("name", "kind", "style", "missing", "categories")
 REPORTED = ("missing_share", "minimum", "maximum", "delimiter", "first", "features")
 # What the schema of a manifest has beside its columns; a job sets it by hyperparameters.
-SETTINGS = ("missing_values", "delimiter", "ignored", "unknown", "extra_columns")
+SETTINGS = ("missing_values", "delimiter", "ignored", "sparse", "unknown", "extra_columns")
 # The styles of a kind; the first one is the default.
 STYLES: Mapping[str, tuple[NumberStyle | DateStyle, ...]] = {
     NUMBER: tuple(NumberStyle),

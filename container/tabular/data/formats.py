@@ -64,7 +64,7 @@ class Format:
 def _recordio_body(body: bytes, columns: Columns) -> Floats:
     # The number of columns says whether keys are counted from index 0 or 1 of the training data.
     whole = columns.indices == UNDECLARED
-    return coded(recordio.read_body(body, columns.count, whole), columns)
+    return coded(recordio.read_body(body, columns.count, whole, columns.absent), columns)
 
 
 def _with_either_start(read_body: ReadBody) -> ReadBody:

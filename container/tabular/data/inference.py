@@ -77,6 +77,7 @@ def agree(
         delimiter=first["delimiter"],
         ignored=tuple(first["ignored"]),
         indices=indices,
+        sparse=first["sparse"],
         unknown=None if layout.unknown == "error" else math.nan,
         extra=layout.extra_columns == "ignore" if layout.extra_columns else None,
         lenient=True,

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tabular.data.columns import Columns
+from tabular.data.columns import KNOWN, UNDECLARED, Columns
 from tabular.data.dates import DateColumn, DateStyle, seconds_of, text_of
 from tabular.data.declared import BOOLEAN, CATEGORY, DATE, NUMBER
 from tabular.data.spelling import NumberStyle
@@ -36,6 +36,7 @@ def to_json(columns: Columns) -> dict[str, Any]:
         "missing_values": list(columns.missing),
         "delimiter": columns.delimiter,
         "ignored": list(columns.ignored),
+        **({"sparse": True} if columns.sparse else {}),
         "unknown": ERROR if columns.unknown is None else MISSING,
         **({} if columns.extra is None else {"extra_columns": IGNORE if columns.extra else ERROR}),
     }
@@ -78,6 +79,7 @@ def from_json(schema: Mapping[str, Any], columns: Columns) -> Columns:
         missing=tuple(schema["missing_values"]),
         delimiter=schema["delimiter"],
         ignored=frozenset(schema["ignored"]),
+        sparse=schema.get("sparse", columns.indices in (KNOWN, UNDECLARED)),
         unknown=None if schema["unknown"] == ERROR else math.nan,
         extra=schema["extra_columns"] == IGNORE if "extra_columns" in schema else None,
         lenient=True,

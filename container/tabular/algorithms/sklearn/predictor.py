@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 def load_described(folder: Path, manifest: Manifest, loading: Loading) -> Predictor:
     """Load the estimator that a manifest describes; see ``PredictorModule``."""
     columns = manifest.columns
+    if columns.sparse:  # as ``single_host.feature_matrix`` reads the training files
+        columns = replace(columns, absent=0.0)
     if columns.unknown is not None:
         columns = replace(columns, unknown=UNKNOWN)
     compiled = compiled_paths(folder, manifest)

@@ -31,6 +31,7 @@ def read_request(body: bytes, columns: Columns, base: int | None = None) -> Floa
     Returns
     -------
     float32 array, (rows, columns.count)
+        ``columns.absent`` where a value is missing.
 
     Raises
     ------
@@ -41,6 +42,13 @@ def read_request(body: bytes, columns: Columns, base: int | None = None) -> Floa
     ValueError
         A line can't be read.
     """
+    rows = _read(body, columns, base)
+    if columns.absent == 0:
+        rows[np.isnan(rows)] = 0
+    return rows
+
+
+def _read(body: bytes, columns: Columns, base: int | None) -> Floats:
     if columns.indices == UNDECLARED:
         return _as_in_training(body, columns, base)
     if base is None and columns.indices == KNOWN:

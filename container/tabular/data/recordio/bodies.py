@@ -9,7 +9,9 @@ from tabular.data.recordio.framing import cut
 from tabular.data.recordio.tensors import read_block
 
 
-def read_body(body: bytes, num_features: int, whole: bool = False) -> Floats:
+def read_body(
+    body: bytes, num_features: int, whole: bool = False, absent: float = np.nan
+) -> Floats:
     """Read the rows of a request.
 
     Parameters
@@ -18,11 +20,13 @@ def read_body(body: bytes, num_features: int, whole: bool = False) -> Floats:
         The number of features of the model.
     whole : bool
         Sparse records, too, must have ``num_features`` columns: by their shape, or their last key.
+    absent : float
+        The value where a sparse record has none.
 
     Returns
     -------
     float32 array, (rows, num_features)
-        NaN where a sparse record has no value. Labels are ignored.
+        Labels are ignored.
 
     Raises
     ------
@@ -40,6 +44,6 @@ def read_body(body: bytes, num_features: int, whole: bool = False) -> Floats:
         return rows.values
     if whole and rows.columns != num_features:
         raise ColumnCountError(rows.columns, num_features)
-    matrix = np.full((len(block.starts), num_features), np.nan, np.float32)
+    matrix = np.full((len(block.starts), num_features), absent, np.float32)
     matrix[np.repeat(np.arange(len(matrix)), np.diff(rows.bounds)), rows.keys] = rows.values
     return matrix

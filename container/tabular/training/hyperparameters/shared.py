@@ -88,8 +88,8 @@ SCHEMA = Hyperparameter(
     layout="declared",
     passed=False,
     default="what the values look like",
-    description="The kinds of columns as JSON: "
-    '{"columns": [{"name": "zip", "kind": "category"}]}; kinds are number, boolean, category and date',
+    description='The kinds of columns as JSON: {"columns": [{"name": "zip", "kind": "category"}]}; '
+    "kinds are number, boolean, category and date",
     reader=lambda name, value: declared_columns(value, f"Hyperparameter {name}"),
 )
 UNKNOWN = Hyperparameter(

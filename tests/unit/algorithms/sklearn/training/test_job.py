@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from tabular.algorithms.predictor import Predictor
 from tabular.algorithms.sklearn.compiled_predictor import CompiledEstimatorPredictor
 from tabular.artifact.manifest import Manifest, read_manifest
-from tabular.contract.errors import JobError, UserError
+from tabular.contract.errors import JobError, RequestError, UserError
 from tabular.contract.job import read_job
 from tabular.contract.machine import Machine
 from tabular.contract.termination import Termination
@@ -556,3 +556,56 @@ def test_train_command_chooses_by_algorithm(flowers: JobFolder) -> None:
     assert "compiled to ONNX" in done.stderr
     manifest = json.loads((flowers.root / "model" / "tabular" / "manifest.json").read_text())
     assert manifest["algorithm"] == LOGISTIC
+
+
+@pytest.mark.parametrize("estimator", [LOGISTIC, "sklearn.neighbors.KNeighborsClassifier"])
+def test_value_that_a_sparse_row_leaves_out_is_0_as_in_training(
+    job_folder: JobFolder, estimator: str
+) -> None:
+    lines = [f"{at % 2} 1:{at % 2 + 1} {'2:5' if at % 3 else ''} 3:-{at % 5}" for at in range(60)]
+    job_folder.data("train", "\n".join(lines) + "\n", "data.libsvm")
+    job_folder.config("inputdataconfig.json", {"train": {"ContentType": "text/libsvm; base=1"}})
+    run(job_folder, estimator)
+    predictor = predictor_of(job_folder)
+    assert manifest_of(job_folder).schema["sparse"]
+    found = [
+        predictor.probabilities(read_rows(body, kind, predictor.columns))
+        for body, kind in ((b"1:2\n3:-4", "text/libsvm"), (b"2,0,0\n0,0,-4", "text/csv"))
+    ]
+    np.testing.assert_array_equal(*found)
+
+
+def test_value_that_a_sparse_row_leaves_out_is_missing_after_dense_training(
+    job_folder: JobFolder,
+) -> None:
+    job_folder.data("train", "".join(f"{at % 2},{at},{at % 7}\n" for at in range(60)))
+    run(job_folder, LOGISTIC)
+    columns = predictor_of(job_folder).columns
+    np.testing.assert_array_equal(
+        read_rows(b"0:2", "text/libsvm", columns), np.array([[2, np.nan]], np.float32)
+    )
+
+
+def test_dates_are_features_and_answers_are_those_of_the_saved_pipeline(
+    job_folder: JobFolder,
+) -> None:
+    moments = pandas.date_range("2026-01-01", periods=200, freq="7h")
+    rows = [f"{int(at.hour < 8)},{at:%Y-%m-%d %H:%M},{at.month}" for at in moments]
+    job_folder.data("train", "\n".join(["night,when,x", *rows]) + "\n")
+    run(job_folder, target="night", model_format="joblib")
+    predictor = predictor_of(job_folder)
+    body = "\n".join(row.partition(",")[2] for row in rows).encode()
+    served = predictor.probabilities(read_rows(body, "text/csv", predictor.columns))
+    assert (served.argmax(axis=1) == (moments.hour < 8)).all()
+    frame = pandas.DataFrame({"when": moments, "x": moments.month})
+    np.testing.assert_allclose(model_of(job_folder).predict_proba(frame), served, atol=1e-6)
+    with pytest.raises(RequestError, match=r"column 1 .when.: 7 is a number, and the column holds"):
+        read_rows(b"[[7, 1]]", "application/json", predictor.columns)
+
+
+def test_dates_that_preprocessing_does_not_take_are_refused(job_folder: JobFolder) -> None:
+    job_folder.data("train", "y,when\n0,2026-01-01\n1,2026-01-02\n")
+    with pytest.raises(
+        UserError, match=r"line 2, column 2 .when.: .*preprocess=none takes numbers"
+    ):
+        run(job_folder, target="y", preprocess="none")
