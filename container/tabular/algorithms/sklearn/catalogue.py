@@ -39,6 +39,8 @@ KINDS = {
 # The prefix for parameters of the estimator that have the same name as a hyperparameter of the job.
 # In the saved pipeline, scikit-learn uses the same prefix for parameters of the step "model".
 OWN = "model__"
+# Parameters that are lists of names and estimators.
+NAMED_PARTS = ("estimators", "steps", "transformer_list")
 # These estimators have a parameter n_jobs without effect, and warn if it is set.
 WITHOUT_JOBS = ("LogisticRegression",)
 EXAMPLE = "sklearn.ensemble.RandomForestClassifier"
@@ -148,6 +150,8 @@ def make_estimator(
                 f"Extraneous hyperparameter found: {shown(key)}{near or '.'} "
                 f"{found.__name__} takes {', '.join(known) or 'none'}"
             )
+        if key in NAMED_PARTS:
+            _require_pairs(key, values[key])
     defaults = {"random_state": seed, "n_jobs": jobs}
     if found.__name__ in WITHOUT_JOBS:
         del defaults["n_jobs"]
@@ -163,6 +167,19 @@ def make_estimator(
     if isinstance(weights, dict):
         _require_numbers(weights)
     return estimator
+
+
+def _require_pairs(key: str, value: object) -> None:
+    """Require a list of names and estimators, which scikit-learn itself does not check."""
+    pairs = isinstance(value, list | tuple) and all(
+        isinstance(entry, list | tuple) and len(entry) == 2 and isinstance(entry[0], str)
+        for entry in value
+    )
+    if not pairs:
+        raise UserError(
+            f"Hyperparameter {key}: expected a list of names and estimators, such as "
+            f'[["tree", "sklearn.tree.DecisionTreeClassifier"]]'
+        )
 
 
 def _require_numbers(weights: Mapping[object, object]) -> None:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import joblib
 import numpy as np
 import sklearn
 
@@ -41,6 +42,8 @@ class EstimatorPredictor(Predictor):
     def __init__(
         self, estimator: Any, parallel: Parallel = ONE_THREAD, columns: Columns | None = None
     ) -> None:
+        # joblib asks a program for this number once, which no prediction may do.
+        joblib.cpu_count(only_physical_cores=True)
         with guarded():
             self._encoded: Mapping[int, EncodedColumn] = {}
             self._framed = True

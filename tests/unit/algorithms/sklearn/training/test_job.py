@@ -442,6 +442,10 @@ def test_names_of_no_use_are_refused(flowers: JobFolder, algorithm: str, message
         ({"cross_validation": 3, "validation_fraction": 0.1}, "both set"),
         ({"model_format": "onnx"}, "model_format"),
         ({"class_weight": {"a": "x"}}, "Hyperparameter class_weight: the weight of a is x"),
+        (
+            {"algorithm": "sklearn.ensemble.VotingClassifier", "estimators": [LOGISTIC]},
+            "Hyperparameter estimators: expected a list of names and estimators",
+        ),
         ({"algorithm": CHAIN, "estimator": LOGISTIC}, "learns several targets at once"),
     ],
     ids=lambda each: "-".join(each) if isinstance(each, dict) else "",
@@ -609,3 +613,21 @@ def test_dates_that_preprocessing_does_not_take_are_refused(job_folder: JobFolde
         UserError, match=r"line 2, column 2 .when.: .*preprocess=none takes numbers"
     ):
         run(job_folder, target="y", preprocess="none")
+
+
+def test_number_beside_a_split_is_rounded_as_in_requests(job_folder: JobFolder) -> None:
+    """Histogram boosting inside another estimator splits at numbers of the training data."""
+    draw = np.random.default_rng(5)
+    x = draw.random(400).round(3)
+    job_folder.data("train", "\n".join(["y,x", *(f"{int(at * 97 % 2)},{at}" for at in x)]) + "\n")
+    trees = "sklearn.ensemble.HistGradientBoostingClassifier"
+    for algorithm, given in (
+        (trees, {}),
+        ("sklearn.ensemble.VotingClassifier", {"estimators": [["a", trees]], "voting": "soft"}),
+    ):
+        run(job_folder, algorithm, target="y", **given)
+        predictor = predictor_of(job_folder)
+        body = "\n".join(map(str, x)).encode()
+        served = predictor.probabilities(read_rows(body, "text/csv", predictor.columns))
+        found = model_of(job_folder).predict_proba(pandas.DataFrame({"x": x}))
+        np.testing.assert_allclose(found, served, atol=1e-6)
