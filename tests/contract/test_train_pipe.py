@@ -70,6 +70,7 @@ def piped(
     content_type: str,
     train: bytes,
     validation: bytes | None = None,
+    hyperparameters: dict[str, str] | None = None,
     **entry: str,
 ) -> Trained:
     """Train on channels that are FIFOs; the folder of a channel is not there, as in SageMaker."""
@@ -77,7 +78,7 @@ def piped(
         {"train": train} if validation is None else {"train": train, "validation": validation}
     )
     config = channels_of(content_type, *contents, **{"TrainingInputMode": "Pipe", **entry})
-    job = JobFolder.lay_out(root, None, {}, config)
+    job = JobFolder.lay_out(root, hyperparameters, {}, config)
     with ExitStack() as stack:
         for name, content in contents.items():
             stack.enter_context(feeding(root / f"input/data/{name}_0", content))
@@ -235,3 +236,37 @@ def test_sigterm_ends_the_wait_for_a_pipe_at_once(
     assert end.exit_code == STOPPED
     assert seconds < PROMPT_SECONDS
     assert "stopped by SIGTERM" in (job.failure or "")
+
+
+def labelled(date: str = "2026-{:02}-05 10:00") -> bytes:
+    lines = [f"{('no', 'yes')[at % 2]},{date.format(at % 12 + 1)},{at % 7}" for at in range(120)]
+    return "\n".join(["sold,when,x", *lines, ""]).encode()
+
+
+def test_text_labels_and_dates_are_read_from_a_pipe(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    given = {
+        **HYPERPARAMETERS,
+        **{"objective": "binary:logistic", "target": "sold", "enable_categorical": "true"},
+    }
+    end = piped(docker_engine, image, tmp_path, "text/csv", labelled(), hyperparameters=given)
+    assert end.exit_code == 0, end.stderr
+    assert end.job.manifest["classes"] == ["no", "yes"]
+    assert [column["kind"] for column in end.job.manifest["schema"]["columns"]] == [
+        "date",
+        "number",
+    ]
+
+
+def test_date_in_doubt_in_a_pipe_is_named_by_its_column(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    given = {
+        **HYPERPARAMETERS,
+        **{"objective": "binary:logistic", "target": "sold", "enable_categorical": "true"},
+    }
+    content = labelled("{}/5/2026")
+    end = piped(docker_engine, image, tmp_path, "text/csv", content, hyperparameters=given)
+    assert end.exit_code == 1
+    assert end.reason.startswith("UserError: feature column 'when' holds dates: ")

@@ -341,3 +341,20 @@ def test_class_labels_come_back_as_they_were(
     assert end.exit_code == 0, end.stderr
     with serving(docker_engine, image, end.job.model) as server:
         assert server.invoke(b"0,3\n1,3\n").body.decode().split() == list(labels)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {**XGBOOST, "early_stopping_rounds": "3", "num_round": "30"},
+        {"algorithm": "sklearn.tree.DecisionTreeClassifier", "target": "y"},
+    ],
+    ids=["xgboost", "tree"],
+)
+def test_rows_are_held_out_of_the_train_channel(train: Train, given: dict[str, str]) -> None:
+    content = people(400).replace("\n0,", "\nno,").replace("\n1,", "\nyes,")
+    given = {**given, "drop": "note", "validation_fraction": "0.25"}
+    end = train(given, {"train": {"a.csv": content}}, HEADER)
+    assert end.exit_code == 0, end.stderr
+    assert "validation-" in end.stdout
+    assert end.job.manifest["classes"] == ["no", "yes"]

@@ -94,6 +94,19 @@ def test_three_processes_train_the_model_of_one_process(folder: JobFolder, start
     assert manifest.hyperparameters == given
 
 
+def test_text_labels_are_the_same_classes_in_each_process(folder: JobFolder, start: Start) -> None:
+    rows = [line.split(",", 1) for line in ROWS.split()]
+    folder.data("train", "".join(f"{('no', 'yes')[int(y)]},{x}\n" for y, x in rows))
+    finish(start(0))
+    alone = scores(folder)
+    folder.model.unlink()
+    finish(start(3))
+    assert np.abs(scores(folder) - alone).max() <= 1e-6
+    manifest = load_models(folder.root / "model")[1]
+    assert manifest is not None
+    assert list(manifest.classes) == ["no", "yes"]
+
+
 def test_error_in_the_data_is_reported_once(folder: JobFolder, start: Start) -> None:
     folder.data("train", ROWS + "7,1,2,3\n")
     job = start(3)
