@@ -49,13 +49,19 @@ def write_jsonlines(result: Result, profile: Profile) -> bytes:
 def _dumps(value: Any) -> str:
     """Write any object that JSON can hold; NaN and infinity are written as null."""
     try:
-        return json.dumps(value, default=_plain, allow_nan=False)
+        return json.dumps(value, default=plain_value, allow_nan=False)
     except ValueError:
-        return json.dumps(_without_nan(json.loads(json.dumps(value, default=_plain))))
+        return json.dumps(_without_nan(json.loads(json.dumps(value, default=plain_value))))
 
 
-def _plain(value: Any) -> Any:
-    """Turn an array, a NumPy scalar, a sparse matrix or a frame into lists, numbers or dicts."""
+def plain_value(value: Any) -> Any:
+    """Turn an array, a NumPy scalar, a sparse matrix or a frame into lists, numbers or dicts.
+
+    Raises
+    ------
+    TypeError
+        JSON can't hold the value.
+    """
     if hasattr(value, "toarray"):
         return value.toarray().tolist()
     if hasattr(value, "tolist"):

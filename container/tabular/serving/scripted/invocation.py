@@ -43,6 +43,7 @@ from tabular.serving.requests import BODY
 from tabular.serving.scripted.calls import CallsStoppedError
 from tabular.serving.scripted.model import ScriptedModel
 from tabular.serving.scripted.request_memory import estimate_script_request
+from tabular.serving.scripted.results import completed, response_of
 
 log = logging.getLogger(__name__)
 
@@ -97,12 +98,12 @@ def script_invoker(
         if handlers.transform_fn:
             data = _input_data(body, content_type)
             result = _call(scripted, "transform_fn", scripted.model, data, content_type, accept)
-            return _response("transform_fn", result, accept)
+            return response_of("transform_fn", result, accept)
         prediction = _prediction(scripted, body, content_type)
         environ[ROWS] = _rows(prediction)
         if handlers.output_fn:
             result = _call(scripted, "output_fn", prediction, accept)
-            return _response("output_fn", result, accept)
+            return response_of("output_fn", result, accept)
         answer_type = answers.choose(accept)
         written = _guarded(scripted, "output_fn", answers.write, answer_type, prediction)
         return Response(written, mimetype=answer_type)
@@ -140,7 +141,7 @@ def script_parameters(scripted: ScriptedModel) -> Callable[[], Response] | None:
         result = _call(scripted, name)
         if isinstance(result, dict | list):
             result = _guarded(scripted, name, write_json, result, SCRIPT)
-        return _response(name, result, DEFAULT_CONTENT_TYPE)
+        return response_of(name, result, DEFAULT_CONTENT_TYPE)
 
     return lambda: _run(scripted, answer)
 
@@ -196,7 +197,10 @@ def _input_data(body: bytes, content_type: str) -> str | bytes:
 
 
 def _call(scripted: ScriptedModel, name: str, *arguments: Any) -> Any:
-    return _guarded(scripted, name, getattr(scripted.handlers, name), *arguments)
+    handler = getattr(scripted.handlers, name)
+    if name in ("output_fn", "transform_fn"):
+        handler = completed(name, handler)
+    return _guarded(scripted, name, handler, *arguments)
 
 
 def _guarded(
@@ -241,47 +245,6 @@ def _complete(response: AnyResponse) -> None:
     """Run the generator of a response to its end, because the generator is code of the script."""
     if response.is_streamed and not response.direct_passthrough:
         response.make_sequence()
-
-
-def _response(name: str, result: Any, accept: str) -> Response:
-    """Make a response of a handler's result.
-
-    Raises
-    ------
-    RequestError
-        500: the result is not text, bytes, a pair of body and content type, or a response.
-    """
-    if isinstance(result, AnyResponse):
-        return Response.force_type(result)  # type: ignore[return-value]
-    body, mimetype = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
-    if not isinstance(body, str | bytes | bytearray):
-        log.error(
-            "%s returned a %s, expected text, bytes, or a response", name, type(body).__name__
-        )
-        raise RequestError(
-            500,
-            f"{name} returned a {type(body).__name__}, expected text, bytes, (body, content type) "
-            "or a flask.Response; correct the script",
-        )
-    if not isinstance(mimetype, str | None):
-        raise RequestError(
-            500,
-            f"{name} returned a {type(mimetype).__name__} as the content type, expected text; "
-            "correct the script",
-        )
-    try:
-        encoded = body.encode() if isinstance(body, str) else bytes(body)
-        return Response(encoded, mimetype=mimetype or _media_type(accept))
-    except ValueError as error:  # a lone surrogate, or a line end in the content type
-        raise RequestError(
-            500, f"{name} returned what HTTP can't carry: {error}; correct the script"
-        ) from error
-
-
-def _media_type(accept: str) -> str | None:
-    """Return the first content type of an ``Accept``, or None for a wildcard."""
-    first = accept.partition(",")[0].partition(";")[0].strip()
-    return None if "*" in first else first
 
 
 def _rows(prediction: Any) -> int:

@@ -400,7 +400,61 @@ def test_content_type_that_is_not_text_is_500_with_the_reason(serve: Serve) -> N
     script = "def output_fn(prediction, accept): return 'a', 5\n"
     client = serve(NOTHING + "def predict_fn(data, model): return data\n" + script)
     status, answer = ask(client, "1")
-    assert (status, b"output_fn returned a int as the content type" in answer) == (500, True)
+    assert (status, b"output_fn returned 5 after the body, expected a content" in answer) == (
+        500,
+        True,
+    )
+
+
+JSON = "application/json"
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected", "content_type", "status"),
+    [
+        ("{'b': [1.5], 'a': None}", b'{"a":null,"b":[1.5]}\n', JSON, 200),
+        ("[1, 'x']", b'[1,"x"]\n', JSON, 200),
+        ("{'a': numpy.arange(2), 'b': numpy.float32(0.5)}", b'{"a":[0,1],"b":0.5}\n', JSON, 200),
+        ("{'a': datetime.date(2026, 1, 1)}", b'{"a":"Thu, 01 Jan 2026 00:00:00 GMT"}\n', JSON, 200),
+        ("({'a': 1}, 'application/x-own')", b'{"a":1}\n', "application/x-own", 200),
+        ("({'a': 1}, 202)", b'{"a":1}\n', JSON, 202),
+        ("('none such', 404)", b"none such", "text/csv", 404),
+        ("('x', 'text/x-own', 201)", b"x", "text/x-own", 201),
+        ("('x', 201, 'text/x-own')", b"x", "text/x-own", 201),
+        ("('x', 201, {'Content-Type': 'text/x-own'})", b"x", "text/x-own", 201),
+        ("('x', None)", b"x", "text/csv", 200),
+        ("(part for part in ('a', b'b'))", b"ab", "text/csv", 200),
+        ("((part for part in 'ab'), 'text/x-own')", b"ab", "text/x-own", 200),
+        ("io.BytesIO(b'1\\n2')", b"1\n2", "text/csv", 200),
+        ("io.StringIO('1\\n2')", b"1\n2", "text/csv", 200),
+        ("(flask.Response('x', 203), 'text/x-own')", b"x", "text/x-own", 203),
+        ("(flask.Response('x'), 201)", b"x", "text/html", 201),
+    ],
+)
+@pytest.mark.parametrize("handler", ["output_fn", "transform_fn"])
+def test_handler_returns_what_flask_takes(
+    serve: Serve,
+    handler: str,
+    returned: str,
+    expected: bytes,
+    content_type: str,
+    status: int,
+) -> None:
+    if handler == "output_fn":
+        script = f"""
+def predict_fn(data, model): return data
+def output_fn(prediction, accept): return {returned}
+"""
+    else:
+        script = f"""
+def transform_fn(model, input_data, content_type, accept): return {returned}
+"""
+    imports = "import datetime, io\nimport flask, numpy\n"
+    answer = serve(imports + NOTHING + script).post(
+        "/invocations", data="1", headers={"Content-Type": "text/csv", "Accept": "text/csv"}
+    )
+    found = (answer.status_code, answer.mimetype, answer.data)
+    assert found == (status, content_type, expected)
 
 
 @pytest.mark.parametrize(
@@ -408,7 +462,12 @@ def test_content_type_that_is_not_text_is_500_with_the_reason(serve: Serve) -> N
     [
         (r"'\ud800'", b"output_fn returned what HTTP can't carry"),
         (r"('a', 'text/plain\r\nX-Other: 1')", b"output_fn returned what HTTP can't carry"),
-        ("generator()", b"output_fn returned a generator, expected text"),
+        ("mixed()", b"output_fn returned a int, expected text"),
+        ("failing()", b"output_fn raised KeyError"),
+        ("{'a': {1}}", b"output_fn returned what HTTP can't carry: "),
+        ("None", b"output_fn returned a NoneType, expected text"),
+        ("('a', {'X-A': 'b\\nc'})", b"output_fn returned what HTTP can't carry"),
+        ("('a', True)", b"output_fn returned True after the body"),
         ("coroutine()", b"output_fn returned a coroutine, expected text"),
     ],
 )
@@ -416,7 +475,12 @@ def test_result_that_http_can_not_transport_is_500_with_the_reason(
     serve: Serve, returned: str, words: bytes
 ) -> None:
     script = f"""
-def generator(): yield 'a'
+def mixed():
+    yield 'a'
+    yield 1
+def failing():
+    yield 'a'
+    raise KeyError('b')
 async def coroutine(): pass
 def predict_fn(data, model): return data
 def output_fn(prediction, accept): return {returned}
