@@ -13,6 +13,8 @@ from tabular.script_mode.source import fetch, is_file
 
 CODE = "code"
 DEFAULT_PROGRAM = "inference.py"
+# Hidden files are nobody's: macOS puts ._inference.py beside inference.py in an archive.
+SCRIPTS = "[!.]*.py"
 # Python files that are never the script.
 NO_SCRIPTS = {"__init__.py", "setup.py"}
 
@@ -54,7 +56,7 @@ def find_script(folder: Path, program: str = "") -> InferenceScript | None:
     for name in (_file_name(program), DEFAULT_PROGRAM):
         if name and is_file(folder / name):
             return InferenceScript(folder, folder / name)
-    files = sorted(path for path in folder.glob("*.py") if path.name not in NO_SCRIPTS)
+    files = sorted(path for path in folder.glob(SCRIPTS) if path.name not in NO_SCRIPTS)
     if len(files) > 1:
         raise UserError(
             f"{folder} holds several scripts ({', '.join(path.name for path in files[:10])}) and "

@@ -30,7 +30,8 @@ def is_file(path: Path) -> bool:
 
 
 def prepare(source: str, code: Path, channel: Path | None, environ: Mapping[str, str]) -> None:
-    """Fetch the code of a training job into its folder. If the folder has files, do nothing.
+    """Fetch the code of a training job into its folder. If the folder has files, do nothing;
+    hidden files do not count.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def prepare(source: str, code: Path, channel: Path | None, environ: Mapping[str,
     UserError
         There is no code, or the code can't be fetched or unpacked.
     """
-    if code.is_dir() and any(code.iterdir()):
+    if code.is_dir() and any(code.glob("[!.]*")):
         if source and Path(source) != code:
             log.info("%s is not empty: %s is not used", code, source)
         return

@@ -12,7 +12,7 @@ from tabular.artifact.discovery import UBJSON, kind_of
 from tabular.artifact.files import COMPILED
 from tabular.artifact.manifest import FOLDER, NAME
 from tabular.contract.errors import UserError
-from tabular.script_mode.inference_script import CODE
+from tabular.script_mode.inference_script import CODE, SCRIPTS
 
 # Peak bytes of memory for each byte of a file while it is loaded. Measured on models of 10 to 1,000
 # trees (docs/serving.md): ONNX 14.2 (then 4.6 to 6.4), UBJSON 3.6 (then 1.6), a pickled Booster
@@ -56,7 +56,7 @@ def estimate_model(folder: Path) -> MemoryEstimate:
         The folder can't be read.
     """
     try:
-        if any((folder / CODE).glob("*.py")):
+        if any((folder / CODE).glob(SCRIPTS)):
             files = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
             # A script may read any of these files, in any way.
             peaks = [size * _peak_in_script(path) for path, size in files.items()]

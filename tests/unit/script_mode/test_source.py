@@ -328,3 +328,11 @@ def test_zip_archive_is_refused(tmp_path: Path, code: Path) -> None:
         opened.writestr("train.py", "x")
     with pytest.raises(UserError, match=r"is a zip archive; make it with: tar -czf"):
         fetch(str(tmp_path / "source.zip"), code, NO_ENVIRON)
+
+
+def test_hidden_files_are_no_code(tmp_path: Path, code: Path) -> None:
+    code.mkdir()
+    (code / "._train.py").write_bytes(b"\0\5\26\7")
+    (code / ".DS_Store").touch()
+    prepare(str(archive(tmp_path / "source.tar.gz", train_dot_py="1")), code, None, NO_ENVIRON)
+    assert (code / "train.py").read_text() == "1"
