@@ -17,6 +17,8 @@ from tabular.data.quoting import quoted
 from tabular.data.spelling import NumberStyle, number_of, styled_number
 
 TRUE, FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
+# How pandas writes a missing date.
+NOT_A_TIME = "NaT"
 # A number without leading zeros: 1 and 1.0 are one number, and 01 is a text.
 PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 
@@ -131,9 +133,11 @@ class DateCells:
     def text(self, text: str) -> float:
         """Return the seconds of a date; NaN for a missing value; raise CellError."""
         found = seconds_of(text, self.style)
+        if found is None:  # the year first is clear, whatever the training files have
+            found = seconds_of(text, DateStyle.YEAR_FIRST)
         if found is not None:
             return found
-        if text.strip() in self.missing:
+        if text.strip() in self.missing or text.strip() == NOT_A_TIME:
             return math.nan
         raise CellError(f"{quoted(text)} is not a date")
 
@@ -141,7 +145,7 @@ class DateCells:
         """Return NaN for NaN; raise CellError for a number, which may count from any day."""
         if math.isnan(value):
             return value
-        raise CellError(f"{value:g} is a number, and the column holds dates")
+        raise CellError(f"{value:.15g} is a number, and the column holds dates")
 
     def boolean(self, value: bool) -> float:
         """Raise CellError."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tabular.contract.errors import UserError
-from tabular.data.cells import CategoryCells, CellError, folded
+from tabular.data.cells import NOT_A_TIME, CategoryCells, CellError, folded
 from tabular.data.columns import listed
 from tabular.data.dates import (
     ORDERS,
@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 NEARLY_ALL = 0.9
 # A column of text with a new text in this share of its rows identifies the rows.
 DISTINCT_SHARE, FEWEST_ROWS = 0.95, 100
-# So is one with as many different numbers, and few other texts.
-MANY_NUMBERS = 20
+# A column with as many different numbers, or dates, and few other texts is one of them.
+MANY_VALUES = 20
 SHOWN = 3
 
 
@@ -136,7 +136,8 @@ def decide(evidence: Evidence, layout: Layout, stated: DeclaredColumn | None) ->
         )
     if booleans is not None:
         return Decision(BOOLEAN)
-    sentinels = {text for text in texts if text in MISSING_NUMBERS} | evidence.missing
+    sentinels = {text for text in texts if text in MISSING_NUMBERS or text == NOT_A_TIME}
+    sentinels |= evidence.missing
     values = Counter({text: times for text, times in texts.items() if text not in sentinels})
     style = _date_style(evidence, values, layout)
     if style is not None:
@@ -153,16 +154,17 @@ def _date_style(evidence: Evidence, values: Counter[str], layout: Layout) -> Dat
     name, cells = evidence.name[:60], sum(values.values()) + evidence.numbers
     known = evidence.style if isinstance(evidence.style, DateStyle) else None
     dates = [text for text in values if is_date(text)]
-    share = sum(values[text] for text in dates)
-    if known is None and not (layout.open_to_text and dates and share >= NEARLY_ALL * cells):
-        return None
     others = [text for text in values if not is_date(text)]
+    share = sum(values[text] for text in dates)
+    most = share >= NEARLY_ALL * cells or len(dates) >= max(MANY_VALUES, 10 * len(others))
+    if known is None and not (layout.open_to_text and dates and most):
+        return None
     if others or evidence.numbers:
         shown = ", ".join(repr(text[:40]) for text in others[:SHOWN]) or "numbers"
         raise OddTextError(
             f"feature column '{name}' has dates in {share:,} of {cells:,} cells, and other "
-            f"values: {shown}; correct those cells, name the texts in missing_values, or declare "
-            "the column a category with schema",
+            f"values: {shown}; correct those cells, name the texts in missing_values, or leave the "
+            "column out (hyperparameter drop)",
             others[0] if others else "",
         )
     try:
@@ -170,8 +172,7 @@ def _date_style(evidence: Evidence, values: Counter[str], layout: Layout) -> Dat
     except AmbiguousDatesError as error:
         raise OddTextError(
             f"feature column '{name}' holds dates: {quoted(error.example)} {error.readings}; "
-            "write them in one way, best as 2026-11-28, or declare how they are written: style in "
-            "the hyperparameter schema",
+            f"{error.cure} in the hyperparameter schema",
             error.example,
         ) from error
     for text in dates:
@@ -227,7 +228,7 @@ def _require_category(evidence: Evidence, values: Counter[str], layout: Layout) 
     numbers = cells - sum(values[text] for text in odd)
     shown = ", ".join(repr(text[:40]) for text in odd[:SHOWN])
     distinct = len(values) - len(odd)
-    if odd and (numbers >= NEARLY_ALL * cells or distinct >= max(MANY_NUMBERS, 10 * len(odd))):
+    if odd and (numbers >= NEARLY_ALL * cells or distinct >= max(MANY_VALUES, 10 * len(odd))):
         raise OddTextError(
             f"feature column '{name}' has numbers in {numbers:,} of {cells:,} cells, and "
             f"{len(odd)} other text{'s' * (len(odd) > 1)}: {shown}; correct those cells, name "

@@ -37,7 +37,7 @@ DATE = re.compile(
     r"(?:[T ](?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
     r"(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,18}))?)?"
     r"(?: ?(?P<half>[AaPp][Mm]))?"
-    r"(?: ?(?P<zone>Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?)?"
+    r"(?: ?(?P<zone>Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
 )
 
 
@@ -80,12 +80,13 @@ class AmbiguousDatesError(Exception):
     ----------
     example : str
         A text of the column.
-    readings : str
+    readings, cure : str
         For the message.
     """
 
     example: str
     readings: str
+    cure: str = "write them in one way, best as 2026-11-28, or declare how they are written: style"
 
 
 def is_date(text: str) -> bool:
@@ -137,7 +138,7 @@ def _zone(text: str | None) -> timezone:
     if text in (None, "Z", "UTC"):
         return UTC
     sign = -1 if text[0] == "-" else 1
-    return timezone(sign * timedelta(hours=int(text[1:3]), minutes=int(text[-2:])))
+    return timezone(sign * timedelta(hours=int(text[1:3]), minutes=int(text[3:].strip(":") or 0)))
 
 
 def text_of(seconds: float) -> str:
@@ -192,7 +193,10 @@ def date_style_of(texts: Iterable[str]) -> DateStyle:
             zones.setdefault(found["zone"] is not None, text)
     if len(zones) > 1:
         raise AmbiguousDatesError(
-            zones[False], f"has no offset from UTC, and {zones[True]!r} has one"
+            zones[False],
+            f"has no offset from UTC, and {zones[True]!r} has one",
+            "give all of them an offset, or none; or let the schema declare them: then a time "
+            "without an offset is UTC: kind date",
         )
     if len(left) > 1:
         example = witness.get(DateStyle.DAY_FIRST, "")

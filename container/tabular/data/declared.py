@@ -99,14 +99,27 @@ def _column(entry: Any, place: int, where: str) -> tuple[str | int, DeclaredColu
         raise UserError(
             f"{where} has the entry {quoted(str(min(unknown)))}, expected {', '.join(ENTRIES)}"
         )
-    kind = entry.get("kind")
+    kind = entry.get("kind", _kind_of(entry.get("style")))
+    if kind is None:
+        raise UserError(f"{where} has no kind, expected {', '.join(KINDS)}")
     if kind not in KINDS:
         raise UserError(f"{where} has the kind {kind!r:.40}, expected {', '.join(KINDS)}")
+    for name, of in (("categories", (CATEGORY,)), ("style", tuple(STYLES))):
+        if entry.get(name) and kind not in of:
+            raise UserError(
+                f"{where} has {name}, which a column of the kind {kind} does not have; expected "
+                f"the kind {' or '.join(of)}, or leave {name} out"
+            )
     name = entry.get("name", place)
     if type(name) not in (str, int):
         raise UserError(f"{where} has the name {name!r:.40}, expected a text")
     texts = {key: _texts(entry, key, where) for key in ("missing", "categories")}
     return name, DeclaredColumn(kind, _style(entry, kind, where), **texts)
+
+
+def _kind_of(style: object) -> str | None:
+    """Return the kind that has a style; None for another style, or without one."""
+    return next((kind for kind, styles in STYLES.items() if style in styles), None)
 
 
 def _style(entry: Mapping[str, Any], kind: str, where: str) -> NumberStyle | DateStyle:

@@ -61,6 +61,10 @@ class Format:
     has_text: bool = False
 
 
+def _libsvm_body(body: bytes, columns: Columns, base: int | None = None) -> Floats:
+    return coded(libsvm.read_request(body, columns, base), columns)
+
+
 def _recordio_body(body: bytes, columns: Columns) -> Floats:
     # The number of columns says whether keys are counted from index 0 or 1 of the training data.
     whole = columns.indices == UNDECLARED
@@ -119,7 +123,7 @@ FORMATS = (
         libsvm.NAME,
         libsvm.CONTENT_TYPES,
         libsvm.read_file,
-        libsvm.read_request,
+        _libsvm_body,
         extent.of_libsvm,
         "LibSVM",
         pipe=False,
@@ -206,7 +210,7 @@ def _with_parameters(content_type: str) -> Format:
         read_body = _with_either_start(partial(csv.read_body, header=True))
         found = replace(found, read_body=read_body)
     if found.name == libsvm.NAME and (base := base_of(content_type)) is not None:
-        found = replace(found, read_body=partial(libsvm.read_request, base=base))
+        found = replace(found, read_body=partial(_libsvm_body, base=base))
     charset = charset_of(content_type)
     if found.text and CODECS.get(charset.lower()) != "utf-8":
         found = replace(found, read_body=_decoding(found.read_body, charset))

@@ -30,8 +30,9 @@ def is_file(path: Path) -> bool:
 
 
 def prepare(source: str, code: Path, channel: Path | None, environ: Mapping[str, str]) -> None:
-    """Fetch the code of a training job into its folder. If the folder has files, do nothing;
-    hidden files do not count.
+    """Fetch the code of a training job into its folder, unless the folder has files.
+
+    Hidden files do not count.
 
     Parameters
     ----------

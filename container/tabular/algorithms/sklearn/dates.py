@@ -28,7 +28,7 @@ from tabular.algorithms.sklearn.preprocessing import (
     plain_columns,
 )
 from tabular.data.columns import Columns
-from tabular.data.dates import DATE_FEATURES, STEPS, DateColumn, DateStyle
+from tabular.data.dates import DATE_FEATURES, STEPS, DateColumn
 
 DATE, FITTED = "date", "fitted"
 MICROSECONDS = 1e6
@@ -120,12 +120,6 @@ def _date_steps(model: Any, columns: Columns) -> dict[str, int]:
 
 def _features(date: DateColumn) -> Pipeline:
     """Return the steps from a column of dates, a series or array, to ``DATE_FEATURES``."""
-    options = {
-        "utc": True,
-        "format": "mixed",
-        "dayfirst": date.style is DateStyle.DAY_FIRST,
-        "yearfirst": date.style is DateStyle.YEAR_FIRST,
-    }
     since_first = make_pipeline(
         _call(np.asarray, dtype="datetime64[us]"),
         _call(np.asarray, dtype="int64"),
@@ -150,7 +144,8 @@ def _features(date: DateColumn) -> Pipeline:
 
     return make_pipeline(
         _call(np.asarray),
-        _call(pandas.to_datetime, **options),
+        # Text of another format is an error, whatever the training files have: it may be misread.
+        _call(pandas.to_datetime, utc=True, format="ISO8601"),
         FeatureUnion([(DATE_FEATURES[0], since_first), *parts]),
     )
 

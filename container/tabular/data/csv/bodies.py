@@ -9,6 +9,7 @@ line by line, and names the line and the column.
 from __future__ import annotations
 
 import csv
+import json
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from tabular.data.batch import ColumnCountError, Floats
+from tabular.data.batch import ColumnCountError, ColumnsError, Floats
 from tabular.data.blocks import BYTE_ORDER_MARK, blocks_of
 from tabular.data.cells import Cells
 from tabular.data.columns import Columns, listed
@@ -71,6 +72,26 @@ def read_body(body: bytes, columns: Columns, header: bool = False) -> Floats:
         A row or a cell can't be read. The message names line and column, from 1.
     """
     body = body.strip(b"\r\n").removeprefix(BYTE_ORDER_MARK)
+    try:
+        return _rows(body, columns, header)
+    except (ColumnsError, CsvError) as error:
+        if _is_json(body):
+            raise CsvError("the body is JSON: send it as application/json") from error
+        raise
+
+
+def _is_json(body: bytes) -> bool:
+    """Return whether a body that is no CSV is a JSON document, or JSON Lines."""
+    start = body.lstrip()[:1]
+    if start not in (b"{", b"["):
+        return False
+    for part in (body, body.partition(b"\n")[0]):
+        with suppress(ValueError, RecursionError):
+            return isinstance(json.loads(part), dict | list)
+    return False
+
+
+def _rows(body: bytes, columns: Columns, header: bool) -> Floats:
     if not header:
         rows = _read_row(body, columns)
         if rows is None:
@@ -137,6 +158,7 @@ def _read(body: bytes, columns: Columns, first_line: int) -> Floats:
     delimiter = _delimiter(line, columns)
     found_columns = len(_cells(line, delimiter))
     if found_columns != columns.count:
+        _require_numbers(body, delimiter, columns, found_columns, first_line)
         raise ColumnCountError(found_columns, columns.count)
     try:
         if len(body) <= SMALL_BODY_BYTES and columns.special:
@@ -158,6 +180,26 @@ def _read(body: bytes, columns: Columns, first_line: int) -> Floats:
                 f"expected the names {listed(columns.names)}" if columns.names else "leave it out"
             )
         raise CsvError(reason) from error
+
+
+def _require_numbers(
+    body: bytes, delimiter: str, columns: Columns, found: int, first_line: int
+) -> None:
+    """Refuse a body that is no CSV of numbers, whatever its number of columns.
+
+    Raises
+    ------
+    CsvError
+        A cell is not a number, or a row has another number of cells. Where the model has columns of
+        text, nobody can tell which cell is one.
+    """
+    if columns.special:
+        return
+    fault = _first_fault(body, delimiter, Columns(found, missing=columns.missing), first_line)
+    if fault is None:
+        return
+    label = " (is the label among them?)" * (found == columns.count + 1)
+    raise CsvError(f"{fault}; expected {columns.count} columns in each row, found {found}{label}")
 
 
 def _delimiter(line: str, columns: Columns) -> str:

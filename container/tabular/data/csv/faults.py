@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 import numpy as np
 
-from tabular.data.cells import CellError, Cells, NumberCells, explained
+from tabular.data.cells import CellError, Cells, NumberCells
 from tabular.data.csv.text import cells_of, too_many
 from tabular.data.quoting import quoted
 from tabular.data.spelling import FEW_MISSING, could_be_value
@@ -149,7 +149,7 @@ def _wrong(cell: str, column: Column, finite: bool) -> str | None:
         if column.defers(cell):
             return None
         if not isinstance(column.cells, NumberCells):
-            return explained(error, column.cells)
+            return f"{error}; {column.cure}" if str(error) else ""
         if ";" in cell:
             return (
                 f"{error}; with semicolons between the cells, decimals need a point and not a comma"

@@ -234,7 +234,8 @@ def _columns(
         key = keys[place]
         reader = layout.cells_of(key)
         if reader is not None:
-            return Column(Kind.STYLED, name, f"expected {reader.expected}", reader)
+            declared = ", as the schema declares" * (key in layout.declared)
+            return Column(Kind.STYLED, name, f"expected {reader.expected}{declared}", reader)
         if place in text:
             return Column(Kind.TEXT, name)
         kind = Kind.CODE if stated[place] == "c" else Kind.NUMBER
@@ -303,7 +304,10 @@ def _cure(stated: str | None, open_to_text: bool, layout: Layout) -> str:
     if stated is not None:
         return f"feature_types has {stated} for this column; use c for a category"
     if layout.categorical:
-        return "for a category without a header use c in feature_types, or encode the text"
+        return (
+            "without a header declare the column: kind category or date in the hyperparameter "
+            "schema, or c in feature_types; or encode the text"
+        )
     if layout.classes:
         return NUMBERS_ALONE
     if layout.named:

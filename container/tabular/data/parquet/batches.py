@@ -299,7 +299,10 @@ class BatchReader:
                     "must be an integer"
                 )
         elif not is_number(kind) and not (is_text(kind) and column in self._required_columns):
-            cure = "write it as a number" + (
+            cure = "write it as a number"
+            if is_date(kind) and column in self._roles.features and not self._layout.classes:
+                cure = TEXT_AND_DATES.partition(",")[0]
+            cure += (
                 ", or choose other columns with the hyperparameter features"
                 if column in self._roles.features
                 else "; labels and weights are numbers"

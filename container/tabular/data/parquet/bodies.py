@@ -85,9 +85,10 @@ def _check_types(schema: Any, names: list[str], columns: Columns) -> None:
         kind = schema.field(name).type
         if is_text(kind) or is_number(kind) or (is_date(kind) and column in columns.dates):
             continue
+        expected = "a date, a timestamp" if column in columns.dates else "a number, a boolean"
         raise ValueError(
-            f"column {name[:60]!r} has type {str(kind)[:60]}, expected a number, a boolean or "
-            "text; write the column with that type"
+            f"column {name[:60]!r} has type {str(kind)[:60]}, expected {expected} or text; write "
+            "the column with that type"
         )
 
 
@@ -132,8 +133,9 @@ def _read(values: Any, cells: Cells, name: str) -> Any:
         if isinstance(cells, NumberCells):
             return floats_of(values)
         if pyarrow.types.is_boolean(values.type):
-            table = [cells.boolean(value) for value in (False, True)]
-            return _taken(table, values.cast(pyarrow.int8()))
+            found = values.dictionary_encode()  # of those that occur
+            known = found.dictionary.to_pylist()
+            return _taken([cells.boolean(value) for value in known], found.indices)
         if isinstance(cells, ValueCells) and pyarrow.types.is_integer(values.type):
             found = values.dictionary_encode()  # with all digits
             return _taken(

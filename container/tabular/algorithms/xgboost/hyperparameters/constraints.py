@@ -11,10 +11,12 @@ from typing import Any
 
 from tabular.algorithms.xgboost.feature_names import safe_names
 from tabular.contract.errors import UserError
-from tabular.data.columns import listed
+from tabular.data.columns import Columns, listed
+from tabular.data.dates import DATE_FEATURES
 from tabular.training.hyperparameters.values import literal, shown, unreadable
 
 DIRECTIONS = (-1, 0, 1)
+MONOTONE, INTERACTION = "monotone_constraints", "interaction_constraints"
 
 
 def monotone(name: str, value: object) -> str | dict[str, int]:
@@ -90,36 +92,94 @@ def interaction(name: str, value: object) -> str | list[list[str]]:
     return str([list(group) for group in groups])
 
 
-def with_safe_names(params: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Replace the column names of constraints by the names that XGBoost's matrices have.
+def for_features(params: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
+    """Translate constraints of the data's columns to those of the features in XGBoost's matrices.
+
+    Names become the names that the matrices have. Numbers count the columns of the data, of which
+    one of dates is several features.
 
     Parameters
     ----------
     params : mapping of str to object
         The parameters of the booster.
-    names : sequence of str
-        The names of the feature columns in the data.
+    columns : Columns
+        The columns of the data.
 
     Raises
     ------
     UserError
-        A constraint names a column that the data does not have.
+        A constraint names a column that the data does not have, or is given for a column of dates
+        where it needs one of its features.
     """
-    safe = dict(zip(names, safe_names(names), strict=True))
+    features = columns.features.names
+    safe = dict(zip(features, safe_names(features), strict=True))
     result = dict(params)
-    directions = params.get("monotone_constraints")
+    directions = params.get(MONOTONE)
     if isinstance(directions, dict):
-        result["monotone_constraints"] = {
-            _known("monotone_constraints", column, safe): entry
-            for column, entry in directions.items()
+        result[MONOTONE] = {
+            _known(MONOTONE, column, safe): entry for column, entry in directions.items()
         }
-    groups = params.get("interaction_constraints")
+    elif directions and columns.dates:
+        result[MONOTONE] = _directions_of_features(literal(directions), columns)
+    groups = params.get(INTERACTION)
     if isinstance(groups, list):
-        result["interaction_constraints"] = [
-            [_known("interaction_constraints", column, safe) for column in group]
+        result[INTERACTION] = [
+            [
+                _known(INTERACTION, name, safe)
+                for column in group
+                for name in _named(column, columns)
+            ]
             for group in groups
         ]
+    elif groups and columns.dates:
+        result[INTERACTION] = str(
+            [
+                [place for column in group for place in _places(column, columns)]
+                for group in _groups(groups)
+            ]
+        )
     return result
+
+
+def _groups(text: str) -> list[list[int]]:
+    found: Any = literal(text)
+    return [list(group) for group in found]
+
+
+def _directions_of_features(given: Any, columns: Columns) -> str:
+    directions = list(given) if isinstance(given, (list, tuple)) else [given]
+    if len(directions) != columns.count:
+        raise UserError(
+            f"Hyperparameter {MONOTONE} has {len(directions)} entries, the data has "
+            f"{columns.count} feature columns; give one for each, 0 for dates"
+        )
+    found: list[int] = []
+    for column, direction in enumerate(directions):
+        if column not in columns.dates:
+            found.append(direction)
+            continue
+        if direction:
+            name = columns.names[column] if columns.names else str(column)
+            raise UserError(
+                f"Hyperparameter {MONOTONE} has {direction} for the column "
+                f"'{shown(columns.shown(column))}', whose dates are the features "
+                f"{listed(columns.date_names(name))}; constrain those by name, with 0 here"
+            )
+        found += [0] * len(DATE_FEATURES)
+    return f"({','.join(map(str, found))})"
+
+
+def _named(column: str, columns: Columns) -> list[str]:
+    """Return the features of a column of dates, or else the name itself."""
+    at = columns.names.index(column) if column in columns.names else None
+    return columns.date_names(column) if at in columns.dates else [column]
+
+
+def _places(column: int, columns: Columns) -> Sequence[int]:
+    """Return the places of a column's features; a number that is too large stays too large."""
+    if column >= columns.count:
+        return [columns.features.count + column - columns.count]
+    return range(columns.starts[column], columns.starts[column + 1])
 
 
 def _known(hyperparameter: str, column: str, safe: Mapping[str, str]) -> str:

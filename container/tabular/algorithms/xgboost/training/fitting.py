@@ -13,7 +13,7 @@ import xgboost
 from xgboost import collective
 
 from tabular.algorithms.xgboost.hyperparameters import Settings
-from tabular.algorithms.xgboost.hyperparameters.constraints import with_safe_names
+from tabular.algorithms.xgboost.hyperparameters.constraints import for_features
 from tabular.algorithms.xgboost.training.collectives import any_host
 from tabular.algorithms.xgboost.training.crossvalidation import cross_validate
 from tabular.algorithms.xgboost.training.description import trained
@@ -80,7 +80,7 @@ def fit_and_save(
     if settings.kfold is None and not held_out and settings.device == "cpu":
         with run.timing.stage("bin"):
             cuts = quantile_cuts(rows.stores[TRAIN], folder, chosen, memory, scratch)
-    named = replace(settings, params=with_safe_names(settings.params, columns.features.names))
+    named = replace(settings, params=for_features(settings.params, columns))
     device = with_device(named, run.worker)
     trainer = Trainer(run, device, chosen, nthread, cuts, classes=rows.classes)
     describe = partial(trained, settings, columns, rows.classes)
