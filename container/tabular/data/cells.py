@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from tabular.data.dates import DateStyle, seconds_of
 from tabular.data.quoting import quoted
-from tabular.data.spelling import NumberStyle, number_of, styled_number
+from tabular.data.spelling import NumberStyle, missing_numbers, number_of, styled_number
 
 TRUE, FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
 # How pandas writes a missing date.
@@ -91,6 +94,11 @@ class BooleanCells:
     missing: frozenset[str]
     expected = "true or false"
 
+    @cached_property
+    def missing_numbers(self) -> frozenset[float]:
+        """The numbers that mean a missing value, such as -1."""
+        return frozenset(missing_numbers(self.missing))
+
     def text(self, text: str) -> float:
         """Return 1 or 0 for a text; NaN for a missing value; raise CellError."""
         if text in self.missing:
@@ -109,6 +117,8 @@ class BooleanCells:
 
     def number(self, value: float) -> float:
         """Return 1, 0 or NaN; raise CellError for another number."""
+        if value in self.missing_numbers:
+            return math.nan
         if value in (0, 1) or math.isnan(value):
             return value
         raise CellError(f"{value:g} is not a boolean")
@@ -132,14 +142,27 @@ class DateCells:
 
     def text(self, text: str) -> float:
         """Return the seconds of a date; NaN for a missing value; raise CellError."""
-        found = seconds_of(text, self.style)
-        if found is None:  # the year first is clear, whatever the training files have
-            found = seconds_of(text, DateStyle.YEAR_FIRST)
-        if found is not None:
-            return found
-        if text.strip() in self.missing or text.strip() == NOT_A_TIME:
+        word = text.strip()
+        if word in self.missing or word == NOT_A_TIME:
             return math.nan
+        found = seconds_of(word, self.style)
+        if found is None:  # the year first is clear, whatever the training files have
+            found = seconds_of(word, DateStyle.YEAR_FIRST)
+        if found is not None:
+            return math.nan if found in self.missing_dates else found
         raise CellError(f"{quoted(text)} is not a date")
+
+    @cached_property
+    def missing_dates(self) -> frozenset[float]:
+        """The dates that mean a missing value, such as 9999-12-31: seconds."""
+        found = (seconds_of(text, DateStyle.YEAR_FIRST) for text in self.missing)
+        return frozenset(seconds for seconds in found if seconds is not None)
+
+    def moments(self, seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return dates that are not text, float64, (rows,), with NaN for ``missing_dates``."""
+        if not self.missing_dates:
+            return seconds
+        return np.where(np.isin(seconds, [*self.missing_dates]), np.nan, seconds)
 
     def number(self, value: float) -> float:
         """Return NaN for NaN; raise CellError for a number, which may count from any day."""

@@ -163,18 +163,27 @@ def _as_read(batch: Batch, store: Store, layout: Layout) -> Batch:
     if numbers and isinstance(batch.features, np.ndarray):
         features = without_numbers(batch.features, numbers, {*batch.categories, *batch.dates})
         batch = replace(batch, features=features)
+    if not (layout.deferred and store.rows and isinstance(batch.features, np.ndarray)):
+        return batch
     odd = batch.categories.keys() - store.categories.keys()
-    if not (layout.deferred and store.rows and odd and isinstance(batch.features, np.ndarray)):
+    odd |= batch.dates.keys() - set(store.dates)  # the files before may have no date yet
+    nothing = np.full(len(batch), np.nan)
+    empty = {
+        column: nothing
+        for column in set(store.dates) - batch.dates.keys()
+        if column in odd or np.isnan(batch.features[:, column]).all()
+    }
+    if not (odd or empty):
         return batch
     features = batch.features.copy()
     features[:, list(odd)] = np.nan
     texts = {column: found for column, found in batch.categories.items() if column not in odd}
-    missing = dict.fromkeys(odd.intersection(store.dates), np.full(len(batch), np.nan))
+    dates = {column: found for column, found in batch.dates.items() if column not in odd}
     return replace(
         batch,
         features=features,
         categories=texts,
-        dates={**batch.dates, **missing},
+        dates={**dates, **empty},
         odd=batch.odd | odd,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from tabular.contract.errors import UserError
@@ -113,13 +114,23 @@ def warn_of_odd_classes(found: Mapping[str, Collection[str]]) -> None:
 def class_labels(texts: Sequence[str]) -> list[int] | list[str]:
     """Return the label of each text: whole numbers if all texts are, else the texts.
 
-    Numbers with leading zeros (``01``) and those beyond 64 bits are texts.
+    Numbers with leading zeros (``01``) and those beyond 64 bits are texts. Among decimal numbers,
+    texts of the same number are one class.
 
     >>> class_labels(["3.000", "12"]), class_labels(["01", "12"])
     ([3, 12], ['01', '12'])
+    >>> class_labels(["1.50", "1.5", "3.000"])
+    ['1.5', '1.5', '3']
     """
     found = [WHOLE.fullmatch(text.strip()) for text in texts]
     numbers = [int(match[1]) for match in found if match]
     if len(numbers) == len(texts) and all(number in INT64 for number in numbers):
         return numbers
-    return list(texts)
+    if not all(map(is_plain_number, texts)):
+        return list(texts)
+    shortest: dict[Decimal, str] = {}
+    values = [Decimal(text.strip()) for text in texts]
+    for value, text in zip(values, texts, strict=True):
+        shortest[value] = min(shortest.get(value, text), text, key=lambda each: (len(each), each))
+    whole = {value: f"{value:.0f}" for value in shortest if value == value.to_integral_value()}
+    return [whole.get(value, shortest[value]) for value in values]

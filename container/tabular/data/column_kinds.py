@@ -27,6 +27,7 @@ from tabular.data.spelling import (
     NumberStyle,
     boolean_texts,
     number_of,
+    shape_of,
     style_of,
 )
 from tabular.data.value_counts import MOST_TEXTS
@@ -69,6 +70,8 @@ class Evidence:
         For messages.
     numbers : int
         Cells that were read as numbers.
+    dates : int or None
+        Cells that were read as dates; None if no file has the column as dates.
     texts : Counter of str
         How often each text occurs, where the column was read as text.
     style : NumberStyle, DateStyle or None
@@ -79,6 +82,7 @@ class Evidence:
 
     name: str
     numbers: int = 0
+    dates: int | None = None
     texts: Counter[str] = field(default_factory=Counter)
     style: NumberStyle | DateStyle | None = None
     missing: set[str] = field(default_factory=set)
@@ -151,13 +155,16 @@ def decide(evidence: Evidence, layout: Layout, stated: DeclaredColumn | None) ->
 
 def _date_style(evidence: Evidence, values: Counter[str], layout: Layout) -> DateStyle | None:
     """Return how the dates of a column are written; None for a column of something else."""
-    name, cells = evidence.name[:60], sum(values.values()) + evidence.numbers
+    name = evidence.name[:60]
+    read = evidence.dates or 0
+    cells = sum(values.values()) + evidence.numbers + read
     known = evidence.style if isinstance(evidence.style, DateStyle) else None
     dates = [text for text in values if is_date(text)]
     others = [text for text in values if not is_date(text)]
-    share = sum(values[text] for text in dates)
+    share = sum(values[text] for text in dates) + read
     most = share >= NEARLY_ALL * cells or len(dates) >= max(MANY_VALUES, 10 * len(others))
-    if known is None and not (layout.open_to_text and dates and most):
+    typed = known is not None or evidence.dates is not None
+    if not typed and not (layout.open_to_text and dates and most):
         return None
     if others or evidence.numbers:
         shown = ", ".join(repr(text[:40]) for text in others[:SHOWN]) or "numbers"
@@ -168,7 +175,7 @@ def _date_style(evidence: Evidence, values: Counter[str], layout: Layout) -> Dat
             others[0] if others else "",
         )
     try:
-        style = known or date_style_of(dates)
+        style = known or (date_style_of(dates) if dates else DateStyle.YEAR_FIRST)
     except AmbiguousDatesError as error:
         raise OddTextError(
             f"feature column '{name}' holds dates: {quoted(error.example)} {error.readings}; "
@@ -195,7 +202,9 @@ def reader_of(name: str, texts: Counter[str], layout: Layout) -> DeclaredColumn:
     """
     decision = decide(Evidence(name, texts=texts), layout, None)
     if decision.kind in (NUMBER, DATE):
-        return DeclaredColumn(decision.kind, decision.style, decision.missing)
+        # All spellings: those of the rows that follow are not known.
+        missing = tuple(sorted((MISSING_NUMBERS | {NOT_A_TIME}) - set(layout.missing)))
+        return DeclaredColumn(decision.kind, decision.style, missing)
     raise UserError(
         f"feature column '{name[:60]}' has more than {MOST_TEXTS:,} different texts, and a column "
         "of categories has at most as many; leave it out (hyperparameter drop), or join rare texts"
@@ -223,7 +232,7 @@ def _style(name: str, values: Mapping[str, int]) -> NumberStyle | None:
 
 def _require_category(evidence: Evidence, values: Counter[str], layout: Layout) -> None:
     """Refuse a column of text that is no column of categories."""
-    name, odd = evidence.name[:60], [text for text in values if number_of(text) is None]
+    name, odd = evidence.name[:60], [text for text in values if not _like_number(text)]
     cells = sum(values.values()) + evidence.numbers
     numbers = cells - sum(values[text] for text in odd)
     shown = ", ".join(repr(text[:40]) for text in odd[:SHOWN])
@@ -262,6 +271,11 @@ def _require_category(evidence: Evidence, values: Counter[str], layout: Layout) 
             f"categories has at most {MOST_TEXTS:,}; leave it out (hyperparameter drop), or "
             "join rare texts"
         )
+
+
+def _like_number(text: str) -> bool:
+    """Return whether a text is a number, maybe formatted as in a locale."""
+    return number_of(text) is not None or shape_of(text) is not None
 
 
 def _categories(name: str, texts: Counter[str]) -> tuple[str, ...]:

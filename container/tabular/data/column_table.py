@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tabular.data.cells import folded
@@ -23,7 +24,9 @@ def statistics_of(described: Sequence[Mapping[str, Any]], columns: Columns) -> l
     found: list[dict[str, Any]] = []
     counted = min((len(store["missing"]) for store in dense), default=0)
     for column in range(counted if counted == columns.count else 0):
-        missing = sum(store["missing"][column] for store in dense)
+        missing = sum(
+            store["missing"][column] + _missing_texts(store, column, columns) for store in dense
+        )
         entry: dict[str, Any] = {"missing_share": round(missing / rows, 6)}
         if column not in columns.special:
             for name, of_all in (("minimum", min), ("maximum", max)):
@@ -32,6 +35,15 @@ def statistics_of(described: Sequence[Mapping[str, Any]], columns: Columns) -> l
                     entry[name] = of_all(known)
         found.append(entry)
     return found
+
+
+def _missing_texts(store: Mapping[str, Any], column: int, columns: Columns) -> int:
+    """Return in how many rows a text means a missing value."""
+    texts = store["texts"].get(str(column))
+    if not texts:
+        return 0
+    cells = columns.cells(column)
+    return sum(times for text, times in texts.items() if math.isnan(cells.text(text)))
 
 
 def log_columns(columns: Columns) -> None:
@@ -53,28 +65,43 @@ def log_columns(columns: Columns) -> None:
 
 
 def warn_of_new_texts(
-    described: Sequence[Mapping[str, Any]], columns: Columns, channel: str
+    described: Sequence[Mapping[str, Any]],
+    columns: Columns,
+    channel: str,
+    place_of: Callable[[str, int, str], str],
 ) -> None:
-    """Warn of texts that no row of a channel has: the model learns nothing of them."""
+    """Warn of texts that no row of a channel has: the model learns nothing of them.
+
+    Parameters
+    ----------
+    place_of : callable
+        Returns the place of a text in the files of a channel: takes the channel, the column and the
+        text. Empty if it is not known.
+    """
     for column in columns.categories:
         known: set[str] = set()
-        others: dict[str, str] = {}
+        others: dict[str, tuple[str, str]] = {}
         for store in described:
             texts = store["texts"].get(str(column), {})
             if store["name"] == channel:
                 known.update(map(folded, texts))
             else:
-                others |= {folded(text): store["name"] for text in texts}
-        new = sorted(others.keys() - known - set(columns.missing))
+                others |= {folded(text): (store["name"], text) for text in texts}
+        new = sorted(others.keys() - known - set(map(folded, columns.missing)))
         if new:
+            name, text = others[new[0]]
+            place = place_of(name, column, text.strip())
             log.warning(
-                "feature column '%s': channel '%s' has %d texts that channel '%s' has not (%s): "
-                "the model learns nothing of them",
+                "feature column '%s': channel '%s' has %d text%s that channel '%s' has not (%s%s): "
+                "the model learns nothing of them; correct the cells, or add such rows to '%s'",
                 columns.shown(column)[:60],
-                others[new[0]],
+                name,
                 len(new),
+                "s" * (len(new) > 1),
                 channel,
-                ", ".join(repr(text[:20]) for text in new[:SHOWN]),
+                ", ".join(repr(others[each][1][:20]) for each in new[:SHOWN]),
+                f", the first at {place}" if place else "",
+                channel,
             )
 
 

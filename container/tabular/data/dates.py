@@ -30,14 +30,17 @@ STEPS = 128.0
 # 1970-01-01 was a Thursday.
 FIRST_WEEKDAY = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The years 1 to 9999.
+EARLIEST = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()
+LATEST = (datetime(9999, 12, 31, tzinfo=UTC) - EPOCH).total_seconds() + SECONDS_PER_DAY
 DATE = re.compile(
     r"(?:(?P<year>[0-9]{4})(?P<mark>[-/.])(?P<month>[0-9]{1,2})(?P=mark)(?P<day>[0-9]{1,2})"
     r"|(?P<one>[0-9]{1,2})(?P<other_mark>[-/.])(?P<two>[0-9]{1,2})(?P=other_mark)"
     r"(?P<last_year>[0-9]{4}))"
-    r"(?:[T ](?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
+    r"(?:(?:[Tt]| {1,2})(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
     r"(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,18}))?)?"
-    r"(?: ?(?P<half>[AaPp][Mm]))?"
-    r"(?: ?(?P<zone>Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
+    r"(?:[ \u202f]?(?P<half>[AaPp][Mm]))?"
+    r"(?: ?(?P<zone>[Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-5][0-9])?))?)?"
 )
 
 
@@ -135,7 +138,7 @@ def _hour(hour: int, half: str | None) -> int:
 
 
 def _zone(text: str | None) -> timezone:
-    if text in (None, "Z", "UTC"):
+    if text is None or text[0] not in "+-":
         return UTC
     sign = -1 if text[0] == "-" else 1
     return timezone(sign * timedelta(hours=int(text[1:3]), minutes=int(text[3:].strip(":") or 0)))
@@ -148,6 +151,19 @@ def text_of(seconds: float) -> str:
     '2026-11-28T10:30:00Z'
     """
     return f"{EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}".zfill(20)
+
+
+def short_text_of(seconds: float) -> str:
+    """Return a date as text, with a time if that is not midnight.
+
+    >>> short_text_of(1795824000.0), short_text_of(1795861800.5)
+    ('2026-11-28', '2026-11-28 10:30:00.500000')
+    """
+    if not EARLIEST <= seconds < LATEST:
+        return repr(seconds)
+    moment = EPOCH + timedelta(seconds=seconds)
+    text = moment.replace(tzinfo=None).isoformat(" ")
+    return text.removesuffix(" 00:00:00")
 
 
 def style_named(value: str) -> DateStyle:

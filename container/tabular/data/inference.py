@@ -8,7 +8,7 @@ as numbers and turns out to have text is read again; see ``Reading``.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from tabular.contract.errors import UserError
 from tabular.data.column_kinds import Decision, Evidence, OddTextError, decide, is_plain
 from tabular.data.columns import Columns, listed
-from tabular.data.dates import DateColumn, DateStyle, seconds_of, style_named
+from tabular.data.dates import EARLIEST, DateColumn, DateStyle, seconds_of, style_named
 from tabular.data.declared import BOOLEAN, CATEGORY, DATE, KINDS, NUMBER, DeclaredColumn
 from tabular.data.first_index import first_index, is_indexed
 from tabular.data.layout import Layout
@@ -140,7 +140,7 @@ def _evidence(described: Sequence[Mapping[str, Any]], column: int, columns: Colu
     for store in described:
         texts = store["texts"].get(str(column))
         if str(column) in store["dates"]:
-            found.style = found.style or DateStyle.YEAR_FIRST
+            found.dates = (found.dates or 0) + store["rows"] - store["missing"][column]
         elif texts is None:
             found.numbers += store["rows"] - (store["missing"][column] if store["missing"] else 0)
         else:
@@ -181,7 +181,9 @@ def _with(
             if isinstance(decision.style, NumberStyle) and decision.style is not NumberStyle.POINT
         },
         dates={
-            at: DateColumn(style_named(decision.style), _first_date(described, at, decision))
+            at: DateColumn(
+                style_named(decision.style), _first_date(described, at, decision, columns.missing)
+            )
             for at, decision in of[DATE].items()
         },
         spelled_missing={
@@ -192,16 +194,24 @@ def _with(
     )
 
 
-def _first_date(described: Sequence[Mapping[str, Any]], column: int, decision: Decision) -> float:
-    """Return the first date of a column in whole seconds; 0 if all are missing."""
+def _first_date(
+    described: Sequence[Mapping[str, Any]],
+    column: int,
+    decision: Decision,
+    missing: Collection[str],
+) -> float:
+    """Return the first date of a column of the train channel, in whole seconds; 0 without any."""
     style = style_named(decision.style)
-    found = [store["dates"].get(str(column)) for store in described]
+    train = [store for store in described if store["name"] == described[0]["name"]]
+    found = [store["dates"].get(str(column)) for store in train]
     found += [
         seconds_of(text, style)
-        for store in described
+        for store in train
         for text in store["texts"].get(str(column), ())
+        if text.strip() not in missing
     ]
-    return float(math.floor(min((each for each in found if each is not None), default=0)))
+    first = min((each for each in found if each is not None), default=0)
+    return float(math.floor(max(first, EARLIEST)))
 
 
 def _count(described: Sequence[Mapping[str, Any]], base: int, path: Path) -> int:

@@ -74,7 +74,7 @@ def with_final_columns(
         indices = piece.indices - columns.base if shifted else piece.indices
         shape = (piece.shape[0], columns.count)
         return csr_matrix((piece.data, indices, piece.indptr), shape=shape)
-    if not (tables or dates):
+    if not (tables or columns.dates):
         return piece
     rows = np.array(piece[:, : columns.count], columns.dtype)
     for column, table in tables.items():

@@ -30,11 +30,11 @@ BOOLEANS = (("false", "true"),)
 BINARY = ("0", "1", "0.0", "1.0")
 BOOLEAN_PAIRS = (("f", "t"), ("no", "yes"))
 # A currency sign before or after a number, or a percent sign after it.
-SIGNS = "$€£¥%"
+SIGNS = "$€£¥₹%"
 # Where these are used, the comma separates thousands.
-POINT_CURRENCIES = frozenset("$£¥")
+POINT_CURRENCIES = frozenset("$£¥₹")
 FORMATTED = re.compile(
-    rf"(?P<minus>[+-]?)(?P<before>[{SIGNS}]?) ?"
+    rf"(?P<minus>[+\u2212-]?)(?P<before>[{SIGNS}]?) ?(?P<later_minus>[+\u2212-]?)"
     rf"(?P<body>[0-9][0-9.,'\u2019\u00a0\u202f ]*) ?(?P<after>[{SIGNS}]?)"
 )
 GROUPS = "[ '\u2019\u00a0\u202f]"
@@ -46,6 +46,7 @@ SHAPES = (
     ("comma or thousands", re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")),
     ("comma", re.compile(r"[0-9]+,[0-9]*")),
     ("thousands by comma", re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")),
+    ("thousands by comma", re.compile(r"[0-9]{1,2}(,[0-9]{2})+,[0-9]{3}(\.[0-9]*)?")),  # India
     ("thousands by point", re.compile(r"[0-9]{1,3}(\.[0-9]{3})+(,[0-9]*)?")),
     ("plain", re.compile(rf"[0-9]{{1,3}}({GROUPS}[0-9]{{3}})+")),
     ("point", re.compile(rf"[0-9]{{1,3}}({GROUPS}[0-9]{{3}})+\.[0-9]*")),
@@ -134,7 +135,8 @@ def styled_number(text: str, style: NumberStyle) -> float | None:
     if style is NumberStyle.DECIMAL_COMMA:
         digits = digits.replace(".", "").replace(",", ".")
     value = float(digits.replace(",", ""))
-    return -value if found and found["minus"] == "-" else value
+    minus = found is not None and (found["minus"] or found["later_minus"]) in ("-", "\u2212")
+    return -value if minus else value
 
 
 def shape_of(text: str) -> str | None:
@@ -145,6 +147,8 @@ def shape_of(text: str) -> str | None:
     """
     found = FORMATTED.fullmatch(text.strip())
     if found is None or (found["before"] and found["after"]):
+        return None
+    if found["minus"] and found["later_minus"]:
         return None
     body = found["body"].strip()
     return next((shape for shape, pattern in SHAPES if pattern.fullmatch(body)), None)

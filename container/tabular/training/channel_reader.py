@@ -166,7 +166,14 @@ class ChannelReader:
             store.seal(agreed)
         agreed = replace(agreed, statistics=statistics_of(parts, agreed))
         log_columns(agreed)
-        warn_of_new_texts(parts, agreed, TRAIN)
+        warn_of_new_texts(
+            parts,
+            agreed,
+            TRAIN,
+            lambda channel, column, text: self._place_of(
+                agreed.names[column] if agreed.names else column, text, layout, channel
+            ),
+        )
         if self.run.schema_only:
             self._close(stores)
             write_schema(agreed, self.run.job.paths.output_data)
@@ -183,17 +190,26 @@ class ChannelReader:
         column = cast(int, error.column)
         key: str | int = names[column] if names else column
         self._close(stores)
-        if not (self._may_read_again and error.text):
+        if not error.text:
             return error
+        place = self._place_of(key, error.text, layout)
+        return UserError(f"{place}: {error}") if place else error
+
+    def _place_of(self, key: str | int, text: str, layout: Layout, channel: str = "") -> str:
+        """Return file, line and column of the first cell with a text; empty if there is none.
+
+        Another host may have the text, and a pipe can't be read again.
+        """
+        if not self._may_read_again:
+            return ""
         again: dict[str, Store] = {}
         try:
-            self._read_once(replace(layout, refused=(key, error.text)), again)
+            self._read_once(replace(layout, refused=(key, text)), again, channel)
         except UserError as found:
-            # RefusedCells gives the place no words of its own.
-            return UserError(f"{str(found).removesuffix(': ')}: {error}")
+            return str(found).removesuffix(": ")  # RefusedCells gives the place no words of its own
         finally:
             self._close(again)
-        return error  # another host has the text
+        return ""
 
     def _read_texts(self, layout: Layout) -> tuple[dict[str, Store], Layout]:
         """Read the channels; read columns with too many texts again as numbers.
@@ -259,8 +275,10 @@ class ChannelReader:
         for store in stores.values():
             store.close()
 
-    def _read_once(self, layout: Layout, stores: dict[str, Store]) -> None:
+    def _read_once(self, layout: Layout, stores: dict[str, Store], only: str = "") -> None:
         for name, channel in self.channels.items():
+            if only and name != only:
+                continue
             budget = self.memory_budget
             store = Share(budget, *self.shares[name]) if name in self.shares else Store(budget)
             before = stores.get(TRAIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,10 @@ import pytest
 
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
-from tabular.data.column_kinds import Evidence, decide
+from tabular.data.column_kinds import Evidence, OddTextError, decide, reader_of
 from tabular.data.columns import Columns
 from tabular.data.dates import DateColumn, DateStyle
-from tabular.data.declared import BOOLEAN, CATEGORY, NUMBER, DeclaredColumn, declared_columns
+from tabular.data.declared import BOOLEAN, CATEGORY, DATE, NUMBER, DeclaredColumn, declared_columns
 from tabular.data.inference import Reading, agree
 from tabular.data.layout import Layout
 from tabular.data.memory_budget import MemoryBudget
@@ -146,6 +147,53 @@ def test_dates_become_features(tmp_path: Path, on_disk: bool) -> None:
     )
 
 
+def test_first_date_is_that_of_the_train_channel(budget: MemoryBudget) -> None:
+    train, validation = stored(budget, dated(DAY * 9)), stored(budget, dated(DAY * 2))
+    described = [train.describe("train"), validation.describe("validation")]
+    columns = agree(described, OPEN, PATH)
+    assert isinstance(columns, Columns)
+    assert columns.dates[0].first == DAY * 9
+
+
+def test_dates_of_a_type_fit_text_in_any_order(budget: MemoryBudget) -> None:
+    as_text = stored(budget, texts("28.01.1970", "NaT"))
+    columns = agreed(stored(budget, dated(DAY)), as_text)
+    assert isinstance(columns, Columns)
+    assert columns.dates == {0: DateColumn(DateStyle.DAY_FIRST, DAY)}
+    assert rows_of(as_text, columns)[0] == DAY * 26
+
+
+def test_column_without_values_has_no_dates_of_its_own(budget: MemoryBudget) -> None:
+    empty = stored(budget, numbers(np.nan))
+    columns = agreed(stored(budget, dated(DAY)), empty)
+    assert np.isnan(rows_of(empty, columns)).all()
+    assert empty.width == 5
+
+
+@pytest.mark.parametrize("share", [0.5, 0.85, 0.99])
+def test_few_other_texts_make_no_categories_of_dates(share: float) -> None:
+    days = [f"2026-{at % 12 + 1:02}-{at // 12 % 28 + 1:02}" for at in range(200)]
+    counts = Counter(days[: int(200 * share)])
+    counts["unknown"] = 200 - counts.total()
+    with pytest.raises(
+        OddTextError, match=r"has dates in .* 'unknown'; correct those cells"
+    ) as error:
+        decide(Evidence("x", texts=counts), OPEN, None)
+    assert error.value.text == "unknown"
+
+
+def test_odd_text_among_formatted_numbers_is_no_category() -> None:
+    counts = Counter([f"{at},234.50" for at in range(1, 100)] + ["n.v."])
+    with pytest.raises(OddTextError, match="has numbers in 99 of 100 cells, and 1 other text"):
+        decide(Evidence("x", texts=counts), OPEN, None)
+
+
+@pytest.mark.parametrize("texts", [["$1,234.5", "7"], ["2026-11-28", "2026-11-29"]])
+def test_spellings_of_missing_do_not_depend_on_the_order_of_rows(texts: list[str]) -> None:
+    found = reader_of("x", Counter(texts), OPEN)
+    assert {"?", "-", "NaT"} <= {*found.missing}
+
+
 def test_column_of_missing_dates_has_features(budget: MemoryBudget) -> None:
     empty = stored(budget, dated(np.nan, np.nan))
     columns = agreed(empty)
@@ -155,7 +203,7 @@ def test_column_of_missing_dates_has_features(budget: MemoryBudget) -> None:
 
 
 def test_dates_and_numbers_of_one_column_are_refused(budget: MemoryBudget) -> None:
-    with pytest.raises(UserError, match="has dates in 0 of 2 cells, and other values: numbers"):
+    with pytest.raises(UserError, match="has dates in 1 of 3 cells, and other values: numbers"):
         agreed(stored(budget, dated(DAY)), stored(budget, numbers(1, 2)))
 
 
@@ -165,6 +213,14 @@ def test_schema_declares_dates(budget: MemoryBudget) -> None:
     columns = agreed(stored(budget, dated(DAY)), layout=layout)
     assert isinstance(columns, Columns)
     assert columns.dates == {0: DateColumn(DateStyle.DAY_FIRST, DAY)}
+
+
+@pytest.mark.parametrize(
+    ("style", "kind"), [("28.11.2026", DATE), ("1,234.5", NUMBER), ("1234.5", NUMBER)]
+)
+def test_style_says_the_kind(style: str, kind: str) -> None:
+    schema = json.dumps({"columns": [{"name": "a", "style": style}]})
+    assert declared_columns(schema, "schema")["a"].kind == kind
 
 
 def test_feature_of_a_date_needs_a_free_name(budget: MemoryBudget) -> None:
@@ -207,8 +263,20 @@ def test_declared_kind_wins(budget: MemoryBudget) -> None:
         ("[]", "must be an object with a list of columns"),
         ('{"columns": {}}', "must be an object with a list of columns"),
         ('{"columns": [1]}', "column 1 is not an object"),
-        ('{"columns": [{"name": "a"}]}', "the kind None, expected number, boolean, category"),
+        ('{"columns": [{"name": "a"}]}', "has no kind, expected number, boolean, category, date"),
         ('{"columns": [{"name": "a", "kind": "number", "style": "1"}]}', "has the style '1'"),
+        (
+            '{"columns": [{"name": "a", "kind": "date", "style": "1234.5"}]}',
+            "has the style '1234.5'",
+        ),
+        (
+            '{"columns": [{"name": "a", "kind": "boolean", "style": "1234.5"}]}',
+            "has style, which a",
+        ),
+        (
+            '{"columns": [{"name": "a", "kind": "date", "categories": ["x"]}]}',
+            "has categories, which",
+        ),
         ('{"columns": [{"name": "a", "kind": "number", "sort": 1}]}', "has the entry 'sort'"),
         ('{"columns": [{"name": [], "kind": "number"}]}', "has the name"),
         ('{"columns": [{"name": "a", "kind": "number", "missing": [1]}]}', "has missing"),

@@ -66,6 +66,10 @@ def test_numbers_in_two_readings_are_ambiguous(texts: list[str]) -> None:
         ("1e3", COMMA, 1000),
         ("1,234", POINT, None),
         (" 7 ", POINT, 7),
+        ("\u22123.5", NumberStyle.THOUSANDS_COMMA, -3.5),
+        ("$-3", NumberStyle.THOUSANDS_COMMA, -3.0),
+        ("-$-3", NumberStyle.THOUSANDS_COMMA, None),
+        ("\u20b91,23,403", NumberStyle.THOUSANDS_COMMA, 123403.0),
     ],
 )
 def test_number_is_read_in_its_style(text: str, style: NumberStyle, number: float | None) -> None:

@@ -99,7 +99,12 @@ def test_batch_answers_a_header_alone_with_a_header(tmp_path: Path) -> None:
 
 
 def test_batch_refuses_following_requests_by_their_number_of_columns(tmp_path: Path) -> None:
-    assert post(client(tmp_path), f"x,{PLAIN}\n").status_code == 400
+    answer = post(client(tmp_path), f"x,{PLAIN}\n")
+    assert (answer.status_code, "expected 4 columns in each row, found 5" in answer.text) == (
+        415,
+        True,
+    )
+    assert post(client(tmp_path), f"7,{PLAIN}\n").status_code == 400
 
 
 def test_batch_refuses_a_header_in_another_order_without_further_columns(tmp_path: Path) -> None:

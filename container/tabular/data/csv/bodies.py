@@ -14,14 +14,14 @@ from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO, TextIOWrapper
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from tabular.data.batch import ColumnCountError, ColumnsError, Floats
 from tabular.data.blocks import BYTE_ORDER_MARK, blocks_of
-from tabular.data.cells import Cells
+from tabular.data.cells import Cells, NumberCells
 from tabular.data.columns import Columns, listed
 from tabular.data.csv.faults import Column, Kind, fault
 from tabular.data.csv.header import header_of, looks_like_header
@@ -43,6 +43,8 @@ EMPTY_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 # Parts of this size are read line by line where pyarrow fails. Python takes 50 ms for a part of the
 # shortest lines.
 PART_BYTES = 64 << 10
+# Lines that are judged where a body has another number of columns than the model.
+JUDGED_LINES = 100
 
 
 class CsvError(ValueError):
@@ -195,11 +197,16 @@ def _require_numbers(
     """
     if columns.special:
         return
-    fault = _first_fault(body, delimiter, Columns(found, missing=columns.missing), first_line)
-    if fault is None:
+    cells = NumberCells(frozenset(columns.missing))
+    kinds = [Column(Kind.NUMBER, cure=f"expected {cells.expected}", cells=cells)] * found
+    lines = islice(_lines(BytesIO(body[:PART_BYTES].rpartition(b"\n")[0] or body)), JUDGED_LINES)
+    wrong = fault(
+        enumerate(lines, first_line), delimiter, kinds, finite=False, skip_empty=found == 1
+    )
+    if wrong is None:
         return
     label = " (is the label among them?)" * (found == columns.count + 1)
-    raise CsvError(f"{fault}; expected {columns.count} columns in each row, found {found}{label}")
+    raise CsvError(f"{wrong}; expected {columns.count} columns in each row, found {found}{label}")
 
 
 def _delimiter(line: str, columns: Columns) -> str:

@@ -17,6 +17,7 @@ from tabular.data.class_labels import TextLabelsError, refuse_leading_zeros
 from tabular.data.declared import DATE, NUMBER
 from tabular.data.layout import NUMBERS_ALONE, TEXT_AND_DATES, Layout
 from tabular.data.parquet.types import (
+    date_texts,
     floats_of,
     index_columns,
     is_date,
@@ -86,6 +87,7 @@ class BatchReader:
         } - self._text
         self._codes = {column for column, kind in stated.items() if kind == "c"} - self._text
         self._plain = NumberCells(frozenset(layout.missing))
+        self._moments = DateCells(frozenset(layout.missing))
         label = self._roles.label
         if label is not None and (layout.classes or layout.text_labels):
             label_type = schema.field(label).type
@@ -146,8 +148,9 @@ class BatchReader:
                 features[:, place] = read
                 continue
             if column in self._dates:
-                dates[place] = seconds_of(self._values(batch, column))
-                self._refuse(np.isinf(dates[place]), column, where, NO_YEAR)
+                seconds = seconds_of(self._values(batch, column))
+                self._refuse(np.isinf(seconds), column, where, NO_YEAR)
+                dates[place] = self._moments.moments(seconds)
                 features[:, place] = dates[place]
                 continue
             numbers = self._numbers(batch, column, where)
@@ -325,6 +328,9 @@ def _coded(values: pyarrow.Array) -> tuple[Any, list[str]]:
         codes = coded.indices.take(values.indices).dictionary_encode()
         texts = coded.dictionary.take(codes.dictionary).to_pylist()
         return codes.indices.to_numpy(zero_copy_only=False), texts
+    if is_date(values.type):
+        dates = date_texts(values)
+        return dates.indices.to_numpy(zero_copy_only=False), dates.dictionary.to_pylist()
     coded = values.cast(pyarrow.string()).dictionary_encode()
     texts = coded.dictionary.to_pylist()
     if pyarrow.types.is_boolean(values.type):  # "True", as Python and pandas write it

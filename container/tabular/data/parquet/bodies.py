@@ -7,11 +7,19 @@ from typing import Any
 import numpy as np
 
 from tabular.data.batch import ColumnCountError, Floats, TooLargeError
-from tabular.data.cells import CellError, Cells, NumberCells
+from tabular.data.cells import (
+    CategoryCells,
+    CellError,
+    Cells,
+    DateCells,
+    IgnoredCells,
+    NumberCells,
+)
 from tabular.data.columns import Columns, check_names
 from tabular.data.encoded_cells import ValueCells
 from tabular.data.parquet.extent import BATCH_VALUES, of_parquet
 from tabular.data.parquet.types import (
+    date_texts,
     floats_of,
     index_columns,
     is_date,
@@ -83,7 +91,8 @@ def _names(schema: Any, columns: Columns) -> list[str]:
 def _check_types(schema: Any, names: list[str], columns: Columns) -> None:
     for column, name in enumerate(names):
         kind = schema.field(name).type
-        if is_text(kind) or is_number(kind) or (is_date(kind) and column in columns.dates):
+        dated = isinstance(columns.cells(column), DateCells | CategoryCells | IgnoredCells)
+        if is_text(kind) or is_number(kind) or (is_date(kind) and dated):
             continue
         expected = "a date, a timestamp" if column in columns.dates else "a number, a boolean"
         raise ValueError(
@@ -129,7 +138,7 @@ def _read(values: Any, cells: Cells, name: str) -> Any:
             texts = values.dictionary.cast(pyarrow.string()).to_pylist()
             return _taken([cells.text(text) for text in texts], values.indices)
         if is_date(values.type):
-            return _dates(values)
+            return _dates(values, cells)
         if isinstance(cells, NumberCells):
             return floats_of(values)
         if pyarrow.types.is_boolean(values.type):
@@ -147,8 +156,13 @@ def _read(values: Any, cells: Cells, name: str) -> Any:
         raise ValueError(f"column {name[:60]!r}: {error}; expected {cells.expected}") from error
 
 
-def _dates(values: Any) -> Any:
+def _dates(values: Any, cells: Cells) -> Any:
+    if isinstance(cells, CategoryCells):
+        texts = date_texts(values)
+        return _taken([cells.text(text) for text in texts.dictionary.to_pylist()], texts.indices)
     found = seconds_of(values)
+    if isinstance(cells, DateCells):
+        found = cells.moments(found)
     if np.isinf(found).any():
         raise CellError("a date is outside of the years 1 to 9999")
     return found

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tabular.data.dates import EPOCH, SECONDS_PER_DAY, STEPS
+from tabular.data.dates import EARLIEST, LATEST, SECONDS_PER_DAY, STEPS, short_text_of
 
 if TYPE_CHECKING:
     import pyarrow
 
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-# The years 1 to 9999.
-FIRST_SECOND = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()
-END_SECOND = (datetime(9999, 12, 31, tzinfo=UTC) - EPOCH).total_seconds() + SECONDS_PER_DAY
 
 
 def index_columns(schema: pyarrow.Schema) -> frozenset[str]:
@@ -72,9 +68,23 @@ def seconds_of(values: Any) -> npt.NDArray[np.float64]:
     if not pyarrow.types.is_timestamp(values.type):
         numbers = numbers * int(SECONDS_PER_DAY)
     found = numbers // unit + np.floor(numbers % unit * (STEPS / unit)) / STEPS
-    found[(found < FIRST_SECOND) | (found >= END_SECOND)] = np.inf
+    found[(found < EARLIEST) | (found >= LATEST)] = np.inf
     found[missing] = np.nan
     return np.asarray(found, np.float64)
+
+
+def date_texts(values: Any) -> Any:
+    """Return the texts of a column's dates, as an array of a dictionary; null stays null.
+
+    The text of a date does not depend on its type: it has a time only if that is not midnight.
+    """
+    import pyarrow
+
+    found = values.dictionary_encode()
+    seconds = seconds_of(found.dictionary)
+    texts = pyarrow.array([short_text_of(each) for each in seconds.tolist()], pyarrow.string())
+    coded = texts.dictionary_encode()
+    return pyarrow.DictionaryArray.from_arrays(coded.indices.take(found.indices), coded.dictionary)
 
 
 def floats_of(values: Any) -> npt.NDArray[np.float64]:

@@ -436,8 +436,8 @@ def test_text_that_the_job_declares_a_date(tmp_path: Path) -> None:
     )
     layout = replace(CATEGORIES, declared=declared)
     assert dates(tmp_path, {"x": ["28.11.2026"]}, layout) == [1795824000]
-    words = refusal(tmp_path, {"y": [1, 1], "x": ["1.2.2026", "2026-02-01"]}, layout)
-    assert "row 2, column 'x': '2026-02-01' is not a date; expected a date such as" in words
+    words = refusal(tmp_path, {"y": [1, 1], "x": ["1.2.2026", "2.13.2026"]}, layout)
+    assert "row 2, column 'x': '2.13.2026' is not a date; expected a date such as" in words
 
 
 def test_date_of_a_year_without_a_text_is_refused(tmp_path: Path) -> None:
@@ -451,3 +451,23 @@ def test_date_that_the_job_declares_a_category_is_text(tmp_path: Path) -> None:
     layout = replace(CATEGORIES, declared=declared, deferred=True)
     batch = one(tmp_path, {"y": [1], "x": [date(2026, 11, 28)]}, layout)
     assert batch.categories == {0: ["2026-11-28"]}
+
+
+def test_text_of_a_date_does_not_depend_on_its_type(tmp_path: Path) -> None:
+    declared = declared_columns('{"columns": [{"name": "x", "kind": "category"}]}', "schema")
+    layout = replace(CATEGORIES, declared=declared, deferred=True)
+    moments = pyarrow.array([datetime(2026, 11, 28), datetime(2026, 11, 29), None])
+    for kind in (
+        *(pyarrow.timestamp(unit) for unit in ("s", "ms", "us", "ns")),
+        *(pyarrow.date32(), pyarrow.date64()),
+    ):
+        batch = one(tmp_path, {"y": [1] * 3, "x": moments.cast(kind)}, layout)
+        assert batch.categories == {0: ["2026-11-28", "2026-11-29"]}, kind
+        assert isinstance(batch.features, np.ndarray)
+        np.testing.assert_equal(batch.features[:, 0], [0, 1, np.nan])
+
+
+def test_date_that_means_a_missing_value(tmp_path: Path) -> None:
+    layout = replace(CATEGORIES, missing=("", "9999-12-31"))
+    found = dates(tmp_path, {"x": [date(2026, 11, 28), date(9999, 12, 31)]}, layout)
+    np.testing.assert_equal(found, [1795824000, np.nan])
