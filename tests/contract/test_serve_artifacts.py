@@ -206,6 +206,7 @@ REFUSED = {
     "nothing": (None, b"", "no model"),
     "an empty model": ("xgboost-model", b"", "is not a model"),
     "text": ("xgboost-model", b"hello", "is not a model"),
+    "an old binary": ("xgboost-model", b"binf" + bytes(200), "pip install xgboost==1.7.6"),
     "a call of os.system": ("model.pkl", b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "os.system"),
     "a broken skops": ("model.skops", b"PK\x03\x04", "is not an estimator"),
     "a broken onnx": ("model.onnx", b"hello", "is not a model that ONNX Runtime"),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import docker
+import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
-from channel_files import channels_of
+from channel_files import channels_of, model_of, trees_of
 from containers import Served, Train, Trained, run_train, serving
 from job_folder import JobFolder
 
@@ -172,6 +177,11 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
         {},
         r"a\.csv line 61, column 3 .z.: .* has dates in 118 of 120 cells, and other values: 'soon'",
     ),
+    (
+        rows(*(f"2026-01-{at + 1:02}" for at in range(25)), "unknown", "unknown", "unknown"),
+        {},
+        r"a\.csv line 27, column 3 .z.: .* and other values: 'unknown'",
+    ),
     (rows("2026-01-31", "2026-02-30"), {}, "line 3, .* '2026-02-30' is no such date"),
     (
         rows("2026-01-31 10:00Z", "2026-01-31 10:00"),
@@ -231,6 +241,68 @@ def test_column_in_doubt_ends_the_job_by_its_name(
     assert end.exit_code == 1
     assert end.reason.startswith("UserError: ")
     assert re.search(words, end.reason), end.reason
+
+
+def test_category_of_the_validation_rows_alone_is_named_with_its_place(train: Train) -> None:
+    channels = {
+        "train": {"a.csv": rows("a", "b")},
+        "validation": {"v.csv": rows("a", "c", count=4)},
+    }
+    end = train(XGBOOST, channels, channels_of("text/csv; header=present", *channels))
+    assert end.exit_code == 0, end.stderr
+    assert re.search(r"has not \('c', the first at .*v\.csv line 3, column 3 \(z\)\)", end.stderr)
+
+
+@pytest.mark.parametrize("given", [XGBOOST, FOREST], ids=["xgboost", "forest"])
+def test_dates_that_the_validation_rows_lack_are_missing(
+    train: Train, given: dict[str, str]
+) -> None:
+    dates = pyarrow.array([datetime(2026, 1, 1 + at % 28) for at in range(60)])
+    numbers = pyarrow.array([at / 2 for at in range(60)])
+    files = {}
+    for name, when in (("train", dates), ("validation", pyarrow.nulls(60))):
+        table = io.BytesIO()
+        columns = {"y": numbers, "when": when, "x": numbers}
+        pyarrow.parquet.write_table(pyarrow.table(columns), table)
+        files[name] = {"a.parquet": table.getvalue()}
+    given = {**given, "objective": "reg:squarederror"} if given is XGBOOST else given
+    end = train(given, files, channels_of("application/x-parquet", *files))
+    assert end.exit_code == 0, end.stderr
+    assert "validation-rmse" in end.stdout
+
+
+def test_number_in_place_of_a_date_is_refused_in_each_format(
+    docker_engine: docker.DockerClient, image: str, train: Train
+) -> None:
+    end = train(XGBOOST, {"train": {"a.csv": rows("2026-01-31", "2026-02-01")}}, HEADER)
+    assert end.exit_code == 0, end.stderr
+    array = io.BytesIO()
+    np.save(array, np.array([[1.0, 5.0]]))
+    bodies = {
+        "text/csv": b"1,5",
+        "application/json": b"[[1, 5]]",
+        "text/libsvm; base=1": b"0 1:1 2:5",
+        "application/x-npy": array.getvalue(),
+    }
+    with serving(docker_engine, image, end.job.model) as server:
+        for content_type, body in bodies.items():
+            answer = server.request("POST", "/invocations", body, {"Content-Type": content_type})
+            assert answer.status == 415, (content_type, answer.body)
+            assert b"column 2 (z): " in answer.body, (content_type, answer.body)
+        missing = {"Content-Type": "text/libsvm; base=1"}
+        assert server.request("POST", "/invocations", b"0 1:1", missing).status == 200
+
+
+def test_direction_by_position_counts_the_columns_of_the_data(train: Train) -> None:
+    lines = [f"{at % 2},2026-01-{at % 28 + 1:02},{at % 7}" for at in range(120)]
+    content = "\n".join(["y,when,x", *lines, ""])
+    found = []
+    for given in ("(0,-1)", '{"x": -1}', "(0,1)"):
+        directed = {**XGBOOST, "monotone_constraints": given}
+        end = train(directed, {"train": {"a.csv": content}}, HEADER)
+        assert end.exit_code == 0, end.stderr
+        found.append(trees_of(model_of(end)))
+    assert found[0] == found[1] != found[2]
 
 
 def test_text_after_the_first_rows_is_read_again(train: Train) -> None:

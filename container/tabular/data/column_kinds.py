@@ -200,7 +200,11 @@ def reader_of(name: str, texts: Counter[str], layout: Layout) -> DeclaredColumn:
     UserError
         The texts are neither, or can be read in two ways.
     """
-    decision = decide(Evidence(name, texts=texts), layout, None)
+    try:
+        decision = decide(Evidence(name, texts=texts), layout, None)
+    except OddTextError as error:
+        seen = f"{error} (of the first {len(texts):,} different texts)"
+        raise OddTextError(seen, error.text) from error
     if decision.kind in (NUMBER, DATE):
         # All spellings: those of the rows that follow are not known.
         missing = tuple(sorted((MISSING_NUMBERS | {NOT_A_TIME}) - set(layout.missing)))

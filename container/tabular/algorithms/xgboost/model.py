@@ -6,6 +6,7 @@ k-fold saves a model for each fold: ``xgboost-model-0``, ``xgboost-model-1`` and
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +32,9 @@ from tabular.contract.errors import UserError
 CLASSES = "classes"
 # The longest best_iteration that is read: no training has more rounds.
 MOST_DIGITS = 10
+# The start of a model in XGBoost's old binary format, and its first fields.
+OLD_MAGIC = (b"binf", b"bs64")
+OLD_HEADER, OLD_MOST = struct.Struct("<fII"), 1 << 20
 
 
 def save_models(folder: Path, boosters: Sequence[xgboost.Booster]) -> dict[str, FileRecord]:
@@ -141,18 +145,44 @@ def load_model(path: Path) -> xgboost.Booster:
         if not (best.isascii() and best.isdecimal() and len(best) < MOST_DIGITS):
             raise ValueError(f"its best_iteration is {best!r:.40}, expected a whole number")
     except (xgboost.core.XGBoostError, ValueError, KeyError, TypeError) as error:
-        raise _no_model(path, error) from error
+        with path.open("rb") as file:
+            old = is_old_binary(file.read(OLD_HEADER.size))
+        raise (_old_binary(path) if old else _no_model(path, error)) from error
     # One thread per prediction: requests are predicted in parallel, and workers are forked.
     booster.set_param({"nthread": 1})
     return booster
 
 
+def is_old_binary(start: bytes) -> bool:
+    """Return whether a file that can't be loaded begins as models of XGBoost up to 2.0 do.
+
+    They begin with ``binf``, or with the parameters of the learner at once: base_score, the number
+    of features, and the number of classes.
+    """
+    if start.startswith(OLD_MAGIC):
+        return True
+    if len(start) < OLD_HEADER.size:
+        return False
+    base_score, features, classes = OLD_HEADER.unpack(start[: OLD_HEADER.size])
+    return bool(abs(base_score) < OLD_MOST and 0 < features < OLD_MOST and classes < OLD_MOST)
+
+
+def _old_binary(path: Path) -> UserError:
+    name = path.name
+    return UserError(
+        f"{path} is in XGBoost's old binary format, which versions up to 2.0 wrote (save_model "
+        f"without .json or .ubj), and XGBoost {xgboost.__version__} can't read it. Convert it: pip "
+        f"install xgboost==1.7.6 'numpy<2'; python -c \"import xgboost; "
+        f"xgboost.Booster(model_file='{name}').save_model('{name}.json')\"; then put the new file "
+        f"in the place of {name}"
+    )
+
+
 def _no_model(path: Path, error: Exception) -> UserError:
     return UserError(
         f"{path} is not a model that XGBoost {xgboost.__version__} can load: it is truncated, "
-        "of another kind, or of a version before 1.7 (expected UBJSON or JSON from "
-        "Booster.save_model, or a pickled Booster or XGBModel; an old one: load it with the "
-        f"XGBoost that wrote it, and save_model). {plain_message(error)[:300]}"
+        "or of another kind (expected UBJSON or JSON from Booster.save_model, or a pickled Booster "
+        f"or XGBModel). {plain_message(error)[:300]}"
     )
 
 

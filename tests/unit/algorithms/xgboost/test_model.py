@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -150,3 +151,17 @@ def test_models_of_an_earlier_training_are_removed(tmp_path: Path) -> None:
     save_models(tmp_path, [booster] * 2)
     there = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
     assert there == ["other", "xgboost-model-0", "xgboost-model-1"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"binf" + bytes(200), b"bs64" + b"A" * 99, struct.pack("<fII", 0.5, 12, 0) + bytes(99)],
+    ids=["header", "base64", "without a header"],
+)
+def test_old_binary_model_is_refused_with_how_to_convert_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "xgboost-model").write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"old binary format, .* pip install xgboost==1\.7\.6"
+    ) as no:
+        load_models(tmp_path)
+    assert "Booster(model_file='xgboost-model').save_model('xgboost-model.json')" in str(no.value)
