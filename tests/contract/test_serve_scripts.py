@@ -105,7 +105,7 @@ def test_rows_are_answered_in_each_type(tree: Served) -> None:
         (400, b"1,2\n", {}),
         (400, b"[[1,", {"Content_Type": "application/json"}),
         (406, SETOSA, {"Accept": "image/png"}),
-        (413, b"1," * (4 << 20), {}),
+        (413, b"1," * (13 << 20), {}),
         (415, SETOSA, {"Content_Type": "image/png"}),
     ],
 )

@@ -281,7 +281,7 @@ def faults(span: Span) -> Iterator[str]:
         first = text.split("/")[1]
         if first not in NO_ROUTES and f'"/{first}' not in source_text():
             yield f"no route {text}"
-    elif PATH.fullmatch(text):
+    elif PATH.fullmatch(text) and not re.fullmatch("[0-9/]+", text):  # a date
         placeholder = any(re.fullmatch(r"[A-Z]+(\.py)?", part) for part in text.split("/"))
         if not placeholder and text not in content_types() and not path_exists(text):
             yield f"no file {text}"

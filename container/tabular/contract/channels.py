@@ -39,8 +39,8 @@ class Channel:
 def read_channels(config: Mapping[str, object], paths: Paths) -> dict[str, Channel]:
     """Return all channels by name: the configured ones, and the folders in ``input/data``.
 
-    A folder without an entry in ``inputdataconfig.json`` is a channel too. Files in ``input/data``
-    (``<channel>-manifest``, FIFOs) are not channels. The names are sorted.
+    A folder without an entry in ``inputdataconfig.json`` is a channel too, if it has content. Files
+    in ``input/data`` (``<channel>-manifest``, FIFOs) are not channels. The names are sorted.
 
     Raises
     ------
@@ -55,7 +55,11 @@ def read_channels(config: Mapping[str, object], paths: Paths) -> dict[str, Chann
                 "letters, digits, '.', '-' and '_'"
             )
     folders = (
-        [entry.name for entry in paths.data.iterdir() if entry.is_dir()]
+        [
+            entry.name
+            for entry in paths.data.iterdir()
+            if entry.is_dir() and (entry.name in config or _has_content(entry))
+        ]
         if paths.data.is_dir()
         else []
     )
@@ -64,6 +68,14 @@ def read_channels(config: Mapping[str, object], paths: Paths) -> dict[str, Chann
         log.warning("%s is not a channel: a channel's name can't have '='", paths.data / refused[0])
     names = sorted({*config, *(n for n in folders if not n.startswith(".") and n not in refused)})
     return {name: _channel(name, config.get(name, {}), paths) for name in names}
+
+
+def _has_content(folder: Path) -> bool:
+    """Return whether a folder has an entry; one that can't be read is left to the reader."""
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return True
 
 
 def _channel(name: str, entry: object, paths: Paths) -> Channel:

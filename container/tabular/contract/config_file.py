@@ -18,7 +18,8 @@ def read_object(path: Path) -> dict[str, object]:
     Returns
     -------
     dict
-        ``{}`` when the file is absent or empty: SageMaker writes only the files that a job uses.
+        ``{}`` when the file is absent, empty or null: SageMaker writes only the files that a job
+        uses. A key with the value null is absent.
 
     Raises
     ------
@@ -40,10 +41,11 @@ def read_object(path: Path) -> dict[str, object]:
         value = parse_json(text)
     except StrictJSONError as error:
         raise UserError(f"{path} is not JSON: {error}; expected an object {{...}}") from error
+    if value is None:
+        return {}
     if not isinstance(value, dict):
-        kind = "null" if value is None else type(value).__name__
-        raise UserError(f"{path} holds a JSON {kind}, expected an object {{...}}")
-    return value
+        raise UserError(f"{path} holds a JSON {type(value).__name__}, expected an object {{...}}")
+    return {name: entry for name, entry in value.items() if entry is not None}
 
 
 def require_text(value: object, where: str, expected: str) -> str:

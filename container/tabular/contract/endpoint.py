@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tabular.contract.errors import UserError
@@ -12,6 +12,7 @@ from tabular.contract.machine import MEBIBYTE, UNKNOWN_MEMORY
 from tabular.contract.paths import Paths
 from tabular.contract.request_limits import (
     MAX_BODY_BYTES,
+    MAX_SCRIPT_BODY_BYTES,
     bodies_in_memory,
     bytes_beside_models,
     bytes_per_worker,
@@ -22,6 +23,8 @@ from tabular.contract.request_limits import (
 log = logging.getLogger(__name__)
 
 LAST_PORT = 65535
+# The body limit in bytes: of AWS's XGBoost container, and of its multi-model server.
+BODY_LIMITS = ("MAX_CONTENT_LENGTH", "SAGEMAKER_MAX_REQUEST_SIZE")
 # More Python threads are no faster, and each thread holds the memory of one request.
 MOST_SCRIPT_THREADS = 64
 # Variables that AWS sets in its containers and that are not set on a laptop.
@@ -58,6 +61,8 @@ class Endpoint:
         restarted, or the connection to a client is closed.
     max_body_bytes : int
         The largest body; a larger request gets status 413.
+    body_limit_is_given : bool
+        The environment sets the body limit.
     request_bytes : int
         How much memory all requests of one worker together may take.
     default_accept : str
@@ -107,6 +112,7 @@ class Endpoint:
     max_concurrent_transforms: int = 1
     timeout_seconds: int = 60
     max_body_bytes: int = MAX_BODY_BYTES
+    body_limit_is_given: bool = False
     request_bytes: int = 512 * MEBIBYTE
     default_accept: str = "text/csv"
     cpus: int = 1
@@ -126,13 +132,19 @@ class Endpoint:
     script_threads: int = 1
     refuse_pickles: bool = False
 
+    def for_script(self) -> Endpoint:
+        """Return the endpoint with the body limit of scripts, if the environment sets none."""
+        if self.body_limit_is_given:
+            return self
+        return replace(self, max_body_bytes=MAX_SCRIPT_BODY_BYTES)
+
 
 def read_endpoint(
     environ: Mapping[str, str], available_cpus: int, memory: int = UNKNOWN_MEMORY
 ) -> Endpoint:
     """Read the settings from environment variables, with the defaults of AWS's XGBoost container.
 
-    The body limit is the larger of ``MAX_CONTENT_LENGTH`` and ``SAGEMAKER_MAX_PAYLOAD_IN_MB``.
+    The body limit is the largest of ``BODY_LIMITS`` and ``SAGEMAKER_MAX_PAYLOAD_IN_MB``.
     Batch transform sets the second variable, which AWS's container ignores. Its value 0 means the
     largest body that fits into memory.
 
@@ -153,9 +165,9 @@ def read_endpoint(
     workers = _positive(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", available_cpus)
     workers = 1 if multi_model else workers
     accept = _accept(environ)
-    max_body_bytes = max(
-        _payload(environ, memory), _positive(environ, "MAX_CONTENT_LENGTH", MAX_BODY_BYTES)
-    )
+    given = [name for name in BODY_LIMITS if environ.get(name)]
+    limits = [_positive(environ, name, MAX_BODY_BYTES) for name in given or BODY_LIMITS]
+    max_body_bytes = max(_payload(environ, memory), *limits)
     if bodies_in_memory(memory, max_body_bytes) < 1:
         log.warning(
             "the container has %d MiB of memory, and a body of %d MiB (MAX_CONTENT_LENGTH, "
@@ -172,6 +184,7 @@ def read_endpoint(
             environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT", Endpoint.timeout_seconds
         ),
         max_body_bytes=max_body_bytes,
+        body_limit_is_given=bool(given) or max_body_bytes > MAX_BODY_BYTES,
         request_bytes=bytes_beside_models(memory, available_cpus, max_body_bytes)
         if multi_model
         else bytes_per_worker(memory, workers),

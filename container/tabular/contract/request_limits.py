@@ -6,6 +6,8 @@ from tabular.contract.machine import MEBIBYTE
 
 # The body limit of AWS's XGBoost container, and of InvokeEndpoint: 6 MiB.
 MAX_BODY_BYTES = 6 * MEBIBYTE
+# AWS's servers of scripts have no limit of their own; SageMaker's is 25 MB in real time.
+MAX_SCRIPT_BODY_BYTES = 25 * MEBIBYTE
 # Batch transform requires that MaxConcurrentTransforms times MaxPayloadInMB is at most 100 MiB.
 MOST_TRANSFORM_BYTES = 100 * MEBIBYTE
 # Memory of the idle server, and peak memory of one request per byte of its body. (JSON takes 40

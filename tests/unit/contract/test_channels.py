@@ -48,12 +48,20 @@ def test_fast_file_is_file(tmp_path: Path) -> None:
 def test_folder_without_an_entry_is_a_channel(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     (paths.data / "train").mkdir(parents=True)
+    (paths.data / "train" / "a.csv").touch()
     assert list(read_channels({}, paths)) == ["train"]
+
+
+def test_empty_folder_is_a_channel_only_by_its_entry(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    (paths.data / "train").mkdir(parents=True)
+    assert list(read_channels({}, paths)) == []
+    assert list(read_channels({"train": {}}, paths)) == ["train"]
 
 
 def test_manifest_is_not_a_channel(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
-    (paths.data / "train").mkdir(parents=True)
+    (paths.data / "train" / "folder").mkdir(parents=True)
     (paths.data / "train-manifest").write_text("{}")
     assert list(read_channels({}, paths)) == ["train"]
 
@@ -66,7 +74,7 @@ def test_hidden_folder_is_not_a_channel(tmp_path: Path) -> None:
 
 def test_channels_are_sorted_by_name(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
-    (paths.data / "evaluation").mkdir(parents=True)
+    (paths.data / "evaluation" / "folder").mkdir(parents=True)
     assert list(read_channels(REAL, paths)) == ["evaluation", "train", "validation"]
 
 

@@ -41,6 +41,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("SAGEMAKER_MODEL_SERVER_TIMEOUT", " 5 ", "timeout_seconds", 5),
         ("TABULAR_SCRIPT_THREADS", "4", "script_threads", 4),
         ("MAX_CONTENT_LENGTH", "100", "max_body_bytes", 100),
+        ("SAGEMAKER_MAX_REQUEST_SIZE", "200", "max_body_bytes", 200),
         ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "20", "max_body_bytes", 20 << 20),
         (
             "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
@@ -55,11 +56,25 @@ def test_variable_sets(name: str, value: str, attribute: str, expected: object) 
     assert getattr(read(**{name: value}), attribute) == expected
 
 
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, 25 << 20),
+        ({"MAX_CONTENT_LENGTH": "100"}, 100),
+        ({"SAGEMAKER_MAX_REQUEST_SIZE": "1000000000"}, 1_000_000_000),
+        ({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "7"}, 7 << 20),
+    ],
+)
+def test_body_limit_of_scripts_is_that_of_sagemaker(environ: dict[str, str], expected: int) -> None:
+    assert read(**environ).for_script().max_body_bytes == expected
+
+
 NUMBERS = (
     "SAGEMAKER_BIND_TO_PORT",
     "SAGEMAKER_MODEL_SERVER_WORKERS",
     "SAGEMAKER_MODEL_SERVER_TIMEOUT",
     "MAX_CONTENT_LENGTH",
+    "SAGEMAKER_MAX_REQUEST_SIZE",
     "TABULAR_SCRIPT_THREADS",
 )
 

@@ -35,7 +35,19 @@ def test_checkpoint_folder_has_a_default(job_folder: JobFolder) -> None:
     assert read_job(job_folder.environ).checkpoints == Path("/opt/ml/checkpoints")
 
 
-@pytest.mark.parametrize("local_path", ["checkpoints", 1, None])
+def test_null_in_a_configuration_file_is_absent(job_folder: JobFolder) -> None:
+    job_folder.config("checkpointconfig.json", {"LocalPath": None})
+    job_folder.config("inputdataconfig.json", {"train": None, "test": {"ContentType": None}})
+    job_folder.config("hyperparameters.json", {"num_round": "3", "seed": None})
+    job_folder.config("resourceconfig.json", "null")
+    job = read_job(job_folder.environ)
+    assert list(job.channels) == ["test"]
+    assert job.channels["test"].content_type is None
+    assert job.hyperparameters == {"num_round": 3}
+    assert job.hosts.names == ("algo-1",)
+
+
+@pytest.mark.parametrize("local_path", ["checkpoints", 1])
 def test_checkpoint_folder_that_is_not_absolute_is_refused(
     job_folder: JobFolder, local_path: object
 ) -> None:

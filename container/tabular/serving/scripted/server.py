@@ -50,6 +50,7 @@ def serve_script(
     UserError
         The script is broken, or fails.
     """
+    endpoint = endpoint.for_script()
     modules = Modules(script.folders)
     calls: Calls
     if endpoint.script_threads == 1:
