@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Mapping
 
 import xgboost
 
 from tabular.algorithms.xgboost.metrics import is_maximized
+
+log = logging.getLogger(__name__)
 
 # Attributes of the model, named as in XGBoost's own callback. Checkpoints save them, so that a
 # resumed job stops in the same round as an uninterrupted job.
@@ -30,9 +34,10 @@ class EarlyStopping:
         self._rounds = rounds
         self._channel = channel
         self._metric = metric
+        self._warned = False
 
     def note(self, booster: xgboost.Booster, number: int, values: Mapping[str, float]) -> None:
-        """Record the best round in the attributes of the model.
+        """Record the best round in the attributes of the model; one without a value is no best.
 
         Parameters
         ----------
@@ -45,9 +50,22 @@ class EarlyStopping:
             -1
         ].removeprefix(f"{self._channel}-")
         score = values[f"{self._channel}-{name}"]
+        if math.isnan(score):
+            self._warn(f"{self._channel}-{name}")
+            return
         best = booster.attr(BEST_SCORE)
         if best is None or (score > float(best) if is_maximized(name) else score < float(best)):
             booster.set_attr(**{BEST_ITERATION: str(number), BEST_SCORE: repr(float(score))})
+
+    def _warn(self, metric: str) -> None:
+        if not self._warned:
+            log.warning(
+                "%s has no value (nan), as auc of rows with one class only: early stopping does "
+                "not choose by it; correct channel '%s', or choose another metric",
+                metric,
+                self._channel,
+            )
+        self._warned = True
 
     def is_over(self, booster: xgboost.Booster) -> bool:
         """Return whether the last ``rounds`` rounds were no better than the best round."""

@@ -123,7 +123,7 @@ class Trainer:
         whole = boost(config, matrices[TRAIN], start)
         booster = best_of(whole, sliceable=self.sliceable)
         last = booster.num_boosted_rounds() - 1
-        if config.stopping:
+        if config.stopping and whole.attr(BEST_ITERATION) is not None:
             log.info(
                 "early stopping: round %s is the best of %d (%s)",
                 whole.attr(BEST_ITERATION),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -76,3 +77,16 @@ def test_saved_model_contains_the_best_round() -> None:
     again.update(MATRIX, 3)
     stopping.note(again, 3, {"validation-rmse": 2})
     assert stopping.is_over(again)
+
+
+def test_round_without_a_value_is_no_best(caplog: pytest.LogCaptureFixture) -> None:
+    """As auc of rows with one class only."""
+    done, booster = run("auc", [math.nan] * 5, shown="auc")
+    assert done == 5
+    assert best_of(booster, sliceable=True) is booster
+    assert [record.getMessage() for record in caplog.records] == [
+        "validation-auc has no value (nan), as auc of rows with one class only: early stopping does "
+        "not choose by it; correct channel 'validation', or choose another metric"
+    ]
+    done, booster = run("auc", [math.nan, 0.5, math.nan, 0.4, 0.9], shown="auc")
+    assert (done, booster.attr("best_iteration")) == (4, "1")
