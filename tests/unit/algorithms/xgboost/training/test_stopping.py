@@ -85,8 +85,8 @@ def test_round_without_a_value_is_no_best(caplog: pytest.LogCaptureFixture) -> N
     assert done == 5
     assert best_of(booster, sliceable=True) is booster
     assert [record.getMessage() for record in caplog.records] == [
-        "validation-auc has no value (nan), as auc of rows with one class only: early stopping does "
-        "not choose by it; correct channel 'validation', or choose another metric"
+        "validation-auc has no value (nan), as auc of rows with one class only: early stopping "
+        "does not choose by it; correct channel 'validation', or choose another metric"
     ]
     done, booster = run("auc", [math.nan, 0.5, math.nan, 0.4, 0.9], shown="auc")
     assert (done, booster.attr("best_iteration")) == (4, "1")
