@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from tabular.script_mode.source import is_file
 LISTED = 10
 # Messages show this many characters of the program's name.
 NAME_CHARACTERS = 300
+# A module, or a module of a package, as python -m takes it.
+MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 # Files that are not listed in messages.
 HIDDEN = ("__pycache__", ".")
 
@@ -43,8 +46,9 @@ def command_of(program: str, code: Path, arguments: Sequence[str]) -> Command:
     """Choose the command for a program, as AWS's training toolkit does.
 
     If the folder has a ``setup.py``, it is a package, and the program is run as a module of the
-    package. Otherwise a ``.py`` file is run as a script, and any other file is executed. Unlike in
-    the toolkit, a folder with a ``pyproject.toml`` is a package too if the program is not a file.
+    package. Otherwise a ``.py`` file is run as a script, the name of a module (``package.module``)
+    as a module, and any other file is executed. Unlike in the toolkit, a folder with a
+    ``pyproject.toml`` is a package too if the program is not a file.
 
     Parameters
     ----------
@@ -65,6 +69,8 @@ def command_of(program: str, code: Path, arguments: Sequence[str]) -> Command:
         module = program.removesuffix(".py").replace("/", ".")
         return Command((sys.executable, "-m", module, *arguments), package=True)
     if not is_file(file):
+        if MODULE.fullmatch(program) and _has_module(code / program.replace(".", "/")):
+            return Command((sys.executable, "-m", program, *arguments))
         raise UserError(_absent(program, code))
     if program.endswith(".py"):
         return Command((sys.executable, program, *arguments))
@@ -74,6 +80,10 @@ def command_of(program: str, code: Path, arguments: Sequence[str]) -> Command:
     # Without a #! line a file is a shell script.
     shell = () if _names_its_program(file) else ("/bin/sh",)
     return Command((*shell, name, *arguments), signals_all=True)
+
+
+def _has_module(place: Path) -> bool:
+    return is_file(place.with_suffix(".py")) or is_file(place / "__main__.py")
 
 
 def _package(code: Path, file: Path) -> bool:

@@ -53,8 +53,8 @@ def find_script(folder: Path, program: str = "") -> InferenceScript | None:
     UserError
         The folder has several Python files and no ``inference.py``.
     """
-    for name in (_file_name(program), DEFAULT_PROGRAM):
-        if name and is_file(folder / name):
+    for name in (*_file_names(program), DEFAULT_PROGRAM):
+        if is_file(folder / name):
             return InferenceScript(folder, folder / name)
     files = sorted(path for path in folder.glob(SCRIPTS) if path.name not in NO_SCRIPTS)
     if len(files) > 1:
@@ -91,10 +91,11 @@ def find_endpoint_script(endpoint: Endpoint, environ: Mapping[str, str]) -> Infe
         submit = ""  # the SDK's default value; each model has its code in its own code/
     if submit:
         places = [_submitted(submit, environ)]
-    wanted = _file_name(endpoint.program)
+    wanted = _file_names(endpoint.program)
     for place in places:
-        if wanted and is_file(place / wanted):
-            return InferenceScript(place, place / wanted)
+        for name in wanted:
+            if is_file(place / name):
+                return InferenceScript(place, place / name)
     if endpoint.multi_model and not submit:
         return find_script(places[0]) if places[0].is_dir() else None
     if wanted:
@@ -122,6 +123,12 @@ def _submitted(uri: str, environ: Mapping[str, str]) -> Path:
     return target
 
 
-def _file_name(program: str) -> str:
-    """Add ``.py``, which ``SAGEMAKER_PROGRAM`` may leave out."""
-    return program if not program or program.endswith(".py") else f"{program}.py"
+def _file_names(program: str) -> tuple[str, ...]:
+    """Return the files that a program may be: ``SAGEMAKER_PROGRAM`` may leave ``.py`` out.
+
+    >>> _file_names("served"), _file_names("package.served")
+    (('served.py',), ('package.served.py', 'package/served.py'))
+    """
+    if not program or program.endswith(".py"):
+        return (program,) if program else ()
+    return tuple(dict.fromkeys((f"{program}.py", f"{program.replace('.', '/')}.py")))

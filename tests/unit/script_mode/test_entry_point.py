@@ -40,6 +40,16 @@ def test_pyproject_makes_a_package_of_a_module(tmp_path: Path) -> None:
     assert (command.argv[1:], command.package) == (("-m", "p.train"), True)
 
 
+@pytest.mark.parametrize("file", ["parts/train.py", "parts/train/__main__.py"])
+def test_module_is_run_as_one(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).touch()
+    command = command_of("parts.train", tmp_path, ["--eta", "1"])
+    assert (command.argv[1:], command.package) == (("-m", "parts.train", "--eta", "1"), False)
+    with pytest.raises(UserError, match="is not in the code"):
+        command_of("parts.serve", tmp_path, [])
+
+
 @pytest.mark.parametrize("text", ['[project]\nname = "p"\n', "[tool.ruff]\n", "not toml"])
 def test_pyproject_beside_a_script_changes_nothing(tmp_path: Path, text: str) -> None:
     lay_out(tmp_path, train_dot_py="", pyproject_dot_toml=text)

@@ -40,6 +40,7 @@ def endpoint(root: Path, program: str = "", submit: str = "", several: bool = Fa
         (["inference.py", "other.py"], "other.py", "other.py"),
         (["._served.py", "served.py", ".hidden.py"], "", "served.py"),
         (["inference.py", "other.py"], "other", "other.py"),
+        (["inference.py", "parts/other.py"], "parts.other", "parts/other.py"),
         (["inference.py", "src/other.py"], "src/other.py", "src/other.py"),
         (["mine.py", "__init__.py", "setup.py", "parts/one.py"], "", "mine.py"),
     ],
