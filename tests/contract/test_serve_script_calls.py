@@ -13,7 +13,7 @@ from pathlib import Path
 
 import docker
 import pytest
-from containers import ML, Answer, Served, bind, ended, exchange, serving
+from containers import ML, Answer, Served, bind, ended, exchange, serving, wait_until
 from serving_scripts import lay_out_code
 
 pytestmark = pytest.mark.timeout(300)
@@ -114,8 +114,8 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(docker_engine: docker.DockerClient, image: str, artifact: Path) -> Iterator[Served]:
-    """Two workers, and a timeout that is shorter than the handlers of these tests."""
-    environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": "2", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "2"}
+    """Two workers."""
+    environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": "2"}
     with serving(docker_engine, image, artifact, environment=environment, **LOCKED) as endpoint:
         yield endpoint
 
@@ -357,3 +357,25 @@ def test_each_model_of_an_endpoint_has_a_thread_until_it_is_unloaded(
         for name in ("ann", "bob"):
             assert served.request("DELETE", f"/models/{name}").status == 200
         assert script_threads() == 0
+
+
+@pytest.mark.parametrize("how", ["sleep", "busy"])
+def test_handler_that_hangs_is_ended_and_the_worker_comes_back(
+    docker_engine: docker.DockerClient, image: str, artifact: Path, how: str
+) -> None:
+    environment = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "2"}
+    with serving(docker_engine, image, artifact, environment=environment, **LOCKED) as served:
+        before = served.workers()
+        with ThreadPoolExecutor(2) as pool:
+            begun = time.monotonic()
+            hanging = pool.submit(ask, served, **{how: 600})
+            time.sleep(0.5)
+            waiting = pool.submit(ask, served)
+            answer = hanging.result()
+            assert (answer.status, b"ran for longer than" in answer.body) == (504, True)
+            assert 2 <= time.monotonic() - begun < 6
+            assert waiting.result().status == 503
+        wait_until(lambda: served.workers() and served.workers() != before, "a new worker serves")
+        wait_until(lambda: ask(served).status == 200, "the new worker answers")
+        assert told(ask(served, sleep=1))[1] == "answered"
+        assert b"a handler has run for longer than" in served.container.logs()

@@ -59,6 +59,9 @@ class Endpoint:
     timeout_seconds : int
         ``SAGEMAKER_MODEL_SERVER_TIMEOUT``: after this time without progress a worker is
         restarted, or the connection to a client is closed.
+    handler_seconds : int
+        ``SAGEMAKER_MODEL_SERVER_TIMEOUT``, if it is set: how long the handlers of a script may run
+        for one request. 0 is no limit.
     max_body_bytes : int
         The largest body; a larger request gets status 413.
     body_limit_is_given : bool
@@ -111,6 +114,7 @@ class Endpoint:
     workers: int = 1
     max_concurrent_transforms: int = 1
     timeout_seconds: int = 60
+    handler_seconds: int = 0
     max_body_bytes: int = MAX_BODY_BYTES
     body_limit_is_given: bool = False
     request_bytes: int = 512 * MEBIBYTE
@@ -183,6 +187,7 @@ def read_endpoint(
         timeout_seconds=_positive(
             environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT", Endpoint.timeout_seconds
         ),
+        handler_seconds=_positive(environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 0),
         max_body_bytes=max_body_bytes,
         body_limit_is_given=bool(given) or max_body_bytes > MAX_BODY_BYTES,
         request_bytes=bytes_beside_models(memory, available_cpus, max_body_bytes)

@@ -45,6 +45,10 @@ class CallsStoppedError(Exception):
     """The thread that runs the handlers has ended."""
 
 
+class CallTimeoutError(Exception):
+    """The handlers of a request ran for too long; their process ends."""
+
+
 class ConcurrentCalls:
     """Calls functions in the thread of the request, several at the same time.
 
@@ -71,11 +75,21 @@ class CallQueue:
     """Calls functions in the thread that runs ``serve``, in the order of the calls.
 
     A queue may be created before a fork: it has no thread and no open file.
+
+    Parameters
+    ----------
+    limit_seconds : float
+        How long a function may run; 0 is no limit.
+    on_timeout : callable
+        Called once, when a function has run for too long and its caller has been told.
     """
 
     exclusive = True
 
-    def __init__(self) -> None:
+    def __init__(
+        self, limit_seconds: float = 0, on_timeout: Callable[[], None] = lambda: None
+    ) -> None:
+        self._limit, self._on_timeout = limit_seconds, on_timeout
         self._calls: deque[_Call] = deque()
         # The serving thread waits for a token: there is one for each call, and one for ``close``.
         self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -89,12 +103,21 @@ class CallQueue:
         ------
         CallsStoppedError
             The serving thread ended before it ran the call.
+        CallTimeoutError
+            The function has run for too long. Nothing can end it but the end of the process.
         """
         call = _Call(function)
         self._calls.append(call)
         self._tokens.put(None)
         if self._closed:
             self._drop_waiting()
+        pause = min(1.0, self._limit / 4) or None
+        while not call.ended(pause):
+            if call.begun and self.running_seconds() > self._limit:
+                self.close()
+                self._drop_waiting_after_first()
+                self._on_timeout()
+                raise CallTimeoutError
         result: T = call.wait()
         return result
 
@@ -131,6 +154,11 @@ class CallQueue:
         with contextlib.suppress(IndexError):  # after ``close`` another thread may drop all calls
             self._calls.popleft()
 
+    def _drop_waiting_after_first(self) -> None:
+        """Let the calls that wait behind the running one raise CallsStoppedError."""
+        for call in list(self._calls)[1:]:
+            call.drop()
+
     def _drop_waiting(self) -> None:
         with contextlib.suppress(IndexError):
             while True:
@@ -143,7 +171,7 @@ class _Call:
     def __init__(self, function: Callable[[], Any]) -> None:
         self._function: Callable[[], Any] | None = function
         self._context = copy_context()
-        self._begun = False
+        self.begun = False
         self._result: Any = None
         self._error: BaseException | None = None
         self._ended = threading.Lock()
@@ -153,7 +181,7 @@ class _Call:
         """Run the function, unless it was started before."""
         function, self._function = self._function, None
         if function is not None:
-            self._begun = True
+            self.begun = True
             try:
                 self._result = self._context.run(function)
             except BaseException as error:
@@ -167,9 +195,16 @@ class _Call:
 
     def drop(self) -> None:
         """Raise an error in the waiting thread, unless the function was started."""
-        if not self._begun:
+        if not self.begun:
             self._error = CallsStoppedError("the server stops")
             self._end()
+
+    def ended(self, seconds: float | None) -> bool:
+        """Wait at most so long; return whether the call has ended. None waits for the end."""
+        if not self._ended.acquire(timeout=-1 if seconds is None else seconds):
+            return False
+        self._ended.release()  # for ``wait``
+        return True
 
     def wait(self) -> Any:
         """Wait for the function; return its result or raise its exception."""

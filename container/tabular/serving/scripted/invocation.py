@@ -40,7 +40,7 @@ from tabular.serving.request_budget import (
     too_large,
 )
 from tabular.serving.requests import BODY
-from tabular.serving.scripted.calls import CallsStoppedError
+from tabular.serving.scripted.calls import CallsStoppedError, CallTimeoutError
 from tabular.serving.scripted.model import ScriptedModel
 from tabular.serving.scripted.request_memory import estimate_script_request
 from tabular.serving.scripted.results import completed, response_of
@@ -151,6 +151,12 @@ def _run(scripted: ScriptedModel, function: Callable[[], Response]) -> Response:
         return scripted.calls(function)
     except CallsStoppedError as error:
         raise RequestError(503, f"The request was not answered: {error}") from error
+    except CallTimeoutError as error:
+        message = (
+            "The script's handlers ran for longer than SAGEMAKER_MODEL_SERVER_TIMEOUT; their "
+            "process starts again"
+        )
+        raise RequestError(504, message, message) from error
 
 
 def _prediction(scripted: ScriptedModel, body: bytes, content_type: str) -> Any:

@@ -20,7 +20,7 @@ from tabular.serving.scripted.app import create_scripted_app
 from tabular.serving.scripted.calls import CallQueue, Calls, ConcurrentCalls
 from tabular.serving.scripted.fork_safety import observe, unshareable
 from tabular.serving.scripted.model import load_scripted
-from tabular.serving.scripted.worker import script_worker
+from tabular.serving.scripted.worker import end_soon, script_worker
 from tabular.serving.server import run
 from tabular.serving.telemetry import Telemetry
 from tabular.serving.worker import PooledWorker
@@ -54,7 +54,7 @@ def serve_script(
     modules = Modules(script.folders)
     calls: Calls
     if endpoint.script_threads == 1:
-        calls = queue = CallQueue()
+        calls = queue = CallQueue(endpoint.handler_seconds, end_soon)
         worker: type[PooledWorker] | None = script_worker(queue)
     else:
         calls, worker = ConcurrentCalls(endpoint.script_threads), None

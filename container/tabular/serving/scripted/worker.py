@@ -7,6 +7,7 @@ its main thread, so objects bound to a thread, such as an sqlite connection, sta
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import signal
@@ -19,7 +20,10 @@ from typing import ClassVar
 from tabular.serving.scripted.calls import CallQueue
 from tabular.serving.worker import PooledWorker
 
+log = logging.getLogger(__name__)
+
 READ_BYTES = 4096
+LAST_RESPONSES_SECONDS = 1.0
 # A handler that has been running for this long may run much longer: the worker then waits before it
 # accepts a connection, so that an idle worker accepts it first.
 LONG_SECONDS = 0.01
@@ -69,6 +73,16 @@ class ScriptWorker(PooledWorker):
     def _on_signal(self, pipe: int) -> None:
         if signal.SIGTERM in os.read(pipe, READ_BYTES):
             self.handle_exit(signal.SIGTERM, None)
+
+
+def end_soon() -> None:
+    """End this worker, whose handler hangs, when its last responses are sent; another starts."""
+    log.error(
+        "a handler has run for longer than SAGEMAKER_MODEL_SERVER_TIMEOUT: a new worker starts"
+    )
+    timer = threading.Timer(LAST_RESPONSES_SECONDS, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 def script_worker(queue: CallQueue) -> type[ScriptWorker]:

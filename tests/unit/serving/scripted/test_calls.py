@@ -14,6 +14,7 @@ import pytest
 from tabular.serving.scripted.calls import (
     CallQueue,
     CallsStoppedError,
+    CallTimeoutError,
     ConcurrentCalls,
     ThreadCalls,
 )
@@ -128,3 +129,30 @@ def test_concurrent_calls_are_limited(limit: int) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: calls(function), range(24)))
     assert most == limit
+
+
+def test_call_that_hangs_is_given_up_and_those_behind_it_are_dropped() -> None:
+    told = threading.Event()
+    calls = CallQueue(limit_seconds=0.2, on_timeout=told.set)
+    hung = threading.Event()
+    threading.Thread(target=calls.serve, daemon=True).start()
+    with ThreadPoolExecutor(2) as pool:
+        hanging = pool.submit(calls, lambda: hung.wait(30))
+        time.sleep(0.05)
+        waiting = pool.submit(calls, lambda: 1)
+        with pytest.raises(CallTimeoutError):
+            hanging.result(10)
+        with pytest.raises(CallsStoppedError):
+            waiting.result(10)
+        assert told.is_set()
+        with pytest.raises(CallsStoppedError):
+            calls(lambda: 2)
+    hung.set()
+
+
+def test_short_calls_are_not_ended() -> None:
+    calls = CallQueue(limit_seconds=0.4)
+    threading.Thread(target=calls.serve, daemon=True).start()
+    with ThreadPoolExecutor(4) as pool:  # together they take longer than one may
+        assert list(pool.map(calls, [lambda: time.sleep(0.2)] * 4)) == [None] * 4
+    calls.close()
