@@ -345,3 +345,22 @@ def test_program_in_a_folder_is_loaded_in_each_worker(
     with serving(docker_engine, image, tmp_path, environment=environment, **LOCKED) as served:
         answer = served.invoke(b"x", Content_Type="application/octet-stream")
         assert answer.body == b"/opt/ml/model bytes"
+
+
+def test_script_reads_its_files_from_opt_ml_code(
+    docker_engine: docker.DockerClient, image: str, tmp_path: Path
+) -> None:
+    """As in AWS's containers; where the root can be written."""
+    script = """
+def model_fn(model_dir): return open("/opt/ml/code/parts/scale.txt").read()
+def input_fn(body, content_type): return body
+def predict_fn(data, model): return model
+def output_fn(prediction, accept): return {"scale": prediction, "from": __file__}
+"""
+    code = tmp_path / "code"
+    (code / "parts").mkdir(parents=True)
+    (code / "parts" / "scale.txt").write_text("7")
+    (code / "inference.py").write_text(script)
+    with serving(docker_engine, image, tmp_path) as served:
+        answer = served.invoke(b"1", Content_Type="application/json")
+    assert (answer.status, json.loads(answer.body)["scale"]) == (200, "7")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
 from tabular.script_mode.source import fetch, is_file
+
+log = logging.getLogger(__name__)
 
 CODE = "code"
 DEFAULT_PROGRAM = "inference.py"
@@ -111,6 +114,30 @@ def find_endpoint_script(endpoint: Endpoint, environ: Mapping[str, str]) -> Infe
             "file; correct it or unset it"
         )
     return script
+
+
+def place_code(script: InferenceScript, code: Path) -> None:
+    """Let ``/opt/ml/code`` be the code that is served: scripts for AWS's containers read it there.
+
+    A folder with files, of the image or of a mount, stays. Where no link can be written, the log
+    says why.
+    """
+    if code == script.folder or (code.exists() and any(code.iterdir())):
+        return
+    try:
+        if code.is_dir() and not code.is_symlink():
+            code.rmdir()
+        elif code.is_symlink():
+            code.unlink()
+        code.parent.mkdir(parents=True, exist_ok=True)
+        code.symlink_to(script.folder, target_is_directory=True)
+    except OSError as error:
+        log.info(
+            "%s does not hold the code of the script (%s): read files beside the script, from %s",
+            code,
+            error.strerror or error,
+            script.folder,
+        )
 
 
 def _submitted(uri: str, environ: Mapping[str, str]) -> Path:

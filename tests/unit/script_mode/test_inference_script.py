@@ -10,7 +10,7 @@ import pytest
 
 from tabular.contract.endpoint import Endpoint
 from tabular.contract.errors import UserError
-from tabular.script_mode.inference_script import find_endpoint_script, find_script
+from tabular.script_mode.inference_script import find_endpoint_script, find_script, place_code
 from tabular.script_mode.source import fetch
 
 
@@ -112,3 +112,38 @@ def test_archive_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:
         archive.addfile(tarfile.TarInfo("../escaped.py"), io.BytesIO())
     with pytest.raises(UserError, match="is refused"):
         fetch(str(tmp_path / "code.tar.gz"), tmp_path / "code", {})
+
+
+@pytest.mark.parametrize("before", ["nothing", "an empty folder", "an old link"])
+def test_code_is_where_scripts_look_for_it(tmp_path: Path, before: str) -> None:
+    script = find_script(lay_out(tmp_path / "model" / "code", "inference.py"))
+    assert script is not None
+    code = tmp_path / "ml" / "code"
+    if before == "an empty folder":
+        code.mkdir(parents=True)
+    if before == "an old link":
+        code.parent.mkdir()
+        code.symlink_to(tmp_path / "gone")
+    place_code(script, code)
+    assert (code / "inference.py").samefile(script.file)
+    place_code(script, code)  # again, as the process starts again
+    assert (code / "inference.py").samefile(script.file)
+
+
+def test_code_of_the_image_stays(tmp_path: Path) -> None:
+    script = find_script(lay_out(tmp_path / "model" / "code", "inference.py"))
+    assert script is not None
+    code = lay_out(tmp_path / "code", "own.py")
+    place_code(script, code)
+    assert [path.name for path in code.iterdir()] == ["own.py"]
+
+
+def test_place_that_can_not_be_written_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = find_script(lay_out(tmp_path / "code", "inference.py"))
+    assert script is not None
+    (tmp_path / "file").touch()
+    with caplog.at_level("INFO"):
+        place_code(script, tmp_path / "file" / "code")
+    assert "does not hold the code of the script (File exists)" in caplog.text

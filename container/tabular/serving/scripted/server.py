@@ -13,7 +13,7 @@ from flask import Flask
 from gunicorn.arbiter import Arbiter
 
 from tabular.contract.endpoint import Endpoint
-from tabular.script_mode.inference_script import InferenceScript
+from tabular.script_mode.inference_script import InferenceScript, place_code
 from tabular.script_mode.modules import Modules
 from tabular.serving.loading import loading_of
 from tabular.serving.scripted.app import create_scripted_app
@@ -51,6 +51,7 @@ def serve_script(
         The script is broken, or fails.
     """
     endpoint = endpoint.for_script()
+    place_code(script, endpoint.code)
     modules = Modules(script.folders)
     calls: Calls
     if endpoint.script_threads == 1:
