@@ -106,6 +106,8 @@ class Endpoint:
     refuse_pickles : bool
         ``TABULAR_UNTRUSTED_MODELS=refuse``: load a pickle only if a manifest of this image
         describes it.
+    gunicorn_arguments : str
+        ``GUNICORN_CMD_ARGS``: arguments of gunicorn's command line.
     """
 
     model: Path
@@ -135,6 +137,7 @@ class Endpoint:
     load_in_workers: bool = False
     script_threads: int = 1
     refuse_pickles: bool = False
+    gunicorn_arguments: str = ""
 
     def for_script(self) -> Endpoint:
         """Return the endpoint with the body limit of scripts, if the environment sets none."""
@@ -215,6 +218,7 @@ def read_endpoint(
         ),
         refuse_pickles=_one_of(environ, "TABULAR_UNTRUSTED_MODELS", ("check", "refuse"))
         == "refuse",
+        gunicorn_arguments=environ.get("GUNICORN_CMD_ARGS", ""),
     )
 
 

@@ -8,18 +8,25 @@ worker.
 from __future__ import annotations
 
 import gc
+import logging
 import os
+import shlex
 import signal
 from collections.abc import Callable
+from typing import Any, NoReturn
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.config import Config
 from gunicorn.errors import HaltServer
 
 from tabular.contract.endpoint import Endpoint
+from tabular.contract.errors import UserError
 from tabular.serving.limits import limits_of, most_connections
 from tabular.serving.logs import ServerLogger
 from tabular.serving.worker import MultiModelWorker, PooledWorker
+
+log = logging.getLogger(__name__)
 
 # Prediction threads in each worker. XGBoost releases the GIL while it predicts, and with several
 # threads a small request does not wait for a large one.
@@ -29,6 +36,15 @@ MOST_THREADS = 32
 # gunicorn ends a worker that is silent for this long; on a busy machine the event loop may wait
 # for seconds.
 LEAST_SILENT_SECONDS = 30
+# The settings of GUNICORN_CMD_ARGS that this server heeds, and their arguments.
+HEEDED = {
+    "timeout": "--timeout",
+    "graceful_timeout": "--graceful-timeout",
+    "backlog": "--backlog",
+    "limit_request_line": "--limit-request-line",
+    "limit_request_fields": "--limit-request-fields",
+    "limit_request_field_size": "--limit-request-field_size",
+}
 # SageMaker sends SIGKILL 30 s after SIGTERM.
 GRACE_SECONDS = 25
 
@@ -51,6 +67,43 @@ def _after_fork(cpus: int) -> Callable[[object, object], None]:
     return after_fork
 
 
+def given_settings(arguments: str) -> dict[str, Any]:
+    """Return the settings of ``GUNICORN_CMD_ARGS`` that are heeded; the log names the others.
+
+    Raises
+    ------
+    UserError
+        gunicorn does not know an argument, or its value.
+
+    Examples
+    --------
+    >>> given_settings("--graceful-timeout 20 --limit-request-fields=50")
+    {'graceful_timeout': 20, 'limit_request_fields': 50}
+    """
+    parser = Config().parser()
+
+    def refuse(message: str) -> NoReturn:
+        raise UserError(f"GUNICORN_CMD_ARGS: {message}; correct it or unset it")
+
+    parser.error = refuse
+    try:
+        found = vars(parser.parse_args(shlex.split(arguments)))
+    except ValueError as error:  # a quote that does not close
+        refuse(str(error))
+    given = {name: value for name, value in found.items() if value not in (None, [])}
+    if timeout := given.get("timeout"):
+        given["timeout"] = max(timeout, LEAST_SILENT_SECONDS)
+    others = sorted(given.keys() - HEEDED.keys())
+    if others:
+        log.warning(
+            "GUNICORN_CMD_ARGS: not used: %s. Used are %s; SAGEMAKER_MODEL_SERVER_WORKERS, "
+            "SAGEMAKER_BIND_TO_PORT, TABULAR_ACCESS_LOG and TABULAR_LOG_FORMAT set what others do",
+            ", ".join(others),
+            ", ".join(HEEDED.values()),
+        )
+    return {name: given[name] for name in HEEDED if name in given}
+
+
 class Server(BaseApplication):
     """gunicorn without its command line.
 
@@ -67,6 +120,7 @@ class Server(BaseApplication):
         self._endpoint = endpoint
         self.limits = limits_of(endpoint)
         self._worker = worker
+        self._given = given_settings(endpoint.gunicorn_arguments)
         super().__init__()
 
     def load_config(self) -> None:
@@ -86,7 +140,10 @@ class Server(BaseApplication):
             # The control socket would be written to the home folder, which may be read-only.
             "control_socket_disable": True,
         }
-        for name, value in settings.items():
+        for name, value in {
+            **settings,
+            **self._given,
+        }.items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
