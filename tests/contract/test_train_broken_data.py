@@ -65,7 +65,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "Parquet cut off": (broken("parquet", as_parquet(ROWS)[:-30]), "is cut off: it begins as"),
     "Parquet with text": (
         broken("parquet", as_parquet([[1.0, "x", 2.0]])),
-        "row 1, column 'f0': 'x' is not a number",
+        "row 1, column 'f0': feature column 'f0' has numbers in 60 of 61 cells",
     ),
     "Parquet without a label": (
         broken("parquet", as_parquet([[1.0, 2.0, 3.0], [None, 2.0, 3.0]])),

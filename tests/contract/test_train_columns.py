@@ -246,7 +246,7 @@ NO_CATEGORY: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "Parquet": (
         job(PARQUET, as_parquet(COLOURED, COLUMNS), None, {**HYPERPARAMETERS, "target": "y"}),
-        "column 'colour': 'red' is not a number; expected a number",
+        "row 1, column 'colour': feature column 'colour' has the texts 'red'",
     ),
     "feature_types": (
         job(CSV, as_csv(COLOURED), None, {**HYPERPARAMETERS, "feature_types": "q,q"}),
@@ -254,7 +254,7 @@ NO_CATEGORY: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "CSV without a header": (
         job(CSV, as_csv(COLOURED), None, CATEGORIES),
-        "line 1, column 2: 'red' is not a number; for a category without a header use c in f",
+        "line 1, column 2: 'red' is not a number; without a header declare the column: kind",
     ),
 }
 

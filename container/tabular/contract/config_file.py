@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tabular.contract.errors import UserError
@@ -18,8 +19,7 @@ def read_object(path: Path) -> dict[str, object]:
     Returns
     -------
     dict
-        ``{}`` when the file is absent, empty or null: SageMaker writes only the files that a job
-        uses. A key with the value null is absent.
+        ``{}`` when the file is absent or empty: SageMaker writes only the files that a job uses.
 
     Raises
     ------
@@ -41,11 +41,19 @@ def read_object(path: Path) -> dict[str, object]:
         value = parse_json(text)
     except StrictJSONError as error:
         raise UserError(f"{path} is not JSON: {error}; expected an object {{...}}") from error
-    if value is None:
-        return {}
     if not isinstance(value, dict):
-        raise UserError(f"{path} holds a JSON {type(value).__name__}, expected an object {{...}}")
-    return {name: entry for name, entry in value.items() if entry is not None}
+        kind = "null" if value is None else type(value).__name__
+        raise UserError(f"{path} holds a JSON {kind}, expected an object {{...}}")
+    return value
+
+
+def given(config: Mapping[str, object]) -> dict[str, object]:
+    """Return the entries that are not null: tools write null for what a job does not set.
+
+    >>> given({"num_round": "3", "seed": None})
+    {'num_round': '3'}
+    """
+    return {name: value for name, value in config.items() if value is not None}
 
 
 def require_text(value: object, where: str, expected: str) -> str:

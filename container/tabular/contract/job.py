@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabular.contract.channels import Channel, read_channels
-from tabular.contract.config_file import read_object, require_text
+from tabular.contract.config_file import given, read_object, require_text
 from tabular.contract.errors import UserError
 from tabular.contract.hosts import Hosts, read_hosts
 from tabular.contract.hyperparameters import decode_all
@@ -67,14 +67,14 @@ def read_job(environ: Mapping[str, str]) -> TrainingJob:
     paths = Paths.of(environ)
     input_data_config = read_object(paths.input_data_config)
     resource_config = read_object(paths.resource_config)
-    raw = read_object(paths.hyperparameters)
+    raw = given(read_object(paths.hyperparameters))
     script = read_script(raw, environ)
     return TrainingJob(
         name=environ.get("TRAINING_JOB_NAME", ""),
         paths=paths,
         hyperparameters=decode_all(raw, python_literals=script is None),
-        channels=read_channels(input_data_config, paths),
-        hosts=read_hosts(resource_config, paths),
+        channels=read_channels(given(input_data_config), paths),
+        hosts=read_hosts(given(resource_config), paths),
         checkpoints=_checkpoints(paths),
         resource_config=resource_config,
         input_data_config=input_data_config,
@@ -87,7 +87,7 @@ def _checkpoints(paths: Paths) -> Path | None:
     file = paths.checkpoint_config
     if not file.exists() and not file.is_symlink():
         return None
-    local_path = read_object(file).get("LocalPath", "/opt/ml/checkpoints")
+    local_path = given(read_object(file)).get("LocalPath", "/opt/ml/checkpoints")
     where = f"{file}: LocalPath"
     folder = require_text(local_path, where, "an absolute path")
     if not folder.startswith("/"):

@@ -39,12 +39,13 @@ def test_null_in_a_configuration_file_is_absent(job_folder: JobFolder) -> None:
     job_folder.config("checkpointconfig.json", {"LocalPath": None})
     job_folder.config("inputdataconfig.json", {"train": None, "test": {"ContentType": None}})
     job_folder.config("hyperparameters.json", {"num_round": "3", "seed": None})
-    job_folder.config("resourceconfig.json", "null")
+    job_folder.config("resourceconfig.json", {"hosts": None, "topology": None})
     job = read_job(job_folder.environ)
     assert list(job.channels) == ["test"]
     assert job.channels["test"].content_type is None
     assert job.hyperparameters == {"num_round": 3}
     assert job.hosts.names == ("algo-1",)
+    assert job.resource_config == {"hosts": None, "topology": None}  # for scripts, as it is
 
 
 @pytest.mark.parametrize("local_path", ["checkpoints", 1])
