@@ -115,7 +115,7 @@ class CallQueue:
         while not call.ended(pause):
             if call.begun and self.running_seconds() > self._limit:
                 self.close()
-                self._drop_waiting_after_first()
+                self._drop_waiting()
                 self._on_timeout()
                 raise CallTimeoutError
         result: T = call.wait()
@@ -154,12 +154,8 @@ class CallQueue:
         with contextlib.suppress(IndexError):  # after ``close`` another thread may drop all calls
             self._calls.popleft()
 
-    def _drop_waiting_after_first(self) -> None:
-        """Let the calls that wait behind the running one raise CallsStoppedError."""
-        for call in list(self._calls)[1:]:
-            call.drop()
-
     def _drop_waiting(self) -> None:
+        """Let the waiting calls raise CallsStoppedError; the one that runs goes on."""
         with contextlib.suppress(IndexError):
             while True:
                 self._calls.popleft().drop()
