@@ -159,8 +159,10 @@ def _date_style(evidence: Evidence, values: Counter[str], layout: Layout) -> Dat
     read = evidence.dates or 0
     cells = sum(values.values()) + evidence.numbers + read
     known = evidence.style if isinstance(evidence.style, DateStyle) else None
-    dates = [text for text in values if is_date(text)]
-    others = [text for text in values if not is_date(text)]
+    dates: list[str] = []
+    others: list[str] = []
+    for text in values:
+        (dates if is_date(text) else others).append(text)
     share = sum(values[text] for text in dates) + read
     most = share >= NEARLY_ALL * cells or len(dates) >= max(MANY_VALUES, 10 * len(others))
     typed = known is not None or evidence.dates is not None

@@ -104,8 +104,10 @@ def is_date(text: str) -> bool:
 def seconds_of(text: str, style: DateStyle) -> float | None:
     """Return the seconds from 1970-01-01 UTC to a date; None for a text that is no such date.
 
-    >>> seconds_of("1.1.1970 1:00", DateStyle.DAY_FIRST), seconds_of("2026-02-30", style_named(""))
-    (3600.0, None)
+    >>> seconds_of("1.1.1970 1:00", DateStyle.DAY_FIRST)
+    3600.0
+    >>> seconds_of("2026-02-30", DateStyle.YEAR_FIRST) is None
+    True
     """
     found = DATE.fullmatch(text.strip())
     if found is None or (found["year"] is None) != (style is not DateStyle.YEAR_FIRST):
@@ -166,11 +168,6 @@ def short_text_of(seconds: float) -> str:
     return text.removesuffix(" 00:00:00")
 
 
-def style_named(value: str) -> DateStyle:
-    """Return the style of a name; the year first for the style of another kind of column."""
-    return DateStyle(value) if value in set(DateStyle) else DateStyle.YEAR_FIRST
-
-
 def date_style_of(texts: Iterable[str]) -> DateStyle:
     """Return how the dates of a column are written.
 
@@ -193,18 +190,18 @@ def date_style_of(texts: Iterable[str]) -> DateStyle:
     witness: dict[DateStyle, str] = {}  # for each order, a text that excludes another order
     zones: dict[bool, str] = {}
     for text in texts:
-        possible = _orders(text)
+        found = DATE.fullmatch(text.strip())
+        possible = _orders(found)
         if not possible & left:
             other = next(witness[order] for order in sorted(left) if order in witness)
             raise AmbiguousDatesError(
                 text,
                 f"has {_words(possible)}, and {other!r} has {_words(left)}",
             )
-        if possible != left & possible or len(possible) < len(left):
+        if possible != left:
             for order in possible:
                 witness.setdefault(order, text)
         left &= possible
-        found = DATE.fullmatch(text.strip())
         if found and found["hour"]:
             zones.setdefault(found["zone"] is not None, text)
     if len(zones) > 1:
@@ -222,9 +219,8 @@ def date_style_of(texts: Iterable[str]) -> DateStyle:
     return left.pop()
 
 
-def _orders(text: str) -> set[DateStyle]:
-    """Return the orders in which a text is a date."""
-    found = DATE.fullmatch(text.strip())
+def _orders(found: re.Match[str] | None) -> set[DateStyle]:
+    """Return the orders in which a text that ``DATE`` has found is a date."""
     if found is None or found["year"]:
         return {DateStyle.YEAR_FIRST}
     if found["other_mark"] == ".":

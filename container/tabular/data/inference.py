@@ -16,7 +16,7 @@ from typing import Any
 from tabular.contract.errors import UserError
 from tabular.data.column_kinds import Decision, Evidence, OddTextError, decide, is_plain
 from tabular.data.columns import Columns, listed
-from tabular.data.dates import EARLIEST, DateColumn, DateStyle, seconds_of, style_named
+from tabular.data.dates import EARLIEST, DateColumn, DateStyle, seconds_of
 from tabular.data.declared import BOOLEAN, CATEGORY, DATE, KINDS, NUMBER, DeclaredColumn
 from tabular.data.first_index import first_index, is_indexed
 from tabular.data.layout import Layout
@@ -182,7 +182,7 @@ def _with(
         },
         dates={
             at: DateColumn(
-                style_named(decision.style), _first_date(described, at, decision, columns.missing)
+                DateStyle(decision.style), _first_date(described, at, decision, columns.missing)
             )
             for at, decision in of[DATE].items()
         },
@@ -201,7 +201,7 @@ def _first_date(
     missing: Collection[str],
 ) -> float:
     """Return the first date of a column of the train channel, in whole seconds; 0 without any."""
-    style = style_named(decision.style)
+    style = DateStyle(decision.style)
     train = [store for store in described if store["name"] == described[0]["name"]]
     found = [store["dates"].get(str(column)) for store in train]
     found += [
