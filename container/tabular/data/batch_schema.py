@@ -81,21 +81,24 @@ class BatchSchema:
                 f"{path} has {found.width} feature columns, the files before it have {self.width}; "
                 "all files of a channel need the same columns"
             )
-        if found.text_columns != self.text_columns:
-            column = min(found.text_columns ^ self.text_columns)
-            name = self.names[column] if self.names else str(column + 1)
-            raise UserError(
-                f"{path}: feature column '{name}' is text in some files and numbers in others; "
-                "write the column in the same way in all files, or declare it a category with "
-                "feature_types"
-            )
-        if found.date_columns != self.date_columns:
-            column = min(found.date_columns ^ self.date_columns)
-            name = self.names[column] if self.names else str(column + 1)
-            raise UserError(
-                f"{path}: feature column '{name}' is dates in some files and something else in "
-                "others; write the column in the same way in all files"
-            )
+        for here, before, words in (
+            (
+                found.text_columns,
+                self.text_columns,
+                "is text in some files and numbers in others; write the column in the same way in "
+                "all files, or declare it a category with feature_types",
+            ),
+            (
+                found.date_columns,
+                self.date_columns,
+                "is dates in some files and something else in others; write the column in the "
+                "same way in all files",
+            ),
+        ):
+            if here != before:
+                column = min(here ^ before)
+                name = self.names[column] if self.names else str(column + 1)
+                raise UserError(f"{path}: feature column '{name}' {words}")
         if found.text_labels != self.text_labels:
             raise UserError(
                 f"{path}: the labels are text in some files and numbers in others; write them in "

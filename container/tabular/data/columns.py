@@ -22,6 +22,7 @@ from tabular.data.cells import (
     DateCells,
     IgnoredCells,
     NumberCells,
+    explained,
 )
 from tabular.data.dates import DATE_FEATURES, DateColumn, features_of
 from tabular.data.encoded_cells import ValueCells, for_dtype
@@ -357,8 +358,8 @@ def coded(rows: npt.NDArray[Any], columns: Columns) -> npt.NDArray[Any]:
             except CellError as error:
                 row = int((places == place).argmax()) + 1
                 raise ValueError(
-                    f"row {row}, {columns.position(column)}: {error}; expected {cells.expected}, "
-                    "which CSV, JSON and Parquet can hold"
+                    f"row {row}, {columns.position(column)}: {explained(error, cells)}, which CSV, "
+                    "JSON and Parquet can hold"
                 ) from error
         rows[:, column] = found[places]
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from tabular.data.cells import (
     DateCells,
     IgnoredCells,
     NumberCells,
+    explained,
 )
 from tabular.data.columns import Columns, check_names
 from tabular.data.encoded_cells import ValueCells
@@ -135,31 +137,27 @@ def _read(values: Any, cells: Cells, name: str) -> Any:
 
     try:
         if is_text(values.type):
-            texts = values.dictionary.cast(pyarrow.string()).to_pylist()
-            return _taken([cells.text(text) for text in texts], values.indices)
+            return _taken(values.dictionary.cast(pyarrow.string()), values.indices, cells.text)
         if is_date(values.type):
             return _dates(values, cells)
         if isinstance(cells, NumberCells):
             return floats_of(values)
         if pyarrow.types.is_boolean(values.type):
             found = values.dictionary_encode()  # of those that occur
-            known = found.dictionary.to_pylist()
-            return _taken([cells.boolean(value) for value in known], found.indices)
+            return _taken(found.dictionary, found.indices, cells.boolean)
         if isinstance(cells, ValueCells) and pyarrow.types.is_integer(values.type):
             found = values.dictionary_encode()  # with all digits
-            return _taken(
-                [cells.number(value) for value in found.dictionary.to_pylist()], found.indices
-            )
+            return _taken(found.dictionary, found.indices, cells.number)
         numbers, places = np.unique(floats_of(values), return_inverse=True)
         return np.array([cells.number(number) for number in numbers.tolist()])[places]
     except CellError as error:
-        raise ValueError(f"column {name[:60]!r}: {error}; expected {cells.expected}") from error
+        raise ValueError(f"column {name[:60]!r}: {explained(error, cells)}") from error
 
 
 def _dates(values: Any, cells: Cells) -> Any:
     if isinstance(cells, CategoryCells):
         texts = date_texts(values)
-        return _taken([cells.text(text) for text in texts.dictionary.to_pylist()], texts.indices)
+        return _taken(texts.dictionary, texts.indices, cells.text)
     found = seconds_of(values)
     if isinstance(cells, DateCells):
         found = cells.moments(found)
@@ -168,8 +166,9 @@ def _dates(values: Any, cells: Cells) -> Any:
     return found
 
 
-def _taken(values: list[float], indices: Any) -> Any:
+def _taken(dictionary: Any, indices: Any, read: Callable[[Any], float]) -> Any:
+    """Read each value of a dictionary once; return what the indices stand for."""
     import pyarrow
 
-    known = pyarrow.array(values, pyarrow.float64())
+    known = pyarrow.array([read(value) for value in dictionary.to_pylist()], pyarrow.float64())
     return known.take(indices).to_numpy(zero_copy_only=False)
