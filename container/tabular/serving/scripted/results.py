@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask as Flask  # for the example
 from flask import Response, current_app
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -66,7 +67,8 @@ def response_of(name: str, result: Any, accept: str) -> Response:
     try:
         mimetype, status, headers = _described(name, rest)
         if isinstance(body, AnyResponse):
-            made: Response = Response.force_type(body)  # type: ignore[assignment]
+            # The function makes Flask's class of werkzeug's; its annotation has only the latter.
+            made = cast("Response", Response.force_type(body))
             if mimetype is not None:
                 made.mimetype = mimetype
         else:
@@ -84,15 +86,14 @@ def response_of(name: str, result: Any, accept: str) -> Response:
 
 def _json(value: Any) -> str:
     """Write JSON as Flask does: sorted keys, and NaN where Python has it."""
-    provider = current_app.json
 
     def default(other: Any) -> Any:
         try:
             return plain_value(other)  # an array, a frame
         except TypeError:
-            return provider.default(other)  # type: ignore[attr-defined]
+            return DefaultJSONProvider.default(other)
 
-    return provider.dumps(value, default=default, separators=(",", ":")) + "\n"
+    return current_app.json.dumps(value, default=default, separators=(",", ":")) + "\n"
 
 
 def _bytes(name: str, body: Any) -> bytes:
