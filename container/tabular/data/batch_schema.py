@@ -10,7 +10,7 @@ import numpy as np
 
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
-from tabular.data.columns import listed
+from tabular.data.quoting import listed
 
 
 @dataclass(frozen=True)

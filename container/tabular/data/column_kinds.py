@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from tabular.contract.errors import UserError
 from tabular.data.cells import NOT_A_TIME, CategoryCells, CellError, folded
-from tabular.data.columns import listed
 from tabular.data.dates import (
     ORDERS,
     AmbiguousDatesError,
@@ -20,7 +19,7 @@ from tabular.data.dates import (
 )
 from tabular.data.declared import BOOLEAN, CATEGORY, DATE, NUMBER, DeclaredColumn
 from tabular.data.layout import TEXT_AND_DATES, Layout
-from tabular.data.quoting import quoted
+from tabular.data.quoting import listed, quoted
 from tabular.data.spelling import (
     MISSING_NUMBERS,
     AmbiguousNumbersError,

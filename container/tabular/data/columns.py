@@ -26,6 +26,7 @@ from tabular.data.cells import (
 )
 from tabular.data.dates import DATE_FEATURES, DateColumn, features_of
 from tabular.data.encoded_cells import ValueCells, for_dtype
+from tabular.data.quoting import all_quoted, listed
 from tabular.data.spelling import FEW_MISSING, NumberStyle, missing_numbers
 
 # What is known of the indices of sparse text (LIBSVM) that a model was trained on.
@@ -313,23 +314,11 @@ def check_names(found: Iterable[str], columns: Columns, where: str) -> None:
     missing = [name for name in expected if name not in times]
     unknown = [name for name in times if name not in known and not columns.may_ignore(name)]
     repeated = [name for name in expected if times[name] > 1]
-    faults = [f"lacks {_quoted(missing)}"] * bool(missing)
-    faults += [f"has {_quoted(unknown)}, which the model does not know"] * bool(unknown)
-    faults += [f"has {_quoted(repeated)} more than once"] * bool(repeated)
+    faults = [f"lacks {all_quoted(missing)}"] * bool(missing)
+    faults += [f"has {all_quoted(unknown)}, which the model does not know"] * bool(unknown)
+    faults += [f"has {all_quoted(repeated)} more than once"] * bool(repeated)
     if faults:
         raise ColumnsError(f"{where} {' and '.join(faults)}; expected {listed(expected)}")
-
-
-def _quoted(names: Sequence[str]) -> str:
-    """Return names that a client sent for a message, with line ends and surrogates escaped."""
-    more = f", ... ({len(names)} in all)" if len(names) > 8 else ""
-    return ", ".join(repr(name[:40]) for name in names[:8]) + more
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first column names for a message, each shortened, and the number of all."""
-    shown = ", ".join(name[:40] for name in names[:8]) or "without names"
-    return f"{shown}, ... ({len(names)} in all)" if len(names) > 8 else shown
 
 
 def coded(rows: npt.NDArray[Any], columns: Columns) -> npt.NDArray[Any]:

@@ -15,11 +15,12 @@ from typing import Any
 
 from tabular.contract.errors import UserError
 from tabular.data.column_kinds import Decision, Evidence, OddTextError, decide, is_plain
-from tabular.data.columns import Columns, listed
+from tabular.data.columns import Columns
 from tabular.data.dates import EARLIEST, DateColumn, DateStyle, seconds_of
 from tabular.data.declared import BOOLEAN, CATEGORY, DATE, KINDS, NUMBER, DeclaredColumn
 from tabular.data.first_index import first_index, is_indexed
 from tabular.data.layout import Layout
+from tabular.data.quoting import listed
 from tabular.data.spelling import MISSING_NUMBERS, NumberStyle
 
 

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from tabular.contract.errors import UserError
-from tabular.data.columns import listed
 from tabular.data.layout import Layout
+from tabular.data.quoting import listed
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from tabular.contract.errors import RequestError, UserError
 from tabular.contract.machine import MEBIBYTE
 from tabular.data import csv
 from tabular.data.batch import ColumnCountError, ColumnsError, Floats, TooLargeError
-from tabular.data.columns import Columns, listed
+from tabular.data.columns import Columns
 from tabular.data.extent import Extent
 from tabular.data.formats import Format, format_of, guess, has_header
+from tabular.data.quoting import listed
 
 # The key of the body in the request's environ: log messages must not show words of the body.
 BODY = "tabular.body"

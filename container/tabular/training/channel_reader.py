@@ -17,12 +17,13 @@ from tabular.data.channel import read_channel
 from tabular.data.class_labels import ClassCountError, TextLabelsError, mostly_numbers
 from tabular.data.column_kinds import OddTextError, reader_of
 from tabular.data.column_table import log_columns, statistics_of, warn_of_new_texts
-from tabular.data.columns import Columns, listed
+from tabular.data.columns import Columns
 from tabular.data.declared import declared_columns
 from tabular.data.first_index import first_index_of
 from tabular.data.inference import agree
 from tabular.data.layout import Layout
 from tabular.data.memory_budget import MemoryBudget
+from tabular.data.quoting import listed
 from tabular.data.schema import to_json
 from tabular.data.store import Store
 from tabular.data.value_counts import TooManyTextsError

@@ -22,11 +22,12 @@ import numpy as np
 from tabular.data.batch import ColumnCountError, ColumnsError, Floats
 from tabular.data.blocks import BYTE_ORDER_MARK, blocks_of
 from tabular.data.cells import Cells, NumberCells
-from tabular.data.columns import Columns, listed
+from tabular.data.columns import Columns
 from tabular.data.csv.faults import Column, Kind, fault
 from tabular.data.csv.header import header_of, looks_like_header
 from tabular.data.csv.text import DELIMITERS, cells_of, delimiter_of
 from tabular.data.pyarrow_without_pandas import hide_pandas
+from tabular.data.quoting import listed
 from tabular.data.spelling import FEW_MISSING
 
 if TYPE_CHECKING:

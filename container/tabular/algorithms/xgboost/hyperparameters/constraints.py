@@ -11,8 +11,9 @@ from typing import Any
 
 from tabular.algorithms.xgboost.feature_names import safe_names
 from tabular.contract.errors import UserError
-from tabular.data.columns import Columns, listed
+from tabular.data.columns import Columns
 from tabular.data.dates import DATE_FEATURES
+from tabular.data.quoting import listed
 from tabular.training.hyperparameters.values import literal, shown, unreadable
 
 DIRECTIONS = (-1, 0, 1)

@@ -29,7 +29,7 @@ from tabular.algorithms.xgboost.training.checkpoint_file import (
 from tabular.artifact.files import not_written
 from tabular.artifact.trial_load import trial_load
 from tabular.contract.errors import UserError
-from tabular.data.columns import listed
+from tabular.data.quoting import listed
 from tabular.training.hyperparameters.values import shown
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from tabular.algorithms.xgboost.training.labels import check
 from tabular.contract.errors import UserError
 from tabular.data.batch import Batch
 from tabular.data.class_labels import ClassCountError, is_plain_number, mostly_numbers
-from tabular.data.columns import listed
+from tabular.data.quoting import listed
 from tabular.data.store import Store
 from tabular.training.rows import TRAIN, Described
 
